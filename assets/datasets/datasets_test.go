@@ -17,7 +17,7 @@ import (
 // The description and the file are two sources of the same facts; this keeps them one.
 func TestDescriptionMatchesFile(t *testing.T) {
 	names := datasets.Names()
-	if want := []string{"iris", "wine", "breast_cancer"}; !slices.Equal(names, want) {
+	if want := []string{"iris", "wine", "breast-cancer"}; !slices.Equal(names, want) {
 		t.Fatalf("Names() = %q, want %q", names, want)
 	}
 	for _, name := range names {
@@ -80,7 +80,7 @@ func TestBytesIsACopy(t *testing.T) {
 
 func TestUnknownNameListsTheNames(t *testing.T) {
 	for _, name := range []string{"", "titanic", "../datasets", "iris.csv"} {
-		if _, err := datasets.Open(name); err == nil || !strings.Contains(err.Error(), "iris, wine, breast_cancer") {
+		if _, err := datasets.Open(name); err == nil || !strings.Contains(err.Error(), "iris, wine, breast-cancer") {
 			t.Errorf("Open(%q): %v", name, err)
 		}
 	}
