@@ -1,0 +1,62 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Lock is the right to use a data dir. The kernel releases it when the
+// process ends, however it ends.
+type Lock struct{ f *os.File }
+
+// AcquireLock takes the lock of a data dir, or says which process holds it.
+func AcquireLock(p Paths) (*Lock, error) {
+	f, err := os.OpenFile(p.Lock(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock file: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", p.Lock(), err)
+		}
+		return nil, mlops.Errorf(mlops.InvalidState,
+			"data dir %s is in use by another benchtop (process %s): stop it with `benchtop down --data-dir %s`, or choose another --data-dir", p.Data, holder(f), p.Data)
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, fmt.Errorf("write lock file: %w", err)
+	}
+	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+		return nil, fmt.Errorf("write lock file: %w", err)
+	}
+	return &Lock{f: f}, nil
+}
+
+// Locked reports whether a process holds the data dir.
+func Locked(p Paths) bool {
+	f, err := os.Open(p.Lock())
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+func holder(f *os.File) string {
+	b, _ := io.ReadAll(io.LimitReader(f, 32))
+	if pid := strings.TrimSpace(string(b)); pid != "" {
+		return pid
+	}
+	return "unknown"
+}
+
+// Release gives the data dir up.
+func (l *Lock) Release() error { return l.f.Close() }

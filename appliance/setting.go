@@ -1,0 +1,198 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/units"
+	"github.com/prometheus/common/model"
+	"github.com/robfig/cron/v3"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Setting is one key of the configuration. The table of settings is the only
+// place that knows keys, flags, environment variables and checks.
+type Setting struct {
+	Key   string // dotted key in the file
+	Usage string
+	field func(*Config) any // *string or *int
+	check func(string) error
+}
+
+// Env returns the environment variable of the setting.
+func (s Setting) Env() string {
+	return "BENCHTOP_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+// FlagName returns the command-line flag of the setting, without dashes.
+func (s Setting) FlagName() string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(s.Key)
+}
+
+func (s Setting) get(c *Config) string {
+	switch p := s.field(c).(type) {
+	case *string:
+		return *p
+	case *int:
+		return strconv.Itoa(*p)
+	}
+	return ""
+}
+
+func (s Setting) set(c *Config, v string) error {
+	if err := s.check(v); err != nil {
+		return err
+	}
+	switch p := s.field(c).(type) {
+	case *string:
+		*p = v
+	case *int:
+		*p, _ = strconv.Atoi(v) // checked to be a number
+	}
+	return nil
+}
+
+// Settings lists every setting in the order of the file.
+func Settings() []Setting { return slices.Clone(settings) }
+
+// Keys lists the dotted keys.
+func Keys() []string {
+	keys := make([]string, 0, len(settings))
+	for _, s := range settings {
+		keys = append(keys, s.Key)
+	}
+	return keys
+}
+
+var settings = []Setting{
+	{"data_dir", "directory that holds all state", func(c *Config) any { return &c.DataDir }, nonEmpty},
+	{"domain", "deployments answer at <deployment>.<domain>", func(c *Config) any { return &c.Domain }, domain},
+	{"node_name", "name of this node, kept for the life of the data dir (the host name if empty)", func(c *Config) any { return &c.NodeName }, optional(nodeName)},
+	{"node_address", "IPv4 address that the node owns on its own bridge; pods reach the appliance there", func(c *Config) any { return &c.NodeAddress }, ipv4},
+	{"http_addr", "address of the web UI and its APIs", func(c *Config) any { return &c.HTTPAddr }, listenAddr},
+	{"registry_addr", "address of the MLflow-compatible registry", func(c *Config) any { return &c.RegistryAddr }, listenAddr},
+	{"s3_addr", "address of the S3 API", func(c *Config) any { return &c.S3Addr }, listenAddr},
+	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
+	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},
+	{"ingress.https_port", "host port of the ingress for HTTPS", func(c *Config) any { return &c.HTTPSPort }, port},
+	{"project.schedule", "when the default project trains: five cron fields, in UTC", func(c *Config) any { return &c.Schedule }, schedule},
+	{"project.params", "hyper-parameters of the default project's trainer, a JSON object", func(c *Config) any { return &c.Params }, optional(jsonObject)},
+	{"prometheus.retention_time", "how long metrics are kept, for example 15d", func(c *Config) any { return &c.Retention }, duration},
+	{"prometheus.retention_size", "how much disk metrics may use, for example 1GB", func(c *Config) any { return &c.RetentionMax }, size},
+}
+
+func findSetting(key string) *Setting {
+	for i := range settings {
+		if settings[i].Key == key {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+func isGroup(key string) bool {
+	for _, s := range settings {
+		if strings.HasPrefix(s.Key, key+".") {
+			return true
+		}
+	}
+	return false
+}
+
+func optional(check func(string) error) func(string) error {
+	return func(v string) error {
+		if v == "" {
+			return nil
+		}
+		return check(v)
+	}
+}
+
+func nonEmpty(v string) error {
+	if v == "" {
+		return errors.New("expected a value, found none")
+	}
+	return nil
+}
+
+var domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+func domain(v string) error {
+	if !domainPattern.MatchString(v) || len(v) > 200 {
+		return fmt.Errorf("expected a domain name such as lab.internal, found %q", v)
+	}
+	return nil
+}
+
+func nodeName(v string) error {
+	if !domainPattern.MatchString(v) || len(v) > 63 {
+		return fmt.Errorf("expected lower-case letters, digits, '-' and '.', at most 63, found %q", v)
+	}
+	return nil
+}
+
+func ipv4(v string) error {
+	ip := net.ParseIP(v).To4()
+	if ip == nil || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
+		return fmt.Errorf("expected an IPv4 address that no other machine uses, such as 10.44.0.1, found %q", v)
+	}
+	return nil
+}
+
+func port(v string) error {
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("expected a port from 1 to 65535, found %q", v)
+	}
+	return nil
+}
+
+func listenAddr(v string) error {
+	host, p, err := net.SplitHostPort(v)
+	if err == nil && (host == "" || net.ParseIP(host) != nil) && port(p) == nil {
+		return nil
+	}
+	return fmt.Errorf("expected an address such as :8080 or 192.168.1.10:8080, found %q", v)
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(v string) error {
+		if slices.Contains(values, v) {
+			return nil
+		}
+		return fmt.Errorf("expected one of %s, found %q", strings.Join(values, ", "), v)
+	}
+}
+
+func schedule(v string) error {
+	if _, err := cron.ParseStandard(v); err != nil || strings.Contains(v, "TZ=") {
+		return fmt.Errorf("expected five cron fields (minute hour day month weekday) such as \"*/30 * * * *\", found %q", v)
+	}
+	return nil
+}
+
+func jsonObject(v string) error {
+	if !mlops.IsJSONObject(v) {
+		return fmt.Errorf("expected a JSON object such as {\"C\": 0.5}, found %q", v)
+	}
+	return nil
+}
+
+func duration(v string) error {
+	if d, err := model.ParseDuration(v); err != nil || d <= 0 {
+		return fmt.Errorf("expected a duration such as 15d or 12h, found %q", v)
+	}
+	return nil
+}
+
+func size(v string) error {
+	if n, err := units.ParseBase2Bytes(v); err != nil || n <= 0 {
+		return fmt.Errorf("expected a size such as 1GB or 512MB, found %q", v)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package k3s
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	agentcontainerd "github.com/k3s-io/k3s/pkg/agent/containerd"
+
+	"github.com/benchtop-lab/benchtop/embedded/images"
+)
+
+// Config is what the K3s unit needs to know.
+type Config struct {
+	Dir         string // K3s' data dir, absolute
+	BinDir      string // where runc, the shim and the CNI plugins are installed
+	RunDir      string // cleared at reboot, absolute
+	NodeName    string // stays the same for the life of the data dir
+	NodeAddress net.IP // stable IPv4 address that the appliance owns
+	Bundle      *images.Bundle
+	// TakeSignals is called when K3s has registered its signal handlers, so
+	// that the caller can take SIGINT and SIGTERM back.
+	TakeSignals func()
+
+	Domain    string // ingress hosts are <deployment>.<Domain>
+	HTTPPort  int    // host port of the ingress
+	HTTPSPort int
+	// Ports of the appliance's own servers, reached by pods through the
+	// Services s3, mlflow and prometheus of namespace benchtop.
+	S3Port, RegistryPort, UIPort int
+}
+
+const (
+	podBridge   = "cni0"
+	podCIDR     = "10.42.0.0/16"
+	nodePodCIDR = "10.42.0.0/24" // K3s gives the first node the first /24
+	serviceCIDR = "10.43.0.0/16"
+	clusterDNS  = "10.43.0.10"
+)
+
+// Kubeconfig returns the path of the administrator's kubeconfig.
+func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }
+
+// args returns the command line of the K3s server.
+func (c Config) args(snapshotter string) []string {
+	return []string{"k3s", "server",
+		"--data-dir=" + c.Dir,
+		"--write-kubeconfig=" + c.Kubeconfig(), "--write-kubeconfig-mode=0600",
+		"--node-name=" + c.NodeName, "--node-ip=" + c.NodeAddress.String(),
+		"--advertise-address=" + c.NodeAddress.String(),
+		"--cluster-cidr=" + podCIDR, "--service-cidr=" + serviceCIDR, "--cluster-dns=" + clusterDNS,
+		// host-gw needs no kernel module; one node has no peers to encapsulate for.
+		"--flannel-backend=host-gw", "--flannel-iface=" + nodeInterface,
+		"--pause-image=" + c.Bundle.Ref("pause"),
+		"--snapshotter=" + snapshotter,
+		// Their work is done by our own manifests, or not needed on one node.
+		"--disable=coredns,servicelb,traefik,local-storage,metrics-server,runtimes",
+		"--disable-cloud-controller", "--disable-helm-controller", "--disable-network-policy",
+		"--kubelet-arg=fail-cgroupv1=false",
+		// Only memory evicts: with a full disk the pods that serve must go on
+		// serving, and bundled images could not be pulled again.
+		"--kubelet-arg=eviction-hard=memory.available<100Mi",
+		"--kubelet-arg=image-gc-high-threshold=100",
+		// Containers may not be able to write these; the defaults do.
+		"--kube-proxy-arg=conntrack-max-per-core=0",
+		"--kube-proxy-arg=conntrack-tcp-timeout-established=0s",
+		"--kube-proxy-arg=conntrack-tcp-timeout-close-wait=0s",
+	}
+}
+
+// prepare writes the files that K3s and containerd read, and returns the
+// snapshotter to use.
+func (c Config) prepare() (snapshotter string, err error) {
+	dropins := filepath.Join(c.Dir, "agent", "etc", "containerd", "config-v3.toml.d")
+	for _, dir := range []string{dropins, filepath.Join(c.Dir, "server", "db"), filepath.Join(c.Dir, "agent", "containerd"), c.RunDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", fmt.Errorf("create directory: %w", err)
+		}
+	}
+	// Without CAP_SYS_RESOURCE (LXC, some CI machines) runc may not lower an
+	// OOM score; then containerd must not ask for it.
+	dropin := fmt.Sprintf("version = 3\n[plugins.'io.containerd.cri.v1.runtime']\n  restrict_oom_score_adj = %t\n", !canLowerOOMScore())
+	if err := os.WriteFile(filepath.Join(dropins, "10-benchtop.toml"), []byte(dropin), 0o600); err != nil {
+		return "", fmt.Errorf("write containerd configuration: %w", err)
+	}
+	if err := c.writeCNI(); err != nil {
+		return "", err
+	}
+	if err := agentcontainerd.OverlaySupported(filepath.Join(c.Dir, "agent", "containerd")); err != nil {
+		return "native", nil //nolint:nilerr // no overlayfs here: copying layers works everywhere
+	}
+	return "overlayfs", nil
+}
+
+func (c Config) cniConf() string { return filepath.Join(c.Dir, "agent", "cni.conflist") }
+
+// writeCNI writes the pod network: a bridge with host-local addresses, and
+// portmap for the ingress' host ports. The CNI project's plugins are used
+// because flannel's own plugin is not published as a Go module.
+func (c Config) writeCNI() error {
+	type m map[string]any
+	conf := m{"name": "benchtop", "cniVersion": "1.0.0", "plugins": []m{
+		{
+			"type": "bridge", "bridge": podBridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true,
+			"hairpinMode": true, "forceAddress": true,
+			"ipam": m{
+				"type": "host-local", "ranges": [][]m{{{"subnet": nodePodCIDR}}},
+				// Addresses are given out per boot: pods do not outlive one.
+				"dataDir": filepath.Join(c.RunDir, "cni"),
+			},
+		},
+		{"type": "portmap", "capabilities": m{"portMappings": true}, "snat": true},
+	}}
+	b, err := json.MarshalIndent(conf, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode CNI configuration: %w", err)
+	}
+	if err := os.WriteFile(c.cniConf(), b, 0o600); err != nil {
+		return fmt.Errorf("write CNI configuration: %w", err)
+	}
+	return nil
+}

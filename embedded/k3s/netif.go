@@ -1,0 +1,74 @@
+package k3s
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+)
+
+// nodeInterface carries the node's address. It is a bridge without ports, not
+// a dummy interface, because a bridge needs no module that pods don't need
+// anyway. The address stays the same whatever DHCP hands to the machine, so a
+// changed lease, or no network at all, breaks nothing inside.
+const nodeInterface = "benchtop0"
+
+// ensureNodeAddress makes sure that addr lies on the node interface alone.
+func ensureNodeAddress(addr net.IP) error {
+	link, err := netlink.LinkByName(nodeInterface)
+	var missing netlink.LinkNotFoundError
+	if errors.As(err, &missing) {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = nodeInterface
+		if err = netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
+			return fmt.Errorf("create interface %s: %w", nodeInterface, err)
+		}
+		link, err = netlink.LinkByName(nodeInterface)
+	}
+	if err != nil {
+		return fmt.Errorf("find interface %s: %w", nodeInterface, err)
+	}
+	want := &netlink.Addr{IPNet: &net.IPNet{IP: addr, Mask: net.CIDRMask(32, 32)}}
+	have, err := netlink.AddrList(link, netlink.FAMILY_V4)
+	if err != nil {
+		return fmt.Errorf("list addresses of %s: %w", nodeInterface, err)
+	}
+	found := false
+	for _, a := range have {
+		if a.Equal(*want) {
+			found = true
+		} else if err := netlink.AddrDel(link, &a); err != nil {
+			return fmt.Errorf("remove %s from %s: %w", a.IPNet, nodeInterface, err)
+		}
+	}
+	if !found {
+		if err := netlink.AddrAdd(link, want); err != nil {
+			return fmt.Errorf("add %s to %s: %w", want.IPNet, nodeInterface, err)
+		}
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("bring up %s: %w", nodeInterface, err)
+	}
+	return nil
+}
+
+// RemoveInterfaces deletes the network interfaces that the node made. It is
+// part of a reset; what does not exist is no error.
+func RemoveInterfaces() error {
+	var errs []error
+	for _, name := range []string{podBridge, nodeInterface, "flannel.1"} {
+		link, err := netlink.LinkByName(name)
+		var missing netlink.LinkNotFoundError
+		if errors.As(err, &missing) {
+			continue
+		}
+		if err == nil {
+			err = netlink.LinkDel(link)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("remove interface %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

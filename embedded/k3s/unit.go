@@ -1,0 +1,199 @@
+// Package k3s runs a K3s server inside this process and projects Benchtop's
+// rows onto its Kubernetes API. See DESIGN.md.
+package k3s
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/k3s-io/k3s/pkg/cli/cmds"
+	"github.com/k3s-io/k3s/pkg/cli/server"
+	daemonconfig "github.com/k3s-io/k3s/pkg/daemons/config"
+	k3sexecutor "github.com/k3s-io/k3s/pkg/daemons/executor"
+	"github.com/k3s-io/k3s/pkg/signals"
+	"github.com/k3s-io/k3s/pkg/version"
+	"github.com/sirupsen/logrus"
+	"github.com/urfave/cli/v2"
+	"k8s.io/klog/v2"
+
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+// Version is the K3s version that go.mod pins; K3s reports it as its own.
+const Version = "v1.35.1+k3s1"
+
+// Unit is the K3s server as a supervised unit. It can run once per process.
+type Unit struct {
+	cfg  Config
+	once sync.Once
+
+	ready  chan struct{} // closed when clients is set
+	client *Client
+}
+
+// NewUnit returns a unit that has not started.
+func NewUnit(cfg Config) *Unit { return &Unit{cfg: cfg, ready: make(chan struct{})} }
+
+// Name implements supervise.Unit.
+func (u *Unit) Name() string { return "k3s" }
+
+// Client returns the Kubernetes side, or nil while the API does not answer.
+func (u *Unit) Client() *Client {
+	select {
+	case <-u.ready:
+		return u.client
+	default:
+		return nil
+	}
+}
+
+// Run implements supervise.Unit. The unit is ready when the node is, and the
+// system pods (DNS, ingress, storage, metrics) have been applied.
+func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
+	err := errors.New("K3s can start only once per process: restart benchtop")
+	u.once.Do(func() { err = u.run(ctx, h) })
+	return err
+}
+
+func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
+	h.Progress("preparing the node")
+	if err := u.cfg.Bundle.InstallBins(u.cfg.BinDir); err != nil {
+		return fmt.Errorf("install bundled programs: %w", err)
+	}
+	// K3s, containerd and kube-proxy look their helpers up on PATH. Those of
+	// the machine come first for iptables, whose backend must match what the
+	// machine already uses; runc, the shim and CNI plugins exist only in ours
+	// or must be ours.
+	if err := os.Setenv("PATH", u.cfg.BinDir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		return fmt.Errorf("set PATH: %w", err)
+	}
+	if err := ensureNodeAddress(u.cfg.NodeAddress); err != nil {
+		return err
+	}
+	snapshotter, err := u.cfg.prepare()
+	if err != nil {
+		return err
+	}
+	h.Log().Info("node prepared", "address", u.cfg.NodeAddress, "interface", nodeInterface, "snapshotter", snapshotter)
+
+	fatal := make(chan error, 1)
+	interceptExits(fatal)
+	logrus.SetOutput(h.Writer())
+	registerKine(u.cfg.Dir)
+	version.Version = Version
+	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
+
+	imported := make(chan struct{})
+	exec := &executor{
+		cniConf:      u.cfg.cniConf(),
+		bootstrapped: u.cfg.TakeSignals,
+		imported: func(ctx context.Context, n *daemonconfig.Node) error {
+			start := time.Now()
+			if err := importImages(ctx, n, snapshotter, u.cfg.Bundle, h.Progress); err != nil {
+				return err
+			}
+			h.Log().Info("bundled images are in containerd", "took", time.Since(start).Round(time.Millisecond))
+			close(imported)
+			return nil
+		},
+	}
+	k3sexecutor.Set(exec)
+
+	app := cmds.NewApp()
+	// The library would exit the process on a command-line error.
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	app.DisableSliceFlagSeparator = true
+	app.Commands = []*cli.Command{cmds.NewServerCommand(server.Run)}
+	done := make(chan error, 1)
+	h.Progress("starting the Kubernetes API")
+	go func() { done <- app.Run(u.cfg.args(snapshotter)) }()
+
+	upCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	up := make(chan error, 1)
+	go func() { up <- u.bringUp(upCtx, h, imported) }()
+	for {
+		select {
+		case <-ctx.Done():
+			return u.stop(exec, done)
+		case err := <-fatal:
+			signals.RequestShutdown(err)
+			return fmt.Errorf("K3s gave up: %w", err)
+		case err := <-done:
+			if err == nil {
+				err = errors.New("the server ended; its last lines say why")
+			}
+			return fmt.Errorf("K3s stopped: %w", err)
+		case err := <-up:
+			if err != nil && ctx.Err() == nil {
+				return errors.Join(err, u.stop(exec, done))
+			}
+			up = nil
+		}
+	}
+}
+
+// stop asks K3s to shut down and waits for it; the supervisor bounds the wait.
+func (u *Unit) stop(exec *executor, done <-chan error) error {
+	signals.RequestShutdown(nil)
+	err := <-done
+	if exec.stop != nil {
+		exec.stop()
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stop K3s: %w", err)
+	}
+	return nil
+}
+
+// bringUp waits for the API, then applies what a fresh node lacks.
+func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, imported <-chan struct{}) error {
+	client, err := connect(ctx, u.cfg)
+	if err != nil {
+		return err
+	}
+	// Flannel waits for a role that K3s' packaged manifests would bring, so
+	// this comes before the node can be ready.
+	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
+		return err
+	}
+	h.Progress("waiting for the bundled images")
+	select {
+	case <-imported:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := client.applySystem(ctx, "coredns.yaml", "local-path.yaml", "metrics-server.yaml", "traefik.yaml", "services.yaml"); err != nil {
+		return err
+	}
+	h.Progress("waiting for the node to be ready")
+	if err := client.waitNodeReady(ctx, u.cfg.NodeName); err != nil {
+		return err
+	}
+	u.client = client
+	close(u.ready)
+	h.Ready()
+	return nil
+}
+
+// interceptExits turns exits that libraries call into a reported failure. The
+// goroutine that wanted to exit ends; the rest of the process stops in order.
+func interceptExits(fatal chan<- error) {
+	exit := func(who string) func(int) {
+		return func(code int) {
+			select {
+			case fatal <- fmt.Errorf("%s exited with code %d; its last lines say why", who, code):
+			default:
+			}
+			runtime.Goexit()
+		}
+	}
+	logrus.StandardLogger().ExitFunc = exit("a K3s component")
+	klog.OsExit = exit("a Kubernetes component")
+}
