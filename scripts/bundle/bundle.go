@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/embedded/images"
+)
+
+// buildBundle makes every component and lays them out in out as the binary will hold them. With only, the named
+// components alone are (re)built; the index then still lists those that out already has.
+func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) error {
+	for _, name := range only {
+		if !slices.ContainsFunc(recipes, func(r *Recipe) bool { return r.Name == name }) {
+			return fmt.Errorf("no component is called %q; there are: %s", name, strings.Join(recipeNames(recipes), ", "))
+		}
+	}
+	idx := images.Index{Arch: b.Arch, Images: []images.Image{}, Bins: []images.Bin{}}
+	keep := map[string]bool{images.IndexFile: true}
+	for _, r := range recipes {
+		var e *Entry
+		var err error
+		if len(only) > 0 && !slices.Contains(only, r.Name) {
+			if e, err = b.cached(r); err == nil && e == nil {
+				continue
+			}
+		} else {
+			e, err = b.component(r)
+		}
+		if err != nil {
+			return err
+		}
+		if err := place(e, r, out, &idx, keep); err != nil {
+			return fmt.Errorf("lay out %s: %w", r.Name, err)
+		}
+	}
+	slices.SortFunc(idx.Bins, func(a, c images.Bin) int { return strings.Compare(a.Name, c.Name) })
+	if err := removeOthers(out, keep); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(idx, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(out, images.IndexFile), append(data, '\n'))
+}
+
+// cached returns the component if the cache has it, nil otherwise.
+func (b *Builder) cached(r *Recipe) (*Entry, error) {
+	key, err := b.key(r)
+	if err != nil {
+		return nil, err
+	}
+	return b.Cache.get(key), nil
+}
+
+func place(e *Entry, r *Recipe, out string, idx *images.Index, keep map[string]bool) error {
+	for _, f := range e.Meta.Files {
+		name, mode := images.BinDir+f.Name, os.FileMode(0o755)
+		if r.Kind == kindImage {
+			name, mode = images.ImageDir+f.Name, 0o644
+		}
+		keep[name] = true
+		if err := placeFile(filepath.Join(e.Dir, f.Name), filepath.Join(out, name), f, mode); err != nil {
+			return err
+		}
+		if r.Kind == kindBin {
+			idx.Bins = append(idx.Bins, images.Bin{Name: f.Name, Version: r.Version, Recipe: e.Meta.Key, SHA256: f.SHA256, Size: f.Size, Links: f.Links})
+			continue
+		}
+		idx.Images = append(idx.Images, images.Image{Name: r.Name, Version: r.Version, Ref: imageRef(r, e.Meta.Key), Digest: e.Meta.Digest,
+			Recipe: e.Meta.Key, Size: f.Size, Unpacked: e.Meta.Unpacked, SHA256: f.SHA256})
+	}
+	return nil
+}
+
+// placeFile copies rather than links: whoever writes to dist must not reach into the cache.
+func placeFile(from, to string, f MetaFile, mode os.FileMode) error {
+	if sum, _, err := hashFile(to); err == nil && sum == f.SHA256 {
+		return os.Chmod(to, mode)
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	tmp := to + ".new"
+	dst, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if _, err := io.Copy(dst, src); err != nil {
+		return err
+	}
+	if err := dst.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp, to)
+}
+
+// removeOthers deletes what an earlier build left in the bundle's folders.
+func removeOthers(out string, keep map[string]bool) error {
+	for _, dir := range []string{images.ImageDir, images.BinDir} {
+		err := filepath.Walk(filepath.Join(out, dir), func(path string, st os.FileInfo, err error) error {
+			if os.IsNotExist(err) {
+				return nil
+			}
+			if err != nil || st.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(out, path)
+			if err != nil || keep[filepath.ToSlash(rel)] {
+				return err
+			}
+			return os.Remove(path)
+		})
+		if err != nil {
+			return fmt.Errorf("remove leftovers: %w", err)
+		}
+	}
+	return nil
+}
+
+func replaceFile(file string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	tmp := file + ".new"
+	if err := os.WriteFile(tmp, data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, file)
+}
+
+func recipeNames(recipes []*Recipe) []string {
+	var names []string
+	for _, r := range recipes {
+		names = append(names, r.Name)
+	}
+	return names
+}
