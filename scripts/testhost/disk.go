@@ -45,17 +45,20 @@ func (d SmallDisk) attach(dir string) (attachedDisk, error) {
 	return out, nil
 }
 
-// detachLoop frees a loop device. Its file system is unmounted when the
-// host's last process ends, which the kernel finishes a moment later.
-func detachLoop(device string) error {
+// detachLoop frees a loop device if its image still lies in dir. Its file
+// system is unmounted when the host's last process ends, which the kernel
+// finishes a moment later.
+func detachLoop(device, dir string) error {
+	backing := "/sys/block/" + strings.TrimPrefix(device, "/dev/") + "/loop/backing_file"
 	return eventually(10*time.Second, func() error {
-		if _, err := tool("losetup", "--detach", device); err != nil && !strings.Contains(err.Error(), "No such device") {
+		b, err := os.ReadFile(backing)
+		if err != nil || !strings.HasPrefix(string(b), dir+"/") {
+			return nil // free, or somebody else's by now
+		}
+		if _, err := tool("losetup", "--detach", device); err != nil {
 			return err
 		}
-		if b, err := os.ReadFile("/sys/block/" + strings.TrimPrefix(device, "/dev/") + "/loop/backing_file"); err == nil {
-			return fmt.Errorf("detach %s: still holds %s", device, strings.TrimSpace(string(b)))
-		}
-		return nil
+		return fmt.Errorf("detach %s: still holds %s", device, strings.TrimSpace(string(b)))
 	})
 }
 

@@ -85,6 +85,7 @@ func New(opts Options) (_ *Host, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("make a private host: needs root, run with sudo")
 	}
+	sweep()
 	if opts.Name == "" {
 		opts.Name = "testhost"
 	}
@@ -98,7 +99,7 @@ func New(opts Options) (_ *Host, err error) {
 	}
 	h := &Host{dir: opts.Dir, drop: opts.DropCapabilities}
 	if h.dir == "" {
-		if h.dir, err = os.MkdirTemp("", "benchtop-testhost-"); err != nil {
+		if h.dir, err = os.MkdirTemp("", dirPrefix); err != nil {
 			return nil, fmt.Errorf("make a folder for the host: %w", err)
 		}
 		h.ownsDir = true
@@ -174,6 +175,26 @@ func Attach(dir string) (*Host, error) {
 	return h, nil
 }
 
+const dirPrefix = "benchtop-testhost-"
+
+// sweep removes what hosts left whose maker was killed: the host died with
+// it, but nobody was there to remove the folder and the cgroups.
+func sweep() {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, d := range dirs {
+		h, err := Attach(d)
+		switch {
+		case err == nil:
+			_ = h.net.close()
+		case errors.Is(err, ErrGone):
+			_ = h.Close() // the next one tries again
+		}
+	}
+}
+
 // ErrGone says that a detached host's init no longer runs. The Host that
 // Attach returns with it can only be closed.
 var ErrGone = errors.New("the host no longer runs")
@@ -199,15 +220,17 @@ func (h *Host) Close() error {
 	var errs []error
 	if h.lifeline != nil {
 		errs = append(errs, h.lifeline.Close())
+		h.lifeline = nil
 	}
 	if h.pid != 0 {
 		if err := killAndWait(h.pid, h.init); err != nil {
 			errs = append(errs, err)
 		}
+		h.pid, h.init = 0, nil
 	}
 	errs = append(errs, h.net.close(), removeCgroups(h.cgroups))
 	for _, l := range h.loops {
-		errs = append(errs, detachLoop(l))
+		errs = append(errs, detachLoop(l, h.dir))
 	}
 	if h.ownsDir {
 		if err := os.RemoveAll(h.dir); err != nil {
