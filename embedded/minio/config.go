@@ -1,0 +1,117 @@
+package minio
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+
+	"github.com/minio/minio-go/v7/pkg/s3utils"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Config says what the object store is made of. Everything but Dir, Addr and
+// the root credentials may change from one start to the next: users and keys
+// that are no longer listed lose their access.
+type Config struct {
+	// Dir is the absolute path of the folder that holds the objects. Nothing
+	// else may lie in it.
+	Dir string
+	// Addr is where S3 is served, for example "0.0.0.0:9000".
+	Addr string
+	// PublicURL is how clients reach Addr, for example
+	// "http://192.168.1.5:9000"; presigned URLs start with it. When empty it
+	// is made from Addr, and for a wildcard address from the machine's first
+	// address at that moment.
+	PublicURL string
+	// RootUser and RootPassword are MinIO's own keys. They never leave the
+	// process and may change between starts.
+	RootUser, RootPassword string
+	Buckets                []Bucket
+	Users                  []User
+	// MemoryLimit is the Go memory limit in bytes to return to after MinIO
+	// has set its own; 0 means the one in force before.
+	MemoryLimit int64
+}
+
+// Bucket is a bucket that exists from the start. Removing one from the
+// configuration leaves its objects alone.
+type Bucket struct {
+	Name      string
+	Versioned bool // keep every version of an object
+}
+
+// Validate reports the first thing in c that MinIO would not accept.
+func (c Config) Validate() error {
+	if !filepath.IsAbs(c.Dir) {
+		return mlops.Errorf(mlops.Invalid, "object store: folder %q is not an absolute path", c.Dir)
+	}
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return mlops.Errorf(mlops.Invalid, "object store: address %q is not host:port, for example 0.0.0.0:9000", c.Addr)
+	}
+	if c.PublicURL != "" {
+		if err := validateURL(c.PublicURL); err != nil {
+			return err
+		}
+	}
+	if len(c.RootUser) < minKey || len(c.RootPassword) < minSecret {
+		return mlops.Errorf(mlops.Invalid, "object store: the root user needs at least %d characters and its password at least %d", minKey, minSecret)
+	}
+	for _, b := range c.Buckets {
+		if err := s3utils.CheckValidBucketNameStrict(b.Name); err != nil {
+			return mlops.Errorf(mlops.Invalid, "object store: bucket name %q is not usable: %v", b.Name, err)
+		}
+	}
+	seen := map[string]string{c.RootUser: "root"}
+	for _, u := range c.Users {
+		if err := u.Validate(); err != nil {
+			return err
+		}
+		if other, ok := seen[u.AccessKey]; ok {
+			return mlops.Errorf(mlops.Invalid, "object store: users %s and %s share the access key %s: each needs its own", other, u.Name, u.AccessKey)
+		}
+		seen[u.AccessKey] = u.Name
+	}
+	return nil
+}
+
+// Lengths that MinIO demands of keys.
+const (
+	minKey    = 3
+	minSecret = 8
+)
+
+func validateURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+		return mlops.Errorf(mlops.Invalid, "object store: public URL %q is not usable: expected http://host:port", s)
+	}
+	return nil
+}
+
+// publicURL is the URL that clients outside of this process use.
+func publicURL(configured string, listening net.Addr) (string, error) {
+	if configured != "" {
+		return configured, nil
+	}
+	host, port, err := net.SplitHostPort(listening.String())
+	if err != nil {
+		return "", fmt.Errorf("split address %s: %w", listening, err)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+		return "http://" + net.JoinHostPort(host, port), nil
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", fmt.Errorf("list the machine's addresses: %w", err)
+	}
+	host = "127.0.0.1"
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			host = n.IP.String()
+			break
+		}
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
