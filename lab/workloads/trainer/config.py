@@ -1,0 +1,150 @@
+"""The trainer's environment, checked once."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from failure import Invalid
+
+# The names are the only thing that scikit-learn's layout leaves out.
+FEATURES = {
+    "iris": ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"],
+    "wine": [
+        "alcohol",
+        "malic_acid",
+        "ash",
+        "alcalinity_of_ash",
+        "magnesium",
+        "total_phenols",
+        "flavanoids",
+        "nonflavanoid_phenols",
+        "proanthocyanins",
+        "color_intensity",
+        "hue",
+        "od280/od315_of_diluted_wines",
+        "proline",
+    ],
+    "breast-cancer": [
+        f"{stat}{what}{unit}"
+        for stat, unit in (("mean ", ""), ("", " error"), ("worst ", ""))
+        for what in (
+            "radius",
+            "texture",
+            "perimeter",
+            "area",
+            "smoothness",
+            "compactness",
+            "concavity",
+            "concave points",
+            "symmetry",
+            "fractal dimension",
+        )
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What one training is about. Everything comes from the environment, because a Job has nothing else."""
+
+    project: str
+    experiment: str
+    model_name: str
+    dataset_name: str
+    dataset_version: str
+    dataset_bucket: str
+    dataset_key: str
+    dataset_sha256: str
+    dataset_features: list[str] | None
+    tracking_uri: str
+    model_dir: Path
+    params: str
+    wait_seconds: float
+    tags: dict[str, str]
+
+    @property
+    def dataset_uri(self):
+        return f"s3://{self.dataset_bucket}/{self.dataset_key}"
+
+
+def read(env):
+    """Build a Config from a mapping of environment variables; raise Invalid naming the variable at fault."""
+    uri = urlsplit(_required(env, "BENCHTOP_DATASET_URI"))
+    if uri.scheme != "s3" or not uri.netloc or len(uri.path) < 2:
+        raise Invalid(f"BENCHTOP_DATASET_URI is {uri.geturl()!r}, expected s3://<bucket>/<key>")
+    sha256 = _required(env, "BENCHTOP_DATASET_SHA256").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise Invalid(f"BENCHTOP_DATASET_SHA256 is {sha256!r}, expected 64 hex digits")
+    tracking = _required(env, "MLFLOW_TRACKING_URI").rstrip("/")
+    if urlsplit(tracking).scheme not in ("http", "https"):
+        raise Invalid(f"MLFLOW_TRACKING_URI is {tracking!r}, expected an http:// or https:// address")
+    for key in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        _required(env, key)
+    model_dir = Path(env.get("BENCHTOP_MODEL_DIR") or "/models")
+    if not model_dir.is_dir():
+        raise Invalid(
+            f"BENCHTOP_MODEL_DIR is {str(model_dir)!r}, which is not a directory; mount the model volume there"
+        )
+    project = _required(env, "BENCHTOP_PROJECT")
+    name = _required(env, "BENCHTOP_DATASET_NAME")
+    version = env.get("BENCHTOP_DATASET_VERSION", "")
+    return Config(
+        project=project,
+        experiment=env.get("BENCHTOP_EXPERIMENT") or project,
+        model_name=env.get("BENCHTOP_MODEL_NAME") or project,
+        dataset_name=name,
+        dataset_version=version,
+        dataset_bucket=uri.netloc,
+        dataset_key=uri.path[1:],
+        dataset_sha256=sha256,
+        dataset_features=_features(env.get("BENCHTOP_DATASET_FEATURES", ""), name),
+        tracking_uri=tracking,
+        model_dir=model_dir,
+        params=env.get("BENCHTOP_PARAMS", ""),
+        wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
+        tags={
+            "benchtop.project": project,
+            "benchtop.job": env.get("BENCHTOP_JOB", ""),
+            "benchtop.pod": env.get("BENCHTOP_POD", ""),
+            "benchtop.node": env.get("BENCHTOP_NODE", ""),
+            "benchtop.trigger": env.get("BENCHTOP_TRIGGER", ""),
+            "benchtop.image": env.get("BENCHTOP_IMAGE", ""),
+            "benchtop.code.sha256": env.get("BENCHTOP_CODE_SHA256", ""),
+            "benchtop.dataset.name": name,
+            "benchtop.dataset.version": version,
+            "benchtop.dataset.sha256": sha256,
+            "benchtop.dataset.uri": uri.geturl(),
+        },
+    )
+
+
+def _required(env, key):
+    value = env.get(key, "").strip()
+    if not value:
+        raise Invalid(f"{key} is not set; the trainer needs it in its environment")
+    return value
+
+
+def _seconds(env, key, default):
+    text = env.get(key) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 3600:
+        raise Invalid(f"{key} is {text!r}, expected seconds from 0 to 3600")
+    return value
+
+
+def _features(text, name):
+    if not text:
+        return FEATURES.get(name)
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names) or len(set(names)) != len(names):
+        raise Invalid(f"BENCHTOP_DATASET_FEATURES is {text!r}, expected a JSON list of different names")
+    return names

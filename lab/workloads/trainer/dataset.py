@@ -1,0 +1,131 @@
+"""Read the dataset from the object store, prove that it is the right one, and understand it."""
+
+import csv
+import hashlib
+import io
+import math
+from dataclasses import dataclass
+
+from failure import Failure, Invalid
+from retry import NotReady, until_ready
+
+MAX_BYTES = 256 << 20
+# Fewer rows of a class can't be spread over a training and a hold-out part.
+MIN_ROWS_PER_CLASS = 5
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of finite features and the class index of each."""
+
+    features: list[list[float]]
+    labels: list[int]
+    feature_names: list[str]
+    classes: list[str]
+    bytes: int
+
+
+def fetch(config):
+    """Read the dataset's bytes from S3 and verify their sha256."""
+    raw = until_ready(f"the object store ({config.dataset_uri})", lambda: _get(config), config.wait_seconds)
+    digest = hashlib.sha256(raw).hexdigest()
+    if digest != config.dataset_sha256:
+        raise Invalid(
+            f"{config.dataset_uri} has sha256 {digest}, expected {config.dataset_sha256}: these are not the bytes of "
+            f"dataset {config.dataset_name} that this run was asked to train on; upload the dataset again"
+        )
+    return raw
+
+
+def _get(config):
+    # Imported late: 0.3 s, and the checks before it need no S3.
+    import boto3
+    from botocore.config import Config as BotoConfig
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3.client(
+        "s3",
+        # Retries are ours, so that the log says what is being waited for.
+        config=BotoConfig(
+            connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+        ),
+    )
+    uri = config.dataset_uri
+    try:
+        answer = client.get_object(Bucket=config.dataset_bucket, Key=config.dataset_key)
+        if answer["ContentLength"] > MAX_BYTES:
+            raise Invalid(f"{uri} has {answer['ContentLength']} bytes; the trainer takes at most {MAX_BYTES}")
+        return answer["Body"].read()
+    except ClientError as err:
+        status = err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = err.response.get("Error", {}).get("Code", "")
+        if status >= 500 or status == 429:
+            raise NotReady(f"it answers {status} {code}") from err
+        if status in (401, 403):
+            raise Failure(
+                f"reading {uri} was denied ({code}); the trainer's access key needs s3:GetObject on it"
+            ) from err
+        if status == 404:
+            raise Failure(f"{uri} does not exist ({code}); upload dataset {config.dataset_name} first") from err
+        raise Failure(f"reading {uri} failed: {status} {code}") from err
+    except BotoCoreError as err:
+        raise NotReady(str(err)) from err
+
+
+def parse(raw, feature_names=None):
+    """Understand scikit-learn's layout; raise Invalid naming the line that is wrong.
+
+    The first line holds rows, features and the class names, every other line the features and the class index.
+    """
+    try:
+        lines = [(n, row) for n, row in enumerate(csv.reader(io.StringIO(raw.decode("utf-8-sig"))), 1) if row]
+    except (UnicodeDecodeError, csv.Error) as err:
+        raise Invalid(f"the dataset is not CSV in UTF-8: {err}") from err
+    if not lines:
+        raise Invalid("the dataset is empty, expected a first line with rows, features and class names")
+    header = [field.strip() for field in lines[0][1]]
+    if len(header) < 4 or not (header[0].isdecimal() and header[1].isdecimal()) or int(header[1]) < 1:
+        raise Invalid(
+            f"line 1 of the dataset is {','.join(header)[:100]!r}, expected the number of rows, the number of features "
+            "and at least two class names"
+        )
+    n_rows, n_features, classes = int(header[0]), int(header[1]), header[2:]
+    if len(set(classes)) != len(classes) or "" in classes:
+        raise Invalid(f"line 1 of the dataset names the classes {classes}, expected different names")
+    if len(lines) - 1 != n_rows:
+        raise Invalid(f"the dataset has {len(lines) - 1} rows, its first line says {n_rows}")
+    names = feature_names or [f"feature_{i + 1}" for i in range(n_features)]
+    if len(names) != n_features:
+        raise Invalid(f"the dataset has {n_features} features, but {len(names)} feature names were given")
+    features, labels = [], []
+    for line, row in lines[1:]:
+        values, label = _row(line, row, n_features, len(classes))
+        features.append(values)
+        labels.append(label)
+    for index, name in enumerate(classes):
+        if labels.count(index) < MIN_ROWS_PER_CLASS:
+            raise Invalid(
+                f"class {name} has {labels.count(index)} rows, expected at least {MIN_ROWS_PER_CLASS}, so that "
+                "a part of them can be held out"
+            )
+    return Dataset(features, labels, list(names), classes, len(raw))
+
+
+def _row(line, row, n_features, n_classes):
+    if len(row) != n_features + 1:
+        raise Invalid(
+            f"line {line} of the dataset has {len(row)} fields, expected {n_features} features and a class index"
+        )
+    values = []
+    for column, field in enumerate(row[:-1], 1):
+        try:
+            value = float(field)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise Invalid(f"line {line}, column {column} of the dataset is {field!r}, expected a finite number")
+        values.append(value)
+    label = row[-1].strip()
+    if not label.isdecimal() or int(label) >= n_classes:
+        raise Invalid(f"line {line} of the dataset has class index {label!r}, expected 0 to {n_classes - 1}")
+    return values, int(label)

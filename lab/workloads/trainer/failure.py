@@ -1,0 +1,23 @@
+"""How training can end early."""
+
+
+class Failure(Exception):
+    """Training can't go on; the message says what was found, what was expected and what to do.
+
+    `exit_code` is 2 when a retry with the same input would end the same way (bad parameters, wrong bytes), else 1.
+    """
+
+    def __init__(self, message, exit_code=1):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Invalid(Failure):
+    """The input is wrong, so that only a change of it helps."""
+
+    def __init__(self, message):
+        super().__init__(message, exit_code=2)
+
+
+class Killed(BaseException):
+    """SIGTERM came. Not an Exception, so that nothing on the way up takes it for an error and retries."""

@@ -1,0 +1,170 @@
+"""Hand a model version to the servers through the model volume, so that no crash ever shows half of one.
+
+    versions/<version>/   predictor.json, model.json: complete before it gets this name
+    model.json            copy of the newest version's, for people and tools
+    version.txt           the version to serve: written last
+    .lock                 held while publishing, so that two trainers take turns
+
+Files are written elsewhere, flushed to the disk and renamed into place, in this order. A reader that follows
+version.txt finds either the old version or the new one.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from failure import Failure
+
+log = logging.getLogger("trainer")
+
+KEEP = 3
+LOCK_SECONDS = 60
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def dumps(value):
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def sha256(raw):
+    return hashlib.sha256(raw).hexdigest()
+
+
+def publish(root, description, files):
+    """Publish a version: `description` becomes model.json, `files` ({name: bytes}) lie beside it.
+
+    Returns None, or the newer version number that is already published and stays. Raises Failure when the volume
+    can't be written; what was published before is then still served.
+    """
+    root = Path(root)
+    version = int(description["version"])
+    try:
+        with _locked(root):
+            versions = root / "versions"
+            versions.mkdir(exist_ok=True)
+            _sweep(versions)
+            newer = _newer(root, version, description["registered_at"])
+            if newer:
+                return newer
+            _put_version(versions, str(version), description, files)
+            _replace(root / "model.json", dumps(description))
+            _replace(root / "version.txt", f"{version}\n".encode())
+            _prune(versions, version)
+    except OSError as err:
+        raise Failure(
+            f"publishing version {version} to {root} failed: {err}; the version served before stays in service"
+        ) from err
+    return None
+
+
+@contextmanager
+def _locked(root, seconds=LOCK_SECONDS):
+    """Hold the volume's lock. The kernel drops it when the holder dies, so there is no stale lock to clean up."""
+    with (root / ".lock").open("a") as file:
+        begun = time.monotonic()
+        waiting = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - begun > seconds:
+                    raise Failure(f"another trainer has been publishing to {root} for {seconds} s; try again") from None
+                if not waiting:
+                    log.info("waiting for another trainer that is publishing to %s", root)
+                    waiting = True
+                time.sleep(0.05)
+        yield
+
+
+def published(root):
+    """The version number that version.txt names, or None."""
+    try:
+        text = (Path(root) / "version.txt").read_text().strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return int(text) if _VERSION.fullmatch(text) else None
+
+
+def _newer(root, version, registered_at):
+    current = published(root)
+    if current is None or current < version:
+        return None
+    try:
+        theirs = json.loads((root / "versions" / str(current) / "model.json").read_bytes())["registered_at"]
+    except (OSError, ValueError, KeyError, TypeError):
+        log.warning("version.txt names version %d, which is damaged; version %d replaces it", current, version)
+        return None
+    if theirs < registered_at:
+        # The registry was started over, and its numbers with it; a number alone no longer tells which is newer.
+        log.info("version %d belongs to an earlier registry; version %d of this one replaces it", current, version)
+        return None
+    return current
+
+
+def _put_version(versions, version, description, files):
+    staging = versions / f".staging-{os.getpid()}-{time.time_ns()}"
+    staging.mkdir()
+    try:
+        for name, raw in (files | {"model.json": dumps(description)}).items():
+            _write(staging / name, raw)
+        _sync(staging)
+        target = versions / version
+        if target.exists():
+            # Left by a trainer that died before version.txt, or by an earlier registry.
+            target.rename(versions / f".old-{time.time_ns()}")
+        staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    _sync(versions)
+
+
+def _write(path, raw):
+    with path.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _replace(path, raw):
+    temporary = path.with_name(f".{path.name}.new")
+    _write(temporary, raw)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(folder):
+    """Make renames within a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sweep(versions):
+    """Remove what trainers that died left behind; under the lock nobody is using it."""
+    for entry in versions.iterdir():
+        if entry.name.startswith("."):
+            shutil.rmtree(entry)
+
+
+def _prune(versions, current):
+    """Keep the newest KEEP versions up to the current one; numbers above it belong to an earlier registry."""
+    numbers = sorted((int(e.name) for e in versions.iterdir() if _VERSION.fullmatch(e.name)), reverse=True)
+    keep = [n for n in numbers if n <= current][:KEEP]
+    for number in numbers:
+        if number not in keep:
+            # Renamed first: a reader never sees a version with some of its files gone.
+            aside = versions / f".old-{number}-{time.time_ns()}"
+            (versions / str(number)).rename(aside)
+            shutil.rmtree(aside)
+    _sync(versions)

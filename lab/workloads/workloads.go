@@ -1,0 +1,71 @@
+// Package workloads embeds the code that runs in the pods of the default project: a trainer and an inference server in
+// Python. It is mounted from ConfigMaps, so changing it needs no new image.
+//
+// Each program is a flat set of files, because a ConfigMap has no folders; `python3 /opt/benchtop/train.py` and
+// `python3 /opt/benchtop/serve.py` start them.
+package workloads
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+)
+
+// The files that start the programs.
+const (
+	TrainerMain = "train.py"
+	ServerMain  = "serve.py"
+)
+
+//go:embed shared/*.py trainer/*.py server/*.py
+var files embed.FS
+
+// Trainer returns the trainer's files by name. The caller owns the map.
+func Trainer() map[string]string { return program("trainer") }
+
+// Server returns the inference server's files by name. The caller owns the map.
+func Server() map[string]string { return program("server") }
+
+// program merges a program's folder with what the programs share.
+func program(folder string) map[string]string {
+	merged := map[string]string{}
+	for _, dir := range []string{"shared", folder} {
+		entries, err := files.ReadDir(dir)
+		if err != nil {
+			// The folders are compiled in and a test reads them: this cannot happen in a build that passed its tests.
+			panic(fmt.Sprintf("read embedded workload %s: %v", dir, err))
+		}
+		for _, entry := range entries {
+			content, err := files.ReadFile(path.Join(dir, entry.Name()))
+			if err != nil {
+				panic(fmt.Sprintf("read embedded workload %s/%s: %v", dir, entry.Name(), err))
+			}
+			merged[entry.Name()] = string(content)
+		}
+	}
+	return merged
+}
+
+// Digest returns the sha256 of a set of files as lower-case hex. It covers names and contents, each with its length, so
+// that no two different sets share their bytes.
+func Digest(files map[string]string) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		for _, part := range []string{name, files[name]} {
+			fmt.Fprintf(sum, "%d:", len(part))
+			io.WriteString(sum, part)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// TrainerDigest is the Digest of Trainer: a run's code version.
+func TrainerDigest() string { return Digest(Trainer()) }
+
+// ServerDigest is the Digest of Server.
+func ServerDigest() string { return Digest(Server()) }
