@@ -16,7 +16,7 @@ import (
 // basePackages make the machine that README asks for: Debian as its installer
 // leaves it, less what no command of ours touches.
 var basePackages = []string{"base-files", "base-passwd", "bash", "coreutils", "dash", "debianutils", "diffutils", "findutils", "grep", "gzip",
-	"hostname", "init-system-helpers", "libc-bin", "login", "mount", "ncurses-bin", "passwd", "procps", "sed", "sysvinit-utils", "tar", "util-linux"}
+	"hostname", "init-system-helpers", "libc-bin", "login", "mount", "ncurses-bin", "passwd", "perl-base", "procps", "sed", "sysvinit-utils", "tar", "util-linux"}
 
 const suite = "bookworm"
 

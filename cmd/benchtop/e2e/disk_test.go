@@ -1,0 +1,52 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func (s *story) diskFull(t *testing.T) {
+	traffic := s.StartTraffic(s.said.Try, 2, 50*time.Millisecond)
+	// The file system's last byte: a large file, then small ones until none fits.
+	s.sh(t, `avail=$(df --output=avail -B1 /var/lib | tail -n 1); fallocate -l $((avail - 8*1024*1024)) /var/lib/ballast
+		dd if=/dev/zero of=/var/lib/ballast2 bs=64k 2>/dev/null || true; df /var/lib`)
+	err := eventuallySays(s, t, 45*time.Second, "disk")
+	if err != nil {
+		t.Error(err)
+	}
+	if r, err := s.Try(t.Context(), "", "doctor"); err != nil || r.Code == 0 || !strings.Contains(strings.ToLower(r.All()), "disk") {
+		t.Errorf("doctor does not name the full disk: code %d, %v\n%s", r.Code, err, r.All())
+	}
+	time.Sleep(15 * time.Second) // long enough for leases to run out, if they cannot be renewed
+	if !s.up.Running() {
+		t.Fatalf("the appliance ended on a full disk:\n%s", s.up.Output())
+	}
+	s.sh(t, "rm /var/lib/ballast /var/lib/ballast2")
+	if _, err := s.WaitState(t.Context(), 60*time.Second, "ready"); err != nil {
+		t.Errorf("with space again: %v", err)
+	}
+	undisturbed(t, traffic)
+	s.benchtop(t, "train", "--wait")
+}
+
+// eventuallySays waits until the status is not "ready" and names a word.
+func eventuallySays(s *story, t *testing.T, timeout time.Duration, word string) error {
+	deadline := time.Now().Add(timeout)
+	for {
+		r, err := s.Try(t.Context(), "", "status")
+		if err != nil {
+			return err
+		}
+		if strings.Contains(strings.ToLower(r.All()), word) && strings.Contains(r.All(), "degraded") {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("after %s, status neither says degraded nor names the %s:\n%s", timeout, word, r.All())
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+}
