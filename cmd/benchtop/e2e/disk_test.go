@@ -7,15 +7,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
 func (s *story) diskFull(t *testing.T) {
+	if out := s.benchtop(t, "status"); strings.Contains(out, "disk") {
+		t.Errorf("the disk is reported before it is full:\n%s", out)
+	}
 	traffic := s.StartTraffic(s.said.Try, 2, 50*time.Millisecond)
 	// The file system's last byte: a large file, then small ones until none fits.
 	s.sh(t, `avail=$(df --output=avail -B1 /var/lib | tail -n 1); fallocate -l $((avail - 8*1024*1024)) /var/lib/ballast
 		dd if=/dev/zero of=/var/lib/ballast2 bs=64k 2>/dev/null || true; df /var/lib`)
-	err := eventuallySays(s, t, 45*time.Second, "disk")
-	if err != nil {
+	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+		if out := s.benchtop(t, "status"); !strings.Contains(out, "disk") || !strings.Contains(out, "nearly full") {
+			return fmt.Errorf("status does not say that the disk is nearly full:\n%s", out)
+		}
+		return nil
+	}); err != nil {
 		t.Error(err)
 	}
 	if r, err := s.Try(t.Context(), "", "doctor"); err != nil || r.Code == 0 || !strings.Contains(strings.ToLower(r.All()), "disk") {
@@ -33,20 +42,3 @@ func (s *story) diskFull(t *testing.T) {
 	s.benchtop(t, "train", "--wait")
 }
 
-// eventuallySays waits until the status is not "ready" and names a word.
-func eventuallySays(s *story, t *testing.T, timeout time.Duration, word string) error {
-	deadline := time.Now().Add(timeout)
-	for {
-		r, err := s.Try(t.Context(), "", "status")
-		if err != nil {
-			return err
-		}
-		if strings.Contains(strings.ToLower(r.All()), word) && strings.Contains(r.All(), "degraded") {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("after %s, status neither says degraded nor names the %s:\n%s", timeout, word, r.All())
-		}
-		time.Sleep(500 * time.Millisecond)
-	}
-}

@@ -93,7 +93,7 @@ log_level: debug
 	if _, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), fmt.Sprintf("http://%s:10080/predict?x=%s", address, drive.Setosa), "iris.home.arpa"); err != nil {
 		t.Errorf("by host name in the configured domain: %v", err)
 	}
-	if out := s.benchtop(t, "--config", "/srv/lab.yaml", "kubectl", "get", "nodes", "-o", "name"); out != "node/shelf" {
+	if out := s.benchtop(t, "kubectl", "--data-dir", "/var/lib/elsewhere", "get", "nodes", "-o", "name"); out != "node/shelf" {
 		t.Errorf("the node is %q, want node/shelf", out)
 	}
 	for _, port := range []string{":18080/healthz", ":15000/health", ":19000/"} {
