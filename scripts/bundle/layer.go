@@ -49,7 +49,7 @@ func writeLayer(w io.Writer, stage string) (Layer, error) {
 }
 
 func writeTar(w io.Writer, stage string) error {
-	tw := tar.NewWriter(w)
+	tw := &layerTar{Writer: tar.NewWriter(w), seen: map[string]string{}}
 	// WalkDir visits in lexical order within each directory, and directories before what they hold.
 	err := filepath.WalkDir(stage, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == stage {
@@ -59,7 +59,7 @@ func writeTar(w io.Writer, stage string) error {
 		if err != nil {
 			return err
 		}
-		return writeTarEntry(tw, path, filepath.ToSlash(rel))
+		return tw.add(path, filepath.ToSlash(rel))
 	})
 	if err != nil {
 		return err
@@ -67,7 +67,17 @@ func writeTar(w io.Writer, stage string) error {
 	return tw.Close()
 }
 
-func writeTarEntry(tw *tar.Writer, path, name string) error {
+// layerTar writes files with the same content once and links the others to it: wheels bring the same Fortran library
+// several times, and a linked one is also loaded once.
+type layerTar struct {
+	*tar.Writer
+	seen map[string]string // content and mode → name
+}
+
+// linkFrom is the size in bytes from which a second copy becomes a link.
+const linkFrom = 4096
+
+func (tw *layerTar) add(path, name string) error {
 	st, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -90,6 +100,9 @@ func writeTarEntry(tw *tar.Writer, path, name string) error {
 		if st.Mode()&0o111 != 0 {
 			h.Mode = 0o755
 		}
+		if err := tw.link(h, path); err != nil {
+			return err
+		}
 	default:
 		return fmt.Errorf("%s is neither a file, a directory nor a symbolic link", name)
 	}
@@ -106,6 +119,24 @@ func writeTarEntry(tw *tar.Writer, path, name string) error {
 	defer f.Close()
 	_, err = io.Copy(tw, f)
 	return err
+}
+
+// link turns h into a hard link if its content has been written before.
+func (tw *layerTar) link(h *tar.Header, path string) error {
+	if h.Size < linkFrom {
+		return nil
+	}
+	sum, _, err := hashFile(path)
+	if err != nil {
+		return err
+	}
+	id := fmt.Sprintf("%s %o", sum, h.Mode)
+	if first, ok := tw.seen[id]; ok {
+		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
+		return nil
+	}
+	tw.seen[id] = h.Name
+	return nil
 }
 
 // digester counts and hashes what passes through it.

@@ -14,9 +14,10 @@ import (
 
 // WheelsStep installs the wheels of requirements.<arch>.lock, each pinned by its hash, for one version of Python.
 type WheelsStep struct {
-	Python string   `json:"python"` // for example 3.11
-	Into   string   `json:"into"`   // the directory of packages
-	Drop   []string `json:"drop,omitempty"`
+	Python string   `json:"python"`         // for example 3.11
+	Into   string   `json:"into"`           // the directory of packages
+	Drop   []string `json:"drop,omitempty"` // globs
+	Keep   []string `json:"keep,omitempty"` // globs that win over Drop
 }
 
 // CompileStep writes the bytecode of Python files beside them, so that a read-only root starts fast.
@@ -25,6 +26,9 @@ type CompileStep struct {
 	// Groups are compiled at the same time, each by one process in a fixed order: bytecode depends a little on what
 	// the same process compiled before.
 	Groups [][]string `json:"groups"`
+	// Imports must succeed in the finished tree, so that a pattern which drops too much fails the build.
+	Path    string   `json:"path"`
+	Imports []string `json:"imports"`
 }
 
 func (s *WheelsStep) key(b *Builder, r *Recipe) (string, error)  { return "", nil }
@@ -56,12 +60,17 @@ func (s *WheelsStep) run(b *Builder, r *Recipe, stage string) error {
 	if err != nil {
 		return err
 	}
+	keep, err := compileGlobs(s.Keep)
+	if err != nil {
+		return err
+	}
+	want := func(p string) bool { return keep.match(p) || !drop.match(p) }
 	wheels, err := b.fetchWheels(r, s.Python)
 	if err != nil {
 		return err
 	}
 	for _, file := range wheels {
-		if err := unpackWheel(file, stage, s.Into, drop); err != nil {
+		if err := unpackWheel(file, stage, s.Into, want); err != nil {
 			return fmt.Errorf("unpack wheel %s: %w", filepath.Base(file), err)
 		}
 	}
@@ -140,7 +149,7 @@ func verifiedWheels(dir string, locked map[string]bool) ([]string, error) {
 
 // unpackWheel installs a wheel's modules and metadata. Its command-line scripts and C headers are left out: in the
 // image programs are started as modules (python3 -m uvicorn).
-func unpackWheel(file, stage, into string, drop globs) error {
+func unpackWheel(file, stage, into string, want func(path string) bool) error {
 	zr, err := zip.OpenReader(file)
 	if err != nil {
 		return err
@@ -152,7 +161,7 @@ func unpackWheel(file, stage, into string, drop globs) error {
 			continue
 		}
 		target := path.Join(into, name)
-		if drop.match(target) {
+		if !want(target) {
 			continue
 		}
 		rc, err := zf.Open()
@@ -210,7 +219,8 @@ func (s *CompileStep) run(b *Builder, r *Recipe, stage string) error {
 			return fmt.Errorf("compile Python files: %w", err)
 		}
 	}
-	return nil
+	env = append(env, "PYTHONPATH="+filepath.Join(stage, s.Path))
+	return b.run(env, stage, loader, "--library-path", libs, filepath.Join(stage, s.Python), "-B", "-c", "import "+strings.Join(s.Imports, ", "))
 }
 
 // stagedLoader finds the stage's dynamic loader and libraries: its interpreter runs with them, not with this
