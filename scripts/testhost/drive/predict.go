@@ -53,8 +53,10 @@ func Predict(ctx context.Context, c *http.Client, url, host string) (Prediction,
 	return p, nil
 }
 
-// Traffic asks for predictions all the time, on several connections from the
-// LAN, a new one now and then.
+// Traffic asks for predictions all the time from the LAN. Half of its clients
+// keep their connection as long as the server does, the others make a new one
+// for each request: those get no second try from Go's client when theirs is
+// cut, and would notice a listener that is gone for a moment.
 type Traffic struct {
 	mu       sync.Mutex
 	answered int
@@ -78,15 +80,13 @@ type Report struct {
 func (a *Appliance) StartTraffic(url string, workers int, every time.Duration) *Traffic {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &Traffic{stop: cancel, latest: time.Now()}
-	for range workers {
+	for worker := range workers {
 		t.done.Go(func() {
 			client := a.Host.HTTPFromLAN()
 			client.Timeout = 10 * time.Second
+			client.Transport.(*http.Transport).DisableKeepAlives = worker%2 == 0
 			defer client.CloseIdleConnections()
-			for n := 0; ctx.Err() == nil; n++ {
-				if n%20 == 0 {
-					client.CloseIdleConnections()
-				}
+			for ctx.Err() == nil {
 				started := time.Now()
 				// A request in flight when the traffic stops is waited for:
 				// cutting it off would look like a failure.
