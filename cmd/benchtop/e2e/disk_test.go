@@ -41,4 +41,3 @@ func (s *story) diskFull(t *testing.T) {
 	undisturbed(t, traffic)
 	s.benchtop(t, "train", "--wait")
 }
-
