@@ -18,7 +18,6 @@ type Secrets struct {
 	AdminPassword string  `json:"-"`
 	AdminToken    string  `json:"admin_token"` // bearer token of the administrator
 	S3Root        KeyPair `json:"s3_root"`     // never leaves the process
-	S3Registry    KeyPair `json:"s3_registry"`
 	S3Trainer     KeyPair `json:"s3_trainer"`
 	Trainer       string  `json:"mlflow_trainer"` // password of user trainer at the registry
 }
@@ -44,12 +43,9 @@ func LoadSecrets(p Paths) (Secrets, error) {
 		return s, fmt.Errorf("read secrets: %w", err)
 	}
 	before := s
-	for _, k := range []struct {
-		p      *KeyPair
-		access string
-	}{{&s.S3Root, "root"}, {&s.S3Registry, "registry"}, {&s.S3Trainer, "trainer"}} {
-		if k.p.Access == "" {
-			*k.p = KeyPair{Access: "benchtop-" + k.access + "-" + strings.ToLower(randomText(5)), Secret: randomText(25)}
+	for k, access := range map[*KeyPair]string{&s.S3Root: "root", &s.S3Trainer: "trainer"} {
+		if k.Access == "" {
+			*k = KeyPair{Access: "benchtop-" + access + "-" + randomText(5), Secret: randomText(25)}
 		}
 	}
 	for _, t := range []*string{&s.AdminToken, &s.Trainer} {

@@ -196,3 +196,6 @@ func size(v string) error {
 	}
 	return nil
 }
+
+// Value returns the setting's value in c as text.
+func (s Setting) Value(c Config) string { return s.get(&c) }

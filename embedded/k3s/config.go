@@ -3,6 +3,7 @@ package k3s
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +24,10 @@ type Config struct {
 	// TakeSignals is called when K3s has registered its signal handlers, so
 	// that the caller can take SIGINT and SIGTERM back.
 	TakeSignals func()
+	// CaptureStderr sends what libraries write to os.Stderr to a writer too.
+	CaptureStderr func(io.Writer)
+	// Log gets K3s' output besides the unit's buffer.
+	Log io.Writer
 
 	Domain    string // ingress hosts are <deployment>.<Domain>
 	HTTPPort  int    // host port of the ingress

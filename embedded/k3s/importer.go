@@ -3,6 +3,7 @@ package k3s
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	containerd "github.com/containerd/containerd/v2/client"
@@ -25,11 +26,14 @@ func importImages(ctx context.Context, cfg *daemonconfig.Node, snapshotter strin
 	defer client.Close()
 	all := bundle.Images()
 	var done atomic.Int32
+	// containerd names what it ingests after the file in the archive, so two
+	// archives at once would block each other; unpacking is the slow part.
+	var ingest sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for _, img := range all {
 		g.Go(func() error {
-			if err := importImage(gctx, client, snapshotter, bundle, img); err != nil {
+			if err := importImage(gctx, client, snapshotter, bundle, img, &ingest); err != nil {
 				return fmt.Errorf("import image %s: %w", img.Ref, err)
 			}
 			progress("importing images: %d of %d", done.Add(1), len(all))
@@ -42,7 +46,7 @@ func importImages(ctx context.Context, cfg *daemonconfig.Node, snapshotter strin
 	return nil
 }
 
-func importImage(ctx context.Context, client *containerd.Client, snapshotter string, bundle *images.Bundle, want images.Image) error {
+func importImage(ctx context.Context, client *containerd.Client, snapshotter string, bundle *images.Bundle, want images.Image, ingest *sync.Mutex) error {
 	img, err := client.GetImage(ctx, want.Ref)
 	if err == nil && img.Target().Digest.String() == want.Digest {
 		if ok, err := img.IsUnpacked(ctx, snapshotter); err == nil && ok {
@@ -56,7 +60,9 @@ func importImage(ctx context.Context, client *containerd.Client, snapshotter str
 		defer r.Close()
 		// The label is containerd's io.cri-containerd.pinned, see its
 		// internal/cri/labels.
+		ingest.Lock()
 		imported, err := client.Import(ctx, r, containerd.WithImageLabels(map[string]string{"io.cri-containerd.pinned": "pinned"}))
+		ingest.Unlock()
 		if err != nil {
 			return err
 		}

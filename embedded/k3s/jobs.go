@@ -17,7 +17,7 @@ import (
 // `kubectl create job --from` does. A Job of that name that exists already is
 // this training's: the call can be repeated.
 func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
-	cron, err := c.kube.BatchV1().CronJobs(t.Project).Get(ctx, t.Project+"-"+trainer, metav1.GetOptions{})
+	cron, err := c.kube.BatchV1().CronJobs(t.Project).Get(ctx, t.Project+"-"+trainerRole, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("get trainer of project %s: %w", t.Project, err)
 	}
@@ -47,7 +47,7 @@ func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 
 // TrainingJobs lists the Jobs of every project, oldest first.
 func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
-	list, err := c.kube.BatchV1().Jobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainer})
+	list, err := c.kube.BatchV1().Jobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainerRole})
 	if err != nil {
 		return nil, fmt.Errorf("list training jobs: %w", err)
 	}
@@ -115,7 +115,7 @@ func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 
 // NextTraining returns when the project's schedule fires next after now.
 func (c *Client) NextTraining(ctx context.Context, project string, now time.Time) (time.Time, error) {
-	cron, err := c.kube.BatchV1().CronJobs(project).Get(ctx, project+"-"+trainer, metav1.GetOptions{})
+	cron, err := c.kube.BatchV1().CronJobs(project).Get(ctx, project+"-"+trainerRole, metav1.GetOptions{})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("get trainer of project %s: %w", project, err)
 	}

@@ -22,8 +22,8 @@ const (
 	labelName      = "app.kubernetes.io/name"
 	labelPartOf    = "app.kubernetes.io/part-of"
 
-	trainer = "trainer"
-	server  = "server"
+	trainerRole = "trainer"
+	serverRole  = "server"
 
 	// labUser runs trainers and servers; the volume belongs to its group.
 	labUser = 10001
@@ -42,7 +42,7 @@ func ptr[T any](v T) *T { return &v }
 // ApplyProject makes the cluster match the spec.
 func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 	p := s.Project
-	trainerCode, serverCode := codeMap(p, trainer, s.Trainer, s.TrainerSHA), codeMap(p, server, s.Server, s.ServerSHA)
+	trainerCode, serverCode := codeMap(p, trainerRole, s.Trainer, s.TrainerSHA), codeMap(p, serverRole, s.Server, s.ServerSHA)
 	err := c.apply(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Labels: map[string]string{
 			labelPartOf: "benchtop", labelProject: p.Name,
@@ -53,9 +53,9 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 			StorageClassName: ptr("local-path"),
 			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
 		}},
-		&corev1.Secret{ObjectMeta: meta(p, trainerName(p), trainer), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
+		&corev1.Secret{ObjectMeta: meta(p, trainerName(p), trainerRole), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
 		trainerCode, serverCode,
-		&batchv1.CronJob{ObjectMeta: meta(p, trainerName(p), trainer), Spec: batchv1.CronJobSpec{
+		&batchv1.CronJob{ObjectMeta: meta(p, trainerName(p), trainerRole), Spec: batchv1.CronJobSpec{
 			Schedule: p.Schedule,
 			TimeZone: ptr("UTC"), // the only zone that needs no zone database
 			// A trainer that takes longer than its period is not overtaken.
@@ -64,12 +64,12 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 			SuccessfulJobsHistoryLimit: ptr(int32(3)),
 			FailedJobsHistoryLimit:     ptr(int32(3)),
 			JobTemplate: batchv1.JobTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainer)},
+				ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)},
 				Spec:       trainerJob(s, trainerCode.Name),
 			},
 		}},
-		&corev1.Service{ObjectMeta: meta(p, p.Name, server), Spec: corev1.ServiceSpec{
-			Selector: map[string]string{labelProject: p.Name, labelComponent: server},
+		&corev1.Service{ObjectMeta: meta(p, p.Name, serverRole), Spec: corev1.ServiceSpec{
+			Selector: map[string]string{labelProject: p.Name, labelComponent: serverRole},
 			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
 		}},
 		serverDeployment(s, serverCode.Name),
@@ -83,7 +83,7 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 }
 
 func volume(p mlops.Project) string      { return p.Name + "-model" }
-func trainerName(p mlops.Project) string { return p.Name + "-" + trainer }
+func trainerName(p mlops.Project) string { return p.Name + "-" + trainerRole }
 
 func bytesOf(m map[string]string) map[string][]byte {
 	out := make(map[string][]byte, len(m))
@@ -101,7 +101,7 @@ func codeMap(p mlops.Project, component string, files map[string]string, sha str
 
 func (c *Client) pruneCode(ctx context.Context, project string, keep ...string) error {
 	maps := c.kube.CoreV1().ConfigMaps(project)
-	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: labelComponent + " in (" + trainer + "-code," + server + "-code)"})
+	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: labelComponent + " in (" + trainerRole + "-code," + serverRole + "-code)"})
 	if err != nil {
 		return fmt.Errorf("list code of project %s: %w", project, err)
 	}
@@ -138,7 +138,7 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 		{Name: "MLFLOW_TRACKING_URI", Value: "http://mlflow.benchtop.svc:5000"},
 		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
 	}, commonEnv(s)...)
-	c := container(trainer, s.Image, env)
+	c := container(trainerRole, s.Image, env)
 	c.Command = []string{"python3", "/opt/benchtop/trainer.py"}
 	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: trainerName(p)}}}}
 	c.Resources = corev1.ResourceRequirements{
@@ -150,13 +150,13 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 	return batchv1.JobSpec{
 		BackoffLimit:          ptr(int32(2)),
 		ActiveDeadlineSeconds: ptr(int64(3600)),
-		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainer)}, Spec: pod},
+		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)}, Spec: pod},
 	}
 }
 
 func serverDeployment(s mlops.ProjectSpec, code string) *appsv1.Deployment {
 	p := s.Project
-	c := container(server, s.Image, append([]corev1.EnvVar{
+	c := container(serverRole, s.Image, append([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: p.Name},
 		{Name: "BENCHTOP_PORT", Value: "8080"},
 	}, commonEnv(s)...))
@@ -175,14 +175,14 @@ func serverDeployment(s mlops.ProjectSpec, code string) *appsv1.Deployment {
 	c.ReadinessProbe = probe("/readyz", 1, 3)
 	// The ingress learns of the pod's end a moment after the pod does.
 	c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 3}}}
-	return &appsv1.Deployment{ObjectMeta: meta(p, p.Name, server), Spec: appsv1.DeploymentSpec{
+	return &appsv1.Deployment{ObjectMeta: meta(p, p.Name, serverRole), Spec: appsv1.DeploymentSpec{
 		Replicas:             ptr(int32(1)),
 		RevisionHistoryLimit: ptr(int32(3)),
 		Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
 			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt32(0)), MaxSurge: ptr(intstr.FromInt32(1))}},
-		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelProject: p.Name, labelComponent: server}},
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelProject: p.Name, labelComponent: serverRole}},
 		Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, server), Annotations: map[string]string{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, serverRole), Annotations: map[string]string{
 				"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics",
 			}},
 			Spec: podSpec(s, c, code, true),
@@ -245,7 +245,7 @@ func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool
 }
 
 func ingress(s mlops.ProjectSpec, name, host, path string, annotations map[string]string) runtime.Object {
-	m := meta(s.Project, name, server)
+	m := meta(s.Project, name, serverRole)
 	m.Annotations = annotations
 	return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{
 		IngressClassName: ptr("traefik"),

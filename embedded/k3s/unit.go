@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -66,11 +68,11 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	if err := u.cfg.Bundle.InstallBins(u.cfg.BinDir); err != nil {
 		return fmt.Errorf("install bundled programs: %w", err)
 	}
-	// K3s, containerd and kube-proxy look their helpers up on PATH. Those of
-	// the machine come first for iptables, whose backend must match what the
-	// machine already uses; runc, the shim and CNI plugins exist only in ours
-	// or must be ours.
-	if err := os.Setenv("PATH", u.cfg.BinDir+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+	// K3s, containerd and kube-proxy look their helpers up on PATH. runc, the
+	// shim and the CNI plugins must be ours. iptables must be the machine's if
+	// it has one, because the backend must match the rules that are there.
+	path := []string{u.cfg.BinDir, os.Getenv("PATH"), filepath.Join(u.cfg.BinDir, "fallback")}
+	if err := os.Setenv("PATH", strings.Join(path, string(os.PathListSeparator))); err != nil {
 		return fmt.Errorf("set PATH: %w", err)
 	}
 	if err := ensureNodeAddress(u.cfg.NodeAddress); err != nil {
@@ -84,7 +86,10 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 
 	fatal := make(chan error, 1)
 	interceptExits(fatal)
-	logrus.SetOutput(h.Writer())
+	// logrus keeps the output it is given; klog's settings are undone by the
+	// components, so it is caught at standard error.
+	logrus.SetOutput(io.MultiWriter(h.Writer(), u.cfg.Log))
+	u.cfg.CaptureStderr(h.Writer())
 	registerKine(u.cfg.Dir)
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")

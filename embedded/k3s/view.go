@@ -174,7 +174,7 @@ func (c *Client) Deployment(ctx context.Context, project string) (mlops.Deployme
 	if err != nil {
 		return mlops.Deployment{}, fmt.Errorf("get deployment %s: %w", project, err)
 	}
-	pods, err := c.kube.CoreV1().Pods(project).List(ctx, metav1.ListOptions{LabelSelector: labelComponent + "=" + server})
+	pods, err := c.kube.CoreV1().Pods(project).List(ctx, metav1.ListOptions{LabelSelector: labelComponent + "=" + serverRole})
 	if err != nil {
 		return mlops.Deployment{}, fmt.Errorf("list pods of deployment %s: %w", project, err)
 	}

@@ -1,0 +1,203 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/loop"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/k3s"
+	"github.com/benchtop-lab/benchtop/embedded/registry"
+)
+
+// The pages ask before everything has started; until a system serves, its
+// adapter answers that it is unavailable and says what is being waited for.
+
+func unavailable(what string) error {
+	return mlops.Errorf(mlops.Unavailable, "%s is still starting: try again in a few seconds", what)
+}
+
+// clusterPort reads the cluster.
+type clusterPort struct{ unit *k3s.Unit }
+
+func (p clusterPort) client() (*k3s.Client, error) {
+	if c := p.unit.Client(); c != nil {
+		return c, nil
+	}
+	return nil, unavailable("Kubernetes")
+}
+
+func (p clusterPort) Objects(ctx context.Context) ([]mlops.Object, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.Objects(ctx)
+}
+
+func (p clusterPort) Events(ctx context.Context, max int) ([]mlops.Event, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.Events(ctx, max)
+}
+
+func (p clusterPort) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.Pods(ctx, namespace)
+}
+
+func (p clusterPort) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.Logs(ctx, namespace, pod, follow, tail)
+}
+
+// loopPort joins the rows, the cluster and what the servers say of themselves.
+type loopPort struct {
+	registry *registry.Unit
+	cluster  clusterPort
+	loop     *loopUnit
+	ingress  ingressClient
+	domain   string
+}
+
+func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
+	store := p.registry.Store()
+	if store == nil {
+		return nil, unavailable("the registry")
+	}
+	return store.Projects(ctx)
+}
+
+func (p loopPort) Train(ctx context.Context, project string) (mlops.Training, error) {
+	l := p.loop.get()
+	if l == nil {
+		return mlops.Training{}, unavailable("the loop")
+	}
+	return l.Train(ctx, project)
+}
+
+func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, error) {
+	c, err := p.cluster.client()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return c.NextTraining(ctx, project, time.Now())
+}
+
+func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
+	projects, err := p.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.cluster.client()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]mlops.Deployment, 0, len(projects))
+	for _, project := range projects {
+		d, err := c.Deployment(ctx, project.Name)
+		if mlops.CodeOf(err) == mlops.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.Host, d.Path = project.Name+"."+p.domain, "/models/"+project.Name
+		if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
+			d.Message = "the server does not answer: " + err.Error()
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (p loopPort) Predict(ctx context.Context, deployment string, body []byte) (int, []byte, time.Duration, error) {
+	return p.ingress.predict(ctx, deployment, body)
+}
+
+var _ loop.Cluster = (*k3s.Client)(nil)
+
+// ingressClient speaks to the servers as a user would: through the ingress.
+type ingressClient struct {
+	base string // http://<node address>:<port>
+	http *http.Client
+}
+
+const maxAnswer = 8 << 20
+
+func (c ingressClient) predict(ctx context.Context, deployment string, body []byte) (int, []byte, time.Duration, error) {
+	if err := mlops.ValidateName("deployment", deployment); err != nil {
+		return 0, nil, 0, err
+	}
+	start := time.Now()
+	status, answer, err := c.do(ctx, http.MethodPost, deployment, "/predict", body)
+	if err != nil {
+		return 0, nil, 0, &mlops.Error{Code: mlops.Unavailable, Message: "deployment " + deployment + " does not answer: see its page, or `benchtop doctor`", Err: err}
+	}
+	return status, answer, time.Since(start), nil
+}
+
+func (c ingressClient) do(ctx context.Context, method, deployment, path string, body []byte) (int, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+"/models/"+deployment+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, fmt.Errorf("build request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("ask deployment %s: %w", deployment, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return 0, nil, fmt.Errorf("read answer of deployment %s: %w", deployment, err)
+	}
+	return resp.StatusCode, answer, nil
+}
+
+// readiness is what the lab's server says at /readyz.
+type readiness struct {
+	Ready        bool      `json:"ready"`
+	Model        string    `json:"model"`
+	Version      string    `json:"version"`
+	RunID        string    `json:"run_id"`
+	FeatureNames []string  `json:"feature_names"`
+	Classes      []string  `json:"classes"`
+	LoadedAt     time.Time `json:"loaded_at"`
+	Message      string    `json:"message"`
+}
+
+// describe fills in what the server serves now.
+func (c ingressClient) describe(ctx context.Context, d *mlops.Deployment) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	status, answer, err := c.do(ctx, http.MethodGet, d.Name, "/readyz", nil)
+	if err != nil {
+		return err
+	}
+	var r readiness
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return fmt.Errorf("status %d from /readyz", status)
+	}
+	d.Version, d.RunID, d.FeatureNames, d.Classes, d.LoadedAt = r.Version, r.RunID, r.FeatureNames, r.Classes, r.LoadedAt
+	if r.Model != "" {
+		d.Model = r.Model
+	}
+	if status != http.StatusOK && d.Message == "" {
+		d.Message = r.Message
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// announce waits until the default deployment serves a model and then prints
+// how to use the lab. A training that fails is said, not waited for.
+func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Time) {
+	term.Progress("waiting for the first model to be trained and served")
+	served := false
+	for ctx.Err() == nil {
+		status, _, _, err := a.loopPort.Predict(ctx, DefaultProject, []byte(`{"instances": [[5.1, 3.5, 1.4, 0.2]]}`))
+		if err == nil && status == http.StatusOK {
+			served = true
+			break
+		}
+		if store := a.registry.Store(); store != nil {
+			if t, err := store.Trainings(ctx, DefaultProject, 1); err == nil && len(t) > 0 && t[0].State == "failed" {
+				term.Note("the training %s failed: %s; see `benchtop logs %s`", t[0].Job, t[0].Message, DefaultProject)
+				break
+			}
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
+	if served {
+		a.control.setServed()
+		a.log.Info("serving", "deployment", DefaultProject, "took", time.Since(begin).Round(time.Millisecond))
+		term.Done(fmt.Sprintf("ready in %s", time.Since(begin).Round(100*time.Millisecond)))
+	}
+	term.Lines(a.links())
+}
+
+// links are the lines that a user needs.
+func (a *Appliance) links() []string {
+	ip := hostAddress(a.cfg.NodeAddress)
+	ui := "http://" + net.JoinHostPort(ip, fmt.Sprint(portOf(a.cfg.HTTPAddr)))
+	return []string{
+		"UI        " + ui + "/login?token=" + a.tokens.New(),
+		"Password  " + a.paths.AdminPassword() + " (user admin)",
+		"Try       curl '" + a.ingressURL(ip) + "/models/" + DefaultProject + "/predict?x=5.1,3.5,1.4,0.2'",
+	}
+}
+
+func (a *Appliance) ingressURL(ip string) string {
+	if a.cfg.HTTPPort == 80 {
+		return "http://" + ip
+	}
+	return "http://" + net.JoinHostPort(ip, fmt.Sprint(a.cfg.HTTPPort))
+}
+
+// hostAddress returns the address that others reach this machine at: the
+// first IPv4 address of a real interface, else the node's own.
+func hostAddress(nodeAddress string) string {
+	ifaces, err := net.Interfaces()
+	if err != nil {
+		return nodeAddress
+	}
+	for _, i := range ifaces {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || strings.HasPrefix(i.Name, "veth") || i.Name == "cni0" || strings.HasPrefix(i.Name, "flannel") {
+			continue
+		}
+		addrs, err := i.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() && n.IP.String() != nodeAddress {
+				return n.IP.String()
+			}
+		}
+	}
+	return nodeAddress
+}

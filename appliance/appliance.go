@@ -1,0 +1,258 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/loop"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/assets/datasets"
+	"github.com/benchtop-lab/benchtop/embedded/images"
+	"github.com/benchtop-lab/benchtop/embedded/k3s"
+	"github.com/benchtop-lab/benchtop/embedded/minio"
+	"github.com/benchtop-lab/benchtop/embedded/prometheus"
+	"github.com/benchtop-lab/benchtop/embedded/registry"
+	"github.com/benchtop-lab/benchtop/lab/workloads"
+	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/ui/machine"
+	"github.com/benchtop-lab/benchtop/ui/sessionfile"
+)
+
+// Appliance is one running Benchtop. Its fields are the wiring: what is above
+// starts earlier and stops later.
+type Appliance struct {
+	cfg     Config
+	paths   Paths
+	version string
+	secrets Secrets
+	node    string
+	log     *slog.Logger
+	logs    *logs
+	units   *supervise.Group
+	tokens  *loginTokens
+	signals chan os.Signal
+	quit    chan struct{} // closed when `benchtop down` asks for the end
+
+	control    *control
+	web        *ui.Server
+	registry   *registry.Unit
+	minio      *minio.Unit
+	prometheus *prometheus.Unit
+	k3s        *k3s.Unit
+	loop       *loopUnit
+
+	loopPort loopPort
+}
+
+// DefaultProject is the project that every appliance starts with.
+const DefaultProject = "iris"
+
+// Run brings an appliance up and keeps it running until it is asked to stop.
+// What went wrong on the way is returned after everything that had started
+// has stopped.
+func Run(ctx context.Context, cfg Config, version string, term *Terminal) (err error) {
+	if cfg.DataDir, err = abs(cfg.DataDir); err != nil {
+		return err
+	}
+	a := &Appliance{cfg: cfg, paths: Paths{Data: cfg.DataDir}, version: version,
+		tokens: newLoginTokens(), signals: make(chan os.Signal, 4), quit: make(chan struct{})}
+	if err := a.paths.create(); err != nil {
+		return err
+	}
+	// The lock comes before every other write: a second instance must not
+	// touch the first one's files.
+	lock, err := AcquireLock(a.paths)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	if err := a.prepare(term); err != nil {
+		return err
+	}
+	if err := a.build(); err != nil {
+		return err
+	}
+	return a.serve(ctx, term)
+}
+
+func (a *Appliance) prepare(term *Terminal) (err error) {
+	if a.secrets, err = LoadSecrets(a.paths); err != nil {
+		return err
+	}
+	if a.node, err = a.cfg.nodeName(a.paths); err != nil {
+		return err
+	}
+	last, err := markRunning(a.paths)
+	if err != nil {
+		return err
+	}
+	if last != "" {
+		term.Note("%s; recovering", last)
+	}
+	if a.logs, err = openLogs(a.paths); err != nil {
+		return err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.cfg.LogLevel)); err != nil {
+		return fmt.Errorf("parse log level: %w", err)
+	}
+	a.log = slog.New(slog.NewTextHandler(a.logs, &slog.HandlerOptions{Level: level}))
+	slog.SetDefault(a.log)
+	a.units = supervise.New(a.logs, level)
+	// One process holds what is usually five: collect early, and leave the
+	// memory to the pods. An operator's GOGC and GOMEMLIMIT win.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM)
+	return nil
+}
+
+// memoryLimit is a soft limit for the Go heap; below it MinIO's preallocated
+// buffers make the collector run all the time.
+const memoryLimit = 640 << 20
+
+func portOf(addr string) int {
+	_, p, _ := net.SplitHostPort(addr) // checked with the configuration
+	n, _ := strconv.Atoi(p)
+	return n
+}
+
+// build makes every unit; none runs yet.
+func (a *Appliance) build() error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own executable: %w", err)
+	}
+	bundle, err := images.Open(exe)
+	if err != nil {
+		return err
+	}
+	auth := NewAuth(a.secrets)
+	nodeAddress := net.ParseIP(a.cfg.NodeAddress)
+
+	if a.minio, err = minio.New(minio.Config{
+		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr,
+		RootUser: a.secrets.S3Root.Access, RootPassword: a.secrets.S3Root.Secret,
+		Buckets: []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: "mlflow"}},
+		Users: []minio.User{{Name: "trainer", AccessKey: a.secrets.S3Trainer.Access, SecretKey: a.secrets.S3Trainer.Secret,
+			Grants: []minio.Grant{minio.ReadObjects(loop.DatasetBucket, DefaultProject+"/")}}},
+		MemoryLimit: memoryLimit,
+	}); err != nil {
+		return err
+	}
+	a.registry = registry.NewUnit(registry.UnitConfig{
+		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Artifacts: a.minio.Bucket("mlflow"),
+	})
+	if a.prometheus, err = prometheus.New(prometheus.Config{
+		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.Retention, RetentionBytes: a.cfg.RetentionMax,
+		MinIO: a.minio.Loopback, Self: prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) }), DataDir: a.cfg.DataDir,
+	}); err != nil {
+		return err
+	}
+	a.k3s = k3s.NewUnit(k3s.Config{
+		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle,
+		Domain: a.cfg.Domain, HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
+		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr),
+		TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
+	})
+	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
+	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.k3s}, loop: a.loop, domain: a.cfg.Domain,
+		ingress: ingressClient{base: "http://" + net.JoinHostPort(a.cfg.NodeAddress, strconv.Itoa(a.cfg.HTTPPort)), http: &http.Client{Timeout: 30 * time.Second}}}
+
+	sessions, err := sessionfile.Open(a.paths.Secrets() + "/sessions.json")
+	if err != nil {
+		return err
+	}
+	admin := []mlops.Role{mlops.RoleAdmin}
+	if a.web, err = ui.New(ui.Config{
+		Address: a.cfg.HTTPAddr, Version: a.version, Components: Components(),
+		Mounts: map[string]ui.Mount{
+			"/api/2.0/":     {Handler: a.registry.Handler()},
+			"/api/3.0/":     {Handler: a.registry.Handler()},
+			"/ajax-api/":    {Handler: a.registry.Handler()},
+			"/api/lineage/": {Handler: a.registry.Handler()},
+			"/prometheus/":  {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Roles: admin},
+		},
+		Auth: uiAuth{auth, a.tokens}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
+		Cluster: clusterPort{a.k3s}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
+		Examples: map[string][]float64{DefaultProject: {5.1, 3.5, 1.4, 0.2}}, IngressPort: a.cfg.HTTPPort,
+	}); err != nil {
+		return err
+	}
+	a.control = newControl(a)
+	return nil
+}
+
+func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop {
+	info, err := datasets.Describe(DefaultProject)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	content, err := datasets.Bytes(DefaultProject)
+	if err != nil {
+		panic(err)
+	}
+	return loop.New(loop.Config{
+		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.k3s.Client(), Log: log,
+		Default: loop.Default{Name: DefaultProject, Schedule: a.cfg.Schedule, Node: a.node, Content: content,
+			Source: info.Title + ", " + info.Source + ", " + info.Licence},
+		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
+			return mlops.ProjectSpec{
+				Project: p, Dataset: d, Host: p.Name + "." + a.cfg.Domain, Path: "/models/" + p.Name,
+				Image:   bundle.Ref("lab-python"),
+				Trainer: workloads.Trainer(), TrainerSHA: workloads.TrainerDigest(),
+				Server: workloads.Server(), ServerSHA: workloads.ServerDigest(), Params: a.cfg.Params,
+				Secret: map[string]string{
+					"AWS_ACCESS_KEY_ID": a.secrets.S3Trainer.Access, "AWS_SECRET_ACCESS_KEY": a.secrets.S3Trainer.Secret,
+					"MLFLOW_TRACKING_USERNAME": "trainer", "MLFLOW_TRACKING_PASSWORD": a.secrets.Trainer,
+				},
+			}
+		},
+	})
+}
+
+// takeSignals takes SIGINT and SIGTERM back from the libraries: stopping has
+// an order that only the appliance knows.
+func (a *Appliance) takeSignals() {
+	signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM)
+}
+
+// Components lists the embedded systems and their versions.
+func Components() []ui.Component {
+	out := []ui.Component{{Name: "K3s", Version: k3s.Version}}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return out
+	}
+	names := map[string]string{
+		"github.com/containerd/containerd/v2": "containerd", "github.com/minio/minio": "MinIO",
+		"github.com/prometheus/prometheus": "Prometheus", "modernc.org/sqlite": "SQLite (modernc.org/sqlite)",
+	}
+	for _, d := range info.Deps {
+		if name, ok := names[d.Path]; ok {
+			v := d.Version
+			if d.Replace != nil && d.Replace.Version != "" {
+				v = d.Replace.Version
+			}
+			out = append(out, ui.Component{Name: name, Version: strings.TrimSuffix(v, "+incompatible")})
+		}
+	}
+	return out
+}

@@ -1,0 +1,196 @@
+package appliance
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+func pid() int { return os.Getpid() }
+
+// control serves the command line on a unix socket that only root can open,
+// so it needs no further credentials.
+type control struct {
+	a      *Appliance
+	served atomic.Bool
+	quit   sync.Once
+}
+
+func newControl(a *Appliance) *control { return &control{a: a} }
+
+func (c *control) Name() string { return "control" }
+
+// setServed notes that the default deployment has answered.
+func (c *control) setServed() { c.served.Store(true) }
+
+// Run implements supervise.Unit.
+func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
+	path := c.a.paths.Socket()
+	// Whoever left it there is gone: we hold the lock.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove old control socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("listen on control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return fmt.Errorf("set mode of control socket: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", c.status)
+	mux.HandleFunc("POST /v1/stop", c.stop)
+	mux.HandleFunc("POST /v1/projects/{project}/train", c.train)
+	mux.HandleFunc("GET /v1/projects/{project}/trainings/{id}", c.training)
+	mux.HandleFunc("GET /v1/projects/{project}/logs", c.projectLogs)
+	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	h.Ready()
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve control socket: %w", err)
+	case <-ctx.Done():
+	}
+	sctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := srv.Shutdown(sctx); err != nil {
+		return srv.Close() // a log is being followed
+	}
+	return nil
+}
+
+func (c *control) status(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusOK, c.a.status(r.Context(), c.served.Load()))
+}
+
+func (c *control) stop(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusAccepted, map[string]int{"pid": pid()})
+	c.quit.Do(func() { close(c.a.quit) })
+}
+
+func (c *control) train(w http.ResponseWriter, r *http.Request) {
+	t, err := c.a.loopPort.Train(r.Context(), r.PathValue("project"))
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	writeJSON(w, http.StatusCreated, t)
+}
+
+func (c *control) training(w http.ResponseWriter, r *http.Request) {
+	store := c.a.registry.Store()
+	if store == nil {
+		c.fail(w, unavailable("the registry"))
+		return
+	}
+	trainings, err := store.Trainings(r.Context(), r.PathValue("project"), 1000)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	for _, t := range trainings {
+		if strconv.FormatInt(t.ID, 10) == r.PathValue("id") {
+			writeJSON(w, http.StatusOK, t)
+			return
+		}
+	}
+	c.fail(w, mlops.Errorf(mlops.NotFound, "training %s of project %s does not exist", r.PathValue("id"), r.PathValue("project")))
+}
+
+func (c *control) predict(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer))
+	if err != nil {
+		c.fail(w, fmt.Errorf("read request: %w", err))
+		return
+	}
+	status, answer, _, err := c.a.loopPort.Predict(r.Context(), r.PathValue("deployment"), body)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(answer)
+}
+
+// projectLogs streams the logs of a project's pods, each line with its pod.
+func (c *control) projectLogs(w http.ResponseWriter, r *http.Request) {
+	project := r.PathValue("project")
+	tail, _ := strconv.Atoi(r.URL.Query().Get("tail"))
+	follow := r.URL.Query().Get("follow") == "true"
+	pods, err := clusterPort{c.a.k3s}.Pods(r.Context(), project)
+	if err == nil && len(pods) == 0 {
+		err = mlops.Errorf(mlops.NotFound, "project %s has no pods: see `benchtop status` for the projects there are", project)
+	}
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	var mu sync.Mutex
+	flush := http.NewResponseController(w)
+	var wg sync.WaitGroup
+	for _, p := range pods {
+		copyLog := func() {
+			rc, err := clusterPort{c.a.k3s}.Logs(r.Context(), project, p.Name, follow, tail)
+			if err != nil {
+				return // the pod has not started, or has just gone
+			}
+			defer rc.Close()
+			lines := bufio.NewScanner(rc)
+			lines.Buffer(nil, 1<<20)
+			for lines.Scan() {
+				mu.Lock()
+				fmt.Fprintf(w, "%s: %s\n", p.Name, lines.Text())
+				_ = flush.Flush()
+				mu.Unlock()
+			}
+		}
+		if follow {
+			wg.Go(copyLog)
+		} else {
+			copyLog()
+		}
+	}
+	wg.Wait()
+}
+
+type controlError struct {
+	Code    mlops.Code `json:"code"`
+	Message string     `json:"message"`
+}
+
+func (c *control) fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch mlops.CodeOf(err) {
+	case mlops.NotFound:
+		status = http.StatusNotFound
+	case mlops.Invalid, mlops.InvalidState, mlops.Exists, mlops.BadRequest:
+		status = http.StatusBadRequest
+	case mlops.Unavailable:
+		status = http.StatusServiceUnavailable
+	default:
+		c.a.log.Error("control request failed", "err", err)
+	}
+	writeJSON(w, status, controlError{mlops.CodeOf(err), mlops.MessageOf(err)})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client went away
+}

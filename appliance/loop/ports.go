@@ -1,0 +1,34 @@
+// Package loop moves projects through dataset → training → model version →
+// deployment. Rows are the truth and the cluster follows them, so every step
+// can be repeated after a crash. It does no I/O of its own.
+package loop
+
+import (
+	"context"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Store keeps the rows of the loop.
+type Store interface {
+	PutDataset(ctx context.Context, d mlops.Dataset) (mlops.Dataset, error)
+	Dataset(ctx context.Context, name string) (mlops.Dataset, error)
+	PutProject(ctx context.Context, p mlops.Project) (mlops.Project, error)
+	Project(ctx context.Context, name string) (mlops.Project, error)
+	Projects(ctx context.Context) ([]mlops.Project, error)
+	CreateTraining(ctx context.Context, project string, trigger mlops.Trigger) (mlops.Training, error)
+	AdoptTraining(ctx context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (mlops.Training, error)
+	SetTraining(ctx context.Context, id int64, state mlops.TrainingState, message string, endedAt time.Time) error
+	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
+}
+
+// Cluster is the projection of the rows.
+type Cluster interface {
+	ApplyProject(ctx context.Context, s mlops.ProjectSpec) error
+	// StartTraining may be repeated: a Job is made once per training.
+	StartTraining(ctx context.Context, t mlops.Training) error
+	TrainingJobs(ctx context.Context) ([]mlops.Job, error)
+	// WatchJobs signals when training jobs may have changed.
+	WatchJobs(ctx context.Context) <-chan struct{}
+}

@@ -1,0 +1,81 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/doctor"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+// Machine returns what doctor needs to check this configuration's machine.
+func (c Config) Machine() doctor.Machine {
+	return doctor.Machine{
+		DataDir: c.DataDir, BundledBins: Paths{Data: c.DataDir}.Bin() + "/fallback", NodeAddress: net.ParseIP(c.NodeAddress),
+		Ports: []doctor.Port{
+			{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
+			{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},
+			{Number: portOf(c.S3Addr), For: "S3", Change: "set s3_addr"},
+			{Number: c.HTTPPort, For: "ingress HTTP", Change: "set ingress.http_port"},
+			{Number: c.HTTPSPort, For: "ingress HTTPS", Change: "set ingress.https_port"},
+			{Number: 6443, For: "Kubernetes API", Change: "stop the other Kubernetes"},
+			{Number: 10250, For: "kubelet", Change: "stop the other Kubernetes"},
+		},
+	}
+}
+
+// Diagnose checks the machine while nothing runs, and otherwise looks for the
+// layer that is broken, from the bottom up.
+func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
+	s, err := NewControl(c.DataDir).Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.State == StateStopped {
+		return doctor.Before(c.Machine()), nil
+	}
+	var out []doctor.Finding
+	for _, u := range s.Units {
+		f := doctor.Finding{Check: u.Name, Level: doctor.OK, Detail: string(u.State)}
+		switch u.State {
+		case supervise.Failed:
+			f.Level, f.Detail = doctor.Fail, "failed: "+u.Error
+			f.Fix = "see `benchtop logs " + u.Name + "`; `benchtop down` and `benchtop up` start it again"
+		case supervise.Waiting, supervise.Starting:
+			f.Level, f.Detail = doctor.Warn, strings.TrimSuffix(string(u.State)+": "+u.Progress, ": ")
+			f.Fix = "wait a little; see `benchtop logs " + u.Name + "` if it stays so"
+		}
+		out = append(out, f)
+	}
+	for _, p := range s.Loop {
+		out = append(out, diagnoseProject(p)...)
+	}
+	for _, w := range s.Warnings {
+		if strings.HasPrefix(w, "the disk") {
+			out = append(out, doctor.Finding{Check: "disk", Level: doctor.Warn, Detail: w, Fix: "free some space"})
+		}
+	}
+	return out, nil
+}
+
+func diagnoseProject(p ProjectStatus) []doctor.Finding {
+	var out []doctor.Finding
+	if t := p.Training; t != nil {
+		f := doctor.Finding{Check: p.Project + " training", Level: doctor.OK, Detail: t.Job + " " + string(t.State)}
+		if t.State == mlops.TrainingFailed {
+			f.Level, f.Detail, f.Fix = doctor.Fail, t.Job+" failed: "+t.Message, "see `benchtop logs "+p.Project+"`"
+		}
+		out = append(out, f)
+	}
+	if d := p.Deployment; d != nil {
+		f := doctor.Finding{Check: p.Project + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s, %d of %d ready", d.Version, d.Ready, d.Replicas)}
+		if d.Ready == 0 {
+			f.Level, f.Detail, f.Fix = doctor.Fail, "no pod is ready: "+d.Message, "see `benchtop kubectl -n "+d.Namespace+" describe pods` and `benchtop logs "+p.Project+"`"
+		}
+		out = append(out, f)
+	}
+	return out
+}

@@ -1,0 +1,142 @@
+package appliance
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/prometheus"
+	"github.com/benchtop-lab/benchtop/embedded/registry"
+	"github.com/benchtop-lab/benchtop/ui"
+)
+
+// registryPort reads the registry for the pages.
+type registryPort struct{ unit *registry.Unit }
+
+func (p registryPort) store() (*registry.Store, error) {
+	if s := p.unit.Store(); s != nil {
+		return s, nil
+	}
+	return nil, unavailable("the registry")
+}
+
+func (p registryPort) Experiments(ctx context.Context) ([]mlops.Experiment, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Experiments(ctx)
+}
+
+func (p registryPort) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
+	s, err := p.store()
+	if err != nil {
+		return mlops.RunPage{}, err
+	}
+	return s.SearchRuns(ctx, q)
+}
+
+func (p registryPort) Run(ctx context.Context, id string) (mlops.Run, error) {
+	s, err := p.store()
+	if err != nil {
+		return mlops.Run{}, err
+	}
+	return s.Run(ctx, id)
+}
+
+func (p registryPort) MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.MetricHistory(ctx, runID, key, max)
+}
+
+func (p registryPort) RegisteredModels(ctx context.Context) ([]mlops.RegisteredModel, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.RegisteredModels(ctx)
+}
+
+func (p registryPort) ModelVersions(ctx context.Context, model string) ([]mlops.ModelVersion, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.ModelVersions(ctx, model)
+}
+
+func (p registryPort) Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Artifacts(ctx, runID, path)
+}
+
+func (p registryPort) OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, mlops.Artifact{}, err
+	}
+	return s.OpenArtifact(ctx, runID, path)
+}
+
+func (p registryPort) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Datasets(ctx)
+}
+
+func (p registryPort) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Trainings(ctx, project, max)
+}
+
+// Changed never fires before the store is open; pages look again by then,
+// because the registry becoming ready is a change of its unit.
+func (p registryPort) Changed() <-chan struct{} {
+	if s := p.unit.Store(); s != nil {
+		return s.Changed()
+	}
+	return nil
+}
+
+// metricsPort answers PromQL for the pages.
+type metricsPort struct{ unit *prometheus.Unit }
+
+func (p metricsPort) Query(ctx context.Context, promql string, at time.Time) ([]ui.Sample, error) {
+	samples, err := p.unit.Query(ctx, promql, at)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ui.Sample, 0, len(samples))
+	for _, s := range samples {
+		out = append(out, ui.Sample{Labels: s.Labels, Value: s.Value, Time: s.Time})
+	}
+	return out, nil
+}
+
+func (p metricsPort) QueryRange(ctx context.Context, promql string, from, to time.Time, step time.Duration) ([]ui.Series, error) {
+	series, err := p.unit.QueryRange(ctx, promql, from, to, step)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ui.Series, 0, len(series))
+	for _, s := range series {
+		points := make([]ui.Point, 0, len(s.Points))
+		for _, pt := range s.Points {
+			points = append(points, ui.Point{Time: pt.T, Value: pt.V})
+		}
+		out = append(out, ui.Series{Labels: s.Labels, Points: points})
+	}
+	return out, nil
+}

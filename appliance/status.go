@@ -1,0 +1,132 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+// State sums an appliance up.
+type State string
+
+// The states of an appliance.
+const (
+	StateStarting State = "starting" // a unit or the first model is not there yet
+	StateReady    State = "ready"    // every unit is ready and the default deployment serves
+	StateDegraded State = "degraded" // something that was there is not
+	StateStopping State = "stopping"
+	StateStopped  State = "stopped" // nothing runs; pods may still serve
+)
+
+// Status is what `benchtop status` shows.
+type Status struct {
+	State    State              `json:"state"`
+	Version  string             `json:"version,omitempty"`
+	PID      int                `json:"pid,omitempty"`
+	DataDir  string             `json:"data_dir"`
+	UI       string             `json:"ui,omitempty"`
+	Units    []supervise.Status `json:"units"`
+	Loop     []ProjectStatus    `json:"loop"`
+	Warnings []string           `json:"warnings"`
+}
+
+// ProjectStatus is where a project's loop stands.
+type ProjectStatus struct {
+	Project      string            `json:"project"`
+	Dataset      string            `json:"dataset,omitempty"`  // sha256
+	Training     *mlops.Training   `json:"training,omitempty"` // the newest
+	NextTraining time.Time         `json:"next_training,omitzero"`
+	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
+}
+
+// status collects the appliance's status. What can't be read yet is left out.
+func (a *Appliance) status(ctx context.Context, served bool) Status {
+	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
+		UI: fmt.Sprintf("http://%s:%d", hostAddress(a.cfg.NodeAddress), portOf(a.cfg.HTTPAddr)), Loop: []ProjectStatus{}, Warnings: []string{}}
+	stopping, failed, starting := false, false, !served
+	for _, u := range s.Units {
+		switch u.State {
+		case supervise.Stopping, supervise.Stopped:
+			stopping = true
+		case supervise.Failed:
+			failed = true
+			s.Warnings = append(s.Warnings, u.Name+" failed: "+u.Error)
+		case supervise.Waiting, supervise.Starting:
+			if u.Restarts > 0 {
+				failed = true
+			}
+			starting = true
+		}
+	}
+	projects, _ := a.loopPort.Projects(ctx)
+	for _, p := range projects {
+		s.Loop = append(s.Loop, a.projectStatus(ctx, p))
+	}
+	for _, p := range s.Loop {
+		if d := p.Deployment; d != nil && served && d.Ready == 0 {
+			failed = true
+			s.Warnings = append(s.Warnings, "deployment "+d.Name+" is not ready: "+d.Message)
+		}
+	}
+	if w := diskWarning(a.paths.Data); w != "" {
+		s.Warnings = append(s.Warnings, w)
+	}
+	switch {
+	case stopping:
+		s.State = StateStopping
+	case failed:
+		s.State = StateDegraded
+	case starting:
+		s.State = StateStarting
+	}
+	return s
+}
+
+func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project) ProjectStatus {
+	out := ProjectStatus{Project: p.Name}
+	store := a.registry.Store()
+	if store == nil {
+		return out
+	}
+	if d, err := store.Dataset(ctx, p.Dataset); err == nil {
+		out.Dataset = d.SHA256
+	}
+	if t, err := store.Trainings(ctx, p.Name, 1); err == nil && len(t) > 0 {
+		out.Training = &t[0]
+	}
+	if next, err := a.loopPort.NextTraining(ctx, p.Name); err == nil {
+		out.NextTraining = next
+	}
+	deployments, _ := a.loopPort.Deployments(ctx)
+	for i := range deployments {
+		if deployments[i].Project == p.Name {
+			out.Deployment = &deployments[i]
+		}
+	}
+	return out
+}
+
+// Disk space below which the appliance warns: 5 % and 2 GiB.
+const (
+	lowShare = 0.05
+	lowBytes = 2 << 30
+)
+
+// diskWarning says when the data dir's file system is nearly full.
+func diskWarning(dir string) string {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil || st.Blocks == 0 {
+		return ""
+	}
+	free, total := st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize)
+	if float64(free) > lowShare*float64(total) && free > min(lowBytes, total/5) {
+		return ""
+	}
+	return fmt.Sprintf("the disk of %s is nearly full: %d MiB of %d MiB are free. Predictions go on; trainings and uploads will fail. Delete old runs and artifacts, or move the data dir to a larger disk",
+		dir, free>>20, total>>20)
+}

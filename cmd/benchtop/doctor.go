@@ -1,0 +1,52 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/benchtop-lab/benchtop/appliance"
+	"github.com/benchtop-lab/benchtop/appliance/doctor"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+func doctorCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check the machine before the lab starts; name the broken layer while it runs",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			findings, err := appliance.Diagnose(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			w := cmd.OutOrStdout()
+			if asJSON {
+				enc := json.NewEncoder(w)
+				enc.SetIndent("", "  ")
+				if err := enc.Encode(findings); err != nil {
+					return err
+				}
+			} else {
+				for _, f := range findings {
+					fmt.Fprintf(w, "%-5s %-11s %s\n", f.Level, f.Check, f.Detail)
+					if f.Fix != "" {
+						fmt.Fprintf(w, "      %-11s fix: %s\n", "", f.Fix)
+					}
+				}
+			}
+			if doctor.Worst(findings) == doctor.Fail {
+				return mlops.Errorf(mlops.InvalidState, "something is broken: see the lines that start with fail")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/benchtop-lab/benchtop/appliance"
+)
+
+// The flags behind kubectl and crictl are theirs, so the data dir of these
+// two comes from the environment and the configuration file alone.
+func toolConfig() (appliance.Config, error) {
+	return appliance.LoadConfig(appliance.Source{Environ: os.LookupEnv})
+}
+
+func kubectlCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "kubectl ...",
+		Short:              "Run kubectl against the lab's cluster",
+		DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := toolConfig()
+			if err != nil {
+				return err
+			}
+			dataDir, args := takeDataDir(cfg.DataDir, args)
+			return appliance.Kubectl(dataDir, args)
+		},
+	}
+}
+
+func crictlCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "crictl ...",
+		Short:              "Run crictl against the lab's containerd",
+		DisableFlagParsing: true,
+		RunE:               func(_ *cobra.Command, args []string) error { return appliance.Crictl(args) },
+	}
+}
+
+// takeDataDir takes a leading --data-dir out of args.
+func takeDataDir(dataDir string, args []string) (string, []string) {
+	if len(args) > 0 {
+		if v, ok := strings.CutPrefix(args[0], "--data-dir="); ok {
+			return v, args[1:]
+		}
+		if args[0] == "--data-dir" && len(args) > 1 {
+			return args[1], args[2:]
+		}
+	}
+	return dataDir, args
+}

@@ -1,0 +1,54 @@
+// Command benchtop turns a spare machine into an MLOps lab.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// version is set by the build (-ldflags -X main.version=…).
+var version = "devel"
+
+func main() {
+	if err := root().ExecuteContext(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", userMessage(err))
+		os.Exit(1)
+	}
+}
+
+func root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "benchtop",
+		Short: "An MLOps lab in one binary: Kubernetes, S3, an MLflow-compatible registry, Prometheus and a web UI",
+		Long: `Benchtop turns a spare machine into an MLOps lab. One process runs K3s, MinIO,
+an MLflow-compatible registry, Prometheus and a web UI, trains a model on a
+schedule, stores it and serves it behind an ingress. It needs no network.
+
+Start with:  sudo benchtop up`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	addConfigFlags(cmd)
+	cmd.AddCommand(
+		upCommand(), downCommand(), statusCommand(), doctorCommand(),
+		trainCommand(), predictCommand(), logsCommand(),
+		kubectlCommand(), crictlCommand(),
+		installCommand(), uninstallCommand(), resetCommand(),
+		versionCommand(),
+	)
+	return cmd
+}
+
+// userMessage returns the part of an error that a user can act on, with the
+// cause behind it when there is one.
+func userMessage(err error) string {
+	if mlops.CodeOf(err) == mlops.Internal {
+		return err.Error()
+	}
+	return mlops.MessageOf(err)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/benchtop-lab/benchtop/appliance"
+)
+
+func statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what runs, and where the loop stands",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			s, err := appliance.NewControl(cfg.DataDir).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(s)
+			}
+			return printStatus(cmd.OutOrStdout(), s)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printStatus(w io.Writer, s appliance.Status) error {
+	fmt.Fprintf(w, "benchtop is %s", s.State)
+	if s.PID != 0 {
+		fmt.Fprintf(w, " (process %d, %s)", s.PID, s.UI)
+	}
+	fmt.Fprintf(w, ", data dir %s\n", s.DataDir)
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, u := range s.Units {
+		detail := u.Progress
+		if u.Error != "" {
+			detail = u.Error
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", u.Name, u.State, (time.Duration(u.TookMs) * time.Millisecond).Round(100*time.Millisecond), detail)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, p := range s.Loop {
+		fmt.Fprintf(w, "project %s\n", p.Project)
+		if p.Training != nil {
+			fmt.Fprintf(w, "  training    %s: %s %s\n", p.Training.Job, p.Training.State, p.Training.Message)
+		}
+		if !p.NextTraining.IsZero() {
+			fmt.Fprintf(w, "  next        %s\n", p.NextTraining.UTC().Format(time.RFC3339))
+		}
+		if d := p.Deployment; d != nil {
+			fmt.Fprintf(w, "  deployment  version %s, %d of %d ready, http://%s\n", orNone(d.Version), d.Ready, d.Replicas, d.Host)
+		}
+	}
+	for _, warning := range s.Warnings {
+		fmt.Fprintln(w, "!", warning)
+	}
+	return nil
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,201 @@
+package k3s
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Clean removes what pods and K3s leave behind outside of memory that is
+// ours: the pods' processes, mounts, network, cgroups, and K3s' folders
+// outside its data dir. The server must have stopped. It returns how many
+// pods it ended. Nothing there is no error.
+func Clean(dir, binDir, runDir string) (pods int, err error) {
+	pods, err = killPods()
+	if err != nil {
+		return pods, err
+	}
+	var errs []error
+	for _, prefix := range []string{"/run/k3s", "/var/lib/kubelet", "/run/netns/cni-", "/run/containerd/s", dir} {
+		errs = append(errs, unmountBelow(prefix))
+	}
+	errs = append(errs, RemoveInterfaces(), cleanIptables(binDir), removeCgroups())
+	netns, _ := filepath.Glob("/run/netns/cni-*")
+	for _, path := range append(netns, "/run/k3s", "/run/flannel", "/run/containerd", "/run/nri", "/var/lib/kubelet", "/var/lib/cni",
+		"/var/log/pods", "/var/log/containers", "/etc/rancher/node", runDir) {
+		if err := os.RemoveAll(path); err != nil {
+			errs = append(errs, fmt.Errorf("delete %s: %w", path, err))
+		}
+	}
+	_ = os.Remove("/etc/rancher") // only if it is empty: another K3s may use it
+	return pods, errors.Join(errs...)
+}
+
+// killPods ends every shim of K3s' containerd with all that runs below it.
+func killPods() (int, error) {
+	procs, err := processes()
+	if err != nil {
+		return 0, err
+	}
+	children := map[int][]int{}
+	for _, p := range procs {
+		children[p.parent] = append(children[p.parent], p.pid)
+	}
+	var doomed []int
+	shims := 0
+	for _, p := range procs {
+		if filepath.Base(p.args[0]) == "containerd-shim-runc-v2" && slices.Contains(p.args, "/run/k3s/containerd/containerd.sock") {
+			shims++
+			queue := []int{p.pid}
+			for len(queue) > 0 {
+				pid := queue[0]
+				queue = append(queue[1:], children[pid]...)
+				doomed = append(doomed, pid)
+			}
+		}
+	}
+	for _, pid := range doomed {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			return shims, fmt.Errorf("end process %d: %w", pid, err)
+		}
+	}
+	// Mounts are busy until the kernel has let go of the processes.
+	for _, pid := range doomed {
+		for range 100 {
+			if b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || bytes.Contains(b, []byte(") Z ")) {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return shims, nil
+}
+
+type process struct {
+	pid, parent int
+	args        []string
+}
+
+func processes() ([]process, error) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var out []process
+	for _, d := range dirs {
+		stat, err1 := os.ReadFile(d + "/stat")
+		cmd, err2 := os.ReadFile(d + "/cmdline")
+		pid, err3 := strconv.Atoi(filepath.Base(d))
+		if errors.Join(err1, err2, err3) != nil || len(cmd) == 0 {
+			continue // it ended, or is the kernel's
+		}
+		// "pid (name) state ppid …"; the name may hold spaces and parentheses.
+		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(f) < 2 {
+			continue
+		}
+		parent, _ := strconv.Atoi(f[1])
+		out = append(out, process{pid, parent, strings.Split(strings.TrimRight(string(cmd), "\x00"), "\x00")})
+	}
+	return out, nil
+}
+
+// unmountBelow unmounts prefix and everything below it, innermost first.
+func unmountBelow(prefix string) error {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("list mounts: %w", err)
+	}
+	defer f.Close()
+	var points []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 4 && strings.HasPrefix(fields[4], prefix) {
+			points = append(points, fields[4])
+		}
+	}
+	var errs []error
+	for _, p := range slices.Backward(points) {
+		// The data dir itself may be a mount of the user's.
+		if p == filepath.Dir(prefix) {
+			continue
+		}
+		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", p, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// cleanIptables drops the rules of kube-proxy, flannel and the CNI plugins
+// and keeps all others.
+func cleanIptables(binDir string) error {
+	path := os.Getenv("PATH") + string(os.PathListSeparator) + filepath.Join(binDir, "fallback")
+	var errs []error
+	for _, tool := range []string{"iptables", "ip6tables"} {
+		save, restore := lookPath(path, tool+"-save"), lookPath(path, tool+"-restore")
+		if save == "" || restore == "" {
+			continue // without the tool there are no rules of ours
+		}
+		out, err := exec.Command(save).Output()
+		if err != nil {
+			continue // the kernel lacks this family
+		}
+		var keep []string
+		for line := range strings.Lines(string(out)) {
+			if !strings.Contains(line, "KUBE-") && !strings.Contains(line, "CNI-") && !strings.Contains(line, "FLANNEL-") {
+				keep = append(keep, line)
+			}
+		}
+		cmd := exec.Command(restore)
+		cmd.Stdin = strings.NewReader(strings.Join(keep, ""))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			errs = append(errs, fmt.Errorf("restore %s rules: %w: %s", tool, err, bytes.TrimSpace(out)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func lookPath(path, tool string) string {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, tool)
+		if st, err := os.Stat(file); err == nil && st.Mode()&0o111 != 0 {
+			return file
+		}
+	}
+	return ""
+}
+
+// removeCgroups removes the empty cgroups of pods.
+func removeCgroups() error {
+	for _, pattern := range []string{"/sys/fs/cgroup/kubepods*", "/sys/fs/cgroup/*/kubepods*"} {
+		roots, _ := filepath.Glob(pattern)
+		for _, root := range roots {
+			var dirs []string
+			_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+				if err == nil && d.IsDir() {
+					dirs = append(dirs, path)
+				}
+				return nil
+			})
+			for _, d := range slices.Backward(dirs) {
+				if err := os.Remove(d); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return fmt.Errorf("remove cgroup %s: %w", d, err)
+				}
+			}
+		}
+	}
+	return nil
+}
