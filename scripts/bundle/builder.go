@@ -79,9 +79,11 @@ func (b *Builder) build(r *Recipe, key, dir string) (Meta, error) {
 	return collectBins(dir, r, stage)
 }
 
-// collectBins takes every file of the stage as a program.
+// collectBins takes every file of the stage as a program. A link beside its file is another name of it.
 func collectBins(dir string, r *Recipe, stage string) (Meta, error) {
 	meta := Meta{Name: r.Name}
+	var files []string
+	links := map[string][]string{}
 	err := filepath.WalkDir(stage, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -95,9 +97,25 @@ func collectBins(dir string, r *Recipe, stage string) (Meta, error) {
 			return err
 		}
 		name := filepath.ToSlash(rel)
-		meta.Files = append(meta.Files, MetaFile{Name: name, Links: r.Links[name]})
+		if d.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(path)
+			if err != nil || strings.Contains(target, "/") {
+				return fmt.Errorf("link %s → %s: expected a link to a file beside it (%v)", name, target, err)
+			}
+			at := filepath.ToSlash(filepath.Join(filepath.Dir(rel), target))
+			links[at] = append(links[at], filepath.Base(name))
+			return nil
+		}
+		files = append(files, name)
 		return os.Rename(path, to)
 	})
+	for _, name := range files {
+		meta.Files = append(meta.Files, MetaFile{Name: name, Links: append(links[name], r.Links[name]...)})
+		delete(links, name)
+	}
+	if len(links) > 0 && err == nil {
+		err = fmt.Errorf("links to files that are not there: %s", strings.Join(sortedKeys(links), ", "))
+	}
 	return meta, err
 }
 

@@ -16,6 +16,37 @@ type FilesStep struct {
 	Links map[string]string   `json:"links,omitempty"`
 	Copy  map[string]string   `json:"copy,omitempty"` // from the recipe's folder
 	Drop  []string            `json:"drop,omitempty"` // globs
+	Move  []Move              `json:"move,omitempty"`
+}
+
+// Move renames what matches From, a shell pattern that must match. A To that ends in a slash is a directory to move to.
+type Move struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+func (m Move) run(stage string) error {
+	found, err := filepath.Glob(filepath.Join(stage, m.From))
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 || len(found) > 1 && !strings.HasSuffix(m.To, "/") {
+		return fmt.Errorf("move %s to %s: it matches %d files", m.From, m.To, len(found))
+	}
+	for _, from := range found {
+		name := m.To
+		if strings.HasSuffix(name, "/") {
+			name += filepath.Base(from)
+		}
+		to, err := stagedPath(stage, name)
+		if err != nil {
+			return err
+		}
+		if err := os.Rename(from, to); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *FilesStep) key(b *Builder, r *Recipe) (string, error) { return "", nil }
@@ -27,6 +58,11 @@ func (s *FilesStep) run(b *Builder, r *Recipe, stage string) error {
 	}
 	if err := dropFiles(stage, drop); err != nil {
 		return err
+	}
+	for _, m := range s.Move {
+		if err := m.run(stage); err != nil {
+			return err
+		}
 	}
 	for _, dir := range s.Dirs {
 		if err := os.MkdirAll(filepath.Join(stage, dir), 0o755); err != nil {
