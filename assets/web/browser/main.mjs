@@ -1,0 +1,61 @@
+// Walks through every page of a running UI in a real browser, the way a
+// person would, and fails on what a person would complain about.
+//
+//   node browser/main.mjs --url http://127.0.0.1:8080 --password-file FILE --out DIR [--train] [--name admin]
+//
+// It works on any lab: it follows the links that it finds. With --train it
+// also starts a training, and with --require NAME,… it fails if a page that
+// needs data (run, artifacts, model, deployment, pod, prediction) was not
+// there to look at.
+import { mkdir, readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { openBrowser } from "./session.mjs";
+import { visitPages } from "./pages.mjs";
+import { keyboard, predict, refuseWrongPassword, signIn, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    url: { type: "string" },
+    name: { type: "string", default: "admin" },
+    password: { type: "string" },
+    "password-file": { type: "string" },
+    out: { type: "string" },
+    chromium: { type: "string", default: "/usr/bin/chromium" },
+    require: { type: "string", default: "" },
+    train: { type: "boolean", default: false },
+  },
+});
+if (!options.url || !options.out || !(options.password || options["password-file"])) {
+  console.error("expected --url URL --out DIR and --password-file FILE (or --password)");
+  process.exit(2);
+}
+const password = options.password ?? (await readFile(options["password-file"], "utf8")).trim();
+await mkdir(options.out, { recursive: true });
+
+const lab = await openBrowser(options);
+try {
+  await refuseWrongPassword(lab);
+  await signIn(lab, options.name, password);
+  await keyboard(lab);
+  await themeToggle(lab);
+  await visitPages(lab);
+  await wrongFilter(lab);
+  await predict(lab);
+  if (options.train) await train(lab);
+  await signOut(lab);
+  for (const wanted of options.require.split(",").filter(Boolean)) {
+    if (!lab.seen.has(wanted)) lab.fail("coverage", `there was no ${wanted} to look at`);
+  }
+} catch (error) {
+  lab.fail("story", error.stack ?? String(error));
+  await lab.shot("failure").catch(() => {});
+} finally {
+  await lab.close();
+}
+
+console.log(`${lab.shots} screenshots in ${options.out}; looked at: ${[...lab.seen].join(", ")}`);
+if (lab.failures.length) {
+  for (const { where, what } of lab.failures) console.error(`FAIL ${where}: ${what}`);
+  process.exit(1);
+}
+console.log("no failures");

@@ -1,0 +1,88 @@
+// Every page in light and dark, on a laptop and on a phone.
+
+const looks = [
+  { name: "laptop-light", width: 1280, height: 800, scheme: "light" },
+  { name: "laptop-dark", width: 1280, height: 800, scheme: "dark" },
+  { name: "phone-light", width: 390, height: 844, scheme: "light" },
+  { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
+];
+
+// The pages, in the order of the navigation. A page with find is the first
+// link on the page before it that matches; labs without data have none.
+const pages = [
+  { name: "overview", path: "/" },
+  { name: "runs", path: "/runs" },
+  { name: "run", from: "/runs", find: 'tbody th a[href^="/runs/"], tbody th a[href^="/trainings/"]' },
+  { name: "run-finished", from: "/runs", find: 'tbody tr:has(.pill-good) th a[href^="/runs/"]' },
+  { name: "artifacts", from: "run-finished", find: '.files a[href*="/artifacts?path=logs"], .files a[href*="/artifacts?path="]' },
+  { name: "artifact", from: "artifacts", find: '.files li:has(.file-get) a[href*="/artifacts?path="]' },
+  { name: "models", path: "/models" },
+  { name: "model", from: "/models", find: 'tbody th a[href^="/models/"]' },
+  { name: "deployments", path: "/deployments" },
+  { name: "deployment", from: "/deployments", find: 'tbody th a[href^="/deployments/"]' },
+  { name: "system", path: "/system" },
+  { name: "pods", path: "/system/pods" },
+  { name: "pod", from: "/system/pods", find: 'tbody tr:has(.pill-good) th a[href^="/system/pods/"]' },
+  { name: "objects", path: "/system/objects" },
+  { name: "events", path: "/system/events" },
+  { name: "not-found", path: "/no/such/page", status: 404 },
+];
+
+export async function visitPages(lab) {
+  const paths = await findPages(lab);
+  for (const look of looks) {
+    await lab.page.setViewportSize({ width: look.width, height: look.height });
+    await lab.page.emulateMedia({ colorScheme: look.scheme, reducedMotion: "reduce" });
+    for (const { name, status } of pages) {
+      const path = paths.get(name);
+      if (!path) continue;
+      const visit = async () => {
+        await lab.go(path);
+        const title = `${name}-${look.name}`;
+        await lab.shot(title);
+        await lab.checkOverflow(title);
+        await lab.checkAccess(title);
+        await checkLive(lab, title);
+      };
+      if (status) await lab.expecting(status, visit);
+      else await visit();
+    }
+  }
+  await lab.page.setViewportSize({ width: 1280, height: 800 });
+  await lab.page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+}
+
+async function findPages(lab) {
+  const paths = new Map();
+  for (const { name, path, from, find } of pages) {
+    if (path) {
+      paths.set(name, path);
+      lab.seen.add(name);
+      continue;
+    }
+    const start = paths.get(from) ?? (from.startsWith("/") ? from : undefined);
+    if (!start) continue;
+    await lab.go(start);
+    const link = lab.page.locator(find).first();
+    if ((await link.count()) === 0) continue;
+    paths.set(name, await link.getAttribute("href"));
+    lab.seen.add(name);
+  }
+  return paths;
+}
+
+// checkLive makes sure that nothing on the page is stuck: the charts that
+// have data are drawn, and the banner of a lost connection is away.
+async function checkLive(lab, name) {
+  const stuck = await lab.page.evaluate(() => {
+    const out = [];
+    for (const figure of document.querySelectorAll("[data-chart]")) {
+      const chart = JSON.parse(figure.dataset.chart);
+      if (chart.x?.length && !figure.querySelector("canvas")) out.push(`${figure.id} has data and is not drawn`);
+    }
+    const banner = document.getElementById("banner");
+    if (banner && !banner.hidden) out.push(`the banner says: ${banner.textContent}`);
+    return out;
+  });
+  for (const what of stuck) lab.fail(name, what);
+}

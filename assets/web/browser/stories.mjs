@@ -1,0 +1,125 @@
+// What a person does, one story a function.
+
+export async function refuseWrongPassword(lab) {
+  const { page } = lab;
+  await page.goto("/runs?filter=metrics.accuracy+%3E+0.5");
+  lab.expect("login", "a page that needs a session to lead to the sign-in form", new URL(page.url()).pathname === "/login");
+  await lab.shot("login-laptop-light");
+  await lab.checkAccess("login");
+  await lab.expecting(401, async () => {
+    await page.fill("#password", "not the password");
+    await page.press("#password", "Enter");
+    await page.waitForSelector('[role="alert"]');
+  });
+  await lab.checkAccess("login with an error");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await lab.shot("login-phone-dark");
+  await lab.checkOverflow("login");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+export async function signIn(lab, name, password) {
+  const { page } = lab;
+  await page.goto("/login?next=%2Fsystem");
+  await page.fill("#name", name);
+  await page.fill("#password", password);
+  await page.press("#password", "Enter");
+  await page.waitForURL("**/system");
+  const cookie = (await lab.context.cookies()).find((c) => c.name === "benchtop_session");
+  lab.expect("login", "an HttpOnly, SameSite=Lax session cookie", cookie?.httpOnly && cookie.sameSite === "Lax");
+}
+
+// keyboard walks without a mouse: skip link, navigation, visible focus.
+export async function keyboard(lab) {
+  const { page } = lab;
+  await lab.go("/");
+  await page.keyboard.press("Tab");
+  const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
+  lab.expect("keyboard", "the skip link to come first", (await focused()) === "Skip to content");
+  await page.keyboard.press("Enter");
+  lab.expect("keyboard", "the skip link to lead to the content", await page.evaluate(() => document.activeElement.id === "main"));
+  await page.focus(".nav a[href='/runs']");
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Tab");
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  lab.expect("keyboard", "a visible focus ring", outline === "solid");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/runs");
+}
+
+export async function themeToggle(lab) {
+  const { page } = lab;
+  await lab.go("/");
+  await page.click("[data-theme-toggle]");
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  lab.expect("theme", "the button to switch to dark", (await theme()) === "dark");
+  await lab.go("/runs");
+  lab.expect("theme", "the server to remember the theme", (await theme()) === "dark");
+  await lab.context.clearCookies({ name: "benchtop_theme" });
+}
+
+export async function wrongFilter(lab) {
+  const { page } = lab;
+  await lab.go("/runs");
+  await lab.expecting(400, async () => {
+    await page.fill("#filter", "this is no filter");
+    await page.press("#filter", "Enter");
+    await page.waitForSelector("#filter-error");
+  });
+  lab.expect("filter", "the filter to stay in its box", (await page.inputValue("#filter")) === "this is no filter");
+  await lab.shot("filter-error-laptop-light");
+  await lab.checkAccess("filter error");
+}
+
+export async function predict(lab) {
+  const { page } = lab;
+  await lab.go("/deployments");
+  const link = page.locator('tbody th a[href^="/deployments/"]').first();
+  if ((await link.count()) === 0) return;
+  await link.click();
+  const button = page.getByRole("button", { name: "Predict", exact: true });
+  if ((await button.count()) === 0) return;
+  await lab.settle();
+  await button.click();
+  await page.waitForSelector("#prediction .prediction");
+  lab.expect("predict", "an answer and no error", (await page.locator("#prediction .prediction-bad").count()) === 0);
+  await lab.shot("prediction-laptop-light");
+  await lab.checkAccess("prediction");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await lab.shot("prediction-phone-light");
+  await lab.checkOverflow("prediction");
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  // What is no number is refused with a message that names the field.
+  const first = page.locator(".predict input").first();
+  await first.fill("long");
+  await button.click();
+  await page.waitForSelector("#prediction .prediction-bad");
+  lab.expect("predict", "an error that says what was expected", /expected a number/.test(await page.textContent("#prediction")));
+  await page.waitForSelector(".logbox .line");
+  lab.seen.add("prediction").add("live log");
+}
+
+export async function train(lab) {
+  const { page } = lab;
+  await lab.go("/runs");
+  const button = page.getByRole("button", { name: /^Train/ }).first();
+  lab.expect("train", "a button that starts a training", (await button.count()) === 1);
+  await button.click();
+  await page.waitForURL(/\/(trainings|runs)\/[^/]+$/);
+  await lab.settle();
+  await lab.shot("training-laptop-light");
+  await lab.checkAccess("training");
+  lab.seen.add("training");
+}
+
+export async function signOut(lab) {
+  const { page } = lab;
+  await lab.go("/");
+  await page.getByRole("button", { name: /Sign out/ }).click();
+  await page.waitForURL("**/login");
+  await page.goto("/runs");
+  lab.expect("sign out", "the session to be over", new URL(page.url()).pathname === "/login");
+}

@@ -1,0 +1,74 @@
+package ui
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+// healthz says whether everything serves, and nothing else, because it asks
+// for no credentials.
+func (s *Server) healthz(c echo.Context) error {
+	ready, total, state := readiness(s.cfg.Units.Status(0))
+	status := http.StatusOK
+	if state != "ready" {
+		status = http.StatusServiceUnavailable
+	}
+	return c.JSON(status, map[string]any{"status": state, "ready": ready, "total": total})
+}
+
+// Status is the answer of GET /api/status.
+type Status struct {
+	Version     string             `json:"version"`
+	Components  []Component        `json:"components,omitempty"`
+	State       string             `json:"state"` // starting, ready, degraded or stopping
+	Time        time.Time          `json:"time"`
+	Units       []supervise.Status `json:"units"`
+	Machine     *MachineSample     `json:"machine,omitempty"`
+	Projects    []ProjectStatus    `json:"projects"`
+	Deployments []mlops.Deployment `json:"deployments"`
+	Problems    []string           `json:"problems,omitempty"` // what could not be read, and why
+}
+
+// ProjectStatus is a project with what it does next and did last.
+type ProjectStatus struct {
+	mlops.Project
+	NextTraining time.Time       `json:"next_training,omitzero"`
+	LastTraining *mlops.Training `json:"last_training,omitempty"`
+}
+
+// apiStatus answers with the state of everything, for programs.
+func (s *Server) apiStatus(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	units := s.cfg.Units.Status(0)
+	_, _, state := readiness(units)
+	out := Status{Version: s.cfg.Version, Components: s.cfg.Components, State: state, Time: s.cfg.Now().UTC(), Units: units,
+		Projects: []ProjectStatus{}, Deployments: []mlops.Deployment{}}
+	if p, ok := s.machine.last(); ok {
+		out.Machine = &p.MachineSample
+	}
+	note := func(what string, err error) {
+		if p := s.problem(what, err); p != nil {
+			out.Problems = append(out.Problems, what+": "+p.Message)
+		}
+	}
+	projects, err := s.cfg.Loop.Projects(ctx)
+	note("projects", err)
+	for _, p := range projects {
+		ps := ProjectStatus{Project: p}
+		ps.NextTraining, err = s.cfg.Loop.NextTraining(ctx, p.Name)
+		note("schedule of "+p.Name, err)
+		ps.LastTraining, _, err = s.newestTraining(ctx, p.Name)
+		note("trainings of "+p.Name, err)
+		out.Projects = append(out.Projects, ps)
+	}
+	ds, err := s.cfg.Loop.Deployments(ctx)
+	note("deployments", err)
+	out.Deployments = append(out.Deployments, ds...)
+	return c.JSONPretty(http.StatusOK, out, "  ")
+}

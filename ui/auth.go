@@ -1,0 +1,123 @@
+package ui
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// requireSession lets signed-in browsers through. A page that was asked for
+// without a session leads to the sign-in form and back.
+func (s *Server) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		v, err := s.session(c)
+		if mlops.CodeOf(err) == mlops.Unauthorized && navigates(c.Request()) {
+			target := "/login"
+			if at := c.Request().URL.RequestURI(); at != "/" {
+				target += "?next=" + url.QueryEscape(at)
+			}
+			return c.Redirect(http.StatusSeeOther, target)
+		}
+		if err != nil {
+			return err
+		}
+		c.Set(visitorKey, v)
+		return next(c)
+	}
+}
+
+// navigates reports whether the request is for a page, and not for an event
+// stream, a fragment or a change.
+func navigates(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" && r.URL.Path != "/session" &&
+		!strings.HasPrefix(r.URL.Path, "/live/") && !strings.HasPrefix(r.URL.Path, "/logs/")
+}
+
+func (s *Server) requireAdmin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if visitorOf(c).principal.Role != mlops.RoleAdmin {
+			return mlops.Errorf(mlops.Denied, "Only an administrator may do this; you are signed in as %s.", visitorOf(c).principal.Name)
+		}
+		return next(c)
+	}
+}
+
+func (s *Server) requireCSRF(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !csrfValid(visitorOf(c).id, c.FormValue("csrf")) {
+			return mlops.Errorf(mlops.Denied, "The form has expired: go back, reload the page and send it again.")
+		}
+		return next(c)
+	}
+}
+
+// requireCredentials lets in programs, by password or token, and signed-in
+// browsers, if their role is one of roles.
+func (s *Server) requireCredentials(roles ...mlops.Role) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			v, err := s.credentials(c)
+			if mlops.CodeOf(err) == mlops.Unauthorized {
+				c.Response().Header().Set("WWW-Authenticate", `Basic realm="Benchtop", charset="UTF-8"`)
+			}
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(roles, v.principal.Role) {
+				return mlops.Errorf(mlops.Denied, "%s may not use this: its role is %s.", v.principal.Name, v.principal.Role)
+			}
+			c.Set(visitorKey, v)
+			return next(c)
+		}
+	}
+}
+
+func (s *Server) credentials(c echo.Context) (visitor, error) {
+	header := c.Request().Header.Get("Authorization")
+	if header == "" {
+		if _, err := c.Cookie(sessionCookie); err == nil {
+			return s.session(c)
+		}
+		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Credentials are required: send a user name and password, or a token as Authorization: Bearer.")
+	}
+	address := c.RealIP()
+	if err := s.attempts.check(address); err != nil {
+		return visitor{}, err
+	}
+	var p mlops.Principal
+	var ok bool
+	if name, password, basic := c.Request().BasicAuth(); basic {
+		p, ok = s.cfg.Auth.Password(name, password)
+	} else if token, bearer := strings.CutPrefix(header, "Bearer "); bearer {
+		p, ok = s.cfg.Auth.Token(token)
+	}
+	if !ok {
+		s.attempts.failed(address)
+		s.logger().Warn("credentials refused", "address", address, "path", c.Request().URL.Path)
+		return visitor{}, mlops.Errorf(mlops.Unauthorized, "These credentials are not right.")
+	}
+	return visitor{principal: p}, nil
+}
+
+// localPath returns target if it is a path on this server, "/" otherwise:
+// whoever makes a link to the sign-in form must not choose where it leads.
+func localPath(target string) string {
+	if len(target) == 0 || target[0] != '/' || strings.ContainsAny(target, "\\\r\n\t\x00") || strings.HasPrefix(target, "//") {
+		return "/"
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") {
+		return "/"
+	}
+	for _, r := range target {
+		if r < 0x20 || r == 0x7f {
+			return "/"
+		}
+	}
+	return target
+}

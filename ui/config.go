@@ -1,0 +1,97 @@
+package ui
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/assets/web"
+)
+
+// Component is an embedded system and its version, for the System page.
+type Component struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Mount is a handler of another part of the process, served below a prefix.
+type Mount struct {
+	Handler http.Handler
+	// Roles are who may use it, by session, password or token. Empty means
+	// that the handler checks credentials itself.
+	Roles []mlops.Role
+}
+
+// Config is what a Server is made of. Every port is required.
+type Config struct {
+	Address string      // where to listen, for example ":8080"
+	TLS     *tls.Config // nil serves plain HTTP
+	Version string      // of Benchtop
+
+	Components []Component      // embedded systems, for the System page
+	Mounts     map[string]Mount // by prefix, which starts and ends with "/"
+
+	Auth     Auth
+	Sessions Sessions
+	Registry Registry
+	Loop     Loop
+	Cluster  Cluster
+	Metrics  Metrics
+	Machine  Machine
+	Units    Units
+
+	// Examples holds one instance per deployment to fill the form with.
+	Examples map[string][]float64
+	// Queries are the PromQL queries for traffic, DefaultQueries if zero.
+	Queries Queries
+	// IngressPort is where deployments answer, 80 if zero.
+	IngressPort int
+	// SampleEvery is how often the machine is measured, 5 s if zero.
+	SampleEvery time.Duration
+	// Assets is the browser's bundle, the embedded one if nil.
+	Assets *web.Assets
+	// Now is the clock, time.Now if nil.
+	Now func() time.Time
+}
+
+func (c *Config) complete() error {
+	for name, missing := range map[string]bool{
+		"Address": c.Address == "", "Auth": c.Auth == nil, "Sessions": c.Sessions == nil,
+		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Cluster": c.Cluster == nil,
+		"Metrics": c.Metrics == nil, "Machine": c.Machine == nil, "Units": c.Units == nil,
+	} {
+		if missing {
+			return errors.New("ui config: " + name + " is not set")
+		}
+	}
+	for prefix, m := range c.Mounts {
+		if len(prefix) < 3 || prefix[0] != '/' || prefix[len(prefix)-1] != '/' {
+			return errors.New("ui config: mount prefix " + prefix + " must start and end with / and not be the root")
+		}
+		if m.Handler == nil {
+			return errors.New("ui config: mount " + prefix + " has no handler")
+		}
+	}
+	if c.Assets == nil {
+		a, err := web.Load()
+		if err != nil {
+			return err
+		}
+		c.Assets = a
+	}
+	if c.Queries == (Queries{}) {
+		c.Queries = DefaultQueries
+	}
+	if c.IngressPort == 0 {
+		c.IngressPort = 80
+	}
+	if c.SampleEvery == 0 {
+		c.SampleEvery = 5 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// deployments is the list of deployments.
+func (s *Server) deployments(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	var v view.Deployments
+	ds, err := s.cfg.Loop.Deployments(ctx)
+	v.Problem = s.problem("the deployments", err)
+	v.Rows = make([]view.DeploymentRow, len(ds))
+	var work []func()
+	for i, d := range ds {
+		work = append(work, func() { v.Rows[i] = s.deploymentRow(ctx, d) })
+	}
+	together(work...)
+	return &page{title: "Deployments", nav: "deployments", body: view.DeploymentsPage(v), parts: []part{{"rows", view.DeploymentRows(v)}}}, nil
+}
+
+func (s *Server) deploymentRow(ctx context.Context, d mlops.Deployment) view.DeploymentRow {
+	row := view.DeploymentRow{Name: d.Name, URL: deploymentURL(d.Name), Pill: deploymentPill(d), Model: servedModel(d),
+		Replicas: fmt.Sprintf("%d/%d", d.Ready, d.Replicas), Address: d.Host, Rate: "–", Errors: "–", P50: "–", P99: "–"}
+	t, err := s.traffic(ctx, d.Name)
+	if err != nil {
+		s.problem("the traffic of "+d.Name, err) // logged; the row goes without
+		return row
+	}
+	row.Rate, row.Errors, row.P50, row.P99 = view.Rate(t.RequestsPerSecond), errorShare(t), view.Seconds(t.P50Seconds), view.Seconds(t.P99Seconds)
+	return row
+}
+
+// servedModel links what a deployment serves.
+func servedModel(d mlops.Deployment) view.Value {
+	if d.Version == "" {
+		return view.Text("no model yet")
+	}
+	text := d.Model + " v" + d.Version
+	if n, err := strconv.Atoi(d.Version); err == nil {
+		return view.Ref(text, versionURL(d.Model, n))
+	}
+	return view.Text(text)
+}
+
+func (s *Server) findDeployment(ctx context.Context, name string) (mlops.Deployment, error) {
+	ds, err := s.cfg.Loop.Deployments(ctx)
+	if err != nil {
+		return mlops.Deployment{}, err
+	}
+	for _, d := range ds {
+		if d.Name == name {
+			return d, nil
+		}
+	}
+	return mlops.Deployment{}, mlops.Errorf(mlops.NotFound, "There is no deployment %q.", name)
+}
+
+// deployment is the page of one deployment.
+func (s *Server) deployment(c echo.Context) (*page, error) {
+	return s.deploymentPage(c, nil)
+}
+
+// deploymentPage shows a deployment, with the form as it was sent if it was.
+func (s *Server) deploymentPage(c echo.Context, form *view.PredictForm) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	d, err := s.findDeployment(ctx, c.Param("name"))
+	if err != nil {
+		return nil, err
+	}
+	v := view.Deployment{Name: d.Name, Pill: deploymentPill(d), Message: d.Message}
+	v.Facts = []view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Loaded", Value: view.At(d.LoadedAt)},
+		{Name: "Project", Value: view.Text(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
+		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}
+	if d.RunID != "" {
+		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: "/runs/" + d.RunID, Title: d.RunID}})
+	}
+	var traffic mlops.Traffic
+	var trafficErr, chartErr error
+	together(
+		func() { traffic, trafficErr = s.traffic(ctx, d.Name) },
+		func() { v.Charts, chartErr = s.trafficCharts(ctx, d.Name) },
+	)
+	v.Stats = deploymentStats(d, traffic)
+	if v.Metrics = s.problem("the traffic", chartErr); v.Metrics == nil {
+		v.Metrics = s.problem("the traffic", trafficErr)
+	}
+	for _, p := range d.Pods {
+		v.Pods = append(v.Pods, podRow(p))
+		if p.Phase != "Pending" {
+			v.Logs = append(v.Logs, view.Link{Text: "Live log of " + p.Name, URL: podLogURL(p.Namespace, p.Name)})
+		}
+	}
+	v.Curl = s.curl(c, d)
+	v.Form = s.predictForm(d)
+	if form != nil {
+		v.Form = *form
+	}
+	return &page{title: d.Name, nav: "deployments", body: view.DeploymentPage(v), charts: v.Charts,
+		parts: []part{{"head", view.DeploymentHead(v)}, {"pods", view.PodTable(v.Pods, false)}, {"logs", view.PodLogs(v.Logs)}}}, nil
+}
+
+func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
+	ready := view.Stat{Name: "Replicas ready", Value: fmt.Sprintf("%d of %d", d.Ready, d.Replicas)}
+	if d.Ready < d.Replicas {
+		ready.Kind = view.Warn
+	}
+	errors := view.Stat{Name: "Errors", Value: errorShare(t)}
+	if t.ErrorsPerSecond > 0 {
+		errors.Kind = view.Bad
+	}
+	return []view.Stat{ready, {Name: "Requests", Value: view.Rate(t.RequestsPerSecond)}, errors,
+		{Name: "Latency p50", Value: view.Seconds(t.P50Seconds)}, {Name: "Latency p99", Value: view.Seconds(t.P99Seconds)}}
+}
+
+// curl returns a command that predicts from wherever the browser is: it uses
+// the name by which the browser reached this machine.
+func (s *Server) curl(c echo.Context, d mlops.Deployment) string {
+	host := c.Request().Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if s.cfg.IngressPort != 80 {
+		host = net.JoinHostPort(host, strconv.Itoa(s.cfg.IngressPort))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return fmt.Sprintf("curl -s http://%s%s/predict -H 'Content-Type: application/json' -d '%s'", host, strings.TrimSuffix(d.Path, "/"),
+		instanceBody(s.example(d)))
+}

@@ -1,0 +1,126 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// statusOf maps an error to the HTTP status of the page that shows it.
+func statusOf(err error) int {
+	switch mlops.CodeOf(err) {
+	case mlops.NotFound, mlops.EndpointError:
+		return http.StatusNotFound
+	case mlops.Denied:
+		return http.StatusForbidden
+	case mlops.Unauthorized:
+		return http.StatusUnauthorized
+	case mlops.Invalid, mlops.InvalidState, mlops.BadRequest, mlops.Exists:
+		return http.StatusBadRequest
+	case mlops.Unavailable:
+		return http.StatusServiceUnavailable
+	case mlops.NotSupported:
+		return http.StatusNotImplemented
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// showError answers a failed request: JSON where a program asked, a page
+// otherwise. The user sees the message, the log the cause.
+func (s *Server) showError(err error, c echo.Context) {
+	if c.Response().Committed || errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+		return
+	}
+	var he *echo.HTTPError
+	status, message := statusOf(err), mlops.MessageOf(err)
+	var limited *tooMany
+	if errors.As(err, &limited) {
+		status, message = http.StatusTooManyRequests, limited.Error()
+		c.Response().Header().Set("Retry-After", limited.seconds())
+	} else if errors.As(err, &he) {
+		status, message = he.Code, httpMessage(he.Code)
+	}
+	if status >= 500 && mlops.CodeOf(err) != mlops.Unavailable {
+		s.logger().Error("request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "err", err)
+	} else {
+		s.logger().Debug("request refused", "method", c.Request().Method, "path", c.Request().URL.Path, "status", status, "err", err)
+	}
+	var sendErr error
+	switch {
+	case c.Request().Method == http.MethodHead:
+		sendErr = c.NoContent(status)
+	case wantsJSON(c.Request()):
+		code := mlops.CodeOf(err)
+		if he != nil {
+			code = mlops.BadRequest
+		}
+		sendErr = c.JSON(status, map[string]any{"error_code": code, "message": message})
+	default:
+		p := &page{status: status, title: http.StatusText(status)}
+		p.body = view.ErrorPage(view.Failure{Status: status, Title: errorTitle(status), Message: message, Starting: status == http.StatusServiceUnavailable})
+		sendErr = s.render(c, p)
+	}
+	if sendErr != nil {
+		s.logger().Debug("cannot send the error", "err", sendErr)
+	}
+}
+
+func wantsJSON(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.Header.Get("Accept"), "application/json")
+}
+
+func errorTitle(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "Not found"
+	case http.StatusForbidden:
+		return "Not allowed"
+	case http.StatusUnauthorized:
+		return "Sign in first"
+	case http.StatusServiceUnavailable:
+		return "Starting…"
+	case http.StatusTooManyRequests:
+		return "Too many attempts"
+	}
+	if status < 500 {
+		return "That did not work"
+	}
+	return "Something went wrong"
+}
+
+func httpMessage(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "There is no page at this address."
+	case http.StatusMethodNotAllowed:
+		return "This address does not take requests of that kind."
+	case http.StatusRequestEntityTooLarge:
+		return "The request is too large: at most 1 MB is expected here."
+	}
+	return http.StatusText(status)
+}
+
+// problem turns the error of a port into what a part of a page shows in its
+// place. It returns nil for nil.
+func (s *Server) problem(what string, err error) *view.Problem {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &view.Problem{What: what, Message: "This takes longer than expected; the page goes on trying."}
+	}
+	switch mlops.CodeOf(err) {
+	case mlops.Unavailable:
+		return &view.Problem{What: what, Starting: true, Message: mlops.MessageOf(err)}
+	case mlops.Internal:
+		s.logger().Error("cannot read "+what, "err", err)
+	}
+	return &view.Problem{What: what, Message: mlops.MessageOf(err)}
+}

@@ -1,0 +1,91 @@
+package ui
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// loginPage shows the sign-in form, or signs in with a one-time link.
+func (s *Server) loginPage(c echo.Context) error {
+	if token := c.QueryParam("token"); token != "" {
+		return s.loginWithToken(c, token)
+	}
+	next := localPath(c.QueryParam("next"))
+	if _, err := s.session(c); err == nil {
+		return c.Redirect(http.StatusSeeOther, next)
+	}
+	return s.showLogin(c, http.StatusOK, view.Login{Name: "admin", Next: next})
+}
+
+func (s *Server) loginWithToken(c echo.Context, token string) error {
+	address := c.RealIP()
+	if err := s.attempts.check(address); err != nil {
+		return err
+	}
+	if !s.cfg.Auth.TakeLoginToken(token) {
+		if _, err := s.session(c); err == nil {
+			// The link was opened twice in the same browser: no reason to ask again.
+			return c.Redirect(http.StatusSeeOther, "/")
+		}
+		s.attempts.failed(address)
+		s.logger().Warn("login link refused", "address", address)
+		return s.showLogin(c, http.StatusUnauthorized, view.Login{Name: "admin", Next: "/",
+			Error: "This link was already used or has expired. Sign in with the admin password: “benchtop up” says where it is kept."})
+	}
+	if err := s.startSession(c, mlops.Principal{Name: "admin", Role: mlops.RoleAdmin}); err != nil {
+		return err
+	}
+	s.logger().Info("signed in with a link", "address", address)
+	return c.Redirect(http.StatusSeeOther, "/")
+}
+
+func (s *Server) login(c echo.Context) error {
+	form := view.Login{Name: c.FormValue("name"), Next: localPath(c.FormValue("next"))}
+	secret, err := c.Cookie(loginCookie)
+	if err != nil || !csrfValid(secret.Value, c.FormValue("csrf")) {
+		form.Error = "The form has expired: please try again."
+		return s.showLogin(c, http.StatusForbidden, form)
+	}
+	address := c.RealIP()
+	if err := s.attempts.check(address); err != nil {
+		return err
+	}
+	principal, ok := s.cfg.Auth.Password(form.Name, c.FormValue("password"))
+	if !ok {
+		s.attempts.failed(address)
+		s.logger().Warn("sign-in refused", "address", address)
+		form.Error = "Name or password is not right."
+		return s.showLogin(c, http.StatusUnauthorized, form)
+	}
+	if principal.Role != mlops.RoleAdmin && principal.Role != mlops.RoleReader {
+		form.Error = "This account is for programs; sign in as admin."
+		return s.showLogin(c, http.StatusForbidden, form)
+	}
+	if err := s.startSession(c, principal); err != nil {
+		return err
+	}
+	s.logger().Info("signed in", "name", principal.Name, "address", address)
+	return c.Redirect(http.StatusSeeOther, form.Next)
+}
+
+func (s *Server) showLogin(c echo.Context, status int, form view.Login) error {
+	secret := newSecret()
+	if old, err := c.Cookie(loginCookie); err == nil && len(old.Value) == len(secret) {
+		secret = old.Value // another tab's form stays valid
+	}
+	s.setCookie(c, loginCookie, secret, 3600)
+	form.CSRF = csrfToken(secret)
+	return s.render(c, &page{status: status, title: "Sign in", bare: true, body: view.LoginPage(form)})
+}
+
+func (s *Server) logout(c echo.Context) error {
+	if err := s.cfg.Sessions.Delete(c.Request().Context(), hashOf(visitorOf(c).id)); err != nil {
+		return err
+	}
+	s.setCookie(c, sessionCookie, "", -1)
+	return c.Redirect(http.StatusSeeOther, "/login")
+}

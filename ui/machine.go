@@ -1,0 +1,65 @@
+package ui
+
+import (
+	"fmt"
+
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// nearlyFull is the share of the disk from which on pages warn. The kubelet
+// evicts pods from 85 to 90 % on, so it is below that.
+const nearlyFull = 0.85
+
+// machineCharts returns the charts of CPU, memory and disk.
+func (s *Server) machineCharts() []view.Chart {
+	points := s.machine.history()
+	cpu := view.Chart{ID: "cpu", Title: "CPU", Unit: "percent", Max: 1, Lines: []string{"CPU"}, Y: [][]*float64{nil}, Summary: "no data yet"}
+	memory := view.Chart{ID: "memory", Title: "Memory", Unit: "bytes", Lines: []string{"Memory"}, Y: [][]*float64{nil}, Summary: "no data yet"}
+	disk := view.Chart{ID: "disk", Title: "Disk", Unit: "bytes", Lines: []string{"Disk"}, Y: [][]*float64{nil}, Summary: "no data yet"}
+	for _, p := range points {
+		x := float64(p.at.Unix())
+		add := func(c *view.Chart, v float64) {
+			c.X = append(c.X, x)
+			c.Y[0] = append(c.Y[0], finite(v))
+		}
+		add(&cpu, p.CPU)
+		add(&memory, float64(p.MemoryUsed))
+		add(&disk, float64(p.DiskUsed))
+	}
+	if len(points) > 0 {
+		p := points[len(points)-1]
+		cpu.Now = fmt.Sprintf("%s of %s", view.Percent(p.CPU), view.Plural(p.Cores, "core", "cores"))
+		memory.Now = view.Bytes(float64(p.MemoryUsed)) + " of " + view.Bytes(float64(p.MemoryTotal))
+		memory.Max = float64(p.MemoryTotal)
+		disk.Now = view.Bytes(float64(p.DiskUsed)) + " of " + view.Bytes(float64(p.DiskTotal))
+		disk.Max = float64(p.DiskTotal)
+		for _, c := range []*view.Chart{&cpu, &memory, &disk} {
+			c.Summary = "now " + c.Now
+		}
+	}
+	return []view.Chart{cpu, memory, disk}
+}
+
+// notices returns the banners that concern the whole machine.
+func (s *Server) notices() []view.Notice {
+	var out []view.Notice
+	if p, ok := s.machine.last(); ok && p.DiskTotal > 0 {
+		if used := float64(p.DiskUsed) / float64(p.DiskTotal); used >= nearlyFull {
+			free := view.Bytes(float64(p.DiskTotal - p.DiskUsed))
+			out = append(out, view.Notice{Kind: view.Warn, Text: fmt.Sprintf(
+				"The disk is nearly full: %s used, %s left. Predictions go on; training and uploads may fail. Free some space or move the data directory to a larger disk.",
+				view.Percent(used), free)})
+		}
+	}
+	units := s.cfg.Units.Status(0)
+	if _, _, state := readiness(units); state == "stopping" {
+		out = append(out, view.Notice{Kind: view.Busy, Text: "Benchtop is stopping. Pods go on serving."})
+	}
+	for _, u := range unitViews(units) {
+		if u.Pill.Kind == view.Bad {
+			out = append(out, view.Notice{Kind: view.Bad, Text: "Unit " + u.Name + " has failed: " + u.Detail,
+				Link: &view.Link{Text: "Its last lines", URL: "/system#unit-" + u.Name}})
+		}
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// overview is the boot page until everything was ready, then the loop.
+func (s *Server) overview(c echo.Context) (*page, error) {
+	units := s.cfg.Units.Status(6)
+	if booting(units) {
+		v := view.Overview{Boot: bootView(units)}
+		return &page{title: "Starting", nav: "overview", view: "boot", body: view.OverviewPage(v),
+			parts: []part{{"boot", view.BootStatus(*v.Boot)}}}, nil
+	}
+	ctx, cancel := gather(c)
+	defer cancel()
+	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Machine: s.machineCharts()}
+	together(
+		func() { v.Recent = s.recentRuns(ctx) },
+		func() {
+			projects, err := s.cfg.Loop.Projects(ctx)
+			v.Problem = s.problem("the loop", err)
+			v.Loops = make([]view.Loop, len(projects))
+			var work []func()
+			for i, p := range projects {
+				v.Projects = append(v.Projects, p.Name)
+				work = append(work, func() { v.Loops[i] = s.loopView(ctx, p) })
+			}
+			together(work...)
+		},
+	)
+	v.CSRF = csrfToken(visitorOf(c).id)
+	// A browser that shows the boot page has no place for these parts: it sees
+	// that the view is another one and asks for the whole page.
+	return &page{title: "Overview", nav: "overview", view: "overview", body: view.OverviewPage(v), charts: v.Machine,
+		parts: []part{{"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
+			{"recent", view.RunsTable(v.Recent, true)}, {"units", view.UnitList(v.Units)}}}, nil
+}
+
+func (s *Server) recentRuns(ctx context.Context) view.RunTable {
+	t := s.runTable(ctx, mlops.RunQuery{Max: 5, OrderBy: newestFirst})
+	if len(t.Rows) > 5 {
+		t.Rows = t.Rows[:5]
+	}
+	t.Older = ""
+	return t
+}
+
+// loopState is everything that the picture of one project shows.
+type loopState struct {
+	dataset    *mlops.Dataset
+	training   *mlops.Training
+	run        *mlops.Run
+	version    *mlops.ModelVersion
+	deployment *mlops.Deployment
+	traffic    *mlops.Traffic
+}
+
+// loopView reads the picture of one project.
+func (s *Server) loopView(ctx context.Context, p mlops.Project) view.Loop {
+	l := view.Loop{Project: p.Name, Schedule: p.Schedule}
+	var st loopState
+	errs := make([]error, 5)
+	together(
+		func() { st.dataset, errs[0] = s.newestDataset(ctx, p.Dataset) },
+		func() { st.training, st.run, errs[1] = s.newestTraining(ctx, p.Name) },
+		func() { st.version, errs[2] = s.newestVersion(ctx, p.Name) },
+		func() { st.deployment, st.traffic, errs[3] = s.deploymentOf(ctx, p.Name) },
+		func() { l.Next, errs[4] = s.cfg.Loop.NextTraining(ctx, p.Name) },
+	)
+	for i, what := range []string{"the dataset", "the runs", "the model", "the deployment", "the schedule"} {
+		if l.Problem = s.problem(what, errs[i]); l.Problem != nil {
+			break
+		}
+	}
+	l.Nodes = loopNodes(p, st)
+	l.Training = st.training != nil && !st.training.State.Terminal()
+	return l
+}
+
+func (s *Server) newestDataset(ctx context.Context, name string) (*mlops.Dataset, error) {
+	all, err := s.cfg.Registry.Datasets(ctx)
+	var newest *mlops.Dataset
+	for i := range all {
+		if all[i].Name == name && (newest == nil || all[i].Version > newest.Version) {
+			newest = &all[i]
+		}
+	}
+	return newest, err
+}
+
+func (s *Server) newestTraining(ctx context.Context, project string) (*mlops.Training, *mlops.Run, error) {
+	ts, err := s.cfg.Registry.Trainings(ctx, project, 1)
+	if err != nil || len(ts) == 0 {
+		return nil, nil, err
+	}
+	t := ts[0]
+	if t.RunID == "" {
+		return &t, nil, nil
+	}
+	r, err := s.cfg.Registry.Run(ctx, t.RunID)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return &t, nil, nil // deleted since
+	}
+	if err != nil {
+		return &t, nil, err
+	}
+	return &t, &r, nil
+}
+
+func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelVersion, error) {
+	vs, err := s.cfg.Registry.ModelVersions(ctx, model)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return nil, nil // the first run has not registered it yet
+	}
+	var newest *mlops.ModelVersion
+	for i := range vs {
+		if newest == nil || vs[i].Version > newest.Version {
+			newest = &vs[i]
+		}
+	}
+	return newest, err
+}
+
+func (s *Server) deploymentOf(ctx context.Context, project string) (*mlops.Deployment, *mlops.Traffic, error) {
+	ds, err := s.cfg.Loop.Deployments(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range ds {
+		if d.Project != project {
+			continue
+		}
+		t, err := s.traffic(ctx, d.Name)
+		if err != nil {
+			return &d, nil, err
+		}
+		return &d, &t, nil
+	}
+	return nil, nil, nil
+}
+
+// loopNodes draws the state; what is not there yet says so.
+func loopNodes(p mlops.Project, st loopState) []view.Node {
+	dataset := view.Node{Kind: "dataset", Label: "Dataset", Title: "none yet"}
+	if d := st.dataset; d != nil {
+		dataset.Title = fmt.Sprintf("%s v%d", d.Name, d.Version)
+		dataset.Facts = []view.Value{view.Text(fmt.Sprintf("%d rows × %d features", d.Rows, d.Features)), view.Digest(d.SHA256)}
+	}
+	run := view.Node{Kind: "run", Label: "Training run", Title: "none yet", URL: "/runs"}
+	if t := st.training; t != nil {
+		pill := trainingPill(t.State)
+		run.Title, run.Pill, run.URL = t.Job, &pill, trainingURL(*t)
+		run.Facts = []view.Value{view.At(t.CreatedAt)}
+		if !t.State.Terminal() {
+			run.Facts = []view.Value{{Since: t.CreatedAt}}
+			dataset.Flow = true
+		}
+	}
+	if r := st.run; r != nil {
+		run.Title = r.Name
+		if a, ok := accuracy(*r); ok {
+			run.Facts = append(run.Facts, view.Text("accuracy "+view.Number(a)))
+			run.Flow = !r.Status.Terminal()
+		}
+	}
+	version := view.Node{Kind: "version", Label: "Model version", Title: "none yet", URL: "/models"}
+	if v := st.version; v != nil {
+		pill := versionPill(v.Status)
+		version.Title, version.Pill, version.URL = fmt.Sprintf("%s v%d", v.Model, v.Version), &pill, versionURL(v.Model, v.Version)
+		version.Facts = []view.Value{view.At(v.CreatedAt)}
+		for _, a := range v.Aliases {
+			version.Facts = append(version.Facts, view.Text("@"+a))
+		}
+	}
+	deployment := view.Node{Kind: "deployment", Label: "Deployment", Title: "none yet", URL: "/deployments"}
+	traffic := view.Node{Kind: "traffic", Label: "Traffic", Title: "none yet", URL: "/deployments"}
+	if d := st.deployment; d != nil {
+		pill := deploymentPill(*d)
+		deployment.Title, deployment.Pill, deployment.URL = d.Name, &pill, deploymentURL(d.Name)
+		serves := "no model yet"
+		if d.Version != "" {
+			serves = "serves v" + d.Version
+		}
+		deployment.Facts = []view.Value{view.Text(serves), view.Text(fmt.Sprintf("%d of %d replicas ready", d.Ready, d.Replicas))}
+		// A version that is newer than what is served is on its way.
+		version.Flow = st.version != nil && d.Version != fmt.Sprint(st.version.Version)
+		traffic.URL = deployment.URL + "#traffic"
+	}
+	if t := st.traffic; t != nil {
+		traffic.Title = view.Rate(t.RequestsPerSecond)
+		if t.RequestsPerSecond > 0 {
+			deployment.Flow = true
+			traffic.Facts = []view.Value{view.Text("p99 " + view.Seconds(t.P99Seconds)), view.Text(errorShare(*t) + " errors")}
+		} else {
+			traffic.Title = "idle"
+			traffic.Facts = []view.Value{view.Text("no requests in the last minute")}
+		}
+	}
+	return []view.Node{dataset, run, version, deployment, traffic}
+}

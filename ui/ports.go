@@ -1,0 +1,136 @@
+package ui
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+// The ports below are what the pages need of the rest of the process. A port
+// whose backend does not serve yet returns an *mlops.Error with the code
+// Unavailable; the page then shows that part as starting. Everything else
+// that is not an *mlops.Error is shown as an internal error and logged.
+
+// Registry reads experiments, runs, models and datasets.
+type Registry interface {
+	Experiments(ctx context.Context) ([]mlops.Experiment, error)
+	SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error)
+	Run(ctx context.Context, id string) (mlops.Run, error)
+	// MetricHistory returns up to max points of a metric, oldest first.
+	MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error)
+	RegisteredModels(ctx context.Context) ([]mlops.RegisteredModel, error)
+	// ModelVersions returns the versions of a model.
+	ModelVersions(ctx context.Context, model string) ([]mlops.ModelVersion, error)
+	// Artifacts lists one level below path, "" for the root.
+	Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error)
+	OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error)
+	Datasets(ctx context.Context) ([]mlops.Dataset, error)
+	// Trainings returns up to max of a project's trainings, newest first,
+	// with RunID resolved.
+	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
+	// Changed is closed at the next write.
+	Changed() <-chan struct{}
+}
+
+// Loop is the train → store → serve loop.
+type Loop interface {
+	Projects(ctx context.Context) ([]mlops.Project, error)
+	Deployments(ctx context.Context) ([]mlops.Deployment, error)
+	// Train starts a training by hand.
+	Train(ctx context.Context, project string) (mlops.Training, error)
+	// NextTraining returns when the schedule fires next, zero if never.
+	NextTraining(ctx context.Context, project string) (time.Time, error)
+	// Predict sends body to the deployment's POST /predict and returns what
+	// it answered, whatever the status. err is for no answer at all.
+	Predict(ctx context.Context, deployment string, body []byte) (status int, answer []byte, took time.Duration, err error)
+}
+
+// Cluster reads the Kubernetes cluster.
+type Cluster interface {
+	Objects(ctx context.Context) ([]mlops.Object, error)
+	// Events returns up to max events, newest first.
+	Events(ctx context.Context, max int) ([]mlops.Event, error)
+	// Pods returns the pods of a namespace, of all namespaces if it is "".
+	Pods(ctx context.Context, namespace string) ([]mlops.Pod, error)
+	// Logs opens the last tail lines of a pod's first container; with follow
+	// the reader goes on until the pod ends or ctx is done.
+	Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error)
+}
+
+// Sample is one value of an instant query.
+type Sample struct {
+	Labels map[string]string
+	Value  float64
+	Time   time.Time
+}
+
+// Point is one value of a series.
+type Point struct {
+	Time  time.Time
+	Value float64
+}
+
+// Series is one line of a range query.
+type Series struct {
+	Labels map[string]string
+	Points []Point
+}
+
+// Metrics answers PromQL.
+type Metrics interface {
+	Query(ctx context.Context, promql string, at time.Time) ([]Sample, error)
+	QueryRange(ctx context.Context, promql string, from, to time.Time, step time.Duration) ([]Series, error)
+}
+
+// MachineSample is what the machine was doing at one moment.
+type MachineSample struct {
+	CPU          float64 `json:"cpu"`   // share of all cores in use since the last sample, 0 to 1
+	Cores        int     `json:"cores"` // cores that this process may use
+	MemoryUsed   uint64  `json:"memory_used_bytes"`
+	MemoryTotal  uint64  `json:"memory_total_bytes"`
+	DiskUsed     uint64  `json:"disk_used_bytes"` // of the file system that holds the data dir
+	DiskTotal    uint64  `json:"disk_total_bytes"`
+	ProcessBytes uint64  `json:"process_bytes"` // resident memory of this process, 0 if unknown
+}
+
+// Machine measures the machine. Package ui/machine has one for Linux.
+type Machine interface {
+	Sample(ctx context.Context) (MachineSample, error)
+}
+
+// Units reports the units of the process.
+type Units interface {
+	// Status returns every unit in start order, each with up to n lines.
+	Status(n int) []supervise.Status
+	// Changed is closed at the next change of any unit.
+	Changed() <-chan struct{}
+}
+
+// Auth checks who is asking.
+type Auth interface {
+	mlops.Authenticator
+	// TakeLoginToken reports whether token is an unused one-time token, and
+	// uses it up.
+	TakeLoginToken(token string) bool
+}
+
+// Session is a signed-in browser.
+type Session struct {
+	Hash      string // hex SHA-256 of the id in the cookie; the id itself is never stored
+	Principal mlops.Principal
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// Sessions keeps sessions across restarts. Package ui/sessionfile has one.
+type Sessions interface {
+	Create(ctx context.Context, s Session) error
+	// Check returns the session with that hash; the code of the error is
+	// NotFound if there is none or it has expired.
+	Check(ctx context.Context, hash string) (Session, error)
+	// Delete removes a session. Deleting what is not there is no error.
+	Delete(ctx context.Context, hash string) error
+}

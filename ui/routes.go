@@ -1,0 +1,78 @@
+package ui
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+func (s *Server) routes() {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect() // headers that name another client are anybody's to set
+	e.HTTPErrorHandler = s.showError
+	e.Use(s.recoverPanics, securityHeaders, s.refuseCrossOrigin)
+	s.echo = e
+
+	e.GET("/healthz", s.healthz)
+	e.GET("/assets/:name", s.static.serve)
+	e.GET("/favicon.ico", func(c echo.Context) error {
+		return c.Redirect(http.StatusMovedPermanently, s.static.url(s.cfg.Assets.Icon))
+	})
+
+	// Anybody may ask for these; compressed like every page.
+	open := e.Group("", middleware.BodyLimit("1M"), compressed())
+	open.GET("/login", s.loginPage)
+	open.POST("/login", s.login)
+
+	// Programs come with a password or a token, browsers with a session.
+	api := e.Group("/api", s.requireCredentials(mlops.RoleAdmin, mlops.RoleReader), compressed())
+	api.GET("/status", s.apiStatus)
+
+	signedIn := e.Group("", s.requireSession, middleware.BodyLimit("1M"))
+	pages := signedIn.Group("", compressed())
+	page := func(path string, p pageFunc) {
+		pages.GET(path, s.show(p))
+		signedIn.GET("/live"+path, s.live(p))
+	}
+	page("/", s.overview)
+	page("/runs", s.runs)
+	page("/runs/:id", s.run)
+	page("/trainings/:id", s.training)
+	page("/models", s.models)
+	page("/models/:name", s.model)
+	page("/deployments", s.deployments)
+	page("/deployments/:name", s.deployment)
+	page("/system", s.systemUnits)
+	page("/system/pods", s.systemPods)
+	page("/system/pods/:namespace/:name", s.systemPod)
+	page("/system/objects", s.systemObjects)
+	page("/system/events", s.systemEvents)
+
+	pages.GET("/runs/:id/artifacts", s.show(s.artifacts))
+	signedIn.GET("/runs/:id/download", s.download)
+	signedIn.GET("/runs/:id/image", s.image)
+	signedIn.GET("/logs/pods/:namespace/:name", s.podLogs)
+	pages.GET("/deployments/:name/predict", s.predict)
+	signedIn.GET("/session", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+
+	changes := signedIn.Group("", s.requireAdmin, s.requireCSRF)
+	changes.POST("/projects/:project/train", s.train)
+	signedIn.POST("/logout", s.logout, s.requireCSRF)
+
+	for prefix, m := range s.cfg.Mounts {
+		h := echo.WrapHandler(m.Handler)
+		var mw []echo.MiddlewareFunc
+		if len(m.Roles) > 0 {
+			mw = append(mw, s.requireCredentials(m.Roles...))
+		}
+		e.Any(prefix+"*", h, mw...)
+		e.Any(prefix[:len(prefix)-1], h, mw...)
+	}
+	e.RouteNotFound("/*", func(echo.Context) error {
+		return mlops.Errorf(mlops.NotFound, "There is no page at this address.")
+	})
+}

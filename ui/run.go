@@ -1,0 +1,336 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+const (
+	historyPoints = 500
+	historyCharts = 12
+	keptLog       = "logs/train.log" // where the trainer uploads its own log
+	keptLogBytes  = 64 << 10
+)
+
+// run is the page of a run.
+func (s *Server) run(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	r, err := s.cfg.Registry.Run(ctx, c.Param("id"))
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.trainingOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return s.runPage(ctx, t, &r)
+}
+
+// training is the page of a training; once it has a run, it shows that too.
+func (s *Server) training(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil {
+		return nil, mlops.Errorf(mlops.NotFound, "There is no training %q: expected a number.", c.Param("id"))
+	}
+	t, err := s.findTraining(ctx, func(t mlops.Training) bool { return t.ID == id })
+	if err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, mlops.Errorf(mlops.NotFound, "There is no training %d.", id)
+	}
+	if t.RunID == "" {
+		return s.runPage(ctx, t, nil)
+	}
+	r, err := s.cfg.Registry.Run(ctx, t.RunID)
+	if err != nil {
+		return nil, err
+	}
+	return s.runPage(ctx, t, &r)
+}
+
+func (s *Server) findTraining(ctx context.Context, match func(mlops.Training) bool) (*mlops.Training, error) {
+	projects, err := s.cfg.Loop.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range projects {
+		ts, err := s.cfg.Registry.Trainings(ctx, p.Name, 1000)
+		if err != nil {
+			return nil, err
+		}
+		for i := range ts {
+			if match(ts[i]) {
+				return &ts[i], nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// trainingOf returns the training that made r, nil if r came from elsewhere
+// or the loop does not serve yet.
+func (s *Server) trainingOf(ctx context.Context, r mlops.Run) (*mlops.Training, error) {
+	job := r.Tag(mlops.TagJob)
+	if job == "" {
+		return nil, nil
+	}
+	t, err := s.findTraining(ctx, func(t mlops.Training) bool { return t.RunID == r.ID || t.Job == job })
+	if mlops.CodeOf(err) == mlops.Unavailable {
+		return nil, nil
+	}
+	return t, err
+}
+
+// runPage shows a training, its run, or both.
+func (s *Server) runPage(ctx context.Context, t *mlops.Training, r *mlops.Run) (*page, error) {
+	var v view.Run
+	if t != nil {
+		s.describeTraining(&v, *t)
+	}
+	if r != nil {
+		v.HasRun = true
+		s.describeRun(ctx, &v, *r)
+	}
+	if log := s.liveLogOf(ctx, t, r); log != "" {
+		v.Log = log
+	} else if r != nil {
+		v.LogText, v.LogURL = s.keptLogOf(ctx, *r)
+	}
+	return &page{title: v.Title, nav: "runs", body: view.RunPage(v), charts: v.Charts,
+		parts: []part{{"head", view.RunHead(v)}, {"log", view.RunLog(v)}, {"detail", view.RunDetail(v)}}}, nil
+}
+
+func (s *Server) describeTraining(v *view.Run, t mlops.Training) {
+	v.Title, v.Pill, v.Message = t.Job, trainingPill(t.State), t.Message
+	if v.Title == "" {
+		v.Title = fmt.Sprintf("Training %d", t.ID)
+	}
+	if t.State == mlops.TrainingRequested && v.Message == "" {
+		v.Message = "The Job is being created; the live log starts with its pod."
+	}
+	v.Facts = append(v.Facts, view.Fact{Name: "Project", Value: view.Text(t.Project)}, view.Fact{Name: "Trigger", Value: view.Text(string(t.Trigger))},
+		view.Fact{Name: "Requested", Value: view.At(t.CreatedAt)})
+	if t.State.Terminal() {
+		v.Facts = append(v.Facts, view.Fact{Name: "Took", Value: view.Text(view.Duration(t.EndedAt.Sub(t.CreatedAt)))})
+	} else {
+		v.Facts = append(v.Facts, view.Fact{Name: "Running for", Value: view.Value{Since: t.CreatedAt}})
+	}
+	v.Lineage = append(v.Lineage, view.Fact{Name: "Job", Value: view.Code(t.Job)})
+}
+
+func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
+	v.Title, v.Pill = runName(r), runPill(r.Status)
+	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Text(r.Experiment)}, {Name: "Trigger", Value: view.Text(r.Tag(mlops.TagTrigger))},
+		{Name: "Started", Value: view.At(r.StartedAt)}}
+	if r.Status.Terminal() {
+		v.Facts = append(v.Facts, view.Fact{Name: "Duration", Value: view.Text(view.Duration(r.Duration(s.cfg.Now())))})
+	} else {
+		v.Facts = append(v.Facts, view.Fact{Name: "Running for", Value: view.Value{Since: r.StartedAt}})
+	}
+	if a, ok := accuracy(r); ok {
+		v.Facts = append(v.Facts, view.Fact{Name: "Accuracy", Value: view.Text(view.Number(a))})
+	}
+	made, err := s.versionsByRun(ctx)
+	if err != nil {
+		v.Problem = s.problem("the model version", err)
+	}
+	if link := made[r.ID]; link != nil {
+		v.Facts = append(v.Facts, view.Fact{Name: "Model version", Value: view.Ref(link.Text, link.URL)})
+	}
+	v.Lineage = lineage(r)
+	for _, p := range r.Params {
+		v.Params = append(v.Params, view.Fact{Name: p.Key, Value: view.Text(p.Value)})
+	}
+	for _, tag := range r.Tags {
+		v.Tags = append(v.Tags, view.Fact{Name: tag.Key, Value: view.Text(tag.Value)})
+	}
+	for _, m := range r.Metrics {
+		v.Metrics = append(v.Metrics, view.Metric{Key: m.Key, Value: view.Number(m.Value), Step: strconv.FormatInt(m.Step, 10)})
+	}
+	charts, err := s.historyCharts(ctx, r)
+	if err != nil {
+		v.Problem = s.problem("the metric history", err)
+	}
+	v.Charts = charts
+	v.Artifacts = s.artifactList(ctx, r.ID, "", "")
+}
+
+// lineage returns where the run came from, down to digests.
+func lineage(r mlops.Run) []view.Fact {
+	facts := []view.Fact{{Name: "Run", Value: view.Code(r.ID)}}
+	for _, in := range r.Inputs {
+		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Text(in.Name)},
+			view.Fact{Name: "Dataset digest", Value: view.Digest(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(datasetURI(in.Source))})
+	}
+	for _, tag := range []struct {
+		name, key string
+		digest    bool
+	}{
+		{"Code digest", mlops.TagCodeSHA256, true}, {"Image", mlops.TagImage, false}, {"Node", mlops.TagNode, false},
+		{"Job", mlops.TagJob, false}, {"Pod", mlops.TagPod, false}, {"Source", "mlflow.source.name", false},
+	} {
+		value := r.Tag(tag.key)
+		switch {
+		case value == "":
+		case tag.digest:
+			facts = append(facts, view.Fact{Name: tag.name, Value: view.Digest(value)})
+		default:
+			facts = append(facts, view.Fact{Name: tag.name, Value: view.Code(value)})
+		}
+	}
+	return facts
+}
+
+// historyCharts draws the metrics that have more than one point. Metrics
+// that differ in train, test or val only share a chart.
+func (s *Server) historyCharts(ctx context.Context, r mlops.Run) ([]view.Chart, error) {
+	type line struct {
+		name   string
+		points []mlops.Metric
+	}
+	groups := map[string][]line{}
+	var order []string
+	for _, m := range r.Metrics {
+		group := metricGroup(m.Key)
+		if _, known := groups[group]; !known && len(order) == historyCharts {
+			continue
+		}
+		points, err := s.cfg.Registry.MetricHistory(ctx, r.ID, m.Key, historyPoints)
+		if err != nil {
+			return nil, err
+		}
+		if len(points) < 2 {
+			continue
+		}
+		if _, known := groups[group]; !known {
+			order = append(order, group)
+		}
+		groups[group] = append(groups[group], line{m.Key, points})
+	}
+	var charts []view.Chart
+	for _, group := range order {
+		c := view.Chart{ID: "metric-" + safeID(group), Title: group, Unit: "number", Steps: true}
+		at := map[float64]int{}
+		for _, l := range groups[group] {
+			for _, p := range l.points {
+				if _, known := at[float64(p.Step)]; !known {
+					at[float64(p.Step)] = 0
+					c.X = append(c.X, float64(p.Step))
+				}
+			}
+		}
+		sort.Float64s(c.X)
+		for i, x := range c.X {
+			at[x] = i
+		}
+		var last []string
+		for _, l := range groups[group] {
+			y := make([]*float64, len(c.X))
+			for _, p := range l.points {
+				y[at[float64(p.Step)]] = finite(p.Value)
+			}
+			c.Lines, c.Y = append(c.Lines, l.name), append(c.Y, y)
+			last = append(last, view.Number(l.points[len(l.points)-1].Value))
+		}
+		c.Now = strings.Join(last, " / ")
+		c.Summary = "latest " + c.Now
+		charts = append(charts, c)
+	}
+	return charts, nil
+}
+
+// metricGroup returns the name that a metric shares with its siblings.
+func metricGroup(key string) string {
+	words := strings.FieldsFunc(key, func(r rune) bool { return r == '_' || r == '.' || r == '/' })
+	kept := words[:0:0]
+	for _, w := range words {
+		switch strings.ToLower(w) {
+		case "train", "training", "test", "val", "valid", "validation", "eval", "curve":
+		default:
+			kept = append(kept, w)
+		}
+	}
+	if len(kept) == 0 {
+		return key
+	}
+	return strings.Join(kept, " ")
+}
+
+func safeID(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, s)
+}
+
+// liveLogOf returns the address of the log of the pod that is training now.
+func (s *Server) liveLogOf(ctx context.Context, t *mlops.Training, r *mlops.Run) string {
+	if t == nil || t.State.Terminal() || t.Job == "" || r != nil && r.Status.Terminal() {
+		return ""
+	}
+	if r != nil && r.Tag(mlops.TagPod) != "" {
+		return podLogURL(t.Project, r.Tag(mlops.TagPod))
+	}
+	pods, err := s.cfg.Cluster.Pods(ctx, t.Project)
+	if err != nil {
+		s.problem("the trainer's pod", err) // logged; the page goes without
+		return ""
+	}
+	for _, p := range pods {
+		if strings.HasPrefix(p.Name, t.Job+"-") && p.Phase != "Pending" {
+			return podLogURL(p.Namespace, p.Name)
+		}
+	}
+	return ""
+}
+
+func podLogURL(namespace, pod string) string {
+	return "/logs/pods/" + url.PathEscape(namespace) + "/" + url.PathEscape(pod)
+}
+
+// keptLogOf returns the end of the log that the trainer has uploaded.
+func (s *Server) keptLogOf(ctx context.Context, r mlops.Run) (text, download string) {
+	file, info, err := s.cfg.Registry.OpenArtifact(ctx, r.ID, keptLog)
+	if err != nil {
+		return "", ""
+	}
+	defer func() { _ = file.Close() }()
+	if _, err := io.CopyN(io.Discard, file, max(0, info.Bytes-keptLogBytes)); err != nil {
+		return "", ""
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, keptLogBytes))
+	if err != nil {
+		return "", ""
+	}
+	return strings.ToValidUTF8(string(raw), "�"), fileURL(r.ID, "download", keptLog)
+}
+
+// datasetURI returns the address in a dataset source, which MLflow keeps as
+// JSON with a field uri.
+func datasetURI(source string) string {
+	if i := strings.Index(source, `"uri":`); i >= 0 {
+		rest := strings.TrimLeft(source[i+len(`"uri":`):], " ")
+		if unquoted, err := strconv.QuotedPrefix(rest); err == nil {
+			if uri, err := strconv.Unquote(unquoted); err == nil {
+				return uri
+			}
+		}
+	}
+	return source
+}

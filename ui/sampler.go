@@ -1,0 +1,78 @@
+package ui
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// samplesKept is ten minutes of the machine at one sample each five seconds.
+const samplesKept = 120
+
+type machinePoint struct {
+	at time.Time
+	MachineSample
+}
+
+// sampler measures the machine at intervals and keeps the last points, so
+// that a page that is opened has a past to show.
+type sampler struct {
+	machine Machine
+	every   time.Duration
+	now     func() time.Time
+	mu      sync.Mutex
+	points  []machinePoint
+}
+
+func newSampler(m Machine, every time.Duration, now func() time.Time) *sampler {
+	return &sampler{machine: m, every: every, now: now}
+}
+
+func (s *sampler) run(ctx context.Context, warn func(error)) {
+	tick := time.NewTicker(s.every)
+	defer tick.Stop()
+	failing := false
+	for {
+		err := s.take(ctx)
+		if err != nil && ctx.Err() == nil && !failing {
+			warn(err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *sampler) take(ctx context.Context) error {
+	sample, err := s.machine.Sample(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.points = append(s.points, machinePoint{at: s.now(), MachineSample: sample})
+	if len(s.points) > samplesKept {
+		s.points = append(s.points[:0], s.points[len(s.points)-samplesKept:]...)
+	}
+	return nil
+}
+
+// history returns the kept points, oldest first.
+func (s *sampler) history() []machinePoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]machinePoint(nil), s.points...)
+}
+
+// last returns the newest point.
+func (s *sampler) last() (machinePoint, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.points) == 0 {
+		return machinePoint{}, false
+	}
+	return s.points[len(s.points)-1], true
+}

@@ -1,0 +1,111 @@
+package ui
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+const (
+	sessionCookie = "benchtop_session"
+	loginCookie   = "benchtop_login" // ties the sign-in form to the browser that got it
+	themeCookie   = "benchtop_theme" // "light" or "dark"; the script sets it
+	sessionLength = 7 * 24 * time.Hour
+)
+
+// visitor is who a request comes from; it lies in the request's context.
+type visitor struct {
+	principal mlops.Principal
+	id        string // the secret in the cookie, "" without a session
+	expires   time.Time
+}
+
+const visitorKey = "visitor"
+
+func visitorOf(c echo.Context) visitor {
+	v, _ := c.Get(visitorKey).(visitor)
+	return v
+}
+
+func newSecret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails: it ends the process instead
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func hashOf(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
+
+func (s *Server) setCookie(c echo.Context, name, value string, maxAge int) {
+	c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
+		Secure: s.cfg.TLS != nil, SameSite: http.SameSiteLaxMode})
+}
+
+// startSession signs the browser in.
+func (s *Server) startSession(c echo.Context, p mlops.Principal) error {
+	id, now := newSecret(), s.cfg.Now()
+	session := Session{Hash: hashOf(id), Principal: p, CreatedAt: now, ExpiresAt: now.Add(sessionLength)}
+	if err := s.cfg.Sessions.Create(c.Request().Context(), session); err != nil {
+		return err
+	}
+	s.setCookie(c, sessionCookie, id, int(sessionLength.Seconds()))
+	s.setCookie(c, loginCookie, "", -1)
+	return nil
+}
+
+// session returns the visitor of a signed-in browser.
+func (s *Server) session(c echo.Context) (visitor, error) {
+	cookie, err := c.Cookie(sessionCookie)
+	if err != nil || cookie.Value == "" {
+		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Sign in first.")
+	}
+	session, err := s.cfg.Sessions.Check(c.Request().Context(), hashOf(cookie.Value))
+	if mlops.CodeOf(err) == mlops.NotFound || err == nil && !session.ExpiresAt.After(s.cfg.Now()) {
+		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Your session has ended: sign in again.")
+	}
+	if err != nil {
+		return visitor{}, err
+	}
+	return visitor{principal: session.Principal, id: cookie.Value, expires: session.ExpiresAt}, nil
+}
+
+// csrfToken returns a token that only someone who knows secret can make. It
+// differs each time, so that compressing the page gives nothing away.
+func csrfToken(secret string) string {
+	mac := csrfMAC(secret)
+	mask := make([]byte, len(mac))
+	_, _ = rand.Read(mask)
+	out := make([]byte, 2*len(mac))
+	copy(out, mask)
+	subtle.XORBytes(out[len(mac):], mac, mask)
+	return base64.RawURLEncoding.EncodeToString(out)
+}
+
+// csrfValid reports whether token was made with secret.
+func csrfValid(secret, token string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	mac := csrfMAC(secret)
+	if err != nil || secret == "" || len(raw) != 2*len(mac) {
+		return false
+	}
+	got := make([]byte, len(mac))
+	subtle.XORBytes(got, raw[:len(mac)], raw[len(mac):])
+	return hmac.Equal(got, mac)
+}
+
+func csrfMAC(secret string) []byte {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte("benchtop csrf"))
+	return m.Sum(nil)
+}

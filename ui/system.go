@@ -1,0 +1,163 @@
+package ui
+
+import (
+	"fmt"
+	"net/url"
+	"sort"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+const (
+	unitLines     = 40
+	objectsShown  = 500
+	eventsShown   = 200
+	allNamespaces = ""
+)
+
+// systemUnits shows the units with their last lines.
+func (s *Server) systemUnits(echo.Context) (*page, error) {
+	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Machine: s.machineCharts()}
+	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
+	for _, component := range s.cfg.Components {
+		v.Components = append(v.Components, view.Fact{Name: component.Name, Value: view.Text(component.Version)})
+	}
+	return &page{title: "System", nav: "system", body: view.SystemUnitsPage(v), charts: v.Machine,
+		parts: []part{{"notices", view.Notices(v.Notices)}, {"units", view.UnitPanels(v.Units)}}}, nil
+}
+
+func podRow(p mlops.Pod) view.PodRow {
+	return view.PodRow{Namespace: p.Namespace, Name: p.Name, URL: podURL(p), Pill: podPill(p), Restarts: p.Restarts, Node: p.Node,
+		IP: p.IP, Started: p.StartedAt, Message: p.Message}
+}
+
+func podURL(p mlops.Pod) string {
+	return "/system/pods/" + url.PathEscape(p.Namespace) + "/" + url.PathEscape(p.Name)
+}
+
+// systemPods shows the pods of all namespaces or of one.
+func (s *Server) systemPods(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	namespace := c.QueryParam("namespace")
+	var v view.SystemPods
+	pods, err := s.cfg.Cluster.Pods(ctx, allNamespaces)
+	v.Problem = s.problem("the pods", err)
+	var namespaces []string
+	for _, p := range pods {
+		namespaces = append(namespaces, p.Namespace)
+		if namespace == "" || p.Namespace == namespace {
+			v.Rows = append(v.Rows, podRow(p))
+		}
+	}
+	v.Namespaces = options("All namespaces", namespace, namespaces)
+	return &page{title: "Pods", nav: "system", body: view.SystemPodsPage(v), parts: []part{{"rows", view.SystemPodRows(v)}}}, nil
+}
+
+// systemPod shows one pod and its live log.
+func (s *Server) systemPod(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	namespace, name := c.Param("namespace"), c.Param("name")
+	v := view.SystemPod{Pod: view.PodRow{Namespace: namespace, Name: name}, Log: podLogURL(namespace, name)}
+	pods, err := s.cfg.Cluster.Pods(ctx, namespace)
+	v.Problem = s.problem("the pod", err)
+	found := false
+	for _, p := range pods {
+		if p.Name == name && p.Namespace == namespace {
+			found = true
+			v.Pod = podRow(p)
+		}
+	}
+	if err == nil && !found {
+		return nil, mlops.Errorf(mlops.NotFound, "There is no pod %s in namespace %s; it may have been replaced.", name, namespace)
+	}
+	v.Facts = []view.Fact{{Name: "Namespace", Value: view.Text(namespace)}, {Name: "Node", Value: view.Text(v.Pod.Node)}, {Name: "Address", Value: view.Code(v.Pod.IP)},
+		{Name: "Started", Value: view.At(v.Pod.Started)}, {Name: "Restarts", Value: view.Text(fmt.Sprint(v.Pod.Restarts))}}
+	if v.Pod.Message != "" {
+		v.Facts = append(v.Facts, view.Fact{Name: "Message", Value: view.Text(v.Pod.Message)})
+	}
+	return &page{title: name, nav: "system", body: view.SystemPodPage(v), parts: []part{{"head", view.SystemPodHead(v)}}}, nil
+}
+
+// systemObjects shows the cluster's objects by kind and namespace.
+func (s *Server) systemObjects(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	kind, namespace := c.QueryParam("kind"), c.QueryParam("namespace")
+	var v view.SystemObjects
+	objects, err := s.cfg.Cluster.Objects(ctx)
+	v.Problem = s.problem("the objects", err)
+	var kinds, namespaces []string
+	for _, o := range objects {
+		kinds = append(kinds, o.Kind)
+		if o.Namespace != "" {
+			namespaces = append(namespaces, o.Namespace)
+		}
+		if (kind == "" || o.Kind == kind) && (namespace == "" || o.Namespace == namespace) {
+			v.Rows = append(v.Rows, view.ObjectRow{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Status: o.Status, Created: o.CreatedAt})
+		}
+	}
+	sort.SliceStable(v.Rows, func(i, j int) bool {
+		a, b := v.Rows[i], v.Rows[j]
+		if a.Kind != b.Kind {
+			return a.Kind < b.Kind
+		}
+		if a.Namespace != b.Namespace {
+			return a.Namespace < b.Namespace
+		}
+		return a.Name < b.Name
+	})
+	v.Shown = view.Plural(len(v.Rows), "object", "objects")
+	if len(v.Rows) > objectsShown {
+		v.Shown = fmt.Sprintf("The first %d of %d objects: choose a kind or a namespace to see the others.", objectsShown, len(v.Rows))
+		v.Rows = v.Rows[:objectsShown]
+	}
+	v.Kinds, v.Namespaces = options("All kinds", kind, kinds), options("All namespaces", namespace, namespaces)
+	return &page{title: "Objects", nav: "system", body: view.SystemObjectsPage(v), parts: []part{{"rows", view.ObjectRows(v)}}}, nil
+}
+
+// options returns the choices of a filter: all, and each distinct value.
+func options(all, selected string, values []string) []view.Option {
+	out := []view.Option{{Text: all, Selected: selected == ""}}
+	known := map[string]bool{}
+	if selected != "" {
+		values = append(values, selected)
+	}
+	sort.Strings(values)
+	for _, v := range values {
+		if !known[v] {
+			known[v] = true
+			out = append(out, view.Option{Value: v, Text: v, Selected: v == selected})
+		}
+	}
+	return out
+}
+
+// systemEvents shows events, warnings first.
+func (s *Server) systemEvents(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	var v view.SystemEvents
+	events, err := s.cfg.Cluster.Events(ctx, eventsShown)
+	v.Problem = s.problem("the events", err)
+	sort.SliceStable(events, func(i, j int) bool {
+		a, b := events[i], events[j]
+		if (a.Type == "Warning") != (b.Type == "Warning") {
+			return a.Type == "Warning"
+		}
+		return a.Time.After(b.Time)
+	})
+	for _, e := range events {
+		row := view.EventRow{Pill: view.Pill{Kind: view.Idle, Text: e.Reason}, Reason: e.Reason, Object: e.Object, Namespace: e.Namespace,
+			Message: e.Message, Count: e.Count, Time: e.Time}
+		if e.Type == "Warning" {
+			row.Pill.Kind = view.Warn
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	return &page{title: "Events", nav: "system", body: view.SystemEventsPage(v), parts: []part{{"rows", view.EventRows(v)}}}, nil
+}

@@ -1,0 +1,47 @@
+// Package view holds the templates of the pages and the models that they
+// render. The models carry everything decided: a template only loops, shows
+// and hides. The *_templ.go files are generated; see generate.go.
+package view
+
+// Frame is what surrounds every page.
+type Frame struct {
+	Title   string
+	Nav     string // the current entry: overview, runs, models, deployments or system
+	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
+	User    string
+	CSRF    string
+	Theme   string // "light", "dark" or "" for what the system prefers
+	Version string
+	Live    string // address of the page's event stream, "" if it has none
+	View    string // what kind of page this is; the script reloads it when that changes
+	Script  string
+	Style   string
+	Icon    string
+}
+
+// Link is a named address.
+type Link struct {
+	Text string
+	URL  string
+}
+
+type navEntry struct{ key, text, url string }
+
+var navigation = []navEntry{
+	{"overview", "Overview", "/"},
+	{"runs", "Runs", "/runs"},
+	{"models", "Models", "/models"},
+	{"deployments", "Deployments", "/deployments"},
+	{"system", "System", "/system"},
+}
+
+// build is what the script compares with the server's build.
+func (f Frame) build() string { return base(f.Script) + " " + base(f.Style) }
+
+// current is the value of aria-current for a navigation entry.
+func current(is bool) string {
+	if is {
+		return "page"
+	}
+	return "false"
+}
