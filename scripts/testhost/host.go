@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +51,9 @@ type Options struct {
 	// on a real disk because overlayfs cannot stack on itself. A temporary
 	// one if empty.
 	Dir string
+	// Systemd makes systemd the host's init. It cannot be combined with
+	// Detach or a Root of one's own.
+	Systemd bool
 	// Detach lets the host outlive the process that makes it; Attach and
 	// Close end it later. Otherwise it dies with its maker, even by kill -9.
 	Detach bool
@@ -58,15 +61,15 @@ type Options struct {
 
 // Host is a running private host.
 type Host struct {
-	dir      string
-	ownsDir  bool
-	pid      int // of its init, as the machine sees it
-	init     *exec.Cmd
-	lifeline io.Closer
-	drop     []string
-	net      network
-	cgroups  []string
-	loops    []string
+	dir     string
+	ownsDir bool
+	pid     int // of its init, as the machine sees it
+	init    *exec.Cmd
+	release chan struct{} // closed when the init has no more need of its keeper
+	drop    []string
+	net     network
+	cgroups []string
+	loops   []string
 }
 
 // record is what Attach needs to know, kept as host.json in the host's folder.
@@ -92,6 +95,12 @@ func New(opts Options) (_ *Host, err error) {
 	if !opts.Address.IsValid() {
 		opts.Address = netip.MustParsePrefix("192.168.77.20/24")
 	}
+	if opts.Systemd {
+		if opts.Detach || opts.Root != "" {
+			return nil, errors.New("make a private host: Systemd goes with neither Detach nor Root")
+		}
+		opts.Packages = append(slices.Clone(opts.Packages), "systemd")
+	}
 	if opts.Root == "" {
 		if opts.Root, err = Rootfs(opts.Packages); err != nil {
 			return nil, err
@@ -112,7 +121,7 @@ func New(opts Options) (_ *Host, err error) {
 	if err := h.net.createLAN(); err != nil {
 		return nil, err
 	}
-	setup := initConfig{Dir: h.dir, Hostname: opts.Name, Root: opts.Root, Binds: opts.Binds, Detach: opts.Detach}
+	setup := initConfig{Dir: h.dir, Hostname: opts.Name, Root: opts.Root, Binds: opts.Binds, Detach: opts.Detach, Systemd: opts.Systemd}
 	if opts.SmallDisk.Path != "" {
 		d, err := opts.SmallDisk.attach(h.dir)
 		if err != nil {
@@ -218,15 +227,14 @@ func (h *Host) Path(inside string) string {
 // machine. It goes on past failures and returns them joined.
 func (h *Host) Close() error {
 	var errs []error
-	if h.lifeline != nil {
-		errs = append(errs, h.lifeline.Close())
-		h.lifeline = nil
-	}
 	if h.pid != 0 {
 		if err := killAndWait(h.pid, h.init); err != nil {
 			errs = append(errs, err)
 		}
 		h.pid, h.init = 0, nil
+		if h.release != nil {
+			close(h.release)
+		}
 	}
 	errs = append(errs, h.net.close(), removeCgroups(h.cgroups))
 	for _, l := range h.loops {

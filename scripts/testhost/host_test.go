@@ -243,3 +243,23 @@ func TestDetachedHostIsFoundAgain(t *testing.T) {
 		t.Error("found a host that was closed")
 	}
 }
+
+func TestSystemdRunsUnits(t *testing.T) {
+	h := newHost(t, Options{Systemd: true})
+	err := eventually(30*time.Second, func() error {
+		_, err := h.Run(t.Context(), "systemctl", "start", "multi-user.target")
+		return err
+	})
+	if err != nil {
+		out, _ := h.Command(t.Context(), "journalctl", "--no-pager").CombinedOutput()
+		b, _ := os.ReadFile(h.Dir() + "/init.log")
+		t.Fatalf("%v\n%s\n%s", err, out, b)
+	}
+	run(t, h, "sh", "-ec", `printf '[Service]\nExecStart=/bin/sleep 1234\n' > /etc/systemd/system/nap.service; systemctl daemon-reload; systemctl start nap`)
+	if got := run(t, h, "systemctl", "is-active", "nap"); got != "active" {
+		t.Errorf("the unit is %s", got)
+	}
+	if got := run(t, h, "pgrep", "-c", "sleep"); got != "1" {
+		t.Errorf("%s sleeps run, want 1", got)
+	}
+}

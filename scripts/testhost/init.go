@@ -8,13 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// initConfig is what the host's init is told on its lifeline.
+// initConfig is what the host's init is told.
 type initConfig struct {
 	Dir      string        `json:"dir"`
 	Hostname string        `json:"hostname"`
@@ -24,13 +25,14 @@ type initConfig struct {
 	Cgroups  []hierarchy   `json:"cgroups"`
 	Exe      string        `json:"exe"`
 	Detach   bool          `json:"detach"`
+	Systemd  bool          `json:"systemd"`
 }
 
 // The init's file descriptors beyond the standard ones.
 const (
-	fdLifeline = 3 // reads its configuration; end of file ends the host
-	fdAnswer   = 4 // writes "ok" or what went wrong
-	fdLAN      = 5 // the LAN's network namespace, which nothing else may hold
+	fdConfig = 3 // reads its configuration
+	fdAnswer = 4 // writes "ok" or what went wrong
+	fdLAN    = 5 // the LAN's network namespace, which nothing else may hold
 )
 
 // startInit starts the host's init in new namespaces. It waits there until
@@ -42,7 +44,7 @@ func (h *Host) startInit(cfg initConfig) (finish func() error, err error) {
 		return nil, fmt.Errorf("start the host: %w", err)
 	}
 	cfg.Exe = exe
-	lineR, lineW, err := os.Pipe()
+	configR, configW, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the host: %w", err)
 	}
@@ -53,7 +55,7 @@ func (h *Host) startInit(cfg initConfig) (finish func() error, err error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{roleInit}
 	cmd.Env = []string{"GODEBUG=", "GOMAXPROCS=1"}
-	cmd.ExtraFiles = []*os.File{lineR, answerW, h.net.lan}
+	cmd.ExtraFiles = []*os.File{configR, answerW, h.net.lan}
 	logFile, err := os.Create(h.dir + "/init.log")
 	if err != nil {
 		return nil, fmt.Errorf("start the host: %w", err)
@@ -63,18 +65,19 @@ func (h *Host) startInit(cfg initConfig) (finish func() error, err error) {
 		Setsid:     true,
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 	}
-	err = cmd.Start()
-	err = errors.Join(err, lineR.Close(), answerW.Close(), logFile.Close())
+	err = h.startKept(cmd)
+	err = errors.Join(err, configR.Close(), answerW.Close(), logFile.Close())
 	if err != nil {
-		return nil, fmt.Errorf("start the host: %w", errors.Join(err, lineW.Close(), answerR.Close()))
+		return nil, fmt.Errorf("start the host: %w", errors.Join(err, configW.Close(), answerR.Close()))
 	}
-	h.init, h.pid, h.lifeline = cmd, cmd.Process.Pid, lineW
-	return func() error {
+	h.init, h.pid = cmd, cmd.Process.Pid
+	return func() (err error) {
+		defer func() { err = errors.Join(err, configW.Close()) }()
 		cfg.Cgroups, err = hierarchies()
 		if err != nil {
 			return err
 		}
-		if err := json.NewEncoder(lineW).Encode(cfg); err != nil {
+		if err := json.NewEncoder(configW).Encode(cfg); err != nil {
 			return fmt.Errorf("set up the host: %w", err)
 		}
 		b, err := io.ReadAll(answerR)
@@ -92,17 +95,35 @@ func (h *Host) startInit(cfg initConfig) (finish func() error, err error) {
 	}, nil
 }
 
+// startKept starts the init from a thread that lives as long as the host: the
+// init asks to be killed when its parent dies, and a parent is a thread.
+func (h *Host) startKept(cmd *exec.Cmd) error {
+	h.release = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		started <- cmd.Start()
+		<-h.release
+	}()
+	return <-started
+}
+
 // runInit is process 1 of a host.
 func runInit() (int, error) {
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
-	lifeline := os.NewFile(fdLifeline, "lifeline")
+	config := os.NewFile(fdConfig, "config")
 	answer := os.NewFile(fdAnswer, "answer")
-	for _, fd := range []int{fdLifeline, fdAnswer, fdLAN} {
+	for _, fd := range []int{fdConfig, fdAnswer, fdLAN} {
 		unix.CloseOnExec(fd)
 	}
 	var cfg initConfig
-	if err := json.NewDecoder(lifeline).Decode(&cfg); err != nil {
+	if err := json.NewDecoder(config).Decode(&cfg); err != nil {
 		return 1, fmt.Errorf("read the configuration: %w", err)
+	}
+	if !cfg.Detach {
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
+			return 1, fmt.Errorf("tie the host to its maker: %w", err)
+		}
 	}
 	result := "ok"
 	if err := setUpInside(cfg); err != nil {
@@ -114,11 +135,8 @@ func runInit() (int, error) {
 	if err := answer.Close(); err != nil || result != "ok" {
 		return 1, err
 	}
-	if !cfg.Detach {
-		go func() {
-			_, _ = io.Copy(io.Discard, lifeline) // any end of it ends the host
-			os.Exit(0)
-		}()
+	if cfg.Systemd {
+		return 1, syscall.Exec("/lib/systemd/systemd", []string{"systemd"}, append(Env, "container=testhost"))
 	}
 	return reap()
 }

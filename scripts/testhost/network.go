@@ -27,38 +27,46 @@ type network struct {
 	route   bool
 }
 
-// inNetns runs f on a thread of its own that is in the network namespace.
-// The thread ends afterwards: it is never given back to the scheduler.
-func inNetns(ns *os.File, f func() error) error {
+// onThread runs f on a thread of its own, which ends afterwards: a thread that
+// has changed its namespace must not be given back to the scheduler. It is
+// never the program's first thread, which Go would keep for ever, and whose
+// namespaces are what /proc shows as the program's.
+func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("join network namespace: %w", err)
+		if unix.Gettid() != os.Getpid() {
+			done <- f()
 			return
 		}
-		done <- f()
+		// This one blocks the first thread meanwhile.
+		defer runtime.UnlockOSThread()
+		done <- onThread(f)
 	}()
 	return <-done
 }
 
+// inNetns runs f on a thread that is in the network namespace.
+func inNetns(ns *os.File, f func() error) error {
+	return onThread(func() error {
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("join network namespace: %w", err)
+		}
+		return f()
+	})
+}
+
 func (n *network) createLAN() error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("make a LAN: %w", err)
-			return
+	err := onThread(func() (err error) {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
+			n.lan, err = os.Open("/proc/thread-self/ns/net")
 		}
-		f, err := os.Open("/proc/thread-self/ns/net")
-		if err != nil {
-			done <- fmt.Errorf("make a LAN: %w", err)
-			return
-		}
-		n.lan = f
-		done <- nil
-	}()
-	return <-done
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("make a LAN: %w", err)
+	}
+	return nil
 }
 
 // lanPath leads to the LAN's namespace from any process of the machine; the

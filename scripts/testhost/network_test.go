@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -125,5 +126,21 @@ func TestUnpluggedCable(t *testing.T) {
 	err := eventually(5*time.Second, func() error { _, err := get(h.HTTPFromLAN(), "http://x:"+port); return err })
 	if err != nil {
 		t.Errorf("after plugging in again: %v", err)
+	}
+}
+
+func TestTheProgramStaysInItsNetwork(t *testing.T) {
+	before, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, Options{})
+	for range 50 { // whichever threads are free
+		if err := inNetns(h.net.host, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after, err := os.Readlink("/proc/self/ns/net"); err != nil || after != before {
+		t.Errorf("the program's first thread went from network %s to %s, %v", before, after, err)
 	}
 }
