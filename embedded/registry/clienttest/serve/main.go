@@ -1,0 +1,46 @@
+// Command serve runs the registry alone, for the tests and benchmarks that
+// need it as a process of its own.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry"
+)
+
+func main() {
+	dir := flag.String("data-dir", "", "where the database and the artifacts lie")
+	addr := flag.String("addr", "127.0.0.1:0", "where to listen")
+	password := flag.String("password", "", "if set, the users admin and reader have it, and it is the token")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg := registry.AloneConfig{DataDir: *dir, Addr: *addr, Options: registry.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))},
+		Ready: func(a net.Addr) { fmt.Printf("http://%s\n", a) }}
+	if *password != "" {
+		cfg.Auth = fixed(*password)
+	}
+	if err := registry.ServeAlone(ctx, cfg); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// fixed knows two users with one password.
+type fixed string
+
+func (f fixed) Password(name, password string) (mlops.Principal, bool) {
+	return mlops.Principal{Name: name, Role: mlops.Role(name)}, password == string(f) && (name == "admin" || name == "reader")
+}
+
+func (f fixed) Token(token string) (mlops.Principal, bool) {
+	return mlops.Principal{Name: "admin", Role: mlops.RoleAdmin}, token == string(f)
+}

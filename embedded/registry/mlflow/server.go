@@ -1,0 +1,255 @@
+// Package mlflow speaks MLflow's REST protocol over the store. Handlers parse,
+// call the store and encode; what a call means is the store's business.
+package mlflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+)
+
+// Version is the MLflow version whose protocol this server speaks. Clients
+// decide by it what they may use.
+const Version = "3.17.0"
+
+type server struct {
+	store *store.Store
+	auth  mlops.Authenticator
+	log   *slog.Logger
+	mux   *http.ServeMux
+}
+
+// NewHandler returns the registry's HTTP surface. With auth nil anybody may do
+// anything: that is for a registry that listens on the loopback address only.
+func NewHandler(st *store.Store, auth mlops.Authenticator, log *slog.Logger) http.Handler {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{store: st, auth: auth, log: log, mux: http.NewServeMux()}
+	s.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { plain(w, "OK") })
+	s.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { plain(w, Version) })
+	s.experiments()
+	s.runs()
+	s.metrics()
+	s.runArtifacts()
+	s.loggedModels()
+	s.registeredModels()
+	s.modelVersions()
+	s.serverInfo()
+	return http.NewCrossOriginProtection().Handler(s)
+}
+
+func plain(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write([]byte(text))
+}
+
+// open says what answers without credentials.
+func open(p string) bool {
+	return p == "/health" || p == "/version" || strings.HasSuffix(p, "/3.0/mlflow/server-info")
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		// One request's bug must not end the process that also runs a cluster.
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			s.log.Error("registry handler panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
+			s.fail(w, r, mlops.Errorf(mlops.Internal, "internal error: see the log"))
+		}
+	}()
+	if s.auth != nil && !open(r.URL.Path) {
+		p, err := s.authenticate(r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		r = r.WithContext(context.WithValue(r.Context(), principalKey{}, p))
+	}
+	if rest, ok := cutAPI(r.URL.Path, "2.0/mlflow-artifacts"); ok {
+		s.proxy(w, r, rest)
+		return
+	}
+	// ServeMux would redirect paths that are not clean; clients do not follow
+	// redirects with a body.
+	if path.Clean(r.URL.Path) != r.URL.Path && r.URL.Path != "/" {
+		s.fail(w, r, noEndpoint(r))
+		return
+	}
+	h, pattern := s.mux.Handler(r)
+	if pattern == "" {
+		s.fail(w, r, s.unrouted(r))
+		return
+	}
+	_ = h
+	s.mux.ServeHTTP(w, r)
+}
+
+// cutAPI cuts /api/ or /ajax-api/ and what follows it from a path.
+func cutAPI(p, name string) (rest string, ok bool) {
+	for _, base := range [...]string{"/api/", "/ajax-api/"} {
+		if rest, ok := strings.CutPrefix(p, base+name); ok && (rest == "" || rest[0] == '/') {
+			return rest, true
+		}
+	}
+	return "", false
+}
+
+func noEndpoint(r *http.Request) error {
+	return mlops.Errorf(mlops.EndpointError, "there is no endpoint %s %s", r.Method, r.URL.Path)
+}
+
+// unrouted tells a wrong method from a wrong path.
+func (s *server) unrouted(r *http.Request) error {
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodPut} {
+		o := r.Clone(r.Context())
+		o.Method = m
+		if _, pattern := s.mux.Handler(o); pattern != "" && m != r.Method {
+			return &methodError{allow: m, path: r.URL.Path}
+		}
+	}
+	return noEndpoint(r)
+}
+
+type methodError struct{ allow, path string }
+
+func (e *methodError) Error() string { return e.path + " wants the method " + e.allow }
+
+type principalKey struct{}
+
+func (s *server) authenticate(r *http.Request) (mlops.Principal, error) {
+	if name, password, ok := r.BasicAuth(); ok {
+		if p, ok := s.auth.Password(name, password); ok {
+			return p, nil
+		}
+		return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "wrong user name or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		if p, ok := s.auth.Token(strings.TrimSpace(token)); ok {
+			return p, nil
+		}
+		return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "the token is not valid: set MLFLOW_TRACKING_TOKEN to one that is")
+	}
+	return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "credentials are needed: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN")
+}
+
+// mayWrite refuses readers.
+func (s *server) mayWrite(r *http.Request) error {
+	p, ok := r.Context().Value(principalKey{}).(mlops.Principal)
+	if s.auth == nil || ok && (p.Role == mlops.RoleAdmin || p.Role == mlops.RoleTrainer) {
+		return nil
+	}
+	return mlops.Errorf(mlops.Denied, "%s may read the registry, but not change it", p.Name)
+}
+
+// status maps error codes to HTTP statuses. A user's mistake is never a 5xx:
+// clients would repeat it for minutes.
+var status = map[mlops.Code]int{
+	mlops.Invalid: 400, mlops.Exists: 400, mlops.InvalidState: 400, mlops.BadRequest: 400,
+	mlops.Unauthorized: 401, mlops.Denied: 403, mlops.NotFound: 404, mlops.EndpointError: 404,
+	mlops.Internal: 500, mlops.NotSupported: 501, mlops.Unavailable: 503,
+}
+
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var me *methodError
+	if errors.As(err, &me) {
+		w.Header().Set("Allow", me.allow)
+		writeJSON(w, http.StatusMethodNotAllowed, map[string]string{"error_code": string(mlops.BadRequest), "message": me.Error()})
+		return
+	}
+	if r.Context().Err() != nil && mlops.CodeOf(err) == mlops.Internal {
+		return // the client has gone, nobody reads the answer
+	}
+	code, message := mlops.CodeOf(err), mlops.MessageOf(err)
+	st, ok := status[code]
+	if !ok {
+		st = 500
+	}
+	switch st {
+	case 401:
+		w.Header().Set("WWW-Authenticate", `Basic realm="mlflow"`)
+	case 503:
+		w.Header().Set("Retry-After", "5")
+	}
+	if st >= 500 {
+		s.log.Error("registry request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	writeJSON(w, st, map[string]string{"error_code": string(code), "message": message})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	b := []byte("{}")
+	if v != nil {
+		var err error
+		if b, err = json.Marshal(v); err != nil {
+			panic(err) // answers are made of marshalable types
+		}
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+// read and write register a call under both API roots and, as MLflow's own
+// page does, under both versions. Q is the request's type.
+func read[Q any](s *server, pattern string, fn func(context.Context, *Q) (any, error)) {
+	register(s, pattern, false, fn)
+}
+
+func write[Q any](s *server, pattern string, fn func(context.Context, *Q) (any, error)) {
+	register(s, pattern, true, fn)
+}
+
+func register[Q any](s *server, pattern string, changes bool, fn func(context.Context, *Q) (any, error)) {
+	method, p, _ := strings.Cut(pattern, " ")
+	h := func(w http.ResponseWriter, r *http.Request) {
+		if changes {
+			if err := s.mayWrite(r); err != nil {
+				s.fail(w, r, err)
+				return
+			}
+		}
+		q := new(Q)
+		if err := decode(r, q); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		v, err := fn(r.Context(), q)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, v)
+	}
+	for _, root := range []string{"/api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/2.0/mlflow/", "/ajax-api/3.0/mlflow/"} {
+		s.mux.HandleFunc(method+" "+root+p, h)
+	}
+}
+
+// runRef is how requests name a run: by the new field or the old one.
+type runRef struct {
+	RunID   string `json:"run_id"`
+	RunUUID string `json:"run_uuid"`
+}
+
+func (r runRef) id() (string, error) {
+	if r.RunID != "" {
+		return r.RunID, nil
+	}
+	if r.RunUUID != "" {
+		return r.RunUUID, nil
+	}
+	return "", invalid("missing value for required parameter 'run_id'")
+}

@@ -1,0 +1,31 @@
+// Package registry is an MLflow-compatible tracking server and model registry
+// on one SQLite file and an object store. The store is in package store, the
+// protocol in package mlflow; this package puts them together.
+package registry
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/mlflow"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+)
+
+// Store is the registry's database.
+type Store = store.Store
+
+// Options of Open.
+type Options = store.Options
+
+// Open opens the registry's database, creating or migrating it as needed.
+func Open(ctx context.Context, path string, opt Options) (*Store, error) {
+	return store.Open(ctx, path, opt)
+}
+
+// NewHandler returns the MLflow API over a store. With auth nil everybody may
+// do everything.
+func NewHandler(s *Store, auth mlops.Authenticator, log *slog.Logger) http.Handler {
+	return mlflow.NewHandler(s, auth, log)
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"io"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// CleanPath checks a path below an artifact root as a client sends it and
+// returns it without ornament; "" is the root. Anything that could lead
+// outside is refused, also if it is percent-encoded a second time.
+func CleanPath(p string) (string, error) {
+	for i, q := 0, p; i < 4; i++ {
+		if strings.ContainsAny(q, "\\\x00") || strings.HasPrefix(q, "/") || len(q) > 1 && q[1] == ':' && isLetter(q[0]) && (len(q) == 2 || q[2] == '/') || hasScheme(q) {
+			return "", invalid("the path %q is not allowed: expected a relative path with '/' between its parts", head(p))
+		}
+		for _, part := range strings.Split(q, "/") {
+			if part == ".." {
+				return "", invalid("the path %q is not allowed: it must not contain '..'", head(p))
+			}
+		}
+		d, err := url.PathUnescape(q)
+		if err != nil || d == q {
+			break
+		}
+		q = d
+	}
+	c := path.Clean(p)
+	if c == "." {
+		c = ""
+	}
+	if len(c) > 1024 {
+		return "", invalid("the path is %d bytes long, at most 1024 are allowed", len(c))
+	}
+	return c, nil
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func hasScheme(p string) bool {
+	i := strings.Index(p, ":/")
+	return i > 0 && !strings.ContainsAny(p[:i], "/ .")
+}
+
+// KeyOf returns the key in the artifact store of a URI that this server has
+// given to clients: mlflow-artifacts:/key or mlflow-artifacts://host/key.
+func KeyOf(uri string) (string, error) {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "mlflow-artifacts" {
+		return "", invalid("the artifacts at %q are not kept by this server: use the storage's own client", head(uri))
+	}
+	return CleanPath(strings.TrimLeft(u.Path, "/"))
+}
+
+// ListArtifacts lists one level below path, which is relative to root, a URI
+// that this server has given. Paths in the answer are relative to root, too.
+func (s *Store) ListArtifacts(ctx context.Context, root, p string) ([]wire.FileInfo, error) {
+	p, err := CleanPath(p)
+	if err != nil {
+		return nil, err
+	}
+	base, err := KeyOf(root)
+	if err != nil {
+		return nil, err
+	}
+	return s.ListFiles(ctx, base, p)
+}
+
+// ListFiles is ListArtifacts for a key in the store instead of a URI.
+func (s *Store) ListFiles(ctx context.Context, base, p string) ([]wire.FileInfo, error) {
+	store, err := s.ArtifactStore()
+	if err != nil {
+		return nil, err
+	}
+	infos, err := store.List(ctx, path.Join(base, p), false)
+	if err != nil {
+		if mlops.CodeOf(err) == mlops.NotFound {
+			return nil, nil
+		}
+		return nil, err
+	}
+	out := make([]wire.FileInfo, 0, len(infos))
+	for _, i := range infos {
+		f := wire.FileInfo{Path: path.Join(p, path.Base(strings.TrimRight(i.Key, "/"))), IsDir: i.IsDir}
+		if !i.IsDir {
+			f.FileSize = &i.Bytes
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// OpenFile opens a file below root for reading.
+func (s *Store) OpenFile(ctx context.Context, root, p string) (io.ReadCloser, mlops.ObjectInfo, error) {
+	p, err := CleanPath(p)
+	if err != nil {
+		return nil, mlops.ObjectInfo{}, err
+	}
+	if p == "" {
+		return nil, mlops.ObjectInfo{}, invalid("the path of the artifact must not be empty")
+	}
+	base, err := KeyOf(root)
+	if err != nil {
+		return nil, mlops.ObjectInfo{}, err
+	}
+	store, err := s.ArtifactStore()
+	if err != nil {
+		return nil, mlops.ObjectInfo{}, err
+	}
+	return store.Get(ctx, path.Join(base, p))
+}

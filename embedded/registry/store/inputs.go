@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"strconv"
+
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// tagContext is the input tag that says what a dataset was read for.
+const tagContext = "mlflow.data.context"
+
+// LogInputs says which datasets and logged models a run has read.
+func (s *Store) LogInputs(ctx context.Context, runID string, datasets []wire.DatasetInput, models []wire.ModelInput) error {
+	if len(datasets) > wire.MaxBatchDatasets {
+		return invalid("at most %d datasets can be logged at once, found %d", wire.MaxBatchDatasets, len(datasets))
+	}
+	for _, in := range datasets {
+		if err := validateInput(in); err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, func(t *tx) error {
+		r, err := t.activeRun(runID)
+		if err != nil {
+			return err
+		}
+		for _, in := range datasets {
+			if err := t.putInput(r, in); err != nil {
+				return err
+			}
+		}
+		for _, m := range models {
+			if err := t.putRunModel(r, false, m.ModelID, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LogOutputs says which logged models a run has made.
+func (s *Store) LogOutputs(ctx context.Context, runID string, models []wire.ModelOutput) error {
+	return s.write(ctx, func(t *tx) error {
+		r, err := t.activeRun(runID)
+		if err != nil {
+			return err
+		}
+		for _, m := range models {
+			if err := t.putRunModel(r, true, m.ModelID, m.Step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func validateInput(in wire.DatasetInput) error {
+	d := in.Dataset
+	switch {
+	case d.Name == "":
+		return invalid("dataset: the name must not be empty")
+	case d.Digest == "":
+		return invalid("dataset %q: the digest must not be empty", head(d.Name))
+	case d.SourceType == "":
+		return invalid("dataset %q: the source type must not be empty", head(d.Name))
+	case d.Source == "":
+		return invalid("dataset %q: the source must not be empty", head(d.Name))
+	}
+	for _, f := range []struct {
+		what, value string
+		max         int
+	}{
+		{"dataset name", d.Name, wire.MaxDatasetName}, {"dataset digest", d.Digest, wire.MaxDatasetDigest},
+		{"dataset source", d.Source, wire.MaxDatasetSource}, {"dataset schema", d.Schema, wire.MaxDatasetSchema},
+		{"dataset profile", d.Profile, wire.MaxDatasetProfile},
+	} {
+		if err := validateLength(f.what, f.value, f.max); err != nil {
+			return err
+		}
+	}
+	for _, kv := range in.Tags {
+		if kv.Key == "" {
+			return invalid("dataset %q: the key of an input tag must not be empty", head(d.Name))
+		}
+		if err := validateLength("input tag key", kv.Key, wire.MaxInputTagKey); err != nil {
+			return err
+		}
+		if err := validateLength("input tag "+strconv.Quote(kv.Key), kv.Value, wire.MaxInputTagValue); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putInput finds or makes the dataset; the tags of the first use by a run stay.
+func (t *tx) putInput(r *runRow, in wire.DatasetInput) error {
+	d := in.Dataset
+	var id int64
+	found, err := t.row("SELECT id FROM input_datasets WHERE exp = ? AND name = ? AND digest = ?", []any{r.exp, d.Name, d.Digest}, &id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if id, err = t.insert("INSERT INTO input_datasets (exp, name, digest, source_type, source, schema, profile) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			r.exp, d.Name, d.Digest, d.SourceType, d.Source, d.Schema, d.Profile); err != nil {
+			return err
+		}
+	}
+	tags := make(map[string]string, len(in.Tags))
+	for _, kv := range in.Tags {
+		tags[kv.Key] = kv.Value
+	}
+	b, err := json.Marshal(tags)
+	if err != nil {
+		return err
+	}
+	var context any
+	if c, ok := tags[tagContext]; ok {
+		context = c
+	}
+	return t.exec("INSERT INTO run_inputs (run, dataset, context, tags) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", r.id, id, context, string(b))
+}
+
+func (t *tx) putRunModel(r *runRow, output bool, modelID string, step int64) error {
+	if modelID == "" {
+		return invalid("the model's id must not be empty")
+	}
+	return t.exec(`INSERT INTO run_models (run, output, model_id, step, rank)
+		VALUES (?1, ?2, ?3, ?4, (SELECT count(*) FROM run_models WHERE run = ?1 AND output = ?2)) ON CONFLICT DO NOTHING`, r.id, output, modelID, step)
+}
+
+// SearchDatasets lists the datasets that runs of experiments have read.
+func (s *Store) SearchDatasets(ctx context.Context, experimentIDs []string) ([]wire.DatasetSummary, error) {
+	var out []wire.DatasetSummary
+	for _, id := range experimentIDs {
+		n, err := experimentID(id)
+		if err != nil {
+			return nil, err
+		}
+		err = s.rows(ctx, `SELECT DISTINCT d.name, d.digest, coalesce(i.context, '') FROM input_datasets d
+			JOIN run_inputs i ON i.dataset = d.id JOIN runs r ON r.id = i.run AND r.lifecycle = 'active'
+			WHERE d.exp = ? ORDER BY d.name, d.digest, 3 LIMIT 1000`, func(r *sql.Rows) error {
+			d := wire.DatasetSummary{ExperimentID: id}
+			if err := r.Scan(&d.Name, &d.Digest, &d.Context); err != nil {
+				return err
+			}
+			out = append(out, d)
+			return nil
+		}, n)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,365 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/filter"
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// tagIsPrompt marks a registered model as a prompt.
+const tagIsPrompt = "mlflow.prompt.is_prompt"
+
+func validateModelName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return invalid("the registered model's name must not be empty")
+	case strings.ContainsAny(name, "/:"):
+		return invalid("the registered model's name %q must not contain '/' or ':'", head(name))
+	}
+	return nil
+}
+
+func validateRegistryTag(kv wire.KV) error {
+	switch {
+	case kv.Key == "":
+		return invalid("tag: the key must not be empty")
+	case !keyName.MatchString(kv.Key):
+		return validateKey("tag", kv.Key)
+	}
+	if err := validateLength("tag key", kv.Key, wire.MaxKey); err != nil {
+		return err
+	}
+	return validateLength("tag "+strconv.Quote(kv.Key), kv.Value, wire.MaxRegistryTag)
+}
+
+// CreateRegisteredModel makes a registered model without versions.
+func (s *Store) CreateRegisteredModel(ctx context.Context, name, description string, tags []wire.KV) (wire.RegisteredModel, error) {
+	if err := validateModelName(name); err != nil {
+		return wire.RegisteredModel{}, err
+	}
+	prompt := false
+	for _, kv := range tags {
+		if err := validateRegistryTag(kv); err != nil {
+			return wire.RegisteredModel{}, err
+		}
+		prompt = prompt || isPromptTag(kv)
+	}
+	err := s.write(ctx, func(t *tx) error {
+		if err := t.modelNameFree(name, prompt); err != nil {
+			return err
+		}
+		id, err := t.insert("INSERT INTO registered_models (name, description, created, updated, prompt) VALUES (?, ?, ?, ?, ?)", name, description, t.now, t.now, prompt)
+		if err != nil {
+			return err
+		}
+		for _, kv := range tags {
+			if err := t.exec("INSERT OR REPLACE INTO registered_model_tags (model, key, value) VALUES (?, ?, ?)", id, kv.Key, kv.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return wire.RegisteredModel{}, err
+	}
+	return s.RegisteredModel(ctx, name)
+}
+
+func isPromptTag(kv wire.KV) bool {
+	return kv.Key == tagIsPrompt && strings.EqualFold(kv.Value, "true")
+}
+
+func (t *tx) modelNameFree(name string, prompt bool) error {
+	var isPrompt bool
+	found, err := t.row("SELECT prompt FROM registered_models WHERE name = ?", []any{name}, &isPrompt)
+	if err != nil || !found {
+		return err
+	}
+	what := "registered model"
+	if isPrompt {
+		what = "prompt"
+	}
+	if isPrompt != prompt {
+		return mlops.Errorf(mlops.Exists, "a %s named %q exists already: prompts and models share their names, choose another one", what, name)
+	}
+	return mlops.Errorf(mlops.Exists, "%s %q already exists", what, name)
+}
+
+// modelID finds a registered model by name.
+func (t *tx) modelID(name string) (int64, error) {
+	if err := validateModelName(name); err != nil {
+		return 0, err
+	}
+	var id int64
+	found, err := t.row("SELECT id FROM registered_models WHERE name = ?", []any{name}, &id)
+	if err == nil && !found {
+		err = notFound("there is no registered model %q", head(name))
+	}
+	return id, err
+}
+
+// changeModel runs fn on a registered model and notes that it changed.
+func (s *Store) changeModel(ctx context.Context, name string, fn func(t *tx, id int64) error) error {
+	return s.write(ctx, func(t *tx) error {
+		id, err := t.modelID(name)
+		if err != nil {
+			return err
+		}
+		if err := t.exec("UPDATE registered_models SET updated = ? WHERE id = ?", t.now, id); err != nil {
+			return err
+		}
+		return fn(t, id)
+	})
+}
+
+// RenameRegisteredModel gives a model another name.
+func (s *Store) RenameRegisteredModel(ctx context.Context, name, newName string) (wire.RegisteredModel, error) {
+	if err := validateModelName(newName); err != nil {
+		return wire.RegisteredModel{}, err
+	}
+	err := s.changeModel(ctx, name, func(t *tx, id int64) error {
+		if newName != name {
+			if err := t.modelNameFree(newName, false); err != nil {
+				return err
+			}
+		}
+		if err := t.exec("UPDATE model_versions SET updated = ? WHERE model = ?", t.now, id); err != nil {
+			return err
+		}
+		return t.exec("UPDATE registered_models SET name = ? WHERE id = ?", newName, id)
+	})
+	if err != nil {
+		return wire.RegisteredModel{}, err
+	}
+	return s.RegisteredModel(ctx, newName)
+}
+
+// UpdateRegisteredModel changes a model's description.
+func (s *Store) UpdateRegisteredModel(ctx context.Context, name, description string) (wire.RegisteredModel, error) {
+	err := s.changeModel(ctx, name, func(t *tx, id int64) error {
+		return t.exec("UPDATE registered_models SET description = ? WHERE id = ?", description, id)
+	})
+	if err != nil {
+		return wire.RegisteredModel{}, err
+	}
+	return s.RegisteredModel(ctx, name)
+}
+
+// DeleteRegisteredModel removes a model with its versions, tags and aliases.
+func (s *Store) DeleteRegisteredModel(ctx context.Context, name string) error {
+	return s.write(ctx, func(t *tx) error {
+		id, err := t.modelID(name)
+		if err != nil {
+			return err
+		}
+		return t.exec("DELETE FROM registered_models WHERE id = ?", id)
+	})
+}
+
+// SetRegisteredModelTag sets a tag of a model.
+func (s *Store) SetRegisteredModelTag(ctx context.Context, name string, kv wire.KV) error {
+	if err := validateRegistryTag(kv); err != nil {
+		return err
+	}
+	return s.changeModel(ctx, name, func(t *tx, id int64) error {
+		return t.exec("INSERT INTO registered_model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
+	})
+}
+
+// DeleteRegisteredModelTag removes a tag; one that is not there is no error.
+func (s *Store) DeleteRegisteredModelTag(ctx context.Context, name, key string) error {
+	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
+		return err
+	}
+	return s.changeModel(ctx, name, func(t *tx, id int64) error {
+		return t.exec("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", id, key)
+	})
+}
+
+// SetAlias points an alias at a version.
+func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error {
+	if err := validateAlias(alias); err != nil {
+		return err
+	}
+	return s.changeModel(ctx, name, func(t *tx, id int64) error {
+		v, _, err := t.version(name, version)
+		if err != nil {
+			return err
+		}
+		return t.exec("INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version", id, alias, v)
+	})
+}
+
+// DeleteAlias removes an alias; one that is not there is no error.
+func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
+	if err := validateAlias(alias); err != nil {
+		return err
+	}
+	return s.changeModel(ctx, name, func(t *tx, id int64) error {
+		return t.exec("DELETE FROM model_aliases WHERE model = ? AND alias = ?", id, alias)
+	})
+}
+
+const modelColumns = `SELECT m.id, m.name, m.description, m.created, m.updated,
+	(SELECT json_group_object(key, value) FROM registered_model_tags t WHERE t.model = m.id),
+	(SELECT json_group_object(alias, cast(version AS TEXT)) FROM model_aliases a WHERE a.model = m.id)
+	FROM registered_models m `
+
+func scanModel(r *sql.Rows, extra ...any) (wire.RegisteredModel, error) {
+	var m wire.RegisteredModel
+	var id int64
+	var tags, aliases string
+	if err := r.Scan(append([]any{&id, &m.Name, &m.Description, &m.CreationTime, &m.LastUpdated, &tags, &aliases}, extra...)...); err != nil {
+		return m, err
+	}
+	var err error
+	if m.Tags, err = kvsOf(tags); err != nil {
+		return m, err
+	}
+	kvs, err := kvsOf(aliases)
+	for _, kv := range kvs {
+		m.Aliases = append(m.Aliases, wire.Alias{Alias: kv.Key, Version: kv.Value})
+	}
+	return m, err
+}
+
+// RegisteredModel returns a model with the newest version of each stage.
+func (s *Store) RegisteredModel(ctx context.Context, name string) (m wire.RegisteredModel, err error) {
+	if err := validateModelName(name); err != nil {
+		return m, err
+	}
+	found := false
+	if err := s.rows(ctx, modelColumns+"WHERE m.name = ?", func(r *sql.Rows) error {
+		found = true
+		m, err = scanModel(r)
+		return err
+	}, name); err != nil {
+		return m, err
+	}
+	if !found {
+		return m, notFound("there is no registered model %q", head(name))
+	}
+	m.LatestVersions, err = s.LatestVersions(ctx, name, nil)
+	return m, err
+}
+
+// PageQuery is a search of anything but runs.
+type PageQuery struct {
+	Filter  string
+	Max     int
+	OrderBy []string
+	Token   string
+}
+
+// SearchRegisteredModels returns a page of models, by name unless ordered.
+// Prompts are left out unless the filter asks for them.
+func (s *Store) SearchRegisteredModels(ctx context.Context, q PageQuery) ([]wire.RegisteredModel, string, error) {
+	comps, err := filter.Parse(q.Filter, filter.RegisteredModels)
+	if err != nil {
+		return nil, "", err
+	}
+	orders, err := filter.ParseOrder(q.OrderBy, filter.RegisteredModels)
+	if err != nil {
+		return nil, "", err
+	}
+	var cond clause
+	wantsPrompts := false
+	for _, c := range comps {
+		if c.Entity == filter.Tag && c.Key == tagIsPrompt {
+			wantsPrompts = true
+			cond.and(promptCondition(c))
+			continue
+		}
+		if c.Entity == filter.Tag {
+			cond.and(compareTag("registered_model_tags", "model", "m.id", c))
+			continue
+		}
+		cond.and(compareText("m.name", c))
+	}
+	if !wantsPrompts {
+		cond.and(clause{"m.prompt = 0", nil})
+	}
+	cols := orderCols(orders, map[string]string{"name": "m.name", "last_updated_timestamp": "m.updated", "creation_timestamp": "m.created"}, sortCol{"m.name", false})
+	out, next, err := page(ctx, s, modelColumns, cond, cols, q, scanModel)
+	if err != nil {
+		return nil, "", err
+	}
+	for i := range out {
+		if out[i].LatestVersions, err = s.LatestVersions(ctx, out[i].Name, nil); err != nil {
+			return nil, "", err
+		}
+	}
+	return out, next, nil
+}
+
+// promptCondition reads the prompt tag in a filter: a model without the tag
+// counts as one that is not a prompt.
+func promptCondition(c filter.Comparison) clause {
+	wants := strings.EqualFold(c.Text, "true") == (c.Op != filter.Ne)
+	if wants {
+		return clause{"m.prompt = 1", nil}
+	}
+	return clause{"m.prompt = 0", nil}
+}
+
+// orderCols maps order_by clauses to columns and appends the tie-breakers
+// that are not among them.
+func orderCols(orders []filter.Order, names map[string]string, ties ...sortCol) []sortCol {
+	var cols []sortCol
+	has := map[string]bool{}
+	for _, o := range orders {
+		cols = append(cols, sortCol{names[o.Key], o.Desc})
+		has[names[o.Key]] = true
+	}
+	for _, c := range ties {
+		if !has[c.expr] {
+			cols = append(cols, c)
+		}
+	}
+	return cols
+}
+
+// page runs a search that goes from page to page by the values of its columns.
+// columns is "SELECT … FROM …"; the sort columns are selected behind them.
+func page[T any](ctx context.Context, s *Store, columns string, cond clause, cols []sortCol, q PageQuery, scan func(*sql.Rows, ...any) (T, error)) (out []T, next string, err error) {
+	key := q.Filter + "\x00" + strings.Join(q.OrderBy, "\x00") + "\x00" + columns
+	if cond.sql == "" {
+		cond.sql = "1"
+	}
+	if q.Token != "" {
+		at, err := decodeToken[[]any](q.Token, key)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := checkCols(at, len(cols)); err != nil {
+			return nil, "", err
+		}
+		cond.and(after(cols, at))
+	}
+	// The list of columns ends where a line begins with FROM.
+	head, tail, _ := strings.Cut(columns, "\n\tFROM ")
+	query := head + ", " + selectCols(cols) + " FROM " + tail + "WHERE " + cond.sql + " ORDER BY " + orderBy(cols) + " LIMIT ?"
+	var marks [][]any
+	err = s.rowsOnce(ctx, query, func(r *sql.Rows) error {
+		at, dest := make([]any, len(cols)), make([]any, len(cols))
+		for i := range at {
+			dest[i] = &at[i]
+		}
+		v, err := scan(r, dest...)
+		out, marks = append(out, v), append(marks, at)
+		return err
+	}, append(cond.args, q.Max+1)...)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(out) > q.Max {
+		out = out[:q.Max]
+		next = encodeToken(key, marks[q.Max-1])
+	}
+	return out, next, nil
+}

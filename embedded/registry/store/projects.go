@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// PutProject makes a project, or changes the one of that name.
+func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project, error) {
+	if err := mlops.ValidateName("project", p.Name); err != nil {
+		return mlops.Project{}, err
+	}
+	if err := mlops.ValidateName("dataset", p.Dataset); err != nil {
+		return mlops.Project{}, err
+	}
+	err := s.write(ctx, func(t *tx) error {
+		return t.exec(`INSERT INTO projects (name, dataset, schedule, node, created) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, node = excluded.node`,
+			p.Name, p.Dataset, p.Schedule, p.Node, t.now)
+	})
+	if err != nil {
+		return mlops.Project{}, err
+	}
+	return s.Project(ctx, p.Name)
+}
+
+// Project returns a project by name.
+func (s *Store) Project(ctx context.Context, name string) (mlops.Project, error) {
+	out, err := s.projects(ctx, "WHERE name = ?", name)
+	if err != nil {
+		return mlops.Project{}, err
+	}
+	if len(out) == 0 {
+		return mlops.Project{}, notFound("there is no project %q", head(name))
+	}
+	return out[0], nil
+}
+
+// Projects returns all projects by name.
+func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
+	return s.projects(ctx, "ORDER BY name")
+}
+
+func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
+	err = s.rows(ctx, "SELECT id, name, dataset, schedule, node, created FROM projects "+where, func(r *sql.Rows) error {
+		var p mlops.Project
+		var created int64
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.Node, &created); err != nil {
+			return err
+		}
+		p.CreatedAt = time.UnixMilli(created)
+		out = append(out, p)
+		return nil
+	}, args...)
+	return out, err
+}

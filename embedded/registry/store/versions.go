@@ -1,0 +1,354 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/embedded/registry/filter"
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// The stages of model versions, as MLflow spells them.
+var stages = []string{"None", "Staging", "Production", "Archived"}
+
+// canonicalStage finds a stage whatever its case.
+func canonicalStage(s string) (string, error) {
+	for _, stage := range stages {
+		if strings.EqualFold(stage, s) {
+			return stage, nil
+		}
+	}
+	return "", invalid("stage %q is not known: expected one of %s", head(s), strings.Join(stages, ", "))
+}
+
+// NewVersion is what CreateModelVersion needs.
+type NewVersion struct {
+	Name, Source, RunID, RunLink, Description, ModelID, UserID string
+	Tags                                                       []wire.KV
+}
+
+// CreateModelVersion makes the next version of a model. A source of the form
+// models:/<id> stands for a logged model and is resolved to where its files lie.
+func (s *Store) CreateModelVersion(ctx context.Context, n NewVersion) (wire.ModelVersion, error) {
+	for _, kv := range n.Tags {
+		if err := validateRegistryTag(kv); err != nil {
+			return wire.ModelVersion{}, err
+		}
+	}
+	location, err := s.resolveSource(ctx, n.Source)
+	if err != nil {
+		return wire.ModelVersion{}, err
+	}
+	var version int
+	err = s.changeModel(ctx, n.Name, func(t *tx, model int64) error {
+		if n.RunID == "" && n.ModelID != "" {
+			if _, err := t.row("SELECT source_run_id FROM logged_models WHERE model_id = ?", []any{n.ModelID}, &n.RunID); err != nil {
+				return err
+			}
+		}
+		if _, err := t.row("SELECT next_version FROM registered_models WHERE id = ?", []any{model}, &version); err != nil {
+			return err
+		}
+		id, err := t.insert(`INSERT INTO model_versions (model, version, created, updated, user_id, stage, description, source, storage_location, run_id, run_link, status, model_id)
+			VALUES (?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, 'READY', ?)`, model, version, t.now, t.now, n.UserID, n.Description, n.Source, location, n.RunID, n.RunLink, n.ModelID)
+		if err != nil {
+			return err
+		}
+		for _, kv := range n.Tags {
+			if err := t.exec("INSERT OR REPLACE INTO model_version_tags (version, key, value) VALUES (?, ?, ?)", id, kv.Key, kv.Value); err != nil {
+				return err
+			}
+		}
+		// A number is never given twice, also after its version was deleted:
+		// deployments and people refer to versions by it.
+		return t.exec("UPDATE registered_models SET next_version = ? WHERE id = ?", version+1, model)
+	})
+	if err != nil {
+		return wire.ModelVersion{}, err
+	}
+	return s.Version(ctx, n.Name, strconv.Itoa(version))
+}
+
+// resolveSource finds where the files of a source lie, if it is a models: URI.
+func (s *Store) resolveSource(ctx context.Context, source string) (string, error) {
+	rest, ok := strings.CutPrefix(source, "models:/")
+	if !ok {
+		return source, nil
+	}
+	if name, version, ok := strings.Cut(strings.Trim(rest, "/"), "/"); ok {
+		return s.DownloadURI(ctx, name, version)
+	}
+	var uri string
+	found, err := s.row(ctx, "SELECT artifact_uri FROM logged_models WHERE model_id = ?", []any{strings.Trim(rest, "/")}, &uri)
+	if err == nil && !found {
+		err = notFound("the source %q names a logged model that does not exist", head(source))
+	}
+	return uri, err
+}
+
+// version finds a version and returns its number and row id.
+func (t *tx) version(name, version string) (n int, id int64, err error) {
+	n, err = parseVersion(version)
+	if err != nil {
+		return 0, 0, err
+	}
+	found, err := t.row("SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?", []any{name, n}, &id)
+	if err == nil && !found {
+		err = notFound("registered model %q has no version %d", head(name), n)
+	}
+	return n, id, err
+}
+
+func (s *Store) changeVersion(ctx context.Context, name, version string, fn func(t *tx, id int64) error) error {
+	return s.write(ctx, func(t *tx) error {
+		_, id, err := t.version(name, version)
+		if err != nil {
+			return err
+		}
+		if err := t.exec("UPDATE model_versions SET updated = ? WHERE id = ?", t.now, id); err != nil {
+			return err
+		}
+		if err := t.exec("UPDATE registered_models SET updated = ? WHERE name = ?", t.now, name); err != nil {
+			return err
+		}
+		return fn(t, id)
+	})
+}
+
+// UpdateModelVersion changes a version's description.
+func (s *Store) UpdateModelVersion(ctx context.Context, name, version, description string) (wire.ModelVersion, error) {
+	if err := s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		return t.exec("UPDATE model_versions SET description = ? WHERE id = ?", description, id)
+	}); err != nil {
+		return wire.ModelVersion{}, err
+	}
+	return s.Version(ctx, name, version)
+}
+
+// TransitionStage moves a version to a stage. With archive, the others in
+// that stage are archived, which only Staging and Production allow.
+func (s *Store) TransitionStage(ctx context.Context, name, version, stage string, archive bool) (wire.ModelVersion, error) {
+	stage, err := canonicalStage(stage)
+	if err != nil {
+		return wire.ModelVersion{}, err
+	}
+	if archive && stage != "Staging" && stage != "Production" {
+		return wire.ModelVersion{}, invalid("archive_existing_versions is only for the stages Staging and Production, not for %s", stage)
+	}
+	if err := s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		if archive {
+			if err := t.exec(`UPDATE model_versions SET stage = 'Archived', updated = ?
+				WHERE stage = ? AND id <> ? AND model = (SELECT model FROM model_versions WHERE id = ?)`, t.now, stage, id, id); err != nil {
+				return err
+			}
+		}
+		return t.exec("UPDATE model_versions SET stage = ? WHERE id = ?", stage, id)
+	}); err != nil {
+		return wire.ModelVersion{}, err
+	}
+	return s.Version(ctx, name, version)
+}
+
+// DeleteModelVersion removes a version and the aliases that point at it.
+func (s *Store) DeleteModelVersion(ctx context.Context, name, version string) error {
+	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		return t.exec("DELETE FROM model_versions WHERE id = ?", id)
+	})
+}
+
+// SetModelVersionTag sets a tag of a version.
+func (s *Store) SetModelVersionTag(ctx context.Context, name, version string, kv wire.KV) error {
+	if err := validateRegistryTag(kv); err != nil {
+		return err
+	}
+	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		return t.exec("INSERT INTO model_version_tags (version, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
+	})
+}
+
+// DeleteModelVersionTag removes a tag; one that is not there is no error.
+func (s *Store) DeleteModelVersionTag(ctx context.Context, name, version, key string) error {
+	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
+		return err
+	}
+	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		return t.exec("DELETE FROM model_version_tags WHERE version = ? AND key = ?", id, key)
+	})
+}
+
+const versionColumns = `SELECT v.id, m.name, v.version, v.created, v.updated, v.user_id, v.stage, v.description, v.source, v.run_id, v.run_link, v.status, v.status_message, v.model_id,
+	(SELECT json_group_object(key, value) FROM model_version_tags t WHERE t.version = v.id),
+	(SELECT json_group_object(alias, '') FROM model_aliases a WHERE a.model = v.model AND a.version = v.version)
+	FROM model_versions v JOIN registered_models m ON m.id = v.model `
+
+func scanVersion(r *sql.Rows, extra ...any) (wire.ModelVersion, error) {
+	var v wire.ModelVersion
+	var id int64
+	var version int
+	var tags, aliases string
+	if err := r.Scan(append([]any{&id, &v.Name, &version, &v.CreationTime, &v.LastUpdated, &v.UserID, &v.CurrentStage, &v.Description, &v.Source, &v.RunID,
+		&v.RunLink, &v.Status, &v.StatusMessage, &v.ModelID, &tags, &aliases}, extra...)...); err != nil {
+		return v, err
+	}
+	v.Version = strconv.Itoa(version)
+	var err error
+	if v.Tags, err = kvsOf(tags); err != nil {
+		return v, err
+	}
+	kvs, err := kvsOf(aliases)
+	for _, kv := range kvs {
+		v.Aliases = append(v.Aliases, kv.Key)
+	}
+	return v, err
+}
+
+// Version returns one version.
+func (s *Store) Version(ctx context.Context, name, version string) (v wire.ModelVersion, err error) {
+	if err := validateModelName(name); err != nil {
+		return v, err
+	}
+	n, err := parseVersion(version)
+	if err != nil {
+		return v, err
+	}
+	vs, err := s.versions(ctx, "WHERE m.name = ? AND v.version = ?", name, n)
+	if err != nil {
+		return v, err
+	}
+	if len(vs) == 0 {
+		return v, notFound("registered model %q has no version %d", head(name), n)
+	}
+	return vs[0], s.addModelData(ctx, &vs[0])
+}
+
+// addModelData adds the params and metrics of the logged model behind a version.
+func (s *Store) addModelData(ctx context.Context, v *wire.ModelVersion) error {
+	if v.ModelID == "" {
+		return nil
+	}
+	m, err := s.loggedModels(ctx, "WHERE l.model_id = ? AND l.lifecycle = 'active'", v.ModelID)
+	if err != nil || len(m) == 0 {
+		return err
+	}
+	for _, p := range m[0].Data.Params {
+		v.ModelParams = append(v.ModelParams, wire.Param{Name: p.Key, Value: p.Value})
+	}
+	v.ModelMetrics = m[0].Data.Metrics
+	return nil
+}
+
+// versions runs a constant query for versions.
+func (s *Store) versions(ctx context.Context, where string, args ...any) (out []wire.ModelVersion, err error) {
+	err = s.rows(ctx, versionColumns+where, func(r *sql.Rows) error {
+		v, err := scanVersion(r)
+		out = append(out, v)
+		return err
+	}, args...)
+	return out, err
+}
+
+// VersionByAlias returns the version an alias points at; the alias "latest"
+// means the newest.
+func (s *Store) VersionByAlias(ctx context.Context, name, alias string) (wire.ModelVersion, error) {
+	if _, err := s.RegisteredModel(ctx, name); err != nil {
+		return wire.ModelVersion{}, err
+	}
+	var version int
+	var found bool
+	var err error
+	if strings.EqualFold(alias, "latest") {
+		found, err = s.row(ctx, "SELECT v.version FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? ORDER BY v.version DESC LIMIT 1", []any{name}, &version)
+	} else {
+		found, err = s.row(ctx, "SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{name, alias}, &version)
+	}
+	if err != nil {
+		return wire.ModelVersion{}, err
+	}
+	if !found {
+		return wire.ModelVersion{}, invalid("registered model %q has no alias %q", head(name), head(alias))
+	}
+	return s.Version(ctx, name, strconv.Itoa(version))
+}
+
+// LatestVersions returns the newest version of each of the stages, of all
+// stages if none are named.
+func (s *Store) LatestVersions(ctx context.Context, name string, want []string) ([]wire.ModelVersion, error) {
+	var wanted []string
+	for _, w := range want {
+		stage, err := canonicalStage(w)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, stage)
+	}
+	vs, err := s.versions(ctx, `WHERE m.name = ?1 AND v.version IN (SELECT max(x.version) FROM model_versions x JOIN registered_models y ON y.id = x.model WHERE y.name = ?1 GROUP BY x.stage) ORDER BY v.version`, name)
+	if err != nil || wanted == nil {
+		return vs, err
+	}
+	return slices.DeleteFunc(vs, func(v wire.ModelVersion) bool { return !slices.Contains(wanted, v.CurrentStage) }), nil
+}
+
+// DownloadURI says where the files of a version lie.
+func (s *Store) DownloadURI(ctx context.Context, name, version string) (string, error) {
+	n, err := parseVersion(version)
+	if err != nil {
+		return "", err
+	}
+	var uri string
+	found, err := s.row(ctx, "SELECT v.storage_location FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?", []any{name, n}, &uri)
+	if err == nil && !found {
+		err = notFound("registered model %q has no version %d", head(name), n)
+	}
+	return uri, err
+}
+
+// SearchModelVersions returns a page of versions, the newest first unless
+// ordered. Versions of prompts are left out unless the filter asks for them.
+func (s *Store) SearchModelVersions(ctx context.Context, q PageQuery) ([]wire.ModelVersion, string, error) {
+	comps, err := filter.Parse(q.Filter, filter.ModelVersions)
+	if err != nil {
+		return nil, "", err
+	}
+	orders, err := filter.ParseOrder(q.OrderBy, filter.ModelVersions)
+	if err != nil {
+		return nil, "", err
+	}
+	names := map[string]string{"name": "m.name", "version_number": "v.version", "run_id": "v.run_id", "source_path": "v.source",
+		"creation_timestamp": "v.created", "last_updated_timestamp": "v.updated"}
+	var cond clause
+	wantsPrompts := false
+	for _, c := range comps {
+		switch {
+		case c.Entity == filter.Tag && c.Key == tagIsPrompt:
+			wantsPrompts = true
+			cond.and(promptCondition(c))
+		case c.Entity == filter.Tag:
+			cond.and(compareTag("model_version_tags", "version", "v.id", c))
+		case c.Key == "version_number":
+			cond.and(compareNumber("v.version", c))
+		default:
+			cond.and(compareText(names[c.Key], c))
+		}
+	}
+	if !wantsPrompts {
+		cond.and(clause{"m.prompt = 0", nil})
+	}
+	ties := []sortCol{{"v.updated", true}, {"m.name", false}, {"v.version", true}}
+	return page(ctx, s, versionColumns, cond, orderCols(orders, names, ties...), q, scanVersion)
+}
+
+// nanOr returns NaN for the flag, else the value.
+func nanOr(isNaN bool, v float64) wire.Float64 {
+	if isNaN {
+		return wire.Float64(math.NaN())
+	}
+	return wire.Float64(v)
+}
+
+// ref names a version in messages.
+func ref(name string, version int) string { return fmt.Sprintf("%s/%d", name, version) }
