@@ -5,39 +5,72 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost"
+	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// TestInstall writes and removes a systemd unit. The host has no systemd, so
-// a stand-in notes what it is asked for.
+// TestInstall puts the lab under a real systemd and takes it away again.
 func TestInstall(t *testing.T) {
-	s := begin(t, "install", testhost.Options{})
-	s.refuses(t, []string{"systemd"}, "install")
-	s.sh(t, `mkdir -p /run/systemd/system /etc/systemd/system
-		printf '#!/bin/sh\necho "$@" >> /tmp/systemctl.log\n' > /usr/bin/systemctl; chmod +x /usr/bin/systemctl`)
-	s.benchtop(t, "install")
-	unit := s.sh(t, "cat /etc/systemd/system/benchtop.service")
-	for _, want := range []string{"[Unit]", "[Service]", "[Install]", "ExecStart=/usr/local/bin/benchtop up", "KillMode=process", "WantedBy=multi-user.target", "Delegate=yes"} {
-		if !strings.Contains(unit, want) {
-			t.Errorf("the unit has no %q:\n%s", want, unit)
-		}
+	bare := begin(t, "install-without-systemd", testhost.Options{})
+	if out := bare.benchtop(t, "install"); !strings.Contains(out, "systemd does not run here") || !strings.Contains(out, "benchtop up") {
+		t.Errorf("without systemd, install says %q", out)
 	}
-	asked := s.sh(t, "cat /tmp/systemctl.log; : > /tmp/systemctl.log")
-	for _, want := range []string{"daemon-reload", "enable", "benchtop"} {
-		if !strings.Contains(asked, want) {
-			t.Errorf("systemctl was not asked to %s: %s", want, asked)
-		}
-	}
-	s.benchtop(t, "install") // again changes nothing and is no mistake
-	s.benchtop(t, "uninstall")
-	if left := s.sh(t, "find /etc/systemd /usr/lib/systemd -name '*benchtop*' 2>/dev/null || true"); left != "" {
+	bare.sh(t, "test -x /usr/local/bin/benchtop; grep -q KillMode=process /etc/systemd/system/benchtop.service")
+	bare.benchtop(t, "uninstall")
+	if left := bare.sh(t, "ls /usr/local/bin/benchtop /etc/systemd/system/benchtop.service 2>/dev/null || true"); left != "" {
 		t.Errorf("uninstall left %s", left)
 	}
-	asked = s.sh(t, "cat /tmp/systemctl.log")
-	for _, want := range []string{"disable", "daemon-reload"} {
-		if !strings.Contains(asked, want) {
-			t.Errorf("systemctl was not asked to %s: %s", want, asked)
+
+	s := begin(t, "install", testhost.Options{Systemd: true})
+	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+		_, err := s.Host.Run(t.Context(), "systemctl", "start", "multi-user.target")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.benchtop(t, "install")
+	if got := s.sh(t, "systemctl is-enabled benchtop"); got != "enabled" {
+		t.Errorf("the unit is %s", got)
+	}
+	s.sh(t, "systemd-analyze verify benchtop.service")
+	url := "http://" + s.Host.Address().String() + "/models/iris/predict?x=" + drive.Setosa
+	predicts := func(timeout time.Duration) {
+		t.Helper()
+		if err := drive.Eventually(t.Context(), timeout, func() error {
+			_, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), url, "")
+			return err
+		}); err != nil {
+			t.Fatal(err)
 		}
+	}
+	predicts(bootTimeout)
+	if _, err := s.WaitState(t.Context(), bootTimeout, "ready"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.sh(t, "journalctl -u benchtop --no-pager | tail -n 40"); !strings.Contains(got, "Password") {
+		t.Errorf("the journal does not say where the password is:\n%s", got)
+	}
+	// The unit stops; what it started goes on.
+	stopping := time.Now()
+	s.sh(t, "systemctl stop benchtop")
+	if took := time.Since(stopping); took > 10*time.Second {
+		t.Errorf("systemctl stop took %.1f s", took.Seconds())
+	}
+	predicts(time.Second)
+	s.benchtop(t, "install") // again changes nothing and is no mistake
+	if got := s.sh(t, "systemctl is-active benchtop"); got != "active" {
+		t.Errorf("after installing again the unit is %s", got)
+	}
+	s.benchtop(t, "uninstall")
+	if left := s.sh(t, "find /usr/local/bin /etc/systemd /usr/lib/systemd /run/systemd/system -name '*benchtop*' 2>/dev/null || true"); left != "" {
+		t.Errorf("uninstall left %s", left)
+	}
+	if got := s.sh(t, "systemctl is-active benchtop || true"); got != "inactive" {
+		t.Errorf("after uninstalling the unit is %s", got)
+	}
+	if s.sh(t, "ls /var/lib/benchtop/secrets") == "" {
+		t.Error("uninstall deleted the data")
 	}
 }

@@ -240,7 +240,7 @@ func (s *story) reset(t *testing.T) {
 	if left := s.sh(t, "ls -d "+traces+" 2>/dev/null || true"); left != "" {
 		t.Errorf("reset left\n%s", left)
 	}
-	if left := s.sh(t, "grep -E 'kubelet|containerd|benchtop|k3s' /proc/mounts | grep -v -E ' (/var/lib|/usr/local/bin/benchtop) ' || true"); left != "" {
+	if left := s.sh(t, "grep -E 'kubelet|containerd|benchtop|k3s' /proc/mounts | grep -v -E ' (/var/lib|/root/benchtop) ' || true"); left != "" {
 		t.Errorf("reset left mounts:\n%s", left)
 	}
 	if left := s.sh(t, "ls /sys/class/net"); left != "eth0\nlo" {

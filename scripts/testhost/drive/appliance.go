@@ -17,8 +17,8 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost"
 )
 
-// Program is where the binary lies inside a host.
-const Program = "/usr/local/bin/benchtop"
+// Program is where the binary lies inside a host, as it was downloaded.
+const Program = "/root/benchtop"
 
 // DataDir is the default data dir.
 const DataDir = "/var/lib/benchtop"
