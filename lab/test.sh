@@ -1,12 +1,12 @@
 #!/bin/sh
 # Lint and test the workloads: lab/test.sh [pytest arguments].
 #
-# Makes what it needs once, outside the tree, in ${BENCHTOP_CACHE:-~/.cache}/benchtop: a virtual environment from
+# Makes what it needs once, outside the tree, in ${BENCHTOP_CACHE:-~/.cache/benchtop}: a virtual environment from
 # requirements.lock, and, unless BENCHTOP_TEST_S3 names an S3 endpoint (http://<access key>:<secret key>@host:port),
 # a MinIO server built from the main module's pins. Needs python3.11 (with venv) and go.
 set -eu
 cd "$(dirname "$0")"
-cache=${BENCHTOP_CACHE:-$HOME/.cache}/benchtop
+cache=${BENCHTOP_CACHE:-$HOME/.cache/benchtop}
 python=${PYTHON:-python3.11}
 command -v "$python" >/dev/null || {
 	echo "lab/test.sh: $python is not installed; install Debian's python3.11 and python3.11-venv, or set PYTHON" >&2

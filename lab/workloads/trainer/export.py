@@ -1,5 +1,6 @@
 """Turn a fitted estimator into what the server needs: parameters, worked examples and a baseline of the data."""
 
+import hashlib
 import json
 import math
 
@@ -77,4 +78,30 @@ def baseline(dataset):
         "rows": len(dataset.labels),
         "features": features,
         "classes": dict(zip(dataset.classes, (counts / counts.sum()).tolist(), strict=True)),
+    }
+
+
+def description(config, dataset, estimator, predictor, **facts):
+    """A version's model.json: what it is, where it comes from, and what the server needs besides predictor.json.
+
+    `facts` are what only the run knows: version, registered_at (when the registered model was created, in ms: it tells
+    this registry's version numbers from an earlier one's), created_at, run_id, model_uri, signature, params, metrics
+    and artifacts ({path: sha256}).
+    """
+    return {
+        "format": "benchtop.model/1",
+        "name": config.model_name,
+        **facts,
+        "dataset": {
+            "name": config.dataset_name,
+            "version": config.dataset_version,
+            "sha256": config.dataset_sha256,
+            "uri": config.dataset_uri,
+        },
+        "feature_names": dataset.feature_names,
+        "classes": dataset.classes,
+        "predictor": {"file": "predictor.json", "sha256": hashlib.sha256(predictor).hexdigest()},
+        "lineage": {k: v for k, v in config.tags.items() if v},
+        "examples": examples(estimator, dataset),
+        "baseline": baseline(dataset),
     }

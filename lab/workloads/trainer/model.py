@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from failure import Invalid
 
 # A chart has no use for more points, and each costs a fit.
-MAX_CURVE_POINTS = 60
+MAX_CURVE_POINTS = 40
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ from retry import NotReady  # noqa: E402
 log = logging.getLogger("trainer")
 
 
+def now():
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 class Stop:
     """Turns SIGTERM into Killed, except while the end of the work must not be interrupted."""
 
@@ -102,31 +106,21 @@ def train(config, registry, stop, log_text):
     stop.hold()
     version, registered_at = registry.register(model_uri, model_id, result.metrics)
     log.info("registered %s version %s", config.model_name, version)
-    description = {
-        "format": "benchtop.model/1",
-        "name": config.model_name,
-        "version": version,
-        "run_id": registry.run_id,
-        "model_uri": model_uri,
-        "registered_at": registered_at,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            "name": config.dataset_name,
-            "version": config.dataset_version,
-            "sha256": config.dataset_sha256,
-            "uri": config.dataset_uri,
-        },
-        "feature_names": dataset.feature_names,
-        "classes": dataset.classes,
-        "signature": {"inputs": signature.inputs.to_dict(), "outputs": signature.outputs.to_dict()},
-        "params": params,
-        "metrics": result.metrics,
-        "predictor": {"file": "predictor.json", "kind": spec["kind"], "sha256": publish.sha256(predictor)},
-        "artifacts": {path: publish.sha256(content) for path, content in artifacts.items()},
-        "lineage": {k: v for k, v in config.tags.items() if v},
-        "examples": export.examples(fit.estimator, dataset),
-        "baseline": export.baseline(dataset),
-    }
+    description = export.description(
+        config,
+        dataset,
+        fit.estimator,
+        predictor,
+        version=version,
+        registered_at=registered_at,
+        created_at=now(),
+        run_id=registry.run_id,
+        model_uri=model_uri,
+        signature={"inputs": signature.inputs.to_dict(), "outputs": signature.outputs.to_dict()},
+        params=params,
+        metrics=result.metrics,
+        artifacts={path: publish.sha256(content) for path, content in artifacts.items()},
+    )
     # The registry alone is enough to fill a new volume.
     registry.log_files({"serving/model.json": publish.dumps(description)})
     newer = publish.publish(config.model_dir, description, {"predictor.json": predictor})
@@ -136,7 +130,7 @@ def train(config, registry, stop, log_text):
     else:
         log.info("published version %s to %s", version, config.model_dir)
         registry.tag("benchtop.published", f"version {version}")
-        registry.tag_version(version, "benchtop.published", datetime.now(UTC).isoformat(timespec="seconds"))
+        registry.tag_version(version, "benchtop.published", now())
     registry.log_files({"logs/train.log": log_text().encode()})
     registry.end("FINISHED")
 

@@ -1,0 +1,69 @@
+"""Real servers for the tests: an S3 object store, an MLflow server, and our two programs as pods would run them."""
+
+import os
+import sys
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent.parent
+# The programs' modules are flat and their names differ, so that tests can import all of them.
+# As train.py does: threads cost more than they bring on rows this few.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "trainer", "server")]
+
+import pytest  # noqa: E402
+
+from support import services, versions, workloads  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    """An S3 endpoint that holds the embedded datasets in bucket `datasets`."""
+    with services.s3(tmp_path_factory.mktemp("s3")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    """The address of a real MLflow server on SQLite."""
+    with services.mlflow(tmp_path_factory.mktemp("mlflow")) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory):
+    """The programs' files laid out as the kubelet lays out ConfigMaps: {"trainer": folder, "server": folder}."""
+    return {name: workloads.mount(tmp_path_factory.mktemp(name), name) for name in ("trainer", "server")}
+
+
+@pytest.fixture(scope="session")
+def make_version():
+    """Build (description, files, estimator) of a version as the trainer does, without registry and object store."""
+    return versions.make
+
+
+@pytest.fixture
+def volume(tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def start_server(code, volume):
+    """Start inference servers on the volume; all are stopped at the end."""
+    started = []
+
+    def start(**env):
+        server = workloads.Server(code["server"], volume, env)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def trainer(code, volume, s3, mlflow_server):
+    """Run the trainer against the real servers."""
+    return workloads.Trainer(code["trainer"], volume, s3, mlflow_server)

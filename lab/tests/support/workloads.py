@@ -1,0 +1,163 @@
+"""The trainer and the server as processes, with their code laid out as in a pod."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from support import services, versions
+
+WORKLOADS = Path(__file__).resolve().parents[2] / "workloads"
+
+
+def mount(root, program):
+    """Lay out a program's files as the kubelet does: links to ..data, which is a link to a dated folder."""
+    dated = root / "..2026_01_01_00_00_00.1"
+    dated.mkdir()
+    (root / "..data").symlink_to(dated.name)
+    for folder in ("shared", program):
+        for file in (WORKLOADS / folder).glob("*.py"):
+            (dated / file.name).write_bytes(file.read_bytes())
+            (root / file.name).symlink_to(f"..data/{file.name}")
+    dated.chmod(0o555)
+    return root
+
+
+def base_env(home):
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        # Warnings of our own code would be errors in the tests; the programs run as in a pod.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+class Server:
+    """A running inference server."""
+
+    def __init__(self, code, volume, env):
+        self.port = services.free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = volume.parent / f"server-{self.port}.log"
+        settings = {
+            "BENCHTOP_DEPLOYMENT": "iris",
+            "BENCHTOP_MODEL_DIR": str(volume),
+            "BENCHTOP_HOST": "127.0.0.1",
+            "BENCHTOP_PORT": str(self.port),
+            "BENCHTOP_DRAIN_SECONDS": "0.3",
+        }
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, str(code / "serve.py")],
+                env=base_env(volume.parent) | settings | env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+            )
+        self.client = httpx.Client(base_url=self.url, timeout=10)
+
+    def wait_up(self):
+        services.wait_for("the server", lambda: self._alive() and self._get("/healthz") is not None)
+        return self
+
+    def wait_ready(self, version=None):
+        def ready():
+            answer = self._get("/readyz")
+            return self._alive() and answer.status_code == 200 and version in (None, answer.json()["version"])
+
+        services.wait_for(f"version {version or 'of any number'}", ready, interval=0.01)
+        return self
+
+    def _get(self, path):
+        try:
+            return self.client.get(path)
+        except httpx.TransportError as err:
+            raise OSError(err) from err
+
+    def _alive(self):
+        assert self.process.poll() is None, self.logged()
+        return True
+
+    def logged(self):
+        return self.log.read_text()
+
+    def metrics(self):
+        """{(name, frozenset of labels): value}, from the text that Prometheus would read."""
+        answer = self.client.get("/metrics")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain")
+        return {
+            (s.name, frozenset(s.labels.items())): s.value
+            for family in text_string_to_metric_families(answer.text)
+            for s in family.samples
+        }
+
+    def metric(self, name, **labels):
+        """The sum of a metric's samples that carry these labels."""
+        wanted = set(labels.items())
+        return sum(v for (n, found), v in self.metrics().items() if n == name and wanted <= found)
+
+    def memory_kb(self):
+        """{"Rss": kB, "Pss": kB, …} of the process."""
+        lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()[1:]
+        return {line.split(":")[0]: int(line.split()[1]) for line in lines}
+
+    def stop(self, seconds=30):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def close(self):
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Trainer:
+    """Runs the trainer with a pod's environment."""
+
+    def __init__(self, code, volume, s3, mlflow_uri):
+        self.code = code
+        self.volume = volume
+        self.s3 = s3
+        self.mlflow_uri = mlflow_uri
+
+    def environment(self, dataset="iris", **env):
+        return (
+            base_env(self.volume.parent)
+            | versions.environment(dataset)
+            | {
+                "BENCHTOP_DATASET_VERSION": "1",
+                "BENCHTOP_MODEL_DIR": str(self.volume),
+                "BENCHTOP_WAIT_SECONDS": "20",
+                "AWS_ENDPOINT_URL_S3": self.s3.url,
+                "AWS_ACCESS_KEY_ID": self.s3.access_key,
+                "AWS_SECRET_ACCESS_KEY": self.s3.secret_key,
+                "AWS_REGION": "us-east-1",
+                "MLFLOW_TRACKING_URI": self.mlflow_uri,
+            }
+            | env
+        )
+
+    def start(self, **env):
+        return subprocess.Popen(
+            [sys.executable, str(self.code / "train.py")],
+            env=self.environment(**env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+        )
+
+    def run(self, **env):
+        """(exit code, output)."""
+        process = self.start(**env)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
