@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// maxRestartDelay bounds the growing delay between restarts.
+const maxRestartDelay = 30 * time.Second
+
 // Options say how the group treats a unit.
 type Options struct {
 	// Restart runs the unit again after a failure, with a growing delay.
@@ -31,7 +34,8 @@ type entry struct {
 	took     time.Duration
 	restarts int
 	progress string
-	err      error
+	err      error         // why it failed; nil again once it has recovered
+	stopErr  error         // why it did not stop cleanly
 	ready    chan struct{} // closed when first ready
 	done     chan struct{} // closed when its goroutine has ended
 	cancel   context.CancelFunc
@@ -51,7 +55,8 @@ type Group struct {
 	out     io.Writer
 	level   slog.Leveler
 	now     func() time.Time
-	// restartDelay is the first delay before a restart; it doubles up to 30 s.
+	// restartDelay is the first delay before a restart; it doubles up to
+	// maxRestartDelay and starts over once the unit was ready for longer.
 	restartDelay time.Duration
 }
 
@@ -120,7 +125,7 @@ func (g *Group) run(ctx context.Context, e *entry) {
 		g.mu.Lock()
 		if ctx.Err() != nil {
 			if err != nil && !errors.Is(err, context.Canceled) {
-				e.err = err
+				e.err, e.stopErr = err, err
 			}
 			if e.state != Stopping {
 				g.move(e, Stopping)
@@ -134,6 +139,9 @@ func (g *Group) run(ctx context.Context, e *entry) {
 		}
 		e.err = err
 		wasReady := e.state == Ready
+		if wasReady && g.now().Sub(e.since) > maxRestartDelay {
+			delay = g.restartDelay // it had recovered: this is a new trouble
+		}
 		g.move(e, Failed)
 		g.mu.Unlock()
 		h.log.Error("unit failed", "unit", e.unit.Name(), "err", err)
@@ -152,7 +160,7 @@ func (g *Group) run(ctx context.Context, e *entry) {
 			g.mu.Unlock()
 			return
 		}
-		delay = min(2*delay, 30*time.Second)
+		delay = min(2*delay, maxRestartDelay)
 		g.mu.Lock()
 		e.restarts++
 		e.started = g.now()
@@ -195,6 +203,9 @@ func (g *Group) stop(e *entry) error {
 		g.move(e, Stopped)
 		g.mu.Unlock()
 		return nil
+	case Stopped:
+		g.mu.Unlock()
+		return nil
 	case Starting, Ready:
 		g.move(e, Stopping)
 	}
@@ -212,8 +223,8 @@ func (g *Group) stop(e *entry) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if e.state == Stopped && e.err != nil {
-		return fmt.Errorf("stop %s: %w", e.unit.Name(), e.err)
+	if e.stopErr != nil {
+		return fmt.Errorf("stop %s: %w", e.unit.Name(), e.stopErr)
 	}
 	return nil
 }
@@ -263,7 +274,7 @@ func (g *Group) setReady(e *entry) {
 	if e.state != Starting {
 		return
 	}
-	e.state, e.since, e.progress = Ready, g.now(), ""
+	e.state, e.since, e.progress, e.err = Ready, g.now(), "", nil
 	e.took = g.now().Sub(e.started)
 	select {
 	case <-e.ready:
