@@ -79,22 +79,24 @@ func (s *WheelsStep) run(b *Builder, r *Recipe, stage string) error {
 
 var hashPattern = regexp.MustCompile(`--hash=sha256:([0-9a-f]{64})`)
 
-// fetchWheels lets pip download and verify the locked wheels; what it downloaded is kept under the lock file's hash.
+// lockedHashes returns the hashes that a lock file lists, and a name for the set of them.
+func lockedHashes(lock []byte) (hashes map[string]bool, name string) {
+	hashes = map[string]bool{}
+	for _, m := range hashPattern.FindAllSubmatch(lock, -1) {
+		hashes[string(m[1])] = true
+	}
+	return hashes, strings.TrimPrefix(digestOf([]byte(strings.Join(sortedKeys(hashes), " "))), "sha256:")
+}
+
+// fetchWheels lets pip download and verify the locked wheels, unless the cache has them.
 func (b *Builder) fetchWheels(r *Recipe, python string) ([]string, error) {
 	lockFile := wheelLockFile(r, b.Arch)
 	lock, err := os.ReadFile(lockFile)
 	if err != nil {
 		return nil, err
 	}
-	sum, _, err := hashFile(lockFile)
-	if err != nil {
-		return nil, err
-	}
-	locked := map[string]bool{}
-	for _, m := range hashPattern.FindAllSubmatch(lock, -1) {
-		locked[string(m[1])] = true
-	}
-	dir := filepath.Join(b.Cache.dir, "wheels", sum)
+	locked, name := lockedHashes(lock)
+	dir := filepath.Join(b.Cache.dir, "wheels", name)
 	if files, err := verifiedWheels(dir, locked); err == nil {
 		return files, nil
 	}

@@ -80,28 +80,57 @@ func TestVerifiedWheels(t *testing.T) {
 }
 
 func TestWheelLock(t *testing.T) {
-	report := `{"install": [
-		{"metadata": {"name": "Zope", "version": "2", "license": "ZPL\nlong text"}, "download_info": {"archive_info": {"hashes": {"sha256": "bb"}}}},
-		{"metadata": {"name": "abc", "version": "1.0", "license_expression": "MIT", "license": "x"}, "download_info": {"archive_info": {"hashes": {"sha256": "aa"}}}},
-		{"metadata": {"name": "def", "version": "1.0", "classifier": ["License :: OSI Approved", "License :: OSI Approved :: BSD License"]}, "download_info": {"archive_info": {"hashes": {"sha256": "cc"}}}}
-	]}`
-	got, err := wheelLock([]byte(report), "example")
-	if err != nil {
-		t.Fatal(err)
+	lock := func(report string, licenses map[string]string) (string, error) {
+		var rep pipReport
+		decode(t, []byte(report), &rep)
+		got, err := wheelLock(rep, "example", licenses)
+		_, lines, _ := strings.Cut(string(got), "\n")
+		return lines, err
 	}
-	_, lines, _ := strings.Cut(string(got), "\n")
-	want := "abc==1.0 --hash=sha256:aa  # MIT\ndef==1.0 --hash=sha256:cc  # BSD License\nzope==2 --hash=sha256:bb  # ZPL\n"
-	if lines != want {
-		t.Errorf("lock file:\n%s\nexpected\n%s", lines, want)
+	got, err := lock(`{"install": [
+		{"metadata": {"name": "Zope", "version": "2"}, "download_info": {"archive_info": {"hashes": {"sha256": "bb"}}}},
+		{"metadata": {"name": "abc", "version": "1.0"}, "download_info": {"archive_info": {"hashes": {"sha256": "aa"}}}}
+	]}`, map[string]string{"bb": "ZPL-2.1"})
+	if want := "abc==1.0 --hash=sha256:aa\nzope==2 --hash=sha256:bb  # ZPL-2.1\n"; err != nil || got != want {
+		t.Errorf("lock file:\n%s(%v)\nexpected\n%s", got, err, want)
 	}
 	for report, want := range map[string]string{
-		`{`:               "read pip's report",
 		`{"install": []}`: "nothing to install",
 		`{"install": [{"metadata": {"name": "abc"}}]}`: "no sha256 for abc",
 	} {
-		if _, err := wheelLock([]byte(report), "example"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := lock(report, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("report %s: error %v, expected %q", report, err, want)
 		}
+	}
+}
+
+func TestWheelLicense(t *testing.T) {
+	for metadata, want := range map[string]string{
+		"Name: x\nLicense-Expression: MIT\nLicense: something\n\ntext":                                                        "MIT",
+		"Name: x\nClassifier: License :: OSI Approved\nClassifier: License :: OSI Approved :: BSD License\nLicense: text\n\n": "BSD License",
+		"Name: x\nLicense: ZPL\n\n":                   "ZPL",
+		"Name: x\nLicense: Copyright\nno header\n\nx": "Copyright",
+		"Name: x\n\n": "see its metadata",
+	} {
+		file := filepath.Join(t.TempDir(), "x.whl")
+		writeWheel(t, file, map[string]string{"x-1.0.dist-info/METADATA": metadata})
+		if got, err := wheelLicense(file); err != nil || got != want {
+			t.Errorf("metadata %q: licence %q (%v), expected %q", metadata, got, err, want)
+		}
+	}
+}
+
+func TestLockedHashes(t *testing.T) {
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	one, name := lockedHashes([]byte("x==1 --hash=sha256:" + a + "  # MIT\ny==1 --hash=sha256:" + b + "\n"))
+	if len(one) != 2 || !one[a] || !one[b] {
+		t.Errorf("hashes are %v", one)
+	}
+	if _, again := lockedHashes([]byte("y==1 --hash=sha256:" + b + "\nx==1 --hash=sha256:" + a)); again != name {
+		t.Error("comments and order change the name of the set")
+	}
+	if _, other := lockedHashes([]byte("x==1 --hash=sha256:" + a)); other == name {
+		t.Error("fewer wheels have the same name")
 	}
 }
 
