@@ -1,0 +1,365 @@
+"""The inference server over time: first model, newer versions, broken versions, shutdown."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+import urllib.request
+
+import httpx
+import pytest
+
+import publish
+from support import services, versions
+
+ROW = "5.9,3.0,4.2,1.5"
+# Different answers to ROW, so that a version can be told by its prediction.
+HYPER = ["", '{"model": "random_forest", "n_estimators": 20}', '{"C": 0.01}', '{"C": 100}']
+
+
+def put(volume, version, hyper="", **kwargs):
+    description, files, estimator = versions.make(version, hyper, **kwargs)
+    assert publish.publish(volume, description, files) is None
+    return estimator
+
+
+def ask_anew(server, x):
+    """One prediction on a connection of its own."""
+    with urllib.request.urlopen(f"{server.url}/predict?x={x}", timeout=10) as answer:
+        return httpx.Response(answer.status, content=answer.read())
+
+
+def test_not_ready_until_a_model_is_there(start_server, volume):
+    server = start_server().wait_up()
+    assert server.client.get("/healthz").json() == {
+        "status": "ok",
+        "version": None,
+        "load_error": "no model version has been published yet",
+    }
+    for answer in (
+        server.client.get("/readyz"),
+        server.client.get(f"/predict?x={ROW}"),
+        server.client.post("/predict", json={"instances": [[1, 2, 3, 4]]}),
+    ):
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json()["error"] == {
+            "code": "model_not_loaded",
+            "message": "no model is loaded: no model version has been published yet",
+        }
+    assert server.client.get("/").json()["ready"] is False
+    # Nothing is wrong, there just is no model.
+    assert server.metric("benchtop_model_load_error") == 0
+    put(volume, 1)
+    begun = time.monotonic()
+    server.wait_ready("1")
+    assert time.monotonic() - begun < 2
+    assert "waiting for the first model version" in server.logged()
+    assert "serving iris version 1" in server.logged()
+
+
+def test_a_volume_that_can_not_be_written(start_server, volume):
+    """The server's mount is read-only: it must not want to write there."""
+    put(volume, 1)
+    before = sorted(str(p) for p in volume.rglob("*"))
+    server = start_server().wait_ready("1")
+    server.client.get(f"/predict?x={ROW}")
+    assert sorted(str(p) for p in volume.rglob("*")) == before
+
+
+def test_new_versions_under_traffic(start_server, volume):
+    """Requests without a pause, on old and new connections, while versions come in: all are answered, and rightly."""
+    rows = versions.rows("iris", 20, seed=2).tolist()
+    wanted = {}
+
+    def publish_next(version):
+        # Before it is published, because a server is quick.
+        hyper = HYPER[version % len(HYPER)]
+        wanted[str(version)] = versions.make(version, hyper)[2].predict_proba(rows)
+        put(volume, version, hyper)
+
+    publish_next(1)
+    server = start_server().wait_ready("1")
+    done = threading.Event()
+    seen, failures, counts = [], [], []
+
+    def check(answer):
+        if answer.status_code != 200:
+            failures.append(answer.text)
+            return
+        document = answer.json()
+        seen.append((time.monotonic(), document["version"]))
+        for i, prediction in enumerate(document["predictions"]):
+            got = list(prediction["probabilities"].values())
+            if got != pytest.approx(wanted[document["version"]][i].tolist(), abs=1e-12):
+                failures.append(f"version {document['version']} predicted {got}")
+
+    def ask(keep):
+        count = 0
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(httpx.Client(base_url=server.url, timeout=10)) if keep else None
+            while not done.is_set():
+                try:
+                    if keep:
+                        check(client.post("/predict", json={"instances": rows}))
+                    else:
+                        check(ask_anew(server, ",".join(map(repr, rows[0]))))
+                except (httpx.HTTPError, OSError) as err:
+                    failures.append(repr(err))
+                count += 1
+        counts.append(count)
+
+    threads = [threading.Thread(target=ask, args=(keep,)) for keep in (True, True, False)]
+    for thread in threads:
+        thread.start()
+    delays = []
+    for version in range(2, 8):
+        publish_next(version)
+        begun = time.monotonic()
+        server.wait_ready(str(version))
+        delays.append(time.monotonic() - begun)
+        time.sleep(0.1)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sum(counts) > 100
+    assert {version for _, version in seen} == set(map(str, range(1, 8)))
+    assert max(delays) < 2
+    assert server.metric("benchtop_model_loads_total") == 7
+    assert server.metric("benchtop_requests_total", status="200", route="/predict") == sum(counts)
+
+
+def _flip(folder):
+    file = folder / "predictor.json"
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+
+
+def _description(folder, **changes):
+    file = folder / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def _predictor(folder, **changes):
+    """Change the predictor and its digest, as a faulty trainer would."""
+    file = folder / "predictor.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    _description(folder, predictor={"file": "predictor.json", "sha256": digest})
+
+
+BROKEN = {
+    "flipped bit": (_flip, "digest", "the file is damaged"),
+    "no predictor": (lambda f: (f / "predictor.json").unlink(), "missing", "predictor.json is missing"),
+    "no description": (lambda f: (f / "model.json").unlink(), "missing", "model.json is missing"),
+    "cut off description": (lambda f: (f / "model.json").write_text('{"name": "ir'), "json", "is not JSON"),
+    "list for description": (
+        lambda f: (f / "model.json").write_text("[]"),
+        "description",
+        "does not describe version 2",
+    ),
+    "another version": (lambda f: _description(f, version="3"), "description", "does not describe version 2"),
+    "path out of the folder": (
+        lambda f: _description(f, predictor={"file": "../1/predictor.json", "sha256": ""}),
+        "description",
+        "does not describe version 2",
+    ),
+    "no examples": (lambda f: _description(f, examples=[]), "description", "does not describe version 2"),
+    "other classes": (lambda f: _description(f, classes=["a", "b", "c"]), "predictor", "features or classes differ"),
+    "other features": (lambda f: _description(f, feature_names=["a"]), "predictor", "features or classes differ"),
+    "no baseline": (lambda f: _description(f, baseline={}), "predictor", "can't be used"),
+    "other format": (lambda f: _predictor(f, format="pickle"), "predictor", "expected 'benchtop.predictor/1'"),
+    "other model": (lambda f: _predictor(f, intercept=[9.0, 0.0, 0.0]), "predictor", "where scikit-learn predicted"),
+    "enormous": (lambda f: os.truncate(f / "predictor.json", 65 << 20), "too_large", "is larger than"),
+    "folder for file": (
+        lambda f: ((f / "predictor.json").unlink(), (f / "predictor.json").mkdir()),
+        "unreadable",
+        "Is a directory",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_version_is_reported_and_the_old_one_serves_on(start_server, volume, tmp_path, case):
+    damage, reason, message = BROKEN[case]
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    put(elsewhere, 2, HYPER[2])
+    damage(elsewhere / "versions/2")
+    shutil.move(elsewhere / "versions/2", volume / "versions/2")
+    shutil.move(elsewhere / "version.txt", volume / "version.txt")
+
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    assert server.metric("benchtop_model_load_failures_total", reason=reason) >= 1
+    assert server.client.get(f"/predict?x={ROW}").json()["version"] == "1"
+    assert server.client.get("/readyz").json()["version"] == "1"
+    assert message in server.client.get("/healthz").json()["load_error"]
+    assert message in server.logged()
+    assert "version 1 keeps serving" in server.logged()
+    # A good one heals it.
+    put(volume, 3)
+    server.wait_ready("3")
+    assert server.metric("benchtop_model_load_error") == 0
+    assert server.client.get("/healthz").json()["load_error"] is None
+    assert server.logged().count("can't serve the newest model version") == 1
+
+
+@pytest.mark.parametrize("text", ["", "x\n", "../1\n", "-1\n", "01\n", "1 2\n", "9" * 40, "\udcff"])
+def test_a_broken_version_file(start_server, volume, text):
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    publish._replace(volume / "version.txt", text.encode(errors="surrogateescape"))
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    assert server.client.get(f"/predict?x={ROW}").json()["version"] == "1"
+    put(volume, 2)
+    server.wait_ready("2")
+
+
+def test_only_a_broken_version(start_server, volume):
+    put(volume, 1)
+    _flip(volume / "versions/1")
+    server = start_server().wait_up()
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    answer = server.client.get("/readyz")
+    assert answer.status_code == 503
+    assert "the file is damaged" in answer.json()["error"]["message"]
+    # Repaired in place, it is taken up without a new version.
+    shutil.rmtree(volume / "versions")
+    (volume / "version.txt").unlink()
+    put(volume, 1)
+    server.wait_ready("1")
+
+
+def test_a_volume_that_disappears(start_server, volume):
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    volume.rename(volume.with_name("gone"))
+    time.sleep(1.2)
+    assert server.client.get(f"/predict?x={ROW}").status_code == 200
+
+
+def test_the_same_number_from_a_new_registry(start_server, volume):
+    put(volume, 1, HYPER[0], registered_at=1000)
+    server = start_server().wait_ready("1")
+    before = server.client.get(f"/predict?x={ROW}").json()
+    put(volume, 1, HYPER[2], registered_at=2000)
+    services.wait_for("the swap", lambda: server.client.get(f"/predict?x={ROW}").json() != before, 5)
+    assert server.metric("benchtop_model_loads_total") == 2
+
+
+def test_another_dataset(start_server, volume):
+    """Nothing in the server is about iris."""
+    description, files, estimator = versions.make(1, name="breast-cancer")
+    publish.publish(volume, description, files)
+    server = start_server().wait_ready("1")
+    rows = versions.rows("breast-cancer", 50)
+    answer = server.client.post("/predict", json={"instances": rows.tolist()}).json()
+    assert [p["class_index"] for p in answer["predictions"]] == estimator.predict(rows).tolist()
+    message = server.client.get("/predict?x=1").json()["error"]["message"]
+    assert "expected 30 finite numbers (mean radius, mean texture" in message
+
+
+def test_stopping_finishes_what_is_in_flight(start_server, volume):
+    put(volume, 1)
+    server = start_server(BENCHTOP_DRAIN_SECONDS="1").wait_ready("1")
+    body = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]]}).encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+        slow.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+        )
+        slow.sendall(body[:10])
+        time.sleep(0.1)
+        server.process.terminate()
+        # While draining: not ready, still answering, and letting go of connections.
+        services.wait_for("draining", lambda: server.client.get("/readyz").status_code == 503, 5, 0.01)
+        answer = server.client.get(f"/predict?x={ROW}")
+        assert answer.status_code == 200
+        assert answer.headers["connection"] == "close"
+        assert server.client.get("/readyz").json()["error"]["code"] == "draining"
+        # After it: no new connections, but the old request still gets its answer.
+        services.wait_for("closing", lambda: _refused(server), 5)
+        slow.sendall(body[10:])
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b'"class":"setosa"' in answer
+    assert server.process.wait(10) == 0
+    assert "SIGTERM: taking requests for 1 s more" in server.logged()
+    assert server.logged().rstrip().endswith("stopped")
+
+
+def _refused(server):
+    try:
+        socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_no_request_fails_while_draining(start_server, volume):
+    """Requests on new connections until the drain ends: a rolling update drops none."""
+    put(volume, 1)
+    server = start_server(BENCHTOP_DRAIN_SECONDS="2").wait_ready("1")
+    server.process.terminate()
+    end = time.monotonic() + 1.5
+    count = 0
+    while time.monotonic() < end:
+        assert ask_anew(server, ROW).status_code == 200
+        count += 1
+    assert count > 10
+    assert server.process.wait(10) == 0
+
+
+def test_asked_twice_it_stops_at_once(start_server, volume):
+    put(volume, 1)
+    server = start_server(BENCHTOP_DRAIN_SECONDS="60").wait_ready("1")
+    server.process.terminate()
+    services.wait_for("draining", lambda: server.client.get("/readyz").status_code == 503, 5)
+    assert server.stop(10) == 0
+
+
+def test_idle_connections_outlive_the_ingress(start_server, volume):
+    """An ingress that reuses an idle connection must never meet a server that is closing it."""
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=1) as idle:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while b"}\n" not in answer:
+            answer += idle.recv(65536)
+        idle.settimeout(8)
+        with pytest.raises(TimeoutError):
+            # uvicorn's default would close it after 5 s.
+            idle.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"BENCHTOP_DEPLOYMENT": ""}, "BENCHTOP_DEPLOYMENT is not set, expected the deployment's name"),
+        ({"BENCHTOP_PORT": "http"}, "BENCHTOP_PORT is 'http', expected a number from 1 to 65535"),
+        ({"BENCHTOP_PORT": "70000"}, "BENCHTOP_PORT is '70000', expected a number from 1 to 65535"),
+        ({"BENCHTOP_DRAIN_SECONDS": "nan"}, "BENCHTOP_DRAIN_SECONDS is 'nan', expected a number from 0 to 300"),
+    ],
+)
+def test_wrong_environment(start_server, env, message):
+    server = start_server(**env)
+    assert server.process.wait(30) == 2
+    assert message in server.logged()
+
+
+def test_port_taken(start_server, volume):
+    put(volume, 1)
+    first = start_server().wait_ready("1")
+    second = start_server(BENCHTOP_PORT=str(first.port))
+    assert second.process.wait(30) != 0
+    assert "address already in use" in second.logged()
+    assert first.client.get("/readyz").status_code == 200
