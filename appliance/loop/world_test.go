@@ -1,0 +1,244 @@
+package loop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// world is what survives a crash of the process: rows, objects and cluster,
+// each in memory with the rules of the real one. It can fail exactly one
+// call, before or after its effect, as a crash at that place would.
+type world struct {
+	mu        sync.Mutex
+	now       time.Time
+	datasets  []mlops.Dataset
+	projects  []mlops.Project
+	trainings []mlops.Training
+	objects   map[string][]byte
+	jobs      []mlops.Job
+	applied   []mlops.ProjectSpec
+	changed   chan struct{}
+
+	calls  []string // the calls so far
+	fail   int      // number of the call that fails, from 1; 0 for none
+	after  bool     // it fails after its effect
+	broken map[string]error
+}
+
+var errCrash = errors.New("crash")
+
+func newWorld() *world {
+	return &world{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}}
+}
+
+// call runs effect as the call named op, subject to the planned failures.
+func (w *world) call(op string, effect func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, op)
+	crash := w.fail == len(w.calls)
+	if crash && !w.after {
+		return errCrash
+	}
+	if err := w.broken[op]; err != nil {
+		return err
+	}
+	err := effect()
+	if crash {
+		return errCrash
+	}
+	return err
+}
+
+func (w *world) PutDataset(_ context.Context, d mlops.Dataset) (mlops.Dataset, error) {
+	err := w.call("PutDataset", func() error {
+		d.Version = 1
+		for _, have := range w.datasets {
+			if have.Name == d.Name && have.SHA256 == d.SHA256 {
+				d = have
+				return nil
+			}
+			if have.Name == d.Name {
+				d.Version = have.Version + 1
+			}
+		}
+		d.ID = int64(len(w.datasets) + 1)
+		w.datasets = append(w.datasets, d)
+		return nil
+	})
+	return d, err
+}
+
+func (w *world) Dataset(_ context.Context, name string) (d mlops.Dataset, err error) {
+	err = w.call("Dataset", func() error {
+		for _, have := range slices.Backward(w.datasets) {
+			if have.Name == name {
+				d = have
+				return nil
+			}
+		}
+		return mlops.Errorf(mlops.NotFound, "there is no dataset %q", name)
+	})
+	return d, err
+}
+
+func (w *world) PutProject(_ context.Context, p mlops.Project) (mlops.Project, error) {
+	err := w.call("PutProject", func() error {
+		for i, have := range w.projects {
+			if have.Name == p.Name {
+				p.ID = have.ID
+				w.projects[i] = p
+				return nil
+			}
+		}
+		p.ID = int64(len(w.projects) + 1)
+		w.projects = append(w.projects, p)
+		return nil
+	})
+	return p, err
+}
+
+func (w *world) Project(_ context.Context, name string) (p mlops.Project, err error) {
+	err = w.call("Project", func() error {
+		for _, have := range w.projects {
+			if have.Name == name {
+				p = have
+				return nil
+			}
+		}
+		return mlops.Errorf(mlops.NotFound, "there is no project %q", name)
+	})
+	return p, err
+}
+
+func (w *world) Projects(context.Context) (out []mlops.Project, err error) {
+	err = w.call("Projects", func() error { out = slices.Clone(w.projects); return nil })
+	return out, err
+}
+
+func (w *world) CreateTraining(_ context.Context, project string, trigger mlops.Trigger) (t mlops.Training, err error) {
+	err = w.call("CreateTraining", func() error {
+		id := int64(len(w.trainings) + 1)
+		t = mlops.Training{ID: id, Project: project, Trigger: trigger, State: mlops.TrainingRequested, Job: fmt.Sprintf("%s-train-%d", project, id), CreatedAt: w.now}
+		w.trainings = append(w.trainings, t)
+		return nil
+	})
+	return t, err
+}
+
+func (w *world) AdoptTraining(_ context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (t mlops.Training, err error) {
+	err = w.call("AdoptTraining", func() error {
+		for _, have := range w.trainings {
+			if have.Project == project && have.Job == job {
+				t = have
+				return nil
+			}
+		}
+		t = mlops.Training{ID: int64(len(w.trainings) + 1), Project: project, Trigger: trigger, State: mlops.TrainingRunning, Job: job, CreatedAt: createdAt}
+		w.trainings = append(w.trainings, t)
+		return nil
+	})
+	return t, err
+}
+
+func (w *world) SetTraining(_ context.Context, id int64, state mlops.TrainingState, message string, endedAt time.Time) error {
+	return w.call("SetTraining", func() error {
+		rank := map[mlops.TrainingState]int{mlops.TrainingRequested: 0, mlops.TrainingRunning: 1, mlops.TrainingSucceeded: 2, mlops.TrainingFailed: 2}
+		t := &w.trainings[id-1]
+		if t.State != state && (t.State.Terminal() || rank[state] < rank[t.State]) {
+			return mlops.Errorf(mlops.InvalidState, "training %d is %s and cannot become %s", id, t.State, state)
+		}
+		t.State, t.Message, t.EndedAt = state, message, endedAt
+		return nil
+	})
+}
+
+func (w *world) Trainings(_ context.Context, project string, max int) (out []mlops.Training, err error) {
+	err = w.call("Trainings", func() error {
+		for _, t := range slices.Backward(w.trainings) {
+			if t.Project == project && len(out) < max {
+				out = append(out, t)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w *world) Put(_ context.Context, key string, r io.Reader, size int64, _ string) (mlops.ObjectInfo, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return mlops.ObjectInfo{}, err
+	}
+	if int64(len(b)) != size {
+		return mlops.ObjectInfo{}, fmt.Errorf("put %s: %d bytes announced, %d sent", key, size, len(b))
+	}
+	return mlops.ObjectInfo{Key: key, Bytes: size}, w.call("Put", func() error { w.objects[key] = b; return nil })
+}
+
+func (w *world) Stat(_ context.Context, key string) (mlops.ObjectInfo, error) {
+	return mlops.ObjectInfo{Key: key}, w.call("Stat", func() error {
+		if _, ok := w.objects[key]; !ok {
+			return mlops.Errorf(mlops.NotFound, "there is no object %s", key)
+		}
+		return nil
+	})
+}
+
+func (w *world) Get(_ context.Context, key string) (io.ReadCloser, mlops.ObjectInfo, error) {
+	return io.NopCloser(bytes.NewReader(w.objects[key])), mlops.ObjectInfo{Key: key}, nil
+}
+
+func (w *world) List(context.Context, string, bool) ([]mlops.ObjectInfo, error) {
+	return nil, errors.New("the loop lists no objects")
+}
+
+func (w *world) Delete(context.Context, string) error {
+	return errors.New("the loop deletes no objects")
+}
+
+func (w *world) ApplyProject(_ context.Context, s mlops.ProjectSpec) error {
+	return w.call("ApplyProject", func() error { w.applied = append(w.applied, s); return nil })
+}
+
+func (w *world) StartTraining(_ context.Context, t mlops.Training) error {
+	return w.call("StartTraining "+t.Project, func() error {
+		for _, j := range w.jobs {
+			if j.Name == t.Job && j.Project == t.Project {
+				return nil // made before a crash
+			}
+		}
+		w.jobs = append(w.jobs, mlops.Job{Name: t.Job, Project: t.Project, Trigger: t.Trigger, State: mlops.TrainingRunning, CreatedAt: w.now})
+		return nil
+	})
+}
+
+func (w *world) TrainingJobs(context.Context) (out []mlops.Job, err error) {
+	err = w.call("TrainingJobs", func() error { out = slices.Clone(w.jobs); return nil })
+	return out, err
+}
+
+func (w *world) WatchJobs(context.Context) <-chan struct{} { return w.changed }
+
+// irisLike is a dataset of two rows.
+const irisLike = "2,3,setosa,versicolor\n1.0,2.0,3.0,0\n4.0,5.0,6.0,1\n"
+
+// start returns a loop as a process that has just started would build it.
+func (w *world) start() *Loop {
+	return New(Config{
+		Store: w, Objects: w, Cluster: w, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		Default: Default{Name: "iris", Schedule: "*/30 * * * *", Node: "node-a", Source: "somewhere", Content: []byte(irisLike)},
+		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
+			return mlops.ProjectSpec{Project: p, Dataset: d, Image: "lab"}
+		},
+	})
+}
