@@ -275,7 +275,6 @@ func TestOneProjectDoesNotHoldUpOthers(t *testing.T) {
 func TestRunReacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.changed = make(chan struct{}, 1)
 		l := w.start()
 		run(t, l.Prepare)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -287,27 +286,33 @@ func TestRunReacts(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
+		w.mu.Lock()
 		if len(w.jobs) != 2 {
 			t.Errorf("%d jobs after a request, expected the new one at once", len(w.jobs))
 		}
 		w.jobs[0].State = mlops.TrainingSucceeded
+		w.mu.Unlock()
 		w.changed <- struct{}{}
 		synctest.Wait()
-		if got := w.trainings[0].State; got != mlops.TrainingSucceeded {
+		if got := w.state(0); got != mlops.TrainingSucceeded {
 			t.Errorf("after a change of its Job the training is %s", got)
 		}
 		// A lost signal, and a pass that fails: a minute later all is well.
+		w.mu.Lock()
 		w.broken["TrainingJobs"] = errors.New("no answer")
 		w.jobs[1].State = mlops.TrainingFailed
+		w.mu.Unlock()
 		w.changed <- struct{}{}
 		synctest.Wait()
+		w.mu.Lock()
 		delete(w.broken, "TrainingJobs")
-		if got := w.trainings[1].State; got != mlops.TrainingRunning {
+		w.mu.Unlock()
+		if got := w.state(1); got != mlops.TrainingRunning {
 			t.Errorf("the training is %s although nobody could look", got)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := w.trainings[1].State; got != mlops.TrainingFailed {
+		if got := w.state(1); got != mlops.TrainingFailed {
 			t.Errorf("a minute later the training is %s", got)
 		}
 		if time.Since(begin) > 61*time.Second {
@@ -316,4 +321,10 @@ func TestRunReacts(t *testing.T) {
 		cancel()
 		<-done
 	})
+}
+
+func (w *world) state(training int) mlops.TrainingState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.trainings[training].State
 }
