@@ -1,0 +1,167 @@
+package prometheus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/grafana/regexp"
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/route"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/util/features"
+	"github.com/prometheus/prometheus/util/notifications"
+	api "github.com/prometheus/prometheus/web/api/v1"
+)
+
+// prefix is where the API is mounted in front of us.
+const prefix = "/prometheus"
+
+// modulePath is Prometheus' module, whose version we report.
+const modulePath = "github.com/prometheus/prometheus"
+
+// newHandler returns the API as Grafana, promtool and the client library know
+// it. Writing, deleting and remote configuration are left out.
+func (s *server) newHandler() http.Handler {
+	router := route.New()
+	s.newAPI().Register(router)
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/", http.StripPrefix("/api/v1", router))
+	mux.HandleFunc("GET /-/healthy", text("Prometheus Server is Healthy.\n"))
+	mux.HandleFunc("GET /-/ready", text("Prometheus Server is Ready.\n"))
+	mux.HandleFunc("GET /federate", s.federate)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(client.Gatherers{s.registry, gathererOrEmpty(s.cfg.Self)}, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		respondError(w, http.StatusNotFound, "not_found", fmt.Sprintf("%s is not part of the API: see %s/api/v1/query, %s/federate and %s/metrics", r.URL.Path, prefix, prefix, prefix))
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, prefix+"/") {
+			http.StripPrefix(prefix, mux).ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func text(s string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte(s)) // the client may be gone
+	}
+}
+
+func (s *server) newAPI() *api.API {
+	retention := model.Duration(s.cfg.RetentionTime).String()
+	flags := map[string]string{
+		"storage.tsdb.path": s.cfg.Dir, "storage.tsdb.retention.time": retention,
+		"storage.tsdb.retention.size": fmt.Sprintf("%dB", s.cfg.RetentionBytes),
+		"query.timeout":               queryTimeout.String(), "query.max-samples": fmt.Sprint(queryMaxSamples),
+		"query.lookback-delta": lookback(s.cfg.ScrapeInterval).String(),
+		"web.enable-admin-api": "false", "web.external-url": prefix,
+	}
+	return api.NewAPI(
+		s.engine, s.db, nil, nil, s.db,
+		func(context.Context) api.ScrapePoolsRetriever { return s.scrapes },
+		func(context.Context) api.TargetRetriever { return s.scrapes },
+		func(context.Context) api.AlertmanagerRetriever { return noAlertmanagers{} },
+		func() config.Config { return redacted(s.config.Load()) },
+		flags, api.GlobalURLOptions{Scheme: "http"},
+		func(f http.HandlerFunc) http.HandlerFunc { return f },
+		dbAdmin{s}, s.cfg.Dir, false, s.log.With("component", "api"),
+		func(context.Context) api.RulesRetriever { return s.rules },
+		1_000_000, 4, 1<<20, // remote read: samples, concurrency, bytes in a frame
+		false, regexp.MustCompile(`^$`), // no page of another origin may read
+		s.runtimeInfo, buildInfo(),
+		func() []notifications.Notification { return nil },
+		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
+		s.registry, s.registry, nil,
+		false, nil, false, false, false, false, lookback(s.cfg.ScrapeInterval), false, false, nil,
+		features.NewRegistry(), api.OpenAPIOptions{}, s.parser,
+	)
+}
+
+// redacted hides the keys of the cluster: whoever reads the API's
+// status/config must not become its administrator.
+func redacted(c *config.Config) config.Config {
+	if c == nil {
+		return config.DefaultConfig
+	}
+	return *c // secrets print as <secret>
+}
+
+func (s *server) runtimeInfo() (api.RuntimeInfo, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return api.RuntimeInfo{}, fmt.Errorf("read host name: %w", err)
+	}
+	return api.RuntimeInfo{StartTime: s.started, Hostname: host, CWD: s.cfg.Dir, ReloadConfigSuccess: true,
+		GoroutineCount: runtime.NumGoroutine(), GOMAXPROCS: runtime.GOMAXPROCS(0), GOMEMLIMIT: debug.SetMemoryLimit(-1),
+		StorageRetention: fmt.Sprintf("%s or %dB", model.Duration(s.cfg.RetentionTime), s.cfg.RetentionBytes)}, nil
+}
+
+// buildInfo reports the version of the Prometheus module that is linked in.
+func buildInfo() *api.PrometheusVersion {
+	v := &api.PrometheusVersion{Version: "unknown", Branch: "HEAD", BuildUser: "benchtop", GoVersion: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == modulePath {
+			// The server v3.x is published as module v0.3xx.
+			if minor, ok := strings.CutPrefix(dep.Version, "v0.3"); ok {
+				v.Version = "3." + strings.TrimPrefix(minor, "0")
+			} else {
+				v.Version = strings.TrimPrefix(dep.Version, "v")
+			}
+		}
+	}
+	return v
+}
+
+// dbAdmin is the part of the database that the API reads. Nothing may be
+// deleted through it.
+type dbAdmin struct {
+	s *server
+}
+
+var errReadOnly = fmt.Errorf("the admin API is off")
+
+func (dbAdmin) CleanTombstones() error                                         { return errReadOnly }
+func (dbAdmin) Delete(context.Context, int64, int64, ...*labels.Matcher) error { return errReadOnly }
+func (dbAdmin) Snapshot(string, bool) error                                    { return errReadOnly }
+func (a dbAdmin) Stats(by string, limit int) (*tsdb.Stats, error) {
+	return a.s.db.Head().Stats(by, limit), nil
+}
+func (a dbAdmin) BlockMetas() ([]tsdb.BlockMeta, error) { return a.s.db.BlockMetas(), nil }
+func (a dbAdmin) WALReplayStatus() (tsdb.WALReplayStatus, error) {
+	return a.s.dbStats.Head.WALReplayStatus.GetWALReplayStatus(), nil
+}
+
+// noAlertmanagers says that alerts go nowhere but to the log.
+type noAlertmanagers struct{}
+
+func (noAlertmanagers) Alertmanagers() []*url.URL        { return nil }
+func (noAlertmanagers) DroppedAlertmanagers() []*url.URL { return nil }
+
+// respondError answers the way the API does.
+func respondError(w http.ResponseWriter, status int, kind, message string) {
+	body, err := json.Marshal(map[string]string{"status": "error", "errorType": kind, "error": message})
+	if err != nil {
+		http.Error(w, message, status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
+}

@@ -1,0 +1,142 @@
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+// NewSelf returns the metrics of this process — go_*, process_* and the state
+// of its units — for Config.Self. It has a registry of its own: the default
+// one answers with an error once MinIO has put its metrics into it.
+func NewSelf(statuses func() []supervise.Status) client.Gatherer {
+	r := client.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		unitCollector{statuses})
+	return r
+}
+
+var (
+	unitState = client.NewDesc("benchtop_unit_state",
+		"1 for the state that a part of the appliance is in, 0 for its other states.", []string{"unit", "state"}, nil)
+	unitRestarts = client.NewDesc("benchtop_unit_restarts_total",
+		"Automatic restarts of a part of the appliance.", []string{"unit"}, nil)
+	unitStart = client.NewDesc("benchtop_unit_start_seconds",
+		"Time from the start of a part of the appliance until it was ready.", []string{"unit"}, nil)
+)
+
+var unitStates = []supervise.State{supervise.Waiting, supervise.Starting, supervise.Ready, supervise.Failed, supervise.Stopping, supervise.Stopped}
+
+// unitCollector asks for the units' states at each scrape.
+type unitCollector struct {
+	statuses func() []supervise.Status
+}
+
+func (c unitCollector) Describe(ch chan<- *client.Desc) {
+	for _, d := range []*client.Desc{unitState, unitRestarts, unitStart} {
+		ch <- d
+	}
+}
+
+func (c unitCollector) Collect(ch chan<- client.Metric) {
+	for _, s := range c.statuses() {
+		for _, state := range unitStates {
+			v := 0.0
+			if s.State == state {
+				v = 1
+			}
+			ch <- client.MustNewConstMetric(unitState, client.GaugeValue, v, s.Name, string(state))
+		}
+		ch <- client.MustNewConstMetric(unitRestarts, client.CounterValue, float64(s.Restarts), s.Name)
+		if s.Took > 0 {
+			ch <- client.MustNewConstMetric(unitStart, client.GaugeValue, s.Took.Seconds(), s.Name)
+		}
+	}
+}
+
+func gathererOrEmpty(g client.Gatherer) client.Gatherer {
+	if g == nil {
+		return client.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, nil })
+	}
+	return g
+}
+
+// selfAddress is the address of our own metrics. It is no host: connections
+// to it stay in memory, so that no port is opened for them.
+const selfAddress = "benchtop.self:80"
+
+// selfEndpoint serves a gatherer to the scraper of the same process.
+type selfEndpoint struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	srv    *http.Server
+	dialer net.Dialer
+}
+
+func newSelfEndpoint(g client.Gatherer) *selfEndpoint {
+	e := &selfEndpoint{conns: make(chan net.Conn), closed: make(chan struct{}), dialer: net.Dialer{Timeout: maxTimeout}}
+	e.srv = &http.Server{ReadHeaderTimeout: time.Second,
+		Handler: promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, DisableCompression: true})}
+	go func() { _ = e.srv.Serve(e) }() // ends with ErrServerClosed
+	return e
+}
+
+// dial is how all scrapes connect.
+func (e *selfEndpoint) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if addr != selfAddress {
+		c, err := e.dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, fmt.Errorf("dial %s: %w", addr, err)
+		}
+		return c, nil
+	}
+	ours, theirs := net.Pipe()
+	select {
+	case e.conns <- theirs:
+		return ours, nil
+	case <-e.closed:
+		return nil, errors.Join(net.ErrClosed, ours.Close(), theirs.Close())
+	case <-ctx.Done():
+		return nil, errors.Join(context.Cause(ctx), ours.Close(), theirs.Close())
+	}
+}
+
+// Accept implements net.Listener.
+func (e *selfEndpoint) Accept() (net.Conn, error) {
+	select {
+	case c := <-e.conns:
+		return c, nil
+	case <-e.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (e *selfEndpoint) Close() error {
+	e.once.Do(func() { close(e.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (e *selfEndpoint) Addr() net.Addr { return selfAddr{} }
+
+type selfAddr struct{}
+
+func (selfAddr) Network() string { return "memory" }
+func (selfAddr) String() string  { return selfAddress }
+
+func (e *selfEndpoint) close() {
+	_ = e.srv.Close() // closes the listener, which never fails
+}
