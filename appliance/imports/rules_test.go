@@ -1,0 +1,143 @@
+package imports
+
+import (
+	"fmt"
+	"strings"
+)
+
+const module = "github.com/benchtop-lab/benchtop"
+
+// border keeps packages of others inside the folders that may use them.
+type border struct {
+	packages []string // import paths, each with what lies below it
+	except   []string // import paths below packages that other borders decide on
+	folders  []string // may import them, with what lies below
+	why      string
+}
+
+var borders = []border{
+	{
+		packages: []string{"k8s.io", "sigs.k8s.io", "github.com/k3s-io", "github.com/containerd"},
+		except:   []string{"k8s.io/client-go"},
+		folders:  []string{"embedded/k3s"},
+		why:      "embedded/k3s is the only importer of Kubernetes: everybody else sees nouns, and links none of it",
+	},
+	{
+		packages: []string{"k8s.io/client-go"},
+		folders:  []string{"embedded"},
+		why:      "client-go is for embedded/k3s and for controllers under embedded",
+	},
+	{
+		packages: []string{"github.com/minio/minio"},
+		folders:  []string{"embedded/minio"},
+		why:      "MinIO's server stays behind one port, so that it can be replaced: use mlops.ObjectStore",
+	},
+	{
+		packages: []string{"github.com/prometheus/prometheus"},
+		folders:  []string{"embedded/prometheus"},
+		why:      "embedded/prometheus is the only importer of Prometheus: use mlops.MetricsReader",
+	},
+	{
+		packages: []string{"modernc.org/sqlite"},
+		folders:  []string{"embedded/registry", "embedded/k3s"},
+		why:      "SQLite is the registry's (and, for Kubernetes' own state, kine's)",
+	},
+	{
+		packages: []string{"github.com/labstack/echo"},
+		folders:  []string{"ui"},
+		why:      "echo serves the UI only; others offer an http.Handler",
+	},
+	{
+		packages: []string{"github.com/a-h/templ"},
+		folders:  []string{"ui"},
+		why:      "templates are the UI's",
+	},
+	{
+		packages: []string{"github.com/spf13/cobra"},
+		folders:  []string{"cmd"},
+		why:      "the command line ends in cmd",
+	},
+}
+
+// folder says what the packages of a folder may import of this module. The
+// folder itself and what lies below it is always allowed.
+type folder struct {
+	path    string
+	ours    []string
+	stdOnly bool // nothing from outside the standard library and this module
+	why     string
+}
+
+// folders is the table of the design; the longest path that fits decides.
+var folders = []folder{
+	{path: "cmd/benchtop/e2e", ours: []string{"scripts/testhost"}, why: "the stories drive the built binary from outside, as a user does"},
+	{path: "cmd/benchtop", ours: []string{"appliance"}, why: "the command line speaks to the appliance only; what it lacks belongs there"},
+	{path: "cmd", ours: []string{"appliance/mlops"}, why: "small programs that run inside images must stay small"},
+	{path: "appliance/supervise", stdOnly: true, why: "the supervisor is generic: standard library only"},
+	{path: "appliance/mlops", stdOnly: true, why: "the nouns do no I/O: standard library only"},
+	{path: "appliance/loop", ours: []string{"appliance/mlops"}, stdOnly: true, why: "the loop knows nouns and ports, no embedded system"},
+	{path: "appliance/doctor", why: "the doctor looks at the machine before anything of ours runs"},
+	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
+	{path: "appliance", ours: []string{"assets", "embedded", "lab", "ui"}, why: "the composition root wires what is below it"},
+	{path: "embedded/k3s", ours: append(sharedByEmbedded, "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
+	{path: "embedded/gpu", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/images", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/minio", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/prometheus", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/registry", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "ui", ours: []string{"appliance/mlops", "appliance/supervise", "assets"}, why: "pages read through ports that the appliance fills"},
+	{path: "lab", ours: []string{"appliance/mlops", "assets"}, why: "labs know the nouns only"},
+	{path: "assets", why: "what is embedded depends on nothing"},
+	{path: "scripts", ours: []string{"assets", "embedded/images"}, why: "the binary does not need scripts, nor they it: they share the bundle's format"},
+}
+
+var sharedByEmbedded = []string{"appliance/mlops", "appliance/supervise", "assets"}
+
+const whyEmbedded = "embedded systems do not know each other or the UI: the appliance wires them"
+
+// violation returns why the package in dir (relative to the module's root)
+// must not import path, "" if it may.
+func violation(dir, path string) string {
+	f := folderOf(dir)
+	if f == nil {
+		return fmt.Sprintf("%s imports %s: the folder is not in the table of folders; put the code where it belongs, or extend the table and the design", dir, path)
+	}
+	if ours, ok := strings.CutPrefix(path, module+"/"); ok {
+		if within(ours, f.ours) || within(ours, []string{f.path}) {
+			return ""
+		}
+		return fmt.Sprintf("%s imports %s: %s", dir, ours, f.why)
+	}
+	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+		return "" // the standard library, or C
+	}
+	if f.stdOnly {
+		return fmt.Sprintf("%s imports %s: %s", dir, path, f.why)
+	}
+	for _, b := range borders {
+		if within(path, b.packages) && !within(path, b.except) && !within(dir, b.folders) {
+			return fmt.Sprintf("%s imports %s: %s", dir, path, b.why)
+		}
+	}
+	return ""
+}
+
+func folderOf(dir string) *folder {
+	var best *folder
+	for i, f := range folders {
+		if within(dir, []string{f.path}) && (best == nil || len(f.path) > len(best.path)) {
+			best = &folders[i]
+		}
+	}
+	return best
+}
+
+// within reports whether path is one of the roots or lies below one.
+func within(path string, roots []string) bool {
+	for _, r := range roots {
+		if path == r || strings.HasPrefix(path, r+"/") {
+			return true
+		}
+	}
+	return false
+}
