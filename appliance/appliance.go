@@ -59,6 +59,9 @@ type Appliance struct {
 // DefaultProject is the project that every appliance starts with.
 const DefaultProject = "iris"
 
+// artifactBucket holds the registry's artifacts.
+const artifactBucket = "mlflow"
+
 // Run brings an appliance up and keeps it running until it is asked to stop.
 // What went wrong on the way is returned after everything that had started
 // has stopped.
@@ -149,7 +152,7 @@ func (a *Appliance) build() error {
 	if a.minio, err = minio.New(minio.Config{
 		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr,
 		RootUser: a.secrets.S3Root.Access, RootPassword: a.secrets.S3Root.Secret,
-		Buckets: []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: "mlflow"}},
+		Buckets: []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}},
 		Users: []minio.User{{Name: "trainer", AccessKey: a.secrets.S3Trainer.Access, SecretKey: a.secrets.S3Trainer.Secret,
 			Grants: []minio.Grant{minio.ReadObjects(loop.DatasetBucket, DefaultProject+"/")}}},
 		MemoryLimit: memoryLimit,
@@ -157,11 +160,11 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.registry = registry.NewUnit(registry.UnitConfig{
-		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Artifacts: a.minio.Bucket("mlflow"),
+		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Options: registry.Options{Artifacts: a.minio.Bucket(artifactBucket)},
 	})
 	if a.prometheus, err = prometheus.New(prometheus.Config{
-		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.Retention, RetentionBytes: a.cfg.RetentionMax,
-		MinIO: a.minio.Loopback, Self: prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) }), DataDir: a.cfg.DataDir,
+		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.retentionTime(), RetentionBytes: a.cfg.retentionBytes(),
+		Self: prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) }),
 	}); err != nil {
 		return err
 	}
@@ -179,15 +182,12 @@ func (a *Appliance) build() error {
 	if err != nil {
 		return err
 	}
-	admin := []mlops.Role{mlops.RoleAdmin}
+	mlflow := registryHandler(a.registry, auth, a.log)
 	if a.web, err = ui.New(ui.Config{
 		Address: a.cfg.HTTPAddr, Version: a.version, Components: Components(),
 		Mounts: map[string]ui.Mount{
-			"/api/2.0/":     {Handler: a.registry.Handler()},
-			"/api/3.0/":     {Handler: a.registry.Handler()},
-			"/ajax-api/":    {Handler: a.registry.Handler()},
-			"/api/lineage/": {Handler: a.registry.Handler()},
-			"/prometheus/":  {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Roles: admin},
+			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow},
+			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Roles: []mlops.Role{mlops.RoleAdmin}},
 		},
 		Auth: uiAuth{auth, a.tokens}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
 		Cluster: clusterPort{a.k3s}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
@@ -216,8 +216,8 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 			return mlops.ProjectSpec{
 				Project: p, Dataset: d, Host: p.Name + "." + a.cfg.Domain, Path: "/models/" + p.Name,
 				Image:   bundle.Ref("lab-python"),
-				Trainer: workloads.Trainer(), TrainerSHA: workloads.TrainerDigest(),
-				Server: workloads.Server(), ServerSHA: workloads.ServerDigest(), Params: a.cfg.Params,
+				Trainer: workloads.Trainer(), TrainerMain: workloads.TrainerMain, TrainerSHA: workloads.TrainerDigest(),
+				Server: workloads.Server(), ServerMain: workloads.ServerMain, ServerSHA: workloads.ServerDigest(), Params: a.cfg.Params,
 				Secret: map[string]string{
 					"AWS_ACCESS_KEY_ID": a.secrets.S3Trainer.Access, "AWS_SECRET_ACCESS_KEY": a.secrets.S3Trainer.Secret,
 					"MLFLOW_TRACKING_USERNAME": "trainer", "MLFLOW_TRACKING_PASSWORD": a.secrets.Trainer,

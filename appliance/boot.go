@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/embedded/prometheus"
 )
 
 // step is one unit of the boot graph. Order is the order of the list.
@@ -26,7 +27,9 @@ func (a *Appliance) steps() []step {
 		// MinIO before K3s: containerd would inherit MinIO's environment.
 		{unit: a.minio, opt: supervise.Options{StopTimeout: 5 * time.Second}},
 		{unit: a.registry, opt: supervise.Options{Restart: true, StopTimeout: 3 * time.Second}},
-		{unit: a.prometheus, opt: supervise.Options{Restart: true, StopTimeout: 5 * time.Second}},
+		{unit: a.prometheus, opt: supervise.Options{Restart: true, StopTimeout: 5 * time.Second}, then: func() error {
+			return a.prometheus.SetTarget(prometheus.Target{Job: "minio", Address: a.minio.Loopback(), Path: "/minio/v2/metrics/cluster"})
+		}},
 		{unit: a.k3s, opt: supervise.Options{StopTimeout: 8 * time.Second}, then: func() error {
 			// Discovery that starts before the API exists fails for good.
 			return a.prometheus.UseKubeconfig(a.paths.Kubeconfig())

@@ -14,7 +14,7 @@ import (
 // Machine returns what doctor needs to check this configuration's machine.
 func (c Config) Machine() doctor.Machine {
 	return doctor.Machine{
-		DataDir: c.DataDir, BundledBins: Paths{Data: c.DataDir}.Bin() + "/fallback", NodeAddress: net.ParseIP(c.NodeAddress),
+		DataDir: c.DataDir, BundledBins: Paths{Data: c.DataDir}.Bin() + "/aux/nft", NodeAddress: net.ParseIP(c.NodeAddress),
 		Ports: []doctor.Port{
 			{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
 			{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},

@@ -3,6 +3,9 @@ package appliance
 import (
 	"context"
 	"io"
+	"log/slog"
+	"net/http"
+	"sync"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -10,6 +13,29 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry"
 	"github.com/benchtop-lab/benchtop/ui"
 )
+
+// registryHandler serves the MLflow API on the web server's port too. Until
+// the registry is open it answers as MLflow's clients expect: try again.
+func registryHandler(unit *registry.Unit, auth mlops.Authenticator, log *slog.Logger) http.Handler {
+	var mu sync.Mutex
+	var of *registry.Store
+	var handler http.Handler
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		store := unit.Store()
+		if store == nil {
+			w.Header().Set("Retry-After", "2")
+			writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error_code": string(mlops.Unavailable), "message": unavailable("the registry").Error()})
+			return
+		}
+		mu.Lock()
+		if of != store { // the unit was restarted
+			of, handler = store, registry.NewHandler(store, auth, log)
+		}
+		h := handler
+		mu.Unlock()
+		h.ServeHTTP(w, r)
+	})
+}
 
 // registryPort reads the registry for the pages.
 type registryPort struct{ unit *registry.Unit }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/units"
 	"github.com/prometheus/common/model"
@@ -188,6 +189,17 @@ func duration(v string) error {
 		return fmt.Errorf("expected a duration such as 15d or 12h, found %q", v)
 	}
 	return nil
+}
+
+// retentionTime and retentionBytes are checked when they are set.
+func (c Config) retentionTime() time.Duration {
+	d, _ := model.ParseDuration(c.Retention)
+	return time.Duration(d)
+}
+
+func (c Config) retentionBytes() int64 {
+	n, _ := units.ParseBase2Bytes(c.RetentionMax)
+	return int64(n)
 }
 
 func size(v string) error {

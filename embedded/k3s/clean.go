@@ -142,7 +142,7 @@ func unmountBelow(prefix string) error {
 // cleanIptables drops the rules of kube-proxy, flannel and the CNI plugins
 // and keeps all others.
 func cleanIptables(binDir string) error {
-	path := os.Getenv("PATH") + string(os.PathListSeparator) + filepath.Join(binDir, "fallback")
+	path := os.Getenv("PATH") + string(os.PathListSeparator) + bundledIptables(binDir)
 	var errs []error
 	for _, tool := range []string{"iptables", "ip6tables"} {
 		save, restore := lookPath(path, tool+"-save"), lookPath(path, tool+"-restore")

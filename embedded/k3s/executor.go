@@ -40,5 +40,8 @@ func (e *executor) Containerd(ctx context.Context, n *daemonconfig.Node) error {
 	if err := e.imported(ctx, n); err != nil {
 		return err
 	}
-	return e.CRI(ctx, n)
+	// CRI waits for the runtime that was configured as an external one.
+	external := *n
+	external.ContainerRuntimeEndpoint = n.Containerd.Address
+	return e.CRI(ctx, &external)
 }

@@ -139,7 +139,7 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
 	}, commonEnv(s)...)
 	c := container(trainerRole, s.Image, env)
-	c.Command = []string{"python3", "/opt/benchtop/trainer.py"}
+	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
 	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: trainerName(p)}}}}
 	c.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
@@ -160,7 +160,7 @@ func serverDeployment(s mlops.ProjectSpec, code string) *appsv1.Deployment {
 		{Name: "BENCHTOP_DEPLOYMENT", Value: p.Name},
 		{Name: "BENCHTOP_PORT", Value: "8080"},
 	}, commonEnv(s)...))
-	c.Command = []string{"python3", "/opt/benchtop/server.py"}
+	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
 	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
 	c.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
@@ -173,8 +173,6 @@ func serverDeployment(s mlops.ProjectSpec, code string) *appsv1.Deployment {
 	c.StartupProbe = probe("/healthz", 1, 60)
 	c.LivenessProbe = probe("/healthz", 10, 3)
 	c.ReadinessProbe = probe("/readyz", 1, 3)
-	// The ingress learns of the pod's end a moment after the pod does.
-	c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 3}}}
 	return &appsv1.Deployment{ObjectMeta: meta(p, p.Name, serverRole), Spec: appsv1.DeploymentSpec{
 		Replicas:             ptr(int32(1)),
 		RevisionHistoryLimit: ptr(int32(3)),

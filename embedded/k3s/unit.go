@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -71,7 +70,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	// K3s, containerd and kube-proxy look their helpers up on PATH. runc, the
 	// shim and the CNI plugins must be ours. iptables must be the machine's if
 	// it has one, because the backend must match the rules that are there.
-	path := []string{u.cfg.BinDir, os.Getenv("PATH"), filepath.Join(u.cfg.BinDir, "fallback")}
+	path := []string{u.cfg.BinDir, os.Getenv("PATH"), bundledIptables(u.cfg.BinDir)}
 	if err := os.Setenv("PATH", strings.Join(path, string(os.PathListSeparator))); err != nil {
 		return fmt.Errorf("set PATH: %w", err)
 	}
@@ -89,6 +88,8 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	// logrus keeps the output it is given; klog's settings are undone by the
 	// components, so it is caught at standard error.
 	logrus.SetOutput(io.MultiWriter(h.Writer(), u.cfg.Log))
+	why := &shutdownCause{}
+	logrus.AddHook(why)
 	u.cfg.CaptureStderr(h.Writer())
 	registerKine(u.cfg.Dir)
 	version.Version = Version
@@ -131,10 +132,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 			signals.RequestShutdown(err)
 			return fmt.Errorf("K3s gave up: %w", err)
 		case err := <-done:
-			if err == nil {
-				err = errors.New("the server ended; its last lines say why")
-			}
-			return fmt.Errorf("K3s stopped: %w", err)
+			return fmt.Errorf("K3s stopped: %w", why.of(err))
 		case err := <-up:
 			if err != nil && ctx.Err() == nil {
 				return errors.Join(err, u.stop(exec, done))
@@ -185,6 +183,37 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, imported <-chan
 	close(u.ready)
 	h.Ready()
 	return nil
+}
+
+// shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns
+// only that its context was cancelled; the cause is in its log.
+type shutdownCause struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (*shutdownCause) Levels() []logrus.Level { return []logrus.Level{logrus.ErrorLevel} }
+
+func (c *shutdownCause) Fire(e *logrus.Entry) error {
+	if cause, ok := strings.CutPrefix(e.Message, "Shutdown request received: "); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.text = strings.Trim(cause, `"`)
+	}
+	return nil
+}
+
+// of returns the remembered cause, else err.
+func (c *shutdownCause) of(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.text != "":
+		return errors.New(c.text)
+	case err == nil:
+		return errors.New("the server ended; its last lines say why")
+	}
+	return err
 }
 
 // interceptExits turns exits that libraries call into a reported failure. The

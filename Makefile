@@ -1,0 +1,106 @@
+# Benchtop. `make` builds dist/benchtop, `sudo make run` builds and runs it,
+# `make test` sets up and runs every test.
+
+GO      ?= go
+TAGS    := netgo osusergo providerless urfave_cli_no_docs no_cri_dockerd static_build no_antithesis_sdk
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Packages that link neither K3s nor MinIO: quick to build, tested with -race.
+LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... \
+	./assets/... ./embedded/images/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
+# Packages that link one of them, or most of Prometheus.
+HEAVY := ./appliance ./embedded/k3s/... ./embedded/minio/... ./embedded/prometheus/... ./cmd/benchtop
+
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
+unexport BENCHTOP_DATA_DIR
+
+.PHONY: all
+all: dist/benchtop
+
+# --- build -----------------------------------------------------------------
+
+# Everything that a machine with git, make, Go and a package manager lacks.
+.PHONY: deps
+deps:
+	scripts/build-deps.sh
+
+# The images and programs that travel inside the binary, cached by the hash of
+# their recipes.
+.PHONY: bundle
+bundle: deps
+	$(GO) run ./scripts/bundle build
+
+# The browser's bundle, from the npm lock file.
+WEB := assets/web/dist/manifest.json
+$(WEB): assets/web/package-lock.json $(shell find assets/web/src -type f 2>/dev/null) | deps
+	cd assets/web && npm ci --no-audit --no-fund --ignore-scripts && npm run --silent build
+
+# Code that is generated and committed.
+.PHONY: generate
+generate:
+	$(GO) tool templ generate -path ui/view
+	$(GO) run ./scripts/bundle components
+
+.PHONY: dist/benchtop
+dist/benchtop: bundle $(WEB)
+	@mkdir -p dist
+	$(GO) build -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o dist/benchtop.core ./cmd/benchtop
+	$(GO) run ./scripts/bundle append -o dist/benchtop dist/benchtop.core
+	@rm -f dist/benchtop.core
+
+.PHONY: run
+run: dist/benchtop
+	dist/benchtop up
+
+.PHONY: size
+size: dist/benchtop
+	$(GO) run ./scripts/bundle size -compress dist/benchtop
+
+# --- test ------------------------------------------------------------------
+
+.PHONY: test
+test: deps test-deps lint unit race lab clients dist/benchtop e2e
+
+# Debian packages that the tests need besides the build's.
+.PHONY: test-deps
+test-deps:
+	scripts/test-deps.sh
+
+.PHONY: lint
+lint: $(WEB)
+	@test -z "$$(gofmt -l appliance assets cmd embedded lab scripts ui)" || { gofmt -l appliance assets cmd embedded lab scripts ui; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet $(LIGHT)
+	$(GO) run honnef.co/go/tools/cmd/staticcheck $(LIGHT)
+
+.PHONY: unit
+unit: $(WEB)
+	$(GO) test -tags "$(TAGS)" $(HEAVY)
+
+.PHONY: race
+race: $(WEB)
+	CGO_ENABLED=1 $(GO) test -race $(LIGHT)
+
+# The trainer and the server against a real MLflow server and a real S3.
+.PHONY: lab
+lab: test-deps
+	lab/test.sh
+
+# Real MLflow clients against the registry.
+.PHONY: clients
+clients: test-deps
+	embedded/registry/clienttest/test.sh
+
+# The built binary on a private host, real pods and a real browser.
+.PHONY: e2e
+e2e: dist/benchtop test-deps
+	$(GO) test -tags e2e -count=1 -timeout 40m -v ./cmd/benchtop/e2e
+
+.PHONY: bench
+bench: dist/benchtop
+	$(GO) run ./scripts/bench
+
+.PHONY: clean
+clean:
+	rm -rf dist test-artifacts assets/web/dist/* assets/web/node_modules
