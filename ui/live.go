@@ -20,12 +20,14 @@ const (
 	liveEvery = 3 * time.Second
 	// livePause keeps a burst of announcements from rendering the page for
 	// each of them.
-	livePause = 300 * time.Millisecond
-	// beatEvery keeps idle connections open and finds those that are gone.
-	beatEvery = 15 * time.Second
+	livePause = 600 * time.Millisecond
 	// maxStreams bounds the event streams that are open at once.
 	maxStreams = 128
 )
+
+// beatEvery is how often a stream looks whether its reader and its session
+// are still there; it also keeps idle connections open. Tests shorten it.
+var beatEvery = 15 * time.Second
 
 // stream is an open server-sent event stream.
 type stream struct {
@@ -50,6 +52,8 @@ func (s *Server) openStream(c echo.Context) (*stream, func(), error) {
 		case <-stopWatching:
 		}
 	}()
+	// What a page reads for an update ends with the stream.
+	c.SetRequest(c.Request().WithContext(ctx))
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")

@@ -29,17 +29,17 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 			v.Loops = make([]view.Loop, len(projects))
 			var work []func()
 			for i, p := range projects {
-				v.Projects = append(v.Projects, p.Name)
+				v.Actions.Projects = append(v.Actions.Projects, p.Name)
 				work = append(work, func() { v.Loops[i] = s.loopView(ctx, p) })
 			}
 			together(work...)
 		},
 	)
-	v.CSRF = csrfToken(visitorOf(c).id)
+	v.Actions.CSRF = csrf(c)
 	// A browser that shows the boot page has no place for these parts: it sees
 	// that the view is another one and asks for the whole page.
 	return &page{title: "Overview", nav: "overview", view: "overview", body: view.OverviewPage(v), charts: v.Machine,
-		parts: []part{{"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
+		parts: []part{{"actions", view.TrainForms(v.Actions)}, {"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
 			{"recent", view.RunsTable(v.Recent, true)}, {"units", view.UnitList(v.Units)}}}, nil
 }
 

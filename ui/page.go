@@ -73,7 +73,7 @@ func (s *Server) render(c echo.Context, p *page) error {
 		frame.Theme = theme.Value
 	}
 	if v.id != "" {
-		frame.User, frame.CSRF = v.principal.Name, csrfToken(v.id)
+		frame.User, frame.CSRF = v.principal.Name, csrf(c)
 	}
 	if len(p.parts) > 0 {
 		frame.Live, frame.View = "/live"+c.Request().URL.RequestURI(), p.view

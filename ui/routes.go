@@ -17,7 +17,7 @@ func (s *Server) routes() {
 	e.Use(s.recoverPanics, securityHeaders, s.refuseCrossOrigin)
 	s.echo = e
 
-	e.GET("/healthz", s.healthz)
+	e.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", s.healthz)
 	e.GET("/assets/:name", s.static.serve)
 	e.GET("/favicon.ico", func(c echo.Context) error {
 		return c.Redirect(http.StatusMovedPermanently, s.static.url(s.cfg.Assets.Icon))
@@ -72,7 +72,8 @@ func (s *Server) routes() {
 		e.Any(prefix+"*", h, mw...)
 		e.Any(prefix[:len(prefix)-1], h, mw...)
 	}
-	e.RouteNotFound("/*", func(echo.Context) error {
+	// Behind the session, so that a stranger learns nothing about addresses.
+	pages.RouteNotFound("/*", func(echo.Context) error {
 		return mlops.Errorf(mlops.NotFound, "There is no page at this address.")
 	})
 }

@@ -174,21 +174,13 @@ func lineage(r mlops.Run) []view.Fact {
 	facts := []view.Fact{{Name: "Run", Value: view.Code(r.ID)}}
 	for _, in := range r.Inputs {
 		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Text(in.Name)},
-			view.Fact{Name: "Dataset digest", Value: view.Digest(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(datasetURI(in.Source))})
+			view.Fact{Name: "Dataset digest", Value: view.Code(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(datasetURI(in.Source))})
 	}
-	for _, tag := range []struct {
-		name, key string
-		digest    bool
-	}{
-		{"Code digest", mlops.TagCodeSHA256, true}, {"Image", mlops.TagImage, false}, {"Node", mlops.TagNode, false},
-		{"Job", mlops.TagJob, false}, {"Pod", mlops.TagPod, false}, {"Source", "mlflow.source.name", false},
+	for _, tag := range []struct{ name, key string }{
+		{"Code digest", mlops.TagCodeSHA256}, {"Image", mlops.TagImage}, {"Node", mlops.TagNode},
+		{"Job", mlops.TagJob}, {"Pod", mlops.TagPod}, {"Source", "mlflow.source.name"},
 	} {
-		value := r.Tag(tag.key)
-		switch {
-		case value == "":
-		case tag.digest:
-			facts = append(facts, view.Fact{Name: tag.name, Value: view.Digest(value)})
-		default:
+		if value := r.Tag(tag.key); value != "" {
 			facts = append(facts, view.Fact{Name: tag.name, Value: view.Code(value)})
 		}
 	}

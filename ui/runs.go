@@ -22,7 +22,7 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
 	filter, token := c.QueryParam("filter"), c.QueryParam("page")
-	v := view.Runs{Filter: filter, CSRF: csrfToken(visitorOf(c).id)}
+	v := view.Runs{Filter: filter, Actions: view.Actions{CSRF: csrf(c)}}
 	p := &page{title: "Runs", nav: "runs"}
 	q := mlops.RunQuery{Filter: filter, OrderBy: newestFirst, Max: runsPerPage, PageToken: token}
 	together(
@@ -30,7 +30,7 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 			// Without projects the list is still worth showing; training can wait.
 			if projects, err := s.cfg.Loop.Projects(ctx); err == nil {
 				for _, project := range projects {
-					v.Projects = append(v.Projects, project.Name)
+					v.Actions.Projects = append(v.Actions.Projects, project.Name)
 				}
 			}
 		},
@@ -51,7 +51,7 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 		v.Table.Newer = runsURL(filter, "")
 	}
 	p.body = view.RunsPage(v)
-	p.parts = []part{{"rows", view.RunsTable(v.Table, false)}}
+	p.parts = []part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table, false)}}
 	return p, nil
 }
 
@@ -150,6 +150,10 @@ func (s *Server) trainingsWithoutRun(ctx context.Context) ([]view.RunRow, error)
 
 // versionsByRun maps a run to the model version that it made.
 func (s *Server) versionsByRun(ctx context.Context) (map[string]*view.Link, error) {
+	return s.made.get(s.cfg.Registry.Changed(), func() (map[string]*view.Link, error) { return s.readVersionsByRun(ctx) })
+}
+
+func (s *Server) readVersionsByRun(ctx context.Context) (map[string]*view.Link, error) {
 	models, err := s.cfg.Registry.RegisteredModels(ctx)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,10 @@ type visitor struct {
 	expires   time.Time
 }
 
-const visitorKey = "visitor"
+const (
+	visitorKey = "visitor"
+	csrfKey    = "csrf"
+)
 
 func visitorOf(c echo.Context) visitor {
 	v, _ := c.Get(visitorKey).(visitor)
@@ -102,6 +105,17 @@ func csrfValid(secret, token string) bool {
 	got := make([]byte, len(mac))
 	subtle.XORBytes(got, raw[:len(mac)], raw[len(mac):])
 	return hmac.Equal(got, mac)
+}
+
+// csrf returns the token for the forms of a page. An event stream keeps its
+// token, else each update would look like a change.
+func csrf(c echo.Context) string {
+	if token, ok := c.Get(csrfKey).(string); ok {
+		return token
+	}
+	token := csrfToken(visitorOf(c).id)
+	c.Set(csrfKey, token)
+	return token
 }
 
 func csrfMAC(secret string) []byte {

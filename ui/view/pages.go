@@ -52,14 +52,19 @@ type Boot struct {
 	Units   []Unit
 }
 
+// Actions are the buttons that start a training.
+type Actions struct {
+	Projects []string
+	CSRF     string
+}
+
 // Overview is the first page.
 type Overview struct {
 	Boot     *Boot // set until everything was ready
 	Notices  []Notice
 	Loops    []Loop
 	Problem  *Problem
-	Projects []string // that can be trained now
-	CSRF     string
+	Actions  Actions
 	Units    []Unit
 	Machine  []Chart
 	Recent   RunTable
@@ -91,8 +96,7 @@ type RunRow struct {
 type Runs struct {
 	Filter      string
 	FilterError string
-	Projects    []string
-	CSRF        string
+	Actions     Actions
 	Table       RunTable
 }
 

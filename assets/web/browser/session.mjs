@@ -69,7 +69,14 @@ export async function openBrowser(options) {
   };
 
   lab.shot = async (name) => {
-    await page.screenshot({ path: join(options.out, `${name}.png`), fullPage: true });
+    // The whole page in one window, so that what sticks to an edge of the
+    // screen sticks to the edge of the picture.
+    const size = page.viewportSize();
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width: size.width, height: Math.max(size.height, height) });
+    await page.waitForTimeout(100);
+    await page.screenshot({ path: join(options.out, `${name}.png`) });
+    await page.setViewportSize(size);
     lab.shots += 1;
   };
 

@@ -61,6 +61,12 @@ function places(first, high, step) {
   return out;
 }
 
+// Labels of the time axis, with seconds where the labels are that close.
+function clocks(plot, times, axis, space, increment) {
+  const seconds = increment < 60 ? "2-digit" : undefined;
+  return times.map((t) => new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: seconds, hour12: false }));
+}
+
 function options(chart, width, height) {
   const format = formats[chart.unit] ?? formats.number;
   const axis = {
@@ -82,7 +88,7 @@ function options(chart, width, height) {
       y: { range: (plot, low, high) => range(chart, low, high) },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, space: 70 },
+      { ...axis, grid: { show: false }, size: 26, space: 80, ...(chart.steps ? {} : { values: clocks }) },
       { ...axis, size: 58, space: 28, splits: splits(chart), values: (plot, values) => values.map(format) },
     ],
     series: [

@@ -1,9 +1,24 @@
 // Says when the page has lost its server, and that it is back. When the
 // session is what is gone, the page asks for sign-in instead.
 
+import htmx from "htmx.org";
+import { whileVisible } from "./visible.js";
+
 const lostAfter = 1500;
 
+let stream;
+htmx.createEventSource = (url) => {
+  stream = new EventSource(url);
+  return stream;
+};
+
+// retryPage loads a page again that could not be shown while the lab starts.
+function retryPage() {
+  if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 3000);
+}
+
 export function startConnection() {
+  retryPage();
   const banner = document.getElementById("banner");
   let timer;
   let leaving = false;
@@ -24,6 +39,13 @@ export function startConnection() {
       banner.hidden = false;
     }, lostAfter);
   });
+
+  // The extension opens a new stream when the old one fails for good; closing
+  // it and saying so is how one makes it do that at another time.
+  whileVisible(
+    () => stream?.close(),
+    () => stream?.onerror?.(new Event("error")),
+  );
 
   document.body.addEventListener("htmx:sseOpen", () => {
     clearTimeout(timer);

@@ -1,6 +1,8 @@
 // Follows logs by server-sent events, keeps the last lines and stays at the
 // end unless the reader scrolls up.
 
+import { whileVisible } from "./visible.js";
+
 const keep = 2000;
 const started = new WeakSet();
 
@@ -20,6 +22,8 @@ function follow(box) {
   let following = true;
   let failures = 0;
   let source;
+  let paused = false;
+  let ended = false;
 
   const setFollowing = (value) => {
     following = value;
@@ -46,7 +50,7 @@ function follow(box) {
   };
 
   const connect = () => {
-    if (!document.body.contains(box)) return;
+    if (!document.body.contains(box) || paused) return;
     source = new EventSource(box.dataset.log);
     source.onopen = () => {
       failures = 0;
@@ -56,6 +60,7 @@ function follow(box) {
     source.addEventListener("lines", (event) => append(event.data));
     source.addEventListener("end", (event) => {
       source.close();
+      ended = true;
       state.textContent = event.data;
     });
     source.onerror = () => {
@@ -65,5 +70,15 @@ function follow(box) {
       setTimeout(connect, Math.min(1000 * 2 ** failures, 15000));
     };
   };
+  whileVisible(
+    () => {
+      paused = true;
+      source?.close();
+    },
+    () => {
+      paused = false;
+      if (!ended) connect();
+    },
+  );
   connect();
 }
