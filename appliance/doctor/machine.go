@@ -23,7 +23,10 @@ func checkKernel() Finding {
 	if err := unix.Uname(&u); err != nil {
 		return warn("kernel", "version cannot be read: "+err.Error(), "use Linux 5.4 or newer")
 	}
-	release := unix.ByteSliceToString(u.Release[:])
+	return judgeKernel(unix.ByteSliceToString(u.Release[:]))
+}
+
+func judgeKernel(release string) Finding {
 	var major, minor int
 	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n == 2 && (major < 5 || major == 5 && minor < 4) {
 		return fail("kernel", "Linux "+release, "use Linux 5.4 or newer")
@@ -71,7 +74,10 @@ func checkMemory() Finding {
 	if err := unix.Sysinfo(&info); err != nil {
 		return warn("memory", "cannot be read: "+err.Error(), "have 2 GiB or more")
 	}
-	total := info.Totalram * uint64(info.Unit)
+	return judgeMemory(info.Totalram * uint64(info.Unit))
+}
+
+func judgeMemory(total uint64) Finding {
 	detail := fmt.Sprintf("%d MiB", total>>20)
 	switch {
 	case total < memoryNeeded:

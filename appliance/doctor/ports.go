@@ -2,12 +2,15 @@ package doctor
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 func checkPorts(ports []Port) Finding {
@@ -18,7 +21,14 @@ func checkPorts(ports []Port) Finding {
 			_ = l.Close()
 			continue
 		}
-		taken = append(taken, fmt.Sprintf("port %d (%s) is held by %s", p.Number, p.For, Holder(p.Number)))
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			continue // only root may open it: checkRoot says so
+		case errors.Is(err, syscall.EADDRINUSE):
+			taken = append(taken, fmt.Sprintf("port %d (%s) is held by %s", p.Number, p.For, Holder(p.Number)))
+		default:
+			taken = append(taken, fmt.Sprintf("port %d (%s) cannot be opened: %v", p.Number, p.For, err))
+		}
 		fixes = append(fixes, p.Change)
 	}
 	if len(taken) == 0 {
