@@ -1,0 +1,181 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestCheckRoot(t *testing.T) {
+	expect(t, checkRoot(), Finding{"root", OK, "running as root", ""})
+	asNobody(t, func() {
+		expect(t, checkRoot(), Finding{"root", Fail, "not running as root", "run it with sudo: Kubernetes mounts volumes and sets up the network"})
+	})
+}
+
+func TestKernel(t *testing.T) {
+	for release, level := range map[string]Level{
+		"6.18.0": OK, "5.4.0-42-generic": OK, "5.10": OK, "10.0.1": OK, "not a version": OK,
+		"5.3.18": Fail, "4.19.0-26-amd64": Fail, "3.10.0-1160.el7.x86_64": Fail,
+	} {
+		want := Finding{"kernel", level, "Linux " + release, ""}
+		if level == Fail {
+			want.Fix = "use Linux 5.4 or newer"
+		}
+		expect(t, judgeKernel(release), want)
+	}
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := checkKernel(); got.Detail != "Linux "+strings.TrimSpace(string(b)) {
+		t.Errorf("found %+v on %s", got, b)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	expect(t, judgeMemory(512<<20), Finding{"memory", Fail, "512 MiB", "use a machine with 2 GiB or more"})
+	expect(t, judgeMemory(1<<30), Finding{"memory", Warn, "1024 MiB", "trainings may be killed; 2 GiB or more is better"})
+	expect(t, judgeMemory(2<<30-1), Finding{"memory", Warn, "2047 MiB", "trainings may be killed; 2 GiB or more is better"})
+	expect(t, judgeMemory(2<<30), Finding{"memory", OK, "2048 MiB", ""})
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kB uint64
+	if _, err := fmt.Sscanf(string(b), "MemTotal: %d kB", &kB); err != nil {
+		t.Fatal(err)
+	}
+	if got := checkMemory(); got.Detail != fmt.Sprintf("%d MiB", kB>>10) {
+		t.Errorf("found %+v with %d kB", got, kB)
+	}
+}
+
+func TestCheckCgroups(t *testing.T) {
+	const fix = "enable the cpu, memory and pids controllers (on a Raspberry Pi add `cgroup_memory=1 cgroup_enable=memory` to the kernel's command line; in a container delegate them)"
+	for _, c := range []struct {
+		v2   string   // cgroup.controllers
+		v1   []string // hierarchies
+		want Finding
+	}{
+		{"cpuset cpu io memory hugetlb pids rdma\n", nil, Finding{"cgroups", OK, "v2 with cpu, memory and pids", ""}},
+		{"cpuset cpu io pids\n", nil, Finding{"cgroups", Fail, "v2 without memory", fix}},
+		{"\n", nil, Finding{"cgroups", Fail, "v2 without cpu, memory, pids", fix}},
+		{"", []string{"cpu", "memory", "pids", "cpuset"}, Finding{"cgroups", OK, "v1 with cpu, memory and pids", ""}},
+		{"", []string{"cpu", "cpuset"}, Finding{"cgroups", Fail, "v1 without memory, pids", fix}},
+		{"", nil, Finding{"cgroups", Fail, "v1 without cpu, memory, pids", fix}},
+	} {
+		t.Run(c.want.Detail, func(t *testing.T) {
+			const root = "/sys/fs/cgroup"
+			mount(t, "tmpfs", root, "tmpfs", 0, "size=1m")
+			if c.v2 != "" {
+				if err := os.WriteFile(root+"/cgroup.controllers", []byte(c.v2), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, d := range c.v1 {
+				if err := os.Mkdir(filepath.Join(root, d), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			expect(t, checkCgroups(), c.want)
+		})
+	}
+}
+
+func TestCheckDisk(t *testing.T) {
+	const more = "free at least 2 GiB (images, volumes and artifacts), or choose another --data-dir"
+	for _, c := range []struct {
+		size  string
+		inUse bool
+		level Level
+		fix   string
+	}{
+		{"1g", false, Fail, more},
+		{"4g", false, Warn, "8 GiB or more leaves room for artifacts"},
+		{"16g", false, OK, ""},
+		{"256m", true, Warn, "free some space: trainings and uploads will fail"},
+		{"1g", true, OK, ""},
+	} {
+		t.Run(fmt.Sprint(c.size, " in use ", c.inUse), func(t *testing.T) {
+			disk := t.TempDir()
+			mount(t, "tmpfs", disk, "tmpfs", 0, "size="+c.size)
+			data := filepath.Join(disk, "not", "yet", "there")
+			if c.inUse {
+				if err := os.MkdirAll(filepath.Join(data, "k3s"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(data, "k3s", "kubeconfig.yaml"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := checkDisk(data)
+			if got.Level != c.level || got.Fix != c.fix {
+				t.Errorf("found %+v, expected %s with the fix %q", got, c.level, c.fix)
+			}
+			if !regexp.MustCompile(`^[0-9]+ MiB free for ` + regexp.QuoteMeta(data) + `$`).MatchString(got.Detail) {
+				t.Errorf("detail is %q", got.Detail)
+			}
+		})
+	}
+}
+
+func TestCheckMount(t *testing.T) {
+	expect(t, checkMount(), Finding{"mounts", OK, "allowed", ""})
+	asNobody(t, func() {
+		expect(t, checkMount(), Finding{"mounts", Fail, "mounting is not allowed: operation not permitted",
+			"in a container, run it privileged (LXC: features nesting=1; Docker: --privileged)"})
+	})
+	left, err := filepath.Glob(filepath.Join(os.TempDir(), "benchtop-doctor-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestCheckOverlay(t *testing.T) {
+	has := Finding{"overlayfs", OK, "the kernel has it", ""}
+	t.Run("listed", func(t *testing.T) {
+		cover(t, "/proc/filesystems", "nodev\tproc\nnodev\toverlay\n")
+		asNobody(t, func() { expect(t, checkOverlay(), has) })
+	})
+	t.Run("loaded at first use", func(t *testing.T) {
+		cover(t, "/proc/filesystems", "nodev\tproc\n")
+		// overlayfs does not stack on every file system; on tmpfs it does.
+		tmp := t.TempDir()
+		mount(t, "tmpfs", tmp, "tmpfs", 0, "size=1m")
+		t.Setenv("TMPDIR", tmp)
+		expect(t, checkOverlay(), has)
+	})
+	t.Run("absent", func(t *testing.T) {
+		cover(t, "/proc/filesystems", "nodev\tproc\n")
+		asNobody(t, func() {
+			expect(t, checkOverlay(), Finding{"overlayfs", Warn, "cannot be mounted: operation not permitted",
+				"containers will copy their images instead, which takes more disk; load the module overlay if you can"})
+		})
+	})
+}
+
+func TestCheckDNS(t *testing.T) {
+	const add = "pods will resolve names of the lab only; add a name server"
+	none := Finding{"dns", Warn, "no name server that pods could reach", add + " to /etc/resolv.conf if they need others"}
+	for content, want := range map[string]Finding{
+		"nameserver 192.168.1.1\n":                           {"dns", OK, "name server 192.168.1.1", ""},
+		"search lan\nnameserver 127.0.0.53\nnameserver ::1":  none,
+		"nameserver 127.0.0.53\nnameserver 2001:db8::1\n":    {"dns", OK, "name server 2001:db8::1", ""},
+		"# nameserver 192.168.1.1\nnameserver\nnameserver x": none,
+		"": none,
+	} {
+		t.Run("", func(t *testing.T) {
+			cover(t, "/etc/resolv.conf", content)
+			expect(t, checkDNS(), want)
+		})
+	}
+	t.Run("no file", func(t *testing.T) {
+		mount(t, "tmpfs", "/etc", "tmpfs", syscall.MS_RDONLY, "size=1m")
+		expect(t, checkDNS(), Finding{"dns", Warn, "there is no /etc/resolv.conf", add + " if they need others"})
+	})
+}

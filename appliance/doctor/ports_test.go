@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func self() string {
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("%s (process %d)", strings.TrimSpace(string(comm)), os.Getpid())
+}
+
+func TestHolder(t *testing.T) {
+	for _, c := range []struct{ network, addr string }{{"tcp4", "127.0.0.1:0"}, {"tcp", ":0"}, {"tcp6", "[::1]:0"}} {
+		port := listen(t, c.network, c.addr)
+		if got := Holder(port); got != self() {
+			t.Errorf("%s %s: port %d is held by %q, expected %q", c.network, c.addr, port, got, self())
+		}
+	}
+	if got := Holder(1); got != "an unknown process" {
+		t.Errorf("a port that nobody holds is held by %q", got)
+	}
+	// Another process: it inherits the listener, and ours is closed.
+	l, err := net.ListenTCP("tcp", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command("sleep", "60")
+	child.ExtraFiles = []*os.File{f}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = child.Process.Kill(); _ = child.Wait() })
+	port := l.Addr().(*net.TCPAddr).Port
+	f.Close()
+	l.Close()
+	if got, want := Holder(port), fmt.Sprintf("sleep (process %d)", child.Process.Pid); got != want {
+		t.Errorf("the port is held by %q, expected %q", got, want)
+	}
+	asNobody(t, func() {
+		if got := Holder(port); got != "a process that cannot be seen from here" {
+			t.Errorf("without rights the port is held by %q", got)
+		}
+	})
+}
+
+func TestCheckPorts(t *testing.T) {
+	held, other := listen(t, "tcp4", "127.0.0.1:0"), listen(t, "tcp", ":0")
+	ui := Port{held, "web UI", "set http_addr"}
+	s3 := Port{other, "S3", "set s3_addr"}
+	free := Port{80, "ingress HTTP", "set ingress.http_port"}
+	expect(t, checkPorts([]Port{free}), Finding{Check: "ports", Level: OK, Detail: "1 ports are free"})
+	expect(t, checkPorts([]Port{ui, free, s3}), Finding{Check: "ports", Level: Fail,
+		Detail: fmt.Sprintf("port %d (web UI) is held by %s; port %d (S3) is held by %s", held, self(), other, self()),
+		Fix:    "stop that program, or choose another port: set http_addr; set s3_addr"})
+	expect(t, checkPorts([]Port{{Number: 70000, For: "S3", Change: "set s3_addr"}}), Finding{Check: "ports", Level: Fail,
+		Detail: "port 70000 (S3) cannot be opened: listen tcp: address 70000: invalid port",
+		Fix:    "stop that program, or choose another port: set s3_addr"})
+	// Looking must not take the port.
+	listen(t, "tcp", ":80")
+	asNobody(t, func() {
+		expect(t, checkPorts([]Port{{443, "ingress HTTPS", ""}}), Finding{Check: "ports", Level: OK, Detail: "1 ports are free"})
+	})
+}
+
+func TestListenInode(t *testing.T) {
+	table := filepath.Join(t.TempDir(), "tcp")
+	const content = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 111 1 0000000000000000 20 4 30 10 -1
+   1: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 112 1 0000000000000000 20 4 30 10 -1
+   2: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 113 1 0000000000000000 100 0 0 10 0
+   3: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 114 1
+   4: 00000000:1F91 truncated
+`
+	if err := os.WriteFile(table, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for port, want := range map[int]string{8080: "113", 80: "114", 0xD431: "", 8081: "", 0x90: ""} {
+		if got := listenInode(table, port); got != want {
+			t.Errorf("port %d: inode %q, expected %q", port, got, want)
+		}
+	}
+	if got := listenInode(table+".none", 80); got != "" {
+		t.Errorf("a table that is not there has the inode %q", got)
+	}
+}
