@@ -1,9 +1,11 @@
 """The trainer and the server as processes, with their code laid out as in a pod."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import httpx
@@ -128,6 +130,8 @@ class Trainer:
         self.volume = volume
         self.s3 = s3
         self.mlflow_uri = mlflow_uri
+        # The registry is shared by all tests.
+        self.name = f"iris-{secrets.token_hex(4)}"
 
     def environment(self, dataset="iris", **env):
         return (
@@ -136,6 +140,8 @@ class Trainer:
             | {
                 "BENCHTOP_DATASET_VERSION": "1",
                 "BENCHTOP_MODEL_DIR": str(self.volume),
+                "BENCHTOP_EXPERIMENT": self.name,
+                "BENCHTOP_MODEL_NAME": self.name,
                 "BENCHTOP_WAIT_SECONDS": "20",
                 "AWS_ENDPOINT_URL_S3": self.s3.url,
                 "AWS_ACCESS_KEY_ID": self.s3.access_key,
@@ -155,6 +161,22 @@ class Trainer:
             text=True,
             cwd="/",
         )
+
+    def client(self):
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.mlflow_uri)
+
+    def runs(self):
+        """This trainer's runs, the newest first."""
+        client = self.client()
+        experiment = client.get_experiment_by_name(self.name)
+        return client.search_runs([experiment.experiment_id]) if experiment else []
+
+    def artifact(self, run_id, path):
+        """The bytes of a run's artifact."""
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(self.client().download_artifacts(run_id, path, folder)).read_bytes()
 
     def run(self, **env):
         """(exit code, output)."""

@@ -160,7 +160,7 @@ class App:
     async def _http_error(self, request, err):
         path = request.scope["path"]
         if err.status_code == 405:
-            allowed = err.headers.get("Allow", "")
+            allowed = ", ".join(sorted(err.headers.get("Allow", "").split(", ")))
             message = f"{request.method} is not allowed on {path}; allowed: {allowed}"
             return Json({"error": {"code": "method_not_allowed", "message": message}}, 405, headers=err.headers)
         message = f"there is no {path}; there are: {', '.join(sorted(self._routes))}"
