@@ -168,36 +168,38 @@ func (c ingressClient) do(ctx context.Context, method, deployment, path string, 
 	return resp.StatusCode, answer, nil
 }
 
-// readiness is what the lab's server says at /readyz.
-type readiness struct {
-	Ready        bool      `json:"ready"`
-	Model        string    `json:"model"`
-	Version      string    `json:"version"`
-	RunID        string    `json:"run_id"`
-	FeatureNames []string  `json:"feature_names"`
-	Classes      []string  `json:"classes"`
-	LoadedAt     time.Time `json:"loaded_at"`
-	Message      string    `json:"message"`
+// description is what the lab's server says of itself at its root.
+type description struct {
+	Ready bool `json:"ready"`
+	Model struct {
+		Name     string    `json:"name"`
+		Version  string    `json:"version"`
+		RunID    string    `json:"run_id"`
+		Created  time.Time `json:"created_at"`
+		Features []string  `json:"features"`
+		Classes  []string  `json:"classes"`
+	} `json:"model"`
 }
 
 // describe fills in what the server serves now.
 func (c ingressClient) describe(ctx context.Context, d *mlops.Deployment) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	status, answer, err := c.do(ctx, http.MethodGet, d.Name, "/readyz", nil)
+	status, answer, err := c.do(ctx, http.MethodGet, d.Name, "/", nil)
 	if err != nil {
 		return err
 	}
-	var r readiness
-	if err := json.Unmarshal(answer, &r); err != nil {
-		return fmt.Errorf("status %d from /readyz", status)
+	var s description
+	if err := json.Unmarshal(answer, &s); err != nil || status != http.StatusOK {
+		return fmt.Errorf("it answered with status %d", status)
 	}
-	d.Version, d.RunID, d.FeatureNames, d.Classes, d.LoadedAt = r.Version, r.RunID, r.FeatureNames, r.Classes, r.LoadedAt
-	if r.Model != "" {
-		d.Model = r.Model
+	m := s.Model
+	d.Version, d.RunID, d.FeatureNames, d.Classes, d.LoadedAt = m.Version, m.RunID, m.Features, m.Classes, m.Created
+	if m.Name != "" {
+		d.Model = m.Name
 	}
-	if status != http.StatusOK && d.Message == "" {
-		d.Message = r.Message
+	if !s.Ready && d.Message == "" {
+		d.Message = "no model has been loaded yet"
 	}
 	return nil
 }
