@@ -151,10 +151,10 @@ func (p *parser) operator() (Op, error) {
 		switch o := Op(t.text); o {
 		case Eq, Ne, Lt, Le, Gt, Ge:
 			return o, nil
-		case "<>":
-			return Ne, nil
 		case "==":
 			return "", bad("expected a comparison operator, found %s: write a single =", t)
+		case "<>":
+			return "", bad("expected a comparison operator, found %s: write !=", t)
 		}
 	case t.keyword("LIKE"):
 		return Like, nil
@@ -295,8 +295,11 @@ func join(ops []Op) string {
 	return strings.Join(s, ", ")
 }
 
-// clampStatus is how a logged model's status is spelled in filters.
-func clampStatus(s string) string {
+// fullStatus completes a logged model's status, which filters spell short.
+func fullStatus(s string) string {
+	if s == "FAILED" {
+		s = "UPLOAD_FAILED" // the client's word for it
+	}
 	if _, ok := wire.LoggedModelStatusNumber(s); ok {
 		return s
 	}

@@ -66,7 +66,7 @@ func lex(s string) ([]token, error) {
 			}
 			i += n
 			out = append(out, token{text, v, start})
-		case c >= '0' && c <= '9' || (c == '-' || c == '+' || c == '.') && i+1 < len(s):
+		case c >= '0' && c <= '9' || (c == '-' || c == '.') && i+1 < len(s):
 			for i < len(s) && (s[i] >= '0' && s[i] <= '9' || strings.IndexByte(".eE", s[i]) >= 0 ||
 				(s[i] == '-' || s[i] == '+') && (i == start || s[i-1] == 'e' || s[i-1] == 'E')) {
 				i++

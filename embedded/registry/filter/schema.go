@@ -115,7 +115,7 @@ func (s *Schema) resolve(name string) (field, error) {
 		}
 		f := field{entity: e, key: a.Name, kind: a.Kind, ops: ops}
 		if a.Name == "logged_model_status" {
-			f.canonical = clampStatus
+			f.canonical = fullStatus
 		}
 		return f, nil
 	}

@@ -46,7 +46,6 @@ var (
 			"name":                   {Name: "name", Ops: listOps},
 			"timestamp":              {Name: "last_updated_timestamp", NoFilter: true},
 			"last_updated_timestamp": {Name: "last_updated_timestamp", NoFilter: true},
-			"creation_timestamp":     {Name: "creation_timestamp", NoFilter: true},
 		},
 		Ops: map[Entity][]Op{Tag: stringOps},
 	}
@@ -82,7 +81,7 @@ var (
 			"last_updated_timestamp": {Name: "last_updated_timestamp", Kind: numberKind},
 		},
 		Ops:     map[Entity][]Op{Metric: numberOps, Param: stringOps, Tag: stringOps},
-		Ordered: []Entity{Metric, Param, Tag},
+		Ordered: []Entity{Metric},
 	}
 	Traces = &Schema{
 		Plain: Attribute,

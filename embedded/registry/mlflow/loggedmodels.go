@@ -48,7 +48,7 @@ func (s *server) loggedModels() {
 		ModelID string    `path:"model_id"`
 		Tags    []wire.KV `json:"tags"`
 	}) (any, error) {
-		return loggedModelAnswer(s.store.SetLoggedModelTags(ctx, q.ModelID, q.Tags))
+		return nil, s.store.SetLoggedModelTags(ctx, q.ModelID, q.Tags)
 	})
 	write(s, "DELETE logged-models/{model_id}/tags/{tag_key}", func(ctx context.Context, q *struct {
 		ModelID string `path:"model_id"`

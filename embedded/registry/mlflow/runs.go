@@ -19,7 +19,11 @@ func (s *server) runs() {
 		Tags         []wire.KV  `json:"tags"`
 	}) (any, error) {
 		run, err := s.store.CreateRun(ctx, store.NewRun{ExperimentID: q.ExperimentID, UserID: q.UserID, Name: q.RunName, StartTime: int64(q.StartTime), Tags: q.Tags})
-		return map[string]any{"run": run}, err
+		if err != nil {
+			return nil, err
+		}
+		// A run that has just begun has no outputs, not even an empty list.
+		return map[string]any{"run": map[string]any{"info": run.Info, "data": run.Data, "inputs": run.Inputs}}, nil
 	})
 	write(s, "POST runs/update", func(ctx context.Context, q *struct {
 		RunID   string      `json:"run_id"`

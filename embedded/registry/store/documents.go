@@ -137,9 +137,6 @@ func (s *Store) gather(ctx context.Context, ids []int64, byID map[int64]*wire.Ru
 		switch {
 		case run == nil:
 		case output:
-			if run.Outputs == nil {
-				run.Outputs = &wire.RunOutputs{}
-			}
 			run.Outputs.ModelOutputs = append(run.Outputs.ModelOutputs, wire.ModelOutput{ModelID: model, Step: step})
 		default:
 			run.Inputs.ModelInputs = append(run.Inputs.ModelInputs, wire.ModelInput{ModelID: model})

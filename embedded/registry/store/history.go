@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -16,6 +17,9 @@ const historyOrder = " ORDER BY step, timestamp, is_nan, value LIMIT ?"
 // all. token is where an earlier page ended; next is "" on the last page.
 func (s *Store) History(ctx context.Context, runID, key string, max int, token string) (ms []wire.Metric, next string, err error) {
 	series, err := s.series(ctx, runID, key)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return nil, "", nil // as MLflow: a run that is not there has no history
+	}
 	if err != nil || series == 0 {
 		return nil, "", err
 	}

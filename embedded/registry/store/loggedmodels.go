@@ -58,17 +58,10 @@ func (s *Store) CreateLoggedModel(ctx context.Context, n NewLoggedModel) (wire.L
 }
 
 func validateModelKVs(params, tags []wire.KV) error {
-	for _, p := range params {
-		if err := validateParam(p); err != nil {
-			return err
-		}
+	if err := cleanParams(params); err != nil {
+		return err
 	}
-	for _, kv := range tags {
-		if err := validateRunTag(kv); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cleanTags(tags)
 }
 
 func (t *tx) putModelParams(id int64, kvs []wire.KV) error {
@@ -120,22 +113,23 @@ func (s *Store) FinalizeLoggedModel(ctx context.Context, modelID, status string)
 	return s.LoggedModel(ctx, modelID, false)
 }
 
-// DeleteLoggedModel marks a model as deleted.
+// DeleteLoggedModel marks a model as deleted; once more is no error.
 func (s *Store) DeleteLoggedModel(ctx context.Context, modelID string) error {
-	return s.changeLoggedModel(ctx, modelID, func(t *tx, id int64) error {
-		return t.exec("UPDATE logged_models SET lifecycle = 'deleted' WHERE id = ?", id)
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.changes("UPDATE logged_models SET lifecycle = 'deleted', updated = ? WHERE model_id = ?", t.now, modelID)
+		if err == nil && n == 0 {
+			return notFound("there is no logged model with id %q", head(modelID))
+		}
+		return err
 	})
 }
 
 // SetLoggedModelTags sets tags of a model.
-func (s *Store) SetLoggedModelTags(ctx context.Context, modelID string, tags []wire.KV) (wire.LoggedModel, error) {
+func (s *Store) SetLoggedModelTags(ctx context.Context, modelID string, tags []wire.KV) error {
 	if err := validateModelKVs(nil, tags); err != nil {
-		return wire.LoggedModel{}, err
+		return err
 	}
-	if err := s.changeLoggedModel(ctx, modelID, func(t *tx, id int64) error { return t.putModelTags(id, tags) }); err != nil {
-		return wire.LoggedModel{}, err
-	}
-	return s.LoggedModel(ctx, modelID, false)
+	return s.changeLoggedModel(ctx, modelID, func(t *tx, id int64) error { return t.putModelTags(id, tags) })
 }
 
 // DeleteLoggedModelTag removes a tag of a model.
@@ -210,13 +204,12 @@ func (s *Store) loggedModels(ctx context.Context, where string, args ...any) ([]
 	return s.withMetrics(ctx, rows)
 }
 
-// withMetrics adds the latest metrics and the registrations to models.
+// withMetrics adds the metrics and the registrations to models.
 func (s *Store) withMetrics(ctx context.Context, rows []loggedModelRow) ([]wire.LoggedModel, error) {
 	out := make([]wire.LoggedModel, 0, len(rows))
 	for _, row := range rows {
-		err := s.rows(ctx, `SELECT x.key, x.value, x.is_nan, x.timestamp, x.step, x.dataset_name, x.dataset_digest, r.run_id FROM (
-				SELECT *, row_number() OVER (PARTITION BY key, run, dataset_name, dataset_digest ORDER BY step DESC, timestamp DESC) AS nth FROM logged_model_metrics WHERE model = ?
-			) x JOIN runs r ON r.id = x.run WHERE x.nth = 1 ORDER BY x.key, x.run, x.dataset_name`, func(r *sql.Rows) error {
+		err := s.rows(ctx, `SELECT x.key, x.value, x.is_nan, x.timestamp, x.step, x.dataset_name, x.dataset_digest, r.run_id
+			FROM logged_model_metrics x JOIN runs r ON r.id = x.run WHERE x.model = ? ORDER BY x.key, x.run, x.dataset_name, x.step, x.timestamp`, func(r *sql.Rows) error {
 			m := wire.Metric{ModelID: row.m.Info.ModelID}
 			var isNaN bool
 			if err := r.Scan(&m.Key, &m.Value, &isNaN, &m.Timestamp, &m.Step, &m.DatasetName, &m.DatasetDigest, &m.RunID); err != nil {

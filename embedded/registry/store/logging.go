@@ -61,22 +61,17 @@ func (b Batch) validate() error {
 			return invalid("metric %q: the timestamp %d is before 1970: expected milliseconds since the epoch", m.Key, m.Timestamp)
 		}
 	}
-	seen := make(map[string]string, len(b.Params))
+	if err := cleanParams(b.Params); err != nil {
+		return err
+	}
+	seen := make(map[string]bool, len(b.Params))
 	for _, p := range b.Params {
-		if err := validateParam(p); err != nil {
-			return err
+		if seen[p.Key] {
+			return invalid("param %q appears twice in the batch: send each param once", p.Key)
 		}
-		if v, ok := seen[p.Key]; ok && v != p.Value {
-			return invalid("param %q appears twice in the batch, with different values: params cannot change", p.Key)
-		}
-		seen[p.Key] = p.Value
+		seen[p.Key] = true
 	}
-	for _, t := range b.Tags {
-		if err := validateRunTag(t); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cleanTags(b.Tags)
 }
 
 // putParam writes a param once; the same value again is no error.

@@ -35,10 +35,10 @@ func newID() string {
 // CreateRun starts a run. A run without a name gets one.
 func (s *Store) CreateRun(ctx context.Context, n NewRun) (*wire.Run, error) {
 	tagName := ""
+	if err := cleanTags(n.Tags); err != nil {
+		return nil, err
+	}
 	for _, t := range n.Tags {
-		if err := validateRunTag(t); err != nil {
-			return nil, err
-		}
 		if t.Key == tagRunName {
 			tagName = t.Value
 		}
@@ -228,7 +228,8 @@ func (t *tx) putTag(r *runRow, kv wire.KV) error {
 
 // SetTag sets a tag of a run.
 func (s *Store) SetTag(ctx context.Context, runID string, kv wire.KV) error {
-	if err := validateRunTag(kv); err != nil {
+	kvs := []wire.KV{kv}
+	if err := cleanTags(kvs); err != nil {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
@@ -236,7 +237,7 @@ func (s *Store) SetTag(ctx context.Context, runID string, kv wire.KV) error {
 		if err != nil {
 			return err
 		}
-		return t.putTag(r, kv)
+		return t.putTag(r, kvs[0])
 	})
 }
 

@@ -150,7 +150,7 @@ func loggedModelOrder(orders []ModelOrder, from *clause) ([]sortCol, error) {
 		switch alias := fmt.Sprintf("o%d", i); key.Entity {
 		case filter.Attribute:
 			cols = append(cols, sortCol{loggedModelAttrs[key.Key], desc})
-		case filter.Metric:
+		default:
 			inner := clause{"SELECT model, max(is_nan) AS is_nan, max(value) AS value FROM (SELECT x.*, rank() OVER (PARTITION BY x.model ORDER BY x.timestamp DESC, x.step DESC) AS nth FROM logged_model_metrics x WHERE x.key = ?", []any{key.Key}}
 			if o.DatasetName != "" {
 				inner.add(" AND x.dataset_name = ?", o.DatasetName)
@@ -160,13 +160,6 @@ func loggedModelOrder(orders []ModelOrder, from *clause) ([]sortCol, error) {
 			}
 			from.add("LEFT JOIN ("+inner.sql+") WHERE nth = 1 GROUP BY model) "+alias+" ON "+alias+".model = l.id ", inner.args...)
 			cols = append(cols, sortCol{"coalesce(" + alias + ".is_nan, 2)", false}, sortCol{"iif(" + alias + ".is_nan, NULL, " + alias + ".value)", desc})
-		default:
-			table := "logged_model_params"
-			if key.Entity == filter.Tag {
-				table = "logged_model_tags"
-			}
-			from.add("LEFT JOIN "+table+" "+alias+" ON "+alias+".model = l.id AND "+alias+".key = ? ", key.Key)
-			cols = append(cols, sortCol{"(" + alias + ".value IS NULL)", false}, sortCol{alias + ".value", desc})
 		}
 	}
 	return append(cols, sortCol{"l.created", true}, sortCol{"l.model_id", false}), nil

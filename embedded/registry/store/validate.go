@@ -45,18 +45,23 @@ func validateLength(what, value string, max int) error {
 	return nil
 }
 
-func validateParam(p wire.KV) error {
-	if err := validateKey("param", p.Key); err != nil {
-		return err
-	}
-	return validateLength("param "+strconv.Quote(p.Key), p.Value, wire.MaxParamValue)
-}
+// cleanParams checks params and cuts values that are too long, as MLflow's
+// server does: autologging sends whole pipelines as values and must not fail.
+func cleanParams(kvs []wire.KV) error { return clean("param", kvs, wire.MaxParamValue) }
 
-func validateRunTag(t wire.KV) error {
-	if err := validateKey("tag", t.Key); err != nil {
-		return err
+// cleanTags is cleanParams for the tags of runs and logged models.
+func cleanTags(kvs []wire.KV) error { return clean("tag", kvs, wire.MaxTagValue) }
+
+func clean(what string, kvs []wire.KV, max int) error {
+	for i := range kvs {
+		if err := validateKey(what, kvs[i].Key); err != nil {
+			return err
+		}
+		if v := kvs[i].Value; len(v) > max && utf8.RuneCountInString(v) > max {
+			kvs[i].Value = string([]rune(v)[:max])
+		}
 	}
-	return validateLength("tag "+strconv.Quote(t.Key), t.Value, wire.MaxTagValue)
+	return nil
 }
 
 // head shortens what a user sent for an error message.

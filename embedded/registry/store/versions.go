@@ -40,6 +40,9 @@ func (s *Store) CreateModelVersion(ctx context.Context, n NewVersion) (wire.Mode
 			return wire.ModelVersion{}, err
 		}
 	}
+	if err := s.checkSource(ctx, &n); err != nil {
+		return wire.ModelVersion{}, err
+	}
 	location, err := s.resolveSource(ctx, n.Source)
 	if err != nil {
 		return wire.ModelVersion{}, err

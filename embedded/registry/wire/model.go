@@ -60,7 +60,7 @@ type LoggedModelInfo struct {
 	ArtifactURI   string         `json:"artifact_uri"`
 	Status        string         `json:"status"`
 	StatusMessage string         `json:"status_message,omitempty"`
-	ModelType     string         `json:"model_type,omitempty"`
+	ModelType     string         `json:"model_type"`
 	SourceRunID   string         `json:"source_run_id,omitempty"`
 	Tags          []KV           `json:"tags,omitempty"`
 	Registrations []Registration `json:"registrations,omitempty"`

@@ -25,10 +25,10 @@ type Experiment struct {
 
 // Run is one run with everything that searches return.
 type Run struct {
-	Info    RunInfo     `json:"info"`
-	Data    RunData     `json:"data"`
-	Inputs  RunInputs   `json:"inputs"`
-	Outputs *RunOutputs `json:"outputs,omitempty"`
+	Info    RunInfo    `json:"info"`
+	Data    RunData    `json:"data"`
+	Inputs  RunInputs  `json:"inputs"`
+	Outputs RunOutputs `json:"outputs"`
 }
 
 // RunInfo is a run without what it logged.
