@@ -32,11 +32,12 @@ type Image struct {
 // Bin is one program for the host, stored under bin/<Name>.
 type Bin struct {
 	// Name is the path below the directory that programs are installed in, for example runc or aux/iptables-nft.
-	Name    string `json:"name"`
-	Version string `json:"version"`
-	Recipe  string `json:"recipe"`
-	SHA256  string `json:"sha256"`
-	Size    int64  `json:"size"` // bytes, uncompressed
+	Name      string `json:"name"`
+	Component string `json:"component"` // the recipe that made it, for example cni-plugins
+	Version   string `json:"version"`   // the component's
+	Recipe    string `json:"recipe"`
+	SHA256    string `json:"sha256"`
+	Size      int64  `json:"size"` // bytes, uncompressed
 	// Links are further names, in the same directory, under which the program behaves differently: symbolic links.
 	Links []string `json:"links,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -129,7 +130,43 @@ func TestBuildRemovesLeftovers(t *testing.T) {
 	if _, err := os.Stat(old); !os.IsNotExist(err) {
 		t.Errorf("an image that no recipe makes is still there (%v)", err)
 	}
+	if _, err := os.Stat(filepath.Join(out, "images/hello.tar")); !os.IsNotExist(err) {
+		t.Errorf("so is the image whose recipe is gone (%v)", err)
+	}
 	if err := b.buildBundle([]*Recipe{recipeDir(t, nil)}, out, []string{"traefic"}); err == nil || !strings.Contains(err.Error(), `"traefic"; there are: example`) {
 		t.Errorf("-only with an unknown name: error %v", err)
+	}
+}
+
+func TestBuildOnly(t *testing.T) {
+	b := newBuilder(t.TempDir(), t.TempDir(), io.Discard)
+	one, two := recipeDir(t, nil), recipeDir(t, nil)
+	one.Name, two.Name = "one", "two"
+	two.Steps = []Step{{Files: &FilesStep{Text: map[string][]string{"other": {"other"}}}}}
+	two.Links = nil
+	out := t.TempDir()
+	if err := b.buildBundle([]*Recipe{one, two}, out, nil); err != nil {
+		t.Fatal(err)
+	}
+	before, err := readIndex(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The recipe of two changes, but only one is asked for: two stays as it was.
+	overwrite(t, filepath.Join(two.Dir, "go.sum"), "changed")
+	var log bytes.Buffer
+	b.Log, b.Fresh = &log, true
+	if err := b.buildBundle([]*Recipe{one, two}, out, []string{"one"}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := readIndex(out)
+	if err != nil || !reflect.DeepEqual(before, after) {
+		t.Errorf("the index is %+v (%v), expected %+v", after, err, before)
+	}
+	if strings.Contains(log.String(), "two") || !strings.Contains(log.String(), "building one") {
+		t.Errorf("built: %s", log.String())
+	}
+	if _, err := os.Stat(filepath.Join(out, "bin/other")); err != nil {
+		t.Errorf("the other component's program is gone: %v", err)
 	}
 }

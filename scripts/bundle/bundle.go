@@ -12,8 +12,8 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/images"
 )
 
-// buildBundle makes every component and lays them out in out as the binary will hold them. With only, the named
-// components alone are (re)built; the index then still lists those that out already has.
+// buildBundle makes every component and lays them out in out as the binary will hold them. With only, nothing but the
+// named components is built; of the others out keeps what it has.
 func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) error {
 	for _, name := range only {
 		if !slices.ContainsFunc(recipes, func(r *Recipe) bool { return r.Name == name }) {
@@ -21,26 +21,26 @@ func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) erro
 		}
 	}
 	idx := images.Index{Arch: b.Arch, Images: []images.Image{}, Bins: []images.Bin{}}
-	keep := map[string]bool{images.IndexFile: true}
 	for _, r := range recipes {
-		var e *Entry
-		var err error
 		if len(only) > 0 && !slices.Contains(only, r.Name) {
-			if e, err = b.cached(r); err == nil && e == nil {
-				continue
-			}
-		} else {
-			e, err = b.component(r)
+			continue
 		}
+		e, err := b.component(r)
 		if err != nil {
 			return err
 		}
-		if err := place(e, r, out, &idx, keep); err != nil {
+		if err := place(e, r, out, &idx); err != nil {
 			return fmt.Errorf("lay out %s: %w", r.Name, err)
 		}
 	}
+	if len(only) > 0 {
+		if old, err := readIndex(out); err == nil && old.Arch == b.Arch {
+			keepOthers(&idx, old, recipes, only)
+		}
+	}
+	slices.SortFunc(idx.Images, func(a, c images.Image) int { return strings.Compare(a.Name, c.Name) })
 	slices.SortFunc(idx.Bins, func(a, c images.Bin) int { return strings.Compare(a.Name, c.Name) })
-	if err := removeOthers(out, keep); err != nil {
+	if err := removeOthers(out, idx); err != nil {
 		return err
 	}
 	data, err := json.MarshalIndent(idx, "", "  ")
@@ -50,27 +50,34 @@ func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) erro
 	return replaceFile(filepath.Join(out, images.IndexFile), append(data, '\n'))
 }
 
-// cached returns the component if the cache has it, nil otherwise.
-func (b *Builder) cached(r *Recipe) (*Entry, error) {
-	key, err := b.key(r)
-	if err != nil {
-		return nil, err
+// keepOthers takes over what old lists of components that were not to be built.
+func keepOthers(idx *images.Index, old images.Index, recipes []*Recipe, only []string) {
+	keep := func(name string) bool {
+		return slices.Contains(recipeNames(recipes), name) && !slices.Contains(only, name)
 	}
-	return b.Cache.get(key), nil
+	for _, img := range old.Images {
+		if keep(img.Name) {
+			idx.Images = append(idx.Images, img)
+		}
+	}
+	for _, bin := range old.Bins {
+		if keep(bin.Component) {
+			idx.Bins = append(idx.Bins, bin)
+		}
+	}
 }
 
-func place(e *Entry, r *Recipe, out string, idx *images.Index, keep map[string]bool) error {
+func place(e *Entry, r *Recipe, out string, idx *images.Index) error {
 	for _, f := range e.Meta.Files {
 		name, mode := images.BinDir+f.Name, os.FileMode(0o755)
 		if r.Kind == kindImage {
 			name, mode = images.ImageDir+f.Name, 0o644
 		}
-		keep[name] = true
 		if err := placeFile(filepath.Join(e.Dir, f.Name), filepath.Join(out, name), f, mode); err != nil {
 			return err
 		}
 		if r.Kind == kindBin {
-			idx.Bins = append(idx.Bins, images.Bin{Name: f.Name, Version: r.Version, Recipe: e.Meta.Key, SHA256: f.SHA256, Size: f.Size, Links: f.Links})
+			idx.Bins = append(idx.Bins, images.Bin{Name: f.Name, Component: r.Name, Version: r.Version, Recipe: e.Meta.Key, SHA256: f.SHA256, Size: f.Size, Links: f.Links})
 			continue
 		}
 		idx.Images = append(idx.Images, images.Image{Name: r.Name, Version: r.Version, Ref: imageRef(r, e.Meta.Key), Digest: e.Meta.Digest,
@@ -108,7 +115,14 @@ func placeFile(from, to string, f MetaFile, mode os.FileMode) error {
 }
 
 // removeOthers deletes what an earlier build left in the bundle's folders.
-func removeOthers(out string, keep map[string]bool) error {
+func removeOthers(out string, idx images.Index) error {
+	keep := map[string]bool{}
+	for _, img := range idx.Images {
+		keep[images.ImageDir+img.Name+".tar"] = true
+	}
+	for _, bin := range idx.Bins {
+		keep[images.BinDir+bin.Name] = true
+	}
 	for _, dir := range []string{images.ImageDir, images.BinDir} {
 		err := filepath.Walk(filepath.Join(out, dir), func(path string, st os.FileInfo, err error) error {
 			if os.IsNotExist(err) {

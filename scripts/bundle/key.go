@@ -13,14 +13,14 @@ import (
 
 // formatVersion is part of every key. Raise it when the builder comes to write other bytes from the same recipe;
 // TestImageBytes fails when that happens.
-const formatVersion = 1
+const formatVersion = 2
 
 // key hashes everything that determines a component: the files of its folder, the target architecture, and what its
 // steps bring in from outside (compilers, the versions of modules). Two machines with the same key make the same
 // bytes, so a result found under a key needs no building.
 func (b *Builder) key(r *Recipe) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "format %d\narch %s\n", formatVersion, b.Arch)
+	fmt.Fprintf(h, "format %d\nname %s\narch %s\n", formatVersion, r.Name, b.Arch)
 	if err := hashDir(h, r.Dir, b.Arch); err != nil {
 		return "", fmt.Errorf("hash recipe %s: %w", r.Name, err)
 	}

@@ -34,7 +34,7 @@ var stickyDirs = map[string]bool{"tmp": true, "var/tmp": true}
 func writeLayer(w io.Writer, stage string) (Layer, error) {
 	blob := newDigester(w)
 	// Blocks are compressed in parallel but written in order: the result does not depend on the number of CPUs.
-	zw, err := zstd.NewWriter(blob, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(8<<20), zstd.WithEncoderConcurrency(2))
+	zw, err := zstd.NewWriter(blob, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(32<<20), zstd.WithEncoderConcurrency(2))
 	if err != nil {
 		return Layer{}, err
 	}

@@ -64,13 +64,21 @@ func reportSize(w io.Writer, file string, compress bool) error {
 	for _, img := range b.Images() {
 		raw[images.ImageDir+img.Name+".tar"] = img.Unpacked
 	}
+	type weight struct{ raw, packed int64 }
+	parts := map[string]weight{}
 	for _, zf := range zr.File {
 		size := raw[zf.Name]
 		if size == 0 {
 			size = int64(zf.UncompressedSize64)
 		}
-		packed := megabytes(int64(zf.CompressedSize64))
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t\n", strings.TrimSuffix(zf.Name, ".tar"), megabytes(size), packed, packed)
+		// Folders of many small files count as one part.
+		name := strings.Join(strings.SplitN(zf.Name, "/", 4)[:min(2, strings.Count(zf.Name, "/")+1)], "/")
+		w := parts[name]
+		parts[name] = weight{w.raw + size, w.packed + int64(zf.CompressedSize64)}
+	}
+	for _, name := range sortedKeys(parts) {
+		packed := megabytes(parts[name].packed)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t\n", strings.TrimSuffix(name, ".tar"), megabytes(parts[name].raw), packed, packed)
 	}
 	fmt.Fprintf(tw, "total\t\t%s\t%s\t\n", megabytes(st.Size()), totalDownload(compress, download))
 	fmt.Fprintf(tw, "target\t\t%s\t%s\t\n", megabytes(targetDisk), megabytes(targetDownload))

@@ -75,6 +75,9 @@ func (s *GoStep) run(b *Builder, r *Recipe, stage string) error {
 		if err := b.run(s.env(b), dir, "go", append(args[:len(args):len(args)], "-o", file, s.Programs[out])...); err != nil {
 			return err
 		}
+		if err := b.addLicenses(s.env(b), dir, stage, out); err != nil {
+			return err
+		}
 	}
 	return nil
 }
