@@ -3,7 +3,8 @@
 #
 # Makes what it needs once, outside the tree, in ${BENCHTOP_CACHE:-~/.cache/benchtop}: a virtual environment from
 # requirements.lock, and, unless BENCHTOP_TEST_S3 names an S3 endpoint (http://<access key>:<secret key>@host:port),
-# a MinIO server built from the main module's pins. Needs python3.11 (with venv) and go.
+# a MinIO server built from the main module's pins. BENCHTOP_TEST_MLFLOW names another registry than the real MLflow
+# server that the tests start (http://<user>:<password>@host:port). Needs python3.11 (with venv) and go.
 set -eu
 cd "$(dirname "$0")"
 cache=${BENCHTOP_CACHE:-$HOME/.cache/benchtop}

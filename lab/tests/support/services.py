@@ -139,7 +139,12 @@ def put_dataset(endpoint, name, raw):
 def mlflow(folder):
     given = os.environ.get("BENCHTOP_TEST_MLFLOW")
     if given:
-        yield given.rstrip("/")
+        address = urlsplit(given)
+        if address.username:
+            # Clients take credentials from their environment: the tests' own, and the trainer's, which inherits these.
+            os.environ["MLFLOW_TRACKING_USERNAME"] = address.username
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = address.password
+        yield f"{address.scheme}://{address.hostname}:{address.port}"
         return
     port = free_port()
     uri = f"http://127.0.0.1:{port}"

@@ -137,6 +137,7 @@ class Trainer:
         return (
             base_env(self.volume.parent)
             | versions.environment(dataset)
+            | {k: os.environ[k] for k in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD") if k in os.environ}
             | {
                 "BENCHTOP_DATASET_VERSION": "1",
                 "BENCHTOP_MODEL_DIR": str(self.volume),
