@@ -76,6 +76,9 @@ func (b *bucket) Put(ctx context.Context, key string, r io.Reader, size int64, c
 	if err != nil {
 		return mlops.ObjectInfo{}, err
 	}
+	if err := b.unit.room(max(size, 0)); err != nil {
+		return mlops.ObjectInfo{}, b.failure("put", key, err)
+	}
 	opts := miniogo.PutObjectOptions{ContentType: contentType}
 	if size < 0 {
 		head, err := io.ReadAll(io.LimitReader(r, peekSize))

@@ -18,7 +18,14 @@ func (b *bucket) failure(verb, key string, err error) error {
 	say := func(code mlops.Code, format string, args ...any) error {
 		return &mlops.Error{Code: code, Message: at + ": " + fmt.Sprintf(format, args...), Err: err}
 	}
+	var full *mlops.Error
+	if errors.As(err, &full) { // see room
+		return &mlops.Error{Code: full.Code, Message: at + ": " + full.Message}
+	}
 	res := miniogo.ToErrorResponse(err)
+	if noRoom := b.unit.room(0); noRoom != nil && res.Code == "InternalError" {
+		return &mlops.Error{Code: mlops.Unavailable, Message: at + ": " + mlops.MessageOf(noRoom), Err: err}
+	}
 	switch res.Code {
 	case "NoSuchKey", "NoSuchVersion":
 		return say(mlops.NotFound, "no such object")
@@ -30,7 +37,7 @@ func (b *bucket) failure(verb, key string, err error) error {
 		return say(mlops.Invalid, "the parts do not fit together (%s): every part but the last needs at least 5 MiB, and its ETag as the upload returned it", res.Code)
 	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch":
 		return say(mlops.Denied, "access denied")
-	case "XMinioStorageFull", "InsufficientStorage":
+	case codeFull:
 		return say(mlops.Unavailable, "the disk is full: free some space, or delete objects")
 	case "InvalidArgument", "XMinioInvalidObjectName", "XMinioInvalidResourceName", "KeyTooLongError", "InvalidBucketName", "EntityTooLarge", "XMinioObjectExistsAsDirectory", "XMinioParentIsObject":
 		return say(mlops.Invalid, "%s", res.Message)

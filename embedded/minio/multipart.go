@@ -30,6 +30,9 @@ func (b *bucket) CreateMultipart(ctx context.Context, key string, n int) (string
 	if err != nil {
 		return "", nil, err
 	}
+	if err := b.unit.room(0); err != nil {
+		return "", nil, b.failure("start upload of", key, err)
+	}
 	signer, err := b.signer()
 	if err != nil {
 		return "", nil, err

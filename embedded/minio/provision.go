@@ -2,9 +2,13 @@ package minio
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"reflect"
+	"sort"
 	"strings"
 	"time"
 
@@ -21,7 +25,7 @@ const region = "us-east-1"
 
 // provision makes buckets, policies and users be what the configuration says.
 // It can be repeated.
-func (u *Unit) provision(ctx context.Context, p *process) error {
+func (u *Unit) provision(ctx context.Context, p *process, log *slog.Logger) error {
 	creds := credentials.NewStaticV4(u.cfg.RootUser, u.cfg.RootPassword, "")
 	s3, err := miniogo.New(p.loopback, &miniogo.Options{Creds: creds, Transport: loopbackTransport, Region: region, MaxRetries: 1})
 	if err != nil {
@@ -46,7 +50,7 @@ func (u *Unit) provision(ctx context.Context, p *process) error {
 			return err
 		}
 	}
-	return u.provisionUsers(ctx, p, adm, users)
+	return u.provisionUsers(ctx, p, adm, log, users)
 }
 
 // retry repeats do while MinIO says that it is not ready yet.
@@ -68,14 +72,27 @@ func (p *process) retry(ctx context.Context, what string, do func() error) error
 	}
 }
 
+// errorCode is the code in an answer of S3 or of the admin API.
+func errorCode(err error) string {
+	var s3Err miniogo.ErrorResponse
+	var adminErr madmin.ErrorResponse
+	switch {
+	case errors.As(err, &s3Err):
+		return s3Err.Code
+	case errors.As(err, &adminErr):
+		return adminErr.Code
+	}
+	return ""
+}
+
+func storageFull(err error) bool { return errorCode(err) == codeFull }
+
+// codeFull is what MinIO calls a full disk.
+const codeFull = "XMinioStorageFull"
+
 // notYet reports whether err means that MinIO is still starting.
 func notYet(err error) bool {
-	code := miniogo.ToErrorResponse(err).Code
-	var adminErr madmin.ErrorResponse
-	if errors.As(err, &adminErr) {
-		code = adminErr.Code
-	}
-	switch code {
+	switch errorCode(err) {
 	case "XMinioServerNotInitialized", "XMinioIAMNotInitialized", "ServiceUnavailable", "SlowDown", "SlowDownRead", "SlowDownWrite", "InternalError":
 		return true
 	}
@@ -104,38 +121,28 @@ func makeBucket(ctx context.Context, s3 *miniogo.Client, b Bucket) error {
 
 // provisionUsers makes the users in MinIO be exactly those configured, plus a
 // keeper per bucket. Nobody else can make users: the root key stays here.
-func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.AdminClient, have map[string]madmin.UserInfo) error {
-	want := append([]User(nil), u.cfg.Users...)
-	for _, b := range u.cfg.Buckets {
-		want = append(want, keeper(b.Name, u.cfg.RootPassword))
-	}
+// What is right already is not written again, so that a start needs no room
+// on the disk.
+func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.AdminClient, log *slog.Logger, have map[string]madmin.UserInfo) error {
 	policies, err := adm.ListCannedPolicies(ctx)
 	if err != nil {
 		return fmt.Errorf("list policies: %w", err)
 	}
+	want := append([]User(nil), u.cfg.Users...)
+	for _, b := range u.cfg.Buckets {
+		want = append(want, keeper(b.Name, u.cfg.RootPassword))
+	}
 	keep, keepPolicy := map[string]bool{}, map[string]bool{}
 	for _, usr := range want {
-		keep[usr.AccessKey] = true
-		doc, err := usr.document()
+		keep[usr.AccessKey], keepPolicy[usr.policyName()] = true, true
+		info, exists := have[usr.AccessKey]
+		err := p.retry(ctx, "set up user "+usr.Name, func() error { return usr.provision(ctx, p, adm, policies, info) })
+		if storageFull(err) && exists {
+			log.Error("the disk is full: an object store user keeps the rights and the key it had", "user", usr.Name, "err", err)
+			continue
+		}
 		if err != nil {
 			return err
-		}
-		policy := ""
-		if doc != nil {
-			policy = usr.policyName()
-			keepPolicy[policy] = true
-			if err := p.retry(ctx, "set policy "+policy, func() error { return adm.AddCannedPolicy(ctx, policy, doc) }); err != nil {
-				return err
-			}
-		}
-		// A secret cannot be read back and compared, so it is set each time.
-		if err := p.retry(ctx, "set user "+usr.Name, func() error { return adm.AddUser(ctx, usr.AccessKey, usr.SecretKey) }); err != nil {
-			return err
-		}
-		if have[usr.AccessKey].PolicyName != policy {
-			if err := setPolicy(ctx, adm, usr.AccessKey, have[usr.AccessKey].PolicyName, policy); err != nil {
-				return fmt.Errorf("give user %s its policy: %w", usr.Name, err)
-			}
 		}
 	}
 	for key := range have {
@@ -155,11 +162,59 @@ func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.Admin
 	return nil
 }
 
+// provision brings one user up to date; info is what MinIO knows of it.
+func (usr User) provision(ctx context.Context, p *process, adm *madmin.AdminClient, policies map[string]json.RawMessage, info madmin.UserInfo) error {
+	doc, err := usr.document()
+	if err != nil {
+		return err
+	}
+	policy := ""
+	if doc != nil {
+		policy = usr.policyName()
+		if !sameJSON(policies[policy], doc) {
+			if err := adm.AddCannedPolicy(ctx, policy, doc); err != nil {
+				return fmt.Errorf("add policy %s: %w", policy, err)
+			}
+		}
+	}
+	known, err := usr.known(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !known {
+		if err := adm.AddUser(ctx, usr.AccessKey, usr.SecretKey); err != nil {
+			return fmt.Errorf("set key: %w", err)
+		}
+	}
+	if info.PolicyName == policy {
+		return nil
+	}
+	return setPolicy(ctx, adm, usr.AccessKey, info.PolicyName, policy)
+}
+
+// known reports whether the user's key works already. A secret cannot be read
+// back, but it can be tried.
+func (usr User) known(ctx context.Context, p *process) (bool, error) {
+	s3, err := miniogo.New(p.loopback, &miniogo.Options{Creds: credentials.NewStaticV4(usr.AccessKey, usr.SecretKey, ""),
+		Transport: loopbackTransport, Region: region, MaxRetries: 1})
+	if err != nil {
+		return false, fmt.Errorf("make an S3 client: %w", err)
+	}
+	_, err = s3.ListBuckets(ctx)
+	switch code := miniogo.ToErrorResponse(err).Code; {
+	case err == nil, code == "AccessDenied":
+		return true, nil
+	case code == "InvalidAccessKeyId", code == "SignatureDoesNotMatch":
+		return false, nil
+	}
+	return false, fmt.Errorf("try key: %w", err)
+}
+
 // setPolicy replaces the policies had of a user by the one it should have.
 func setPolicy(ctx context.Context, adm *madmin.AdminClient, key, had, policy string) error {
 	if policy != "" {
 		if _, err := adm.AttachPolicy(ctx, madmin.PolicyAssociationReq{Policies: []string{policy}, User: key}); err != nil {
-			return fmt.Errorf("attach %s: %w", policy, err)
+			return fmt.Errorf("attach policy %s: %w", policy, err)
 		}
 	}
 	for _, old := range strings.Split(had, ",") {
@@ -167,8 +222,35 @@ func setPolicy(ctx context.Context, adm *madmin.AdminClient, key, had, policy st
 			continue
 		}
 		if _, err := adm.DetachPolicy(ctx, madmin.PolicyAssociationReq{Policies: []string{old}, User: key}); err != nil {
-			return fmt.Errorf("detach %s: %w", old, err)
+			return fmt.Errorf("detach policy %s: %w", old, err)
 		}
 	}
 	return nil
+}
+
+// sameJSON compares policies. MinIO keeps actions and resources as sets, so
+// their order carries no meaning.
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(sorted(x), sorted(y))
+}
+
+// sorted returns v with every list of strings in it sorted.
+func sorted(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = sorted(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = sorted(v[i])
+		}
+		sort.SliceStable(v, func(i, j int) bool {
+			a, ok := v[i].(string)
+			b, ok2 := v[j].(string)
+			return ok && ok2 && a < b
+		})
+	}
+	return v
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // proxy is the public side of the object store. It passes on what belongs to
@@ -19,12 +21,13 @@ import (
 // which is ours, and everything in it trusts the root key.
 type proxy struct {
 	log     *slog.Logger
+	room    func(n int64) error    // whether n more bytes may be written
 	backend atomic.Pointer[string] // host:port, nil until MinIO is ready
 	rp      *httputil.ReverseProxy
 }
 
-func newProxy(log *slog.Logger) *proxy {
-	p := &proxy{log: log}
+func newProxy(log *slog.Logger, room func(int64) error) *proxy {
+	p := &proxy{log: log, room: room}
 	p.rp = &httputil.ReverseProxy{
 		Rewrite: p.rewrite,
 		Transport: &http.Transport{
@@ -62,7 +65,23 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, http.StatusServiceUnavailable, "ServiceUnavailable", "The object store is starting. Please try again.")
 		return
 	}
+	if writes(r) {
+		if err := p.room(max(r.ContentLength, 0)); err != nil {
+			refuse(w, r, http.StatusInsufficientStorage, codeFull, mlops.MessageOf(err))
+			return
+		}
+	}
 	p.rp.ServeHTTP(w, r)
+}
+
+// writes reports whether the request makes the store grow. Deleting many
+// objects and completing an upload, both POST, must work on a full disk.
+func writes(r *http.Request) bool {
+	if r.Method == http.MethodPut {
+		return true
+	}
+	q := r.URL.Query()
+	return r.Method == http.MethodPost && !q.Has("delete") && !q.Has("uploadId")
 }
 
 // failed answers when MinIO did not.

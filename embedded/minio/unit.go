@@ -57,7 +57,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	if err != nil {
 		return err
 	}
-	proxy := newProxy(h.Log())
+	proxy := newProxy(h.Log(), u.room)
 	srv := &http.Server{Handler: proxy, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -97,7 +97,7 @@ func (u *Unit) prepare(ctx context.Context, p *process, h *supervise.Handle) err
 		return err
 	}
 	h.Progress("provisioning buckets and users")
-	return u.provision(ctx, p)
+	return u.provision(ctx, p, h.Log())
 }
 
 // watch returns nil when ctx ends, or the reason why we cannot go on.

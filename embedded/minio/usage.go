@@ -7,6 +7,8 @@ import (
 	"time"
 
 	miniogo "github.com/minio/minio-go/v7"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // Usage is what the object store holds.
@@ -30,9 +32,9 @@ const usageFor = 30 * time.Second
 // Usage counts the objects of the configured buckets. Its answer is up to
 // 30 s old, but the free space is always that of now.
 func (u *Unit) Usage(ctx context.Context) (Usage, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(u.cfg.Dir, &fs); err != nil {
-		return Usage{}, fmt.Errorf("read free space of %s: %w", u.cfg.Dir, err)
+	disk, free, err := u.disk()
+	if err != nil {
+		return Usage{}, err
 	}
 	now := time.Now()
 	u.mu.Lock()
@@ -53,8 +55,7 @@ func (u *Unit) Usage(ctx context.Context) (Usage, error) {
 		u.mu.Unlock()
 	}
 	out := *last
-	out.DiskBytes = int64(fs.Blocks) * fs.Bsize
-	out.FreeBytes = int64(fs.Bavail) * fs.Bsize
+	out.DiskBytes, out.FreeBytes = disk, free
 	return out, nil
 }
 
@@ -75,4 +76,36 @@ func (u *Unit) count(ctx context.Context, name string) (BucketUsage, error) {
 		out.Bytes += info.Size
 	}
 	return out, nil
+}
+
+// disk returns the size of the filesystem that holds the objects, and what of
+// it is free, in bytes.
+func (u *Unit) disk() (size, free int64, err error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(u.cfg.Dir, &fs); err != nil {
+		return 0, 0, fmt.Errorf("read free space of %s: %w", u.cfg.Dir, err)
+	}
+	return int64(fs.Blocks) * fs.Bsize, int64(fs.Bavail) * fs.Bsize, nil
+}
+
+// The last part of the disk is for those who cannot do without: the registry,
+// Kubernetes, and deleting objects.
+const (
+	reserveShare = 100 // one hundredth of the disk
+	reserveMin   = 16 << 20
+	reserveMax   = 512 << 20
+)
+
+// room refuses to write n more bytes when they would eat up the reserve.
+// MinIO alone would take the disk's last byte and then speak of an internal
+// error, which clients repeat.
+func (u *Unit) room(n int64) error {
+	size, free, err := u.disk()
+	if err != nil {
+		return err
+	}
+	if free-n < min(max(size/reserveShare, reserveMin), reserveMax) {
+		return mlops.Errorf(mlops.Unavailable, "the disk is full: %d MiB of %d MiB are free; free some space, or delete objects", free>>20, size>>20)
+	}
+	return nil
 }

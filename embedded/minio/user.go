@@ -117,7 +117,7 @@ func (g Grant) statements() []statement {
 		sts = append(sts, statement{Effect: "Allow", Action: object, Resource: []string{"arn:aws:s3:::" + g.Bucket + "/" + g.Prefix + "*"}})
 	}
 	if g.List {
-		st := statement{Effect: "Allow", Action: []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"},
+		st := statement{Effect: "Allow", Action: []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucketMultipartUploads"},
 			Resource: []string{"arn:aws:s3:::" + g.Bucket}}
 		if g.Prefix != "" {
 			st.Condition = map[string]map[string][]string{"StringLike": {"s3:prefix": {g.Prefix + "*"}}}

@@ -1,0 +1,332 @@
+package minio
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+var _ mlops.MultipartStore = (*bucket)(nil)
+
+func content(n int) []byte {
+	b := make([]byte, n)
+	src := rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, n)))
+	_, _ = src.Read(b) // never fails
+	return b
+}
+
+func TestPutAndGet(t *testing.T) {
+	t.Parallel()
+	store := sharedUnit(t).Bucket("mlflow")
+	ctx := t.Context()
+	for _, tc := range []struct {
+		name string
+		data []byte
+		size int64 // -1: not told
+	}{
+		{"empty", nil, 0},
+		{"empty of unknown size", nil, -1},
+		{"small", []byte("hello"), 5},
+		{"small of unknown size", []byte("hello"), -1},
+		{"exactly what is peeked at", content(peekSize), -1},
+		{"a part and a bit, unknown size", content(partSize + 12345), -1},
+		{"two parts, known size", content(2*partSize + 1), 2*partSize + 1},
+	} {
+		key := "put/" + tc.name + "/файл +%?#.bin"
+		info, err := store.Put(ctx, key, bytes.NewReader(tc.data), tc.size, "application/x-test")
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		if info.Key != key || info.Bytes != int64(len(tc.data)) || info.ETag == "" {
+			t.Errorf("%s: put says %+v", tc.name, info)
+		}
+		r, got, err := store.Get(ctx, key)
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		b, err := io.ReadAll(r)
+		if err != nil || !bytes.Equal(b, tc.data) {
+			t.Errorf("%s: read %d bytes, %v; want the %d bytes put", tc.name, len(b), err, len(tc.data))
+		}
+		if got.ContentType != "application/x-test" || got.Bytes != int64(len(tc.data)) || got.ETag != info.ETag || got.ModifiedAt.IsZero() {
+			t.Errorf("%s: get says %+v", tc.name, got)
+		}
+		if st, err := store.Stat(ctx, key); err != nil || st != got {
+			t.Errorf("%s: stat says %+v, %v; get said %+v", tc.name, st, err, got)
+		}
+		if err := r.Close(); err != nil {
+			t.Errorf("%s: close: %v", tc.name, err)
+		}
+	}
+}
+
+func TestGetSeeks(t *testing.T) {
+	t.Parallel()
+	store := sharedUnit(t).Bucket("mlflow")
+	data := content(100_000)
+	if _, err := store.Put(t.Context(), "seek", bytes.NewReader(data), int64(len(data)), ""); err != nil {
+		t.Fatal(err)
+	}
+	r, _, err := store.Get(t.Context(), "seek")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	s, ok := r.(io.ReadSeeker)
+	if !ok {
+		t.Fatal("the reader cannot seek")
+	}
+	if _, err := s.Seek(50_000, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 10)
+	if _, err := io.ReadFull(s, b); err != nil || !bytes.Equal(b, data[50_000:50_010]) {
+		t.Errorf("after a seek: %v, %v", b, err)
+	}
+}
+
+func TestPutIsWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	store := sharedUnit(t).Bucket("mlflow")
+	broken := errors.New("the source broke")
+	for _, tc := range []struct {
+		name string
+		r    io.Reader
+		size int64
+	}{
+		{"small, unknown size", io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), -1},
+		{"small, known size", io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), 10},
+		{"in parts", io.MultiReader(bytes.NewReader(content(partSize+5)), iotest.ErrReader(broken)), -1},
+		{"shorter than said", strings.NewReader("abc"), 10},
+	} {
+		key := "broken/" + tc.name
+		if _, err := store.Put(t.Context(), key, tc.r, tc.size, ""); err == nil {
+			t.Errorf("%s: no error", tc.name)
+		}
+		if _, err := store.Stat(t.Context(), key); mlops.CodeOf(err) != mlops.NotFound {
+			t.Errorf("%s: the object is there, or %v", tc.name, err)
+		}
+	}
+}
+
+func TestListAndDelete(t *testing.T) {
+	t.Parallel()
+	store := sharedUnit(t).Bucket("mlflow")
+	ctx := t.Context()
+	for _, key := range []string{"ls/a", "ls/b/1", "ls/b/2", "ls/b/c/3", "ls/b.txt", "lsx"} {
+		if _, err := store.Put(ctx, key, strings.NewReader(key), int64(len(key)), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(prefix string, recursive bool) string {
+		t.Helper()
+		got, err := store.List(ctx, prefix, recursive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s []string
+		for _, o := range got {
+			k := o.Key
+			if o.IsDir {
+				k += "/"
+			} else if o.Bytes != int64(len(o.Key)) {
+				t.Errorf("%s has %d bytes", o.Key, o.Bytes)
+			}
+			s = append(s, k)
+		}
+		return strings.Join(s, " ")
+	}
+	for _, tc := range []struct {
+		prefix    string
+		recursive bool
+		want      string
+	}{
+		{"ls", false, "ls/a ls/b/ ls/b.txt"},
+		{"ls/", true, "ls/a ls/b.txt ls/b/1 ls/b/2 ls/b/c/3"},
+		{"ls/b", false, "ls/b/1 ls/b/2 ls/b/c/"},
+		{"nothing", true, ""},
+	} {
+		if got := list(tc.prefix, tc.recursive); got != tc.want {
+			t.Errorf("list %q recursive=%v: %q, want %q", tc.prefix, tc.recursive, got, tc.want)
+		}
+	}
+	if err := store.Delete(ctx, "ls/b/"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Delete(ctx, "ls/a"); err != nil {
+		t.Fatal(err)
+	}
+	if got := list("ls", true); got != "ls/b.txt" {
+		t.Errorf("after deleting: %q", got)
+	}
+	for _, key := range []string{"ls/a", "nothing/"} {
+		if err := store.Delete(ctx, key); err != nil {
+			t.Errorf("deleting %s, which is not there: %v", key, err)
+		}
+	}
+}
+
+func TestStoreErrors(t *testing.T) {
+	t.Parallel()
+	u := sharedUnit(t)
+	store, ctx := u.Bucket("mlflow"), t.Context()
+	get := func(s mlops.ObjectStore, key string) error { _, _, err := s.Get(ctx, key); return err }
+	idle, err := New(testConfig(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := &bucket{unit: u, name: "mlflow", key: User{AccessKey: "server-key", SecretKey: "server-secret"}}
+	for _, tc := range []struct {
+		name string
+		err  error
+		code mlops.Code
+		want string
+	}{
+		{"missing object", get(store, "missing"), mlops.NotFound, "s3://mlflow/missing: no such object"},
+		{"bucket that is not configured", get(u.Bucket("nobucket"), "x"), mlops.Denied, "access denied"},
+		{"somebody else's key", get(denied, "x"), mlops.Denied, "access denied"},
+		{"parent in the path", func() error { _, err := store.Put(ctx, "a/../b", strings.NewReader(""), 0, ""); return err }(), mlops.Invalid, ""},
+		{"upload without parts", func() error { _, _, err := store.CreateMultipart(ctx, "x", 0); return err }(), mlops.Invalid, "expected 1 to 10000"},
+		{"unknown upload", store.CompleteMultipart(ctx, "x", "nope", []string{"e"}), mlops.NotFound, "no such upload"},
+		{"not running", get(idle.Bucket("mlflow"), "x"), mlops.Unavailable, "not ready"},
+	} {
+		if mlops.CodeOf(tc.err) != tc.code || !strings.Contains(mlops.MessageOf(tc.err), tc.want) {
+			t.Errorf("%s: %s %v, want %s with %q", tc.name, mlops.CodeOf(tc.err), tc.err, tc.code, tc.want)
+		}
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := store.Stat(cancelled, "x"); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a cancelled context: %v", err)
+	}
+}
+
+// putURL uploads a part the way a client of the registry does.
+func putURL(t *testing.T, url string, data []byte) (etag string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
+		t.Fatalf("PUT of a part: %s %s", resp.Status, b)
+	}
+	return resp.Header.Get("ETag")
+}
+
+func TestMultipart(t *testing.T) {
+	t.Parallel()
+	u := sharedUnit(t)
+	store, ctx := u.Bucket("mlflow"), t.Context()
+	id, urls, err := store.CreateMultipart(ctx, "multi part/é", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(urls) != 2 {
+		t.Fatalf("%d URLs, want 2", len(urls))
+	}
+	parts := [][]byte{content(5 << 20), []byte("the end")}
+	var tags []string
+	for i, url := range urls {
+		if !strings.HasPrefix(url, "http://"+u.Addr()+"/mlflow/") || strings.Contains(url, rootUser) {
+			t.Errorf("URL %s is not for the public address, or names the root key", url)
+		}
+		tags = append(tags, putURL(t, url, parts[i]))
+	}
+	if _, err := store.Stat(ctx, "multi part/é"); mlops.CodeOf(err) != mlops.NotFound {
+		t.Errorf("the object is there before its upload is complete: %v", err)
+	}
+	if err := store.CompleteMultipart(ctx, "multi part/é", id, []string{tags[1], tags[0]}); mlops.CodeOf(err) != mlops.Invalid {
+		t.Errorf("parts in the wrong order: %v", err)
+	}
+	if err := store.CompleteMultipart(ctx, "multi part/é", id, tags); err != nil {
+		t.Fatal(err)
+	}
+	r, info, err := store.Get(ctx, "multi part/é")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(b, bytes.Join(parts, nil)) || info.Bytes != int64(len(b)) {
+		t.Errorf("read %d bytes, %v", len(b), err)
+	}
+	_ = r.Close()
+
+	id, urls, err = store.CreateMultipart(ctx, "aborted", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tag := putURL(t, urls[0], []byte("x"))
+	if err := store.AbortMultipart(ctx, "aborted", id); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CompleteMultipart(ctx, "aborted", id, []string{tag}); mlops.CodeOf(err) != mlops.NotFound {
+		t.Errorf("completing an aborted upload: %v", err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	u := sharedUnit(t)
+	store := u.Bucket("datasets")
+	if _, err := store.Put(t.Context(), "usage/x", strings.NewReader("12345"), 5, ""); err != nil {
+		t.Fatal(err)
+	}
+	got, err := u.Usage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.DiskBytes <= 0 || got.FreeBytes <= 0 || got.FreeBytes > got.DiskBytes || got.At.IsZero() {
+		t.Errorf("disk: %+v", got)
+	}
+	if len(got.Buckets) != 2 || got.Buckets[0].Name != "datasets" || got.Buckets[0].Objects < 1 || got.Buckets[0].Bytes < 5 {
+		t.Errorf("buckets: %+v", got.Buckets)
+	}
+}
+
+func TestPublicURL(t *testing.T) {
+	t.Parallel()
+	u := sharedUnit(t)
+	other := &Unit{cfg: u.cfg, addr: u.addr, loopback: u.loopback, publicURL: "https://s3.lab.internal"}
+	_, urls, err := other.Bucket("mlflow").CreateMultipart(t.Context(), "elsewhere", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(urls[0], "https://s3.lab.internal/mlflow/elsewhere?") {
+		t.Errorf("URL is %s", urls[0])
+	}
+	if err := other.SetPublicURL("http://10.0.0.7:9000"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := other.PublicURL(); err != nil || got != "http://10.0.0.7:9000" {
+		t.Errorf("after SetPublicURL: %q, %v", got, err)
+	}
+	if err := other.SetPublicURL("10.0.0.7:9000"); mlops.CodeOf(err) != mlops.Invalid {
+		t.Errorf("an address that is no URL: %v", err)
+	}
+	if got, err := publicURL("", wildcard{}); err != nil || !strings.HasSuffix(got, ":9000") || strings.Contains(got, "0.0.0.0") {
+		t.Errorf("for a wildcard address: %q, %v", got, err)
+	}
+}
+
+type wildcard struct{}
+
+func (wildcard) Network() string { return "tcp" }
+func (wildcard) String() string  { return "0.0.0.0:9000" }
