@@ -3,15 +3,16 @@
 set -eu
 
 # What for: gcc, libc6-dev, libseccomp-dev: runc and pause, linked statically. dpkg: unpacks Debian packages for
-# images. python3, python3-pip: fetch the lab runtime's wheels. ca-certificates: downloads.
-packages="gcc libc6-dev libseccomp-dev dpkg python3 python3-pip ca-certificates"
+# images. python3, python3-pip: fetch the lab runtime's wheels. npm: the browser's scripts. ca-certificates: downloads.
+packages="gcc libc6-dev libseccomp-dev pkg-config dpkg python3 python3-pip npm ca-certificates"
 
 missing=""
 if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
 	for p in $packages; do
 		case $p in
-		# A pip of one's own (pyenv, a virtual environment) is as good.
+		# What was installed in another way (pyenv, nvm, Node's own packages) is as good.
 		python3) command -v python3 >/dev/null 2>&1 && continue ;;
+		npm) command -v npm >/dev/null 2>&1 && continue ;;
 		python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;
 		esac
 		status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null || true)
@@ -20,8 +21,8 @@ if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; 
 else
 	cat >&2 <<-EOF
 		build-deps: this is not a Debian system (no apt-get), so nothing was installed. Building Benchtop needs:
-		  - a C compiler (gcc) with the static C library, and libseccomp with its static library and headers
-		  - python3 with pip
+		  - a C compiler (gcc) with the static C library, pkg-config, and libseccomp with its static library and headers
+		  - python3 with pip, and Node.js with npm
 		  - dpkg-deb and apt-get to fetch and unpack Debian packages; on other systems build in a Debian 12 container
 		    or chroot
 	EOF

@@ -26,11 +26,7 @@ type Builder struct {
 }
 
 func newBuilder(root, cacheDir string, log io.Writer) *Builder {
-	arch := os.Getenv("GOARCH")
-	if arch == "" {
-		arch = runtime.GOARCH
-	}
-	return &Builder{Root: root, Arch: arch, Cache: Cache{dir: cacheDir}, Log: log, Snapshot: snapshotURL}
+	return &Builder{Root: root, Arch: runtime.GOARCH, Cache: Cache{dir: cacheDir}, Log: log, Snapshot: snapshotURL}
 }
 
 // component returns the built component, from the cache where possible.

@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 )
 
 const usage = `usage: go run ./scripts/bundle COMMAND
 
-  build [-only name,…] [-fresh] [-o dist/bundle]   make what is missing and lay it out
+  build [-arch amd64] [-only name,…] [-fresh] [-o dist/bundle]
+                                                   make what is missing and lay it out
   append -o OUT [-bundle dist/bundle] PROGRAM      write PROGRAM with the bundle appended to OUT
   size [-compress] FILE                            say what each part of FILE weighs
-  lock [name …]                                    move lock files to the newest versions (needs the network)
+  lock [-arch amd64] [name …]                      move lock files to the newest versions (needs the network)
   components                                       rewrite assets/images/COMPONENTS.md
 
 Run it from the repository's root. Results are kept in $BENCHTOP_CACHE (default: the user's cache directory).
@@ -68,6 +70,7 @@ func cmdBuild(fs *flag.FlagSet, args []string, log io.Writer) error {
 	only := fs.String("only", "", "")
 	out := fs.String("o", "dist/bundle", "")
 	fresh := fs.Bool("fresh", false, "")
+	arch := fs.String("arch", runtime.GOARCH, "")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func cmdBuild(fs *flag.FlagSet, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b.Fresh = *fresh
+	b.Fresh, b.Arch = *fresh, *arch
 	var names []string
 	if *only != "" {
 		names = strings.Split(*only, ",")
@@ -107,6 +110,7 @@ func cmdSize(fs *flag.FlagSet, args []string, stdout io.Writer) error {
 }
 
 func cmdLock(fs *flag.FlagSet, args []string, log io.Writer) error {
+	arch := fs.String("arch", runtime.GOARCH, "")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -114,6 +118,7 @@ func cmdLock(fs *flag.FlagSet, args []string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	b.Arch = *arch
 	return b.lock(recipes, fs.Args())
 }
 

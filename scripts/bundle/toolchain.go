@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -88,7 +89,7 @@ func (s *GoStep) env(b *Builder) []string {
 		cgo = "1"
 	}
 	// GOFLAGS and GOAMD64 of the caller's environment would change the bytes behind the key's back.
-	return []string{"CGO_ENABLED=" + cgo, "GOOS=linux", "GOARCH=" + b.Arch, "GOFLAGS=", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT="}
+	return []string{"CGO_ENABLED=" + cgo, "GOOS=linux", "GOARCH=" + b.Arch, "GOFLAGS=", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "CC=" + b.cc()}
 }
 
 func (s *CStep) key(b *Builder, r *Recipe) (string, error) { return b.compilerKey() }
@@ -102,6 +103,9 @@ func (s *CStep) run(b *Builder, r *Recipe, stage string) error {
 func (b *Builder) cc() string {
 	if cc := os.Getenv("CC"); cc != "" {
 		return cc
+	}
+	if triplet := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[b.Arch]; b.Arch != runtime.GOARCH && triplet != "" {
+		return triplet + "-gcc"
 	}
 	return "gcc"
 }
