@@ -63,7 +63,7 @@ func (s *Server) showError(err error, c echo.Context) {
 		}
 		sendErr = c.JSON(status, map[string]any{"error_code": code, "message": message})
 	default:
-		p := &page{status: status, title: http.StatusText(status)}
+		p := &page{status: status, title: errorTitle(status)}
 		p.body = view.ErrorPage(view.Failure{Status: status, Title: errorTitle(status), Message: message, Starting: status == http.StatusServiceUnavailable})
 		sendErr = s.render(c, p)
 	}

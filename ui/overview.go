@@ -66,20 +66,29 @@ type loopState struct {
 func (s *Server) loopView(ctx context.Context, p mlops.Project) view.Loop {
 	l := view.Loop{Project: p.Name, Schedule: p.Schedule}
 	var st loopState
-	errs := make([]error, 5)
+	errs := make([]error, 6)
 	together(
 		func() { st.dataset, errs[0] = s.newestDataset(ctx, p.Dataset) },
 		func() { st.training, st.run, errs[1] = s.newestTraining(ctx, p.Name) },
 		func() { st.version, errs[2] = s.newestVersion(ctx, p.Name) },
-		func() { st.deployment, st.traffic, errs[3] = s.deploymentOf(ctx, p.Name) },
-		func() { l.Next, errs[4] = s.cfg.Loop.NextTraining(ctx, p.Name) },
+		func() { st.deployment, st.traffic, errs[3], errs[4] = s.deploymentOf(ctx, p.Name) },
+		func() { l.Next, errs[5] = s.cfg.Loop.NextTraining(ctx, p.Name) },
 	)
-	for i, what := range []string{"the dataset", "the runs", "the model", "the deployment", "the schedule"} {
-		if l.Problem = s.problem(what, errs[i]); l.Problem != nil {
-			break
+	l.Nodes = loopNodes(p, st)
+	for i, what := range []string{"the dataset", "the runs", "the model", "the deployment", "the traffic", "the schedule"} {
+		problem := s.problem(what, errs[i])
+		if problem == nil {
+			continue
+		}
+		if l.Problem == nil {
+			l.Problem = problem
+		}
+		// Nothing is shown rather than what may not be true any more.
+		if i < len(l.Nodes) {
+			n := l.Nodes[i]
+			l.Nodes[i] = view.Node{Kind: n.Kind, Label: n.Label, URL: n.URL, Title: "unknown"}
 		}
 	}
-	l.Nodes = loopNodes(p, st)
 	l.Training = st.training != nil && !st.training.State.Terminal()
 	return l
 }
@@ -128,10 +137,10 @@ func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelV
 	return newest, err
 }
 
-func (s *Server) deploymentOf(ctx context.Context, project string) (*mlops.Deployment, *mlops.Traffic, error) {
+func (s *Server) deploymentOf(ctx context.Context, project string) (d *mlops.Deployment, t *mlops.Traffic, err, trafficErr error) {
 	ds, err := s.cfg.Loop.Deployments(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, err, err
 	}
 	for _, d := range ds {
 		if d.Project != project {
@@ -139,11 +148,11 @@ func (s *Server) deploymentOf(ctx context.Context, project string) (*mlops.Deplo
 		}
 		t, err := s.traffic(ctx, d.Name)
 		if err != nil {
-			return &d, nil, err
+			return &d, nil, nil, err
 		}
-		return &d, &t, nil
+		return &d, &t, nil, nil
 	}
-	return nil, nil, nil
+	return nil, nil, nil, nil
 }
 
 // loopNodes draws the state; what is not there yet says so.

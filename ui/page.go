@@ -3,8 +3,11 @@ package ui
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a-h/templ"
@@ -43,13 +46,26 @@ func gather(c echo.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(c.Request().Context(), gatherTimeout)
 }
 
-// together runs the functions at the same time and waits for all of them.
+// together runs the functions at the same time and waits for all of them. A
+// panic in one of them becomes the caller's, which is recovered; in its own
+// goroutine it would end the process.
 func together(fs ...func()) {
 	var wg sync.WaitGroup
+	var first atomic.Value
 	for _, f := range fs {
-		wg.Go(f)
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil {
+					first.CompareAndSwap(nil, fmt.Sprintf("%v\n%s", r, debug.Stack()))
+				}
+			}()
+			f()
+		})
 	}
 	wg.Wait()
+	if r := first.Load(); r != nil {
+		panic(r)
+	}
 }
 
 // show serves a page.

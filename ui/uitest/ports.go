@@ -24,7 +24,10 @@ func (r registry) Changed() <-chan struct{} {
 }
 
 func (r registry) Experiments(context.Context) ([]mlops.Experiment, error) {
-	return r.w.Experiments, r.w.down("registry")
+	if err := r.w.down("registry"); err != nil {
+		return nil, err
+	}
+	return r.w.Experiments, nil
 }
 
 // SearchRuns knows enough of the grammar for a list: nothing, or
@@ -81,26 +84,35 @@ func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
 func (r registry) MetricHistory(_ context.Context, runID, key string, limit int) ([]mlops.Metric, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
 	points := r.w.History[runID+"/"+key]
-	return points[:min(limit, len(points))], r.w.Down["registry"]
+	return points[:min(limit, len(points))], nil
 }
 
 func (r registry) RegisteredModels(context.Context) ([]mlops.RegisteredModel, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	return append([]mlops.RegisteredModel(nil), r.w.Models...), r.w.Down["registry"]
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.RegisteredModel(nil), r.w.Models...), nil
 }
 
 func (r registry) ModelVersions(_ context.Context, model string) ([]mlops.ModelVersion, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
 	var out []mlops.ModelVersion
 	for _, v := range r.w.Versions {
 		if v.Model == model {
 			out = append(out, v)
 		}
 	}
-	return out, r.w.Down["registry"]
+	return out, nil
 }
 
 func (r registry) Artifacts(_ context.Context, runID, dir string) ([]mlops.Artifact, error) {
@@ -136,28 +148,37 @@ func (r registry) OpenArtifact(_ context.Context, runID, name string) (io.ReadCl
 	r.w.Lock()
 	defer r.w.Unlock()
 	contents, ok := r.w.Files[runID][name]
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, mlops.Artifact{}, err
+	}
 	if !ok {
 		return nil, mlops.Artifact{}, mlops.Errorf(mlops.NotFound, "There is no artifact %q.", name)
 	}
-	return io.NopCloser(strings.NewReader(contents)), mlops.Artifact{Path: name, Bytes: int64(len(contents))}, r.w.Down["registry"]
+	return io.NopCloser(strings.NewReader(contents)), mlops.Artifact{Path: name, Bytes: int64(len(contents))}, nil
 }
 
 func (r registry) Datasets(context.Context) ([]mlops.Dataset, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	return append([]mlops.Dataset(nil), r.w.Datasets...), r.w.Down["registry"]
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Dataset(nil), r.w.Datasets...), nil
 }
 
 func (r registry) Trainings(_ context.Context, project string, limit int) ([]mlops.Training, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
 	var out []mlops.Training
 	for _, t := range r.w.Trainings {
 		if t.Project == project && len(out) < limit {
 			out = append(out, t)
 		}
 	}
-	return out, r.w.Down["registry"]
+	return out, nil
 }
 
 type loop struct{ w *World }
@@ -165,13 +186,19 @@ type loop struct{ w *World }
 func (l loop) Projects(context.Context) ([]mlops.Project, error) {
 	l.w.Lock()
 	defer l.w.Unlock()
-	return append([]mlops.Project(nil), l.w.Projects...), l.w.Down["loop"]
+	if err := l.w.Down["loop"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Project(nil), l.w.Projects...), nil
 }
 
 func (l loop) Deployments(context.Context) ([]mlops.Deployment, error) {
 	l.w.Lock()
 	defer l.w.Unlock()
-	return append([]mlops.Deployment(nil), l.w.Deployments...), l.w.Down["loop"]
+	if err := l.w.Down["loop"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Deployment(nil), l.w.Deployments...), nil
 }
 
 func (l loop) Train(_ context.Context, project string) (mlops.Training, error) {
@@ -197,7 +224,10 @@ func (l loop) Train(_ context.Context, project string) (mlops.Training, error) {
 }
 
 func (l loop) NextTraining(_ context.Context, _ string) (time.Time, error) {
-	return l.w.Clock().Truncate(15 * time.Minute).Add(15 * time.Minute), l.w.down("loop")
+	if err := l.w.down("loop"); err != nil {
+		return time.Time{}, err
+	}
+	return l.w.Clock().Truncate(15 * time.Minute).Add(15 * time.Minute), nil
 }
 
 func (l loop) Predict(_ context.Context, _ string, body []byte) (int, []byte, time.Duration, error) {
@@ -236,25 +266,34 @@ type cluster struct{ w *World }
 func (c cluster) Objects(context.Context) ([]mlops.Object, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	return append([]mlops.Object(nil), c.w.Objects...), c.w.Down["cluster"]
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Object(nil), c.w.Objects...), nil
 }
 
 func (c cluster) Events(_ context.Context, limit int) ([]mlops.Event, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	return append([]mlops.Event(nil), c.w.Events[:min(limit, len(c.w.Events))]...), c.w.Down["cluster"]
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Event(nil), c.w.Events[:min(limit, len(c.w.Events))]...), nil
 }
 
 func (c cluster) Pods(_ context.Context, namespace string) ([]mlops.Pod, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
 	var out []mlops.Pod
 	for _, p := range c.w.Pods {
 		if namespace == "" || p.Namespace == namespace {
 			out = append(out, p)
 		}
 	}
-	return out, c.w.Down["cluster"]
+	return out, nil
 }
 
 func (c cluster) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {

@@ -60,14 +60,14 @@ type Actions struct {
 
 // Overview is the first page.
 type Overview struct {
-	Boot     *Boot // set until everything was ready
-	Notices  []Notice
-	Loops    []Loop
-	Problem  *Problem
-	Actions  Actions
-	Units    []Unit
-	Machine  []Chart
-	Recent   RunTable
+	Boot    *Boot // set until everything was ready
+	Notices []Notice
+	Loops   []Loop
+	Problem *Problem
+	Actions Actions
+	Units   []Unit
+	Machine []Chart
+	Recent  RunTable
 }
 
 // RunTable is a list of runs.

@@ -1,0 +1,269 @@
+package ui_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/ui/uitest"
+)
+
+// clock is a time that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func TestSignInWithPassword(t *testing.T) {
+	l := start(t, uitest.Empty(atNoon))
+	resp, body := l.get("/runs?filter=a%20b")
+	l.expect(resp, body, http.StatusSeeOther)
+	at := resp.Header.Get("Location")
+	if at != "/login?next=%2Fruns%3Ffilter%3Da%2520b" {
+		t.Fatalf("without a session the page leads to %q", at)
+	}
+	resp, body = l.post(at, "/login", url.Values{"name": {"admin"}, "password": {"wrong"}, "next": {"/runs?filter=a%20b"}})
+	l.expect(resp, body, http.StatusUnauthorized, "Name or password is not right.", `value="/runs?filter=a%20b"`)
+
+	resp, body = l.post(at, "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}, "next": {"/runs?filter=a%20b"}})
+	l.expect(resp, body, http.StatusSeeOther)
+	if got := resp.Header.Get("Location"); got != "/runs?filter=a%20b" {
+		t.Errorf("sign-in leads to %q", got)
+	}
+	var session *http.Cookie
+	for _, c := range resp.Cookies() {
+		if c.Name == "benchtop_session" {
+			session = c
+		}
+	}
+	if session == nil || !session.HttpOnly || session.SameSite != http.SameSiteLaxMode || session.Path != "/" || session.MaxAge <= 0 {
+		t.Fatalf("session cookie %+v", session)
+	}
+	for _, stored := range l.world.Sessions {
+		if strings.Contains(stored.Hash, session.Value) {
+			t.Error("the session's id is stored")
+		}
+	}
+	resp, body = l.get("/")
+	l.expect(resp, body, http.StatusOK, "Overview")
+	resp, _ = l.get("/login?next=/system")
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/system" {
+		t.Error("the sign-in form is shown to one who is signed in")
+	}
+}
+
+func TestSignInLeadsNowhereElse(t *testing.T) {
+	for _, next := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "/\tevil", "\\\\evil.example", "evil.example",
+		"/%2f..//evil@example\r\nX: y", "javascript:alert(1)", "///evil.example", "/\x00", ""} {
+		l := start(t, uitest.Empty(atNoon))
+		resp, body := l.post("/login", "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}, "next": {next}})
+		l.expect(resp, body, http.StatusSeeOther)
+		if got := resp.Header.Get("Location"); got != "/" {
+			t.Errorf("next=%q leads to %q", next, got)
+		}
+	}
+}
+
+func TestSignInWithLink(t *testing.T) {
+	w := uitest.Empty(atNoon)
+	l := start(t, w)
+	w.Change(func() { w.LoginTokens["once"] = true })
+	resp, body := l.get("/login?token=once&next=https://evil.example")
+	l.expect(resp, body, http.StatusSeeOther)
+	if resp.Header.Get("Location") != "/" {
+		t.Errorf("the link leads to %q", resp.Header.Get("Location"))
+	}
+	resp, body = l.get("/")
+	l.expect(resp, body, http.StatusOK, "Overview")
+	if resp, _ = l.get("/login?token=once"); resp.StatusCode != http.StatusSeeOther {
+		t.Error("opening the link again in the same browser should lead to the overview, got", resp.Status)
+	}
+	// Another browser cannot use it again.
+	resp, body = l.do(newBrowser(t), http.MethodGet, "/login?token=once", nil)
+	l.expect(resp, body, http.StatusUnauthorized, "already used or has expired")
+	if strings.Contains(l.log.String(), "once") {
+		t.Error("the token is in the log:", l.log.String())
+	}
+}
+
+func TestSignInForPeopleOnly(t *testing.T) {
+	l := start(t, uitest.Empty(atNoon))
+	resp, body := l.post("/login", "/login", url.Values{"name": {"trainer"}, "password": {"trainer"}})
+	l.expect(resp, body, http.StatusForbidden, "This account is for programs")
+}
+
+func TestSignInNeedsItsForm(t *testing.T) {
+	l := start(t, uitest.Empty(atNoon))
+	form := url.Values{"name": {"admin"}, "password": {uitest.Password}}
+	resp, body := l.do(l.client, http.MethodPost, "/login", form)
+	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+
+	// A token from another browser's form is worth nothing.
+	_, page := l.do(newBrowser(t), http.MethodGet, "/login", nil)
+	form.Set("csrf", csrfField.FindStringSubmatch(page)[1])
+	resp, body = l.do(l.client, http.MethodPost, "/login", form)
+	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+}
+
+func TestTooManyAttempts(t *testing.T) {
+	c := &clock{now: noon}
+	l := start(t, uitest.Empty(c.Now))
+	for range 6 {
+		resp, body := l.post("/login", "/login", url.Values{"name": {"admin"}, "password": {"wrong"}})
+		l.expect(resp, body, http.StatusUnauthorized)
+	}
+	resp, body := l.post("/login", "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}})
+	l.expect(resp, body, http.StatusTooManyRequests, "wait 60 seconds")
+	if resp.Header.Get("Retry-After") != "60" {
+		t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
+	}
+	resp, body = l.get("/login?token=guess")
+	l.expect(resp, body, http.StatusTooManyRequests)
+	resp, body = l.do(&http.Client{}, http.MethodGet, "/api/status", nil, "Authorization", "Bearer guess")
+	l.expect(resp, body, http.StatusTooManyRequests, `"message"`)
+
+	c.forward(61 * time.Second)
+	l.asAdmin()
+}
+
+func TestSignOut(t *testing.T) {
+	l := start(t, uitest.Empty(atNoon)).asAdmin()
+	base, err := url.Parse(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := l.client.Jar.Cookies(base)
+	resp, body := l.post("/", "/logout", nil)
+	l.expect(resp, body, http.StatusSeeOther)
+	// The session is over at the server too, not only forgotten by the browser.
+	l.client.Jar.SetCookies(base, kept)
+	resp, body = l.get("/")
+	l.expect(resp, body, http.StatusSeeOther)
+}
+
+func TestSessionsEnd(t *testing.T) {
+	c := &clock{now: noon}
+	l := start(t, uitest.Empty(c.Now)).asAdmin()
+	c.forward(6 * 24 * time.Hour)
+	resp, body := l.get("/")
+	l.expect(resp, body, http.StatusOK)
+	c.forward(25 * time.Hour)
+	resp, body = l.get("/")
+	l.expect(resp, body, http.StatusSeeOther)
+	resp, body = l.get("/live/")
+	l.expect(resp, body, http.StatusUnauthorized, "Your session has ended")
+	resp, body = l.get("/session")
+	l.expect(resp, body, http.StatusUnauthorized)
+}
+
+func TestChangesNeedTokenAndRole(t *testing.T) {
+	l := start(t, uitest.Full(atNoon)).asAdmin()
+	resp, body := l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{})
+	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+	resp, body = l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {"AAAA"}})
+	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+	resp, body = l.do(l.client, http.MethodPost, "/logout", url.Values{})
+	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+
+	_, page := l.get("/runs")
+	token := csrfField.FindStringSubmatch(page)[1]
+	resp, body = l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {token}}, "Sec-Fetch-Site", "cross-site")
+	l.expect(resp, body, http.StatusForbidden, "came from another site")
+	resp, body = l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {token}}, "Origin", "https://evil.example")
+	l.expect(resp, body, http.StatusForbidden, "came from another site")
+
+	guest := start(t, uitest.Full(atNoon)).signIn("guest", "guest")
+	resp, body = guest.post("/runs", "/projects/iris/train", nil)
+	guest.expect(resp, body, http.StatusForbidden, "Only an administrator may do this; you are signed in as guest.")
+}
+
+func TestCredentialsOfPrograms(t *testing.T) {
+	w := uitest.Full(atNoon)
+	w.Tokens["good-token"] = mlops.Principal{Name: "ci", Role: mlops.RoleReader}
+	l := start(t, w)
+	plain := &http.Client{}
+	for _, c := range []struct {
+		name, authorization string
+		status              int
+		text                string
+	}{
+		{"none", "", 401, "Credentials are required"},
+		{"wrong password", "Basic YWRtaW46d3Jvbmc=", 401, "These credentials are not right."},
+		{"trainer", "Basic dHJhaW5lcjp0cmFpbmVy", 403, "trainer may not use this: its role is trainer."},
+		{"reader", "Basic Z3Vlc3Q6Z3Vlc3Q=", 200, `"projects"`},
+		{"token", "Bearer good-token", 200, `"next_training"`},
+		{"wrong token", "Bearer other", 401, "These credentials are not right."},
+		{"other scheme", "Digest x", 401, "These credentials are not right."},
+	} {
+		resp, body := l.do(plain, http.MethodGet, "/api/status", nil, "Authorization", c.authorization)
+		if c.authorization == "" {
+			resp, body = l.do(plain, http.MethodGet, "/api/status", nil)
+		}
+		l.expect(resp, body, c.status, c.text)
+		if resp.StatusCode == 401 && !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") {
+			t.Errorf("%s: no challenge", c.name)
+		}
+		if !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+			t.Errorf("%s: %s", c.name, resp.Header.Get("Content-Type"))
+		}
+	}
+}
+
+func TestMounts(t *testing.T) {
+	seen := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(name + " " + r.URL.Path)) })
+	}
+	l := start(t, uitest.Empty(atNoon), func(c *ui.Config) {
+		c.Mounts = map[string]ui.Mount{"/api/2.0/mlflow/": {Handler: seen("registry")}, "/prometheus/": {Handler: seen("metrics"), Roles: []mlops.Role{mlops.RoleAdmin}}}
+	})
+	plain := &http.Client{}
+	resp, body := l.do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{})
+	l.expect(resp, body, 200, "registry /api/2.0/mlflow/runs/create")
+	resp, body = l.do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{}, "Sec-Fetch-Site", "cross-site")
+	l.expect(resp, body, 403)
+	resp, body = l.do(plain, http.MethodGet, "/prometheus/api/v1/query", nil)
+	l.expect(resp, body, 401)
+	resp, body = l.do(plain, http.MethodGet, "/prometheus/api/v1/query", nil, "Authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=")
+	l.expect(resp, body, 403)
+	l.asAdmin()
+	resp, body = l.get("/prometheus/api/v1/query")
+	l.expect(resp, body, 200, "metrics /prometheus/api/v1/query")
+	resp, body = l.get("/prometheus")
+	l.expect(resp, body, 200, "metrics /prometheus")
+}
+
+func TestStrangersSeeNothing(t *testing.T) {
+	l := start(t, uitest.Full(atNoon))
+	for _, path := range []string{"/", "/runs", "/models/iris", "/deployments/iris/predict", "/system", "/no/such/page", "/runs/x/download?path=a", "/runs/x/artifacts"} {
+		resp, body := l.get(path)
+		l.expect(resp, body, http.StatusSeeOther)
+		if !strings.HasPrefix(resp.Header.Get("Location"), "/login") || strings.Contains(body, "iris") {
+			t.Errorf("%s: %s %s", path, resp.Header.Get("Location"), body)
+		}
+	}
+	for _, path := range []string{"/live/", "/live/runs", "/logs/pods/iris/x", "/session"} {
+		resp, body := l.get(path)
+		l.expect(resp, body, http.StatusUnauthorized)
+	}
+	resp, body := l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{})
+	l.expect(resp, body, http.StatusUnauthorized)
+	resp, body = l.get("/runs", "HX-Request", "true")
+	l.expect(resp, body, http.StatusUnauthorized)
+}

@@ -1,0 +1,136 @@
+package ui_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/uitest"
+)
+
+var update = flag.Bool("update", false, "write the golden pages anew")
+
+var (
+	anyToken = regexp.MustCompile(`name="csrf" value="[^"]*"`)
+	anyPort  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+)
+
+// TestPages compares rendered pages with those in testdata. Run it with
+// -update after a change and look at the difference.
+func TestPages(t *testing.T) {
+	full, empty := uitest.Full(atNoon), uitest.Empty(atNoon)
+	booting := uitest.Booting(atNoon, 3)
+	failed := uitest.Booting(atNoon, 3)
+	failed.Units[3].State, failed.Units[3].Error = supervise.Failed, "address already in use"
+	starting := uitest.Full(atNoon)
+	starting.Down = map[string]error{"registry": uitest.Starting("The registry"), "loop": uitest.Starting("The loop"),
+		"cluster": uitest.Starting("The cluster"), "metrics": uitest.Starting("Prometheus")}
+	broken := uitest.Full(atNoon)
+	broken.Machine.DiskUsed = broken.Machine.DiskTotal / 100 * 93
+	broken.Down = map[string]error{"metrics": errors.New("dial tcp: secret detail"), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this.")}
+	broken.Units[5].State, broken.Units[5].Error = supervise.Failed, "no space left on device"
+	running, finished, failedRun := full.Runs[0].ID, full.Runs[1].ID, full.Runs[9].ID
+
+	for _, c := range []struct {
+		world  *uitest.World
+		scene  string
+		path   string
+		golden string
+		status int
+	}{
+		{full, "full", "/", "overview", 200},
+		{full, "full", "/runs", "runs", 200},
+		{full, "full", "/runs?filter=metrics.accuracy+%3E+0.96", "runs-filtered", 200},
+		{full, "full", "/runs?filter=nonsense", "runs-filter-error", 400},
+		{full, "full", "/runs/" + running, "run-running", 200},
+		{full, "full", "/runs/" + finished, "run-finished", 200},
+		{full, "full", "/runs/" + failedRun, "run-failed", 200},
+		{full, "full", "/runs/" + finished + "/artifacts", "artifacts", 200},
+		{full, "full", "/runs/" + finished + "/artifacts?path=model/model.json", "artifact-json", 200},
+		{full, "full", "/runs/" + finished + "/artifacts?path=predictions.csv", "artifact-csv", 200},
+		{full, "full", "/runs/" + finished + "/artifacts?path=plots/confusion.svg", "artifact-picture", 200},
+		{full, "full", "/runs/" + finished + "/artifacts?path=model/weights.bin", "artifact-binary", 200},
+		{full, "full", "/models", "models", 200},
+		{full, "full", "/models/iris", "model", 200},
+		{full, "full", "/deployments", "deployments", 200},
+		{full, "full", "/deployments/iris", "deployment", 200},
+		{full, "full", "/deployments/iris/predict?x0=6&x1=2,9&x2=4.5&x3=1.5", "prediction", 200},
+		{full, "full", "/system", "system", 200},
+		{full, "full", "/system/pods?namespace=iris", "pods", 200},
+		{full, "full", "/system/pods/iris/iris-train-14-8fzqm", "pod", 200},
+		{full, "full", "/system/objects?kind=Deployment", "objects", 200},
+		{full, "full", "/system/events", "events", 200},
+		{full, "full", "/no/such/page", "not-found", 404},
+		{empty, "empty", "/", "overview", 200},
+		{empty, "empty", "/runs", "runs", 200},
+		{empty, "empty", "/models", "models", 200},
+		{empty, "empty", "/deployments", "deployments", 200},
+		{empty, "empty", "/system/events", "events", 200},
+		{booting, "booting", "/", "overview", 200},
+		{failed, "boot-failed", "/", "overview", 200},
+		{starting, "starting", "/", "overview", 200},
+		{starting, "starting", "/runs", "runs", 200},
+		{starting, "starting", "/models", "models", 200},
+		{starting, "starting", "/deployments", "deployments", 200},
+		{starting, "starting", "/deployments/iris", "deployment", 503},
+		{starting, "starting", "/system/pods", "pods", 200},
+		{starting, "starting", "/system/objects", "objects", 200},
+		{broken, "broken", "/", "overview", 200},
+		{broken, "broken", "/deployments/iris", "deployment", 200},
+		{broken, "broken", "/system/events", "events", 200},
+	} {
+		t.Run(c.scene+"/"+c.golden, func(t *testing.T) {
+			l := start(t, c.world).asAdmin()
+			resp, body := l.get(c.path)
+			l.expect(resp, body, c.status)
+			if strings.Contains(body, "secret detail") {
+				t.Error("the page shows the cause of an internal error")
+			}
+			compare(t, filepath.Join("testdata", c.scene+"-"+c.golden+".html"), body)
+		})
+	}
+	t.Run("login", func(t *testing.T) {
+		l := start(t, empty)
+		_, body := l.get("/login")
+		compare(t, filepath.Join("testdata", "login.html"), body)
+	})
+}
+
+// compare puts each element on a line of its own, so that a difference can
+// be read.
+func compare(t *testing.T, path, body string) {
+	t.Helper()
+	got := anyToken.ReplaceAllString(body, `name="csrf" value="TOKEN"`)
+	got = anyPort.ReplaceAllString(got, "127.0.0.1:PORT")
+	got = strings.ReplaceAll(got, "><", ">\n<") + "\n"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) == got {
+		return
+	}
+	w, g := strings.Split(string(want), "\n"), strings.Split(got, "\n")
+	for i := range g {
+		if i >= len(w) || w[i] != g[i] {
+			line := ""
+			if i < len(w) {
+				line = w[i]
+			}
+			t.Fatalf("%s:%d differs (run with -update if that is right)\nwant %s\ngot  %s", path, i+1, line, g[i])
+		}
+	}
+	t.Fatalf("%s: the page is shorter than it was", path)
+}
