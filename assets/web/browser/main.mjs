@@ -1,17 +1,21 @@
 // Walks through every page of a running UI in a real browser, the way a
 // person would, and fails on what a person would complain about.
 //
-//   node browser/main.mjs --url http://127.0.0.1:8080 --password-file FILE --out DIR [--train] [--name admin]
+//   node browser/main.mjs --url http://127.0.0.1:8080 --password-file FILE --out DIR
+//     [--name admin]        who signs in
+//     [--link URL]          signs in with a one-time link first, and checks that it works once
+//     [--boot]              starts while the lab does, and waits until the boot page has turned into the overview
+//     [--train]             starts a training
+//     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, artifacts, artifact,
+//                           model, deployment, pod, prediction, "live log"
+//     [--chromium PATH]     /usr/bin/chromium if not given
 //
-// It works on any lab: it follows the links that it finds. With --train it
-// also starts a training, and with --require NAME,… it fails if a page that
-// needs data (run, artifacts, model, deployment, pod, prediction) was not
-// there to look at.
+// It works on any lab: it follows the links that it finds.
 import { mkdir, readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { openBrowser } from "./session.mjs";
 import { visitPages } from "./pages.mjs";
-import { keyboard, predict, refuseWrongPassword, signIn, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
+import { boot, keyboard, predict, refuseWrongPassword, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -22,6 +26,8 @@ const { values: options } = parseArgs({
     out: { type: "string" },
     chromium: { type: "string", default: "/usr/bin/chromium" },
     require: { type: "string", default: "" },
+    link: { type: "string" },
+    boot: { type: "boolean", default: false },
     train: { type: "boolean", default: false },
   },
 });
@@ -34,8 +40,10 @@ await mkdir(options.out, { recursive: true });
 
 const lab = await openBrowser(options);
 try {
+  if (options.link) await signInWithLink(lab, options.link);
   await refuseWrongPassword(lab);
   await signIn(lab, options.name, password);
+  if (options.boot) await boot(lab);
   await keyboard(lab);
   await themeToggle(lab);
   await visitPages(lab);

@@ -20,6 +20,36 @@ export async function refuseWrongPassword(lab) {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
+// signInWithLink opens the link that "benchtop up" prints.
+export async function signInWithLink(lab, link) {
+  const { page } = lab;
+  await page.goto(link);
+  lab.expect("login link", "the link to lead to the first page", new URL(page.url()).pathname === "/");
+  await lab.context.clearCookies();
+  await lab.expecting(401, async () => {
+    await page.goto(link);
+    await page.waitForSelector('[role="alert"]');
+  });
+  lab.seen.add("login link");
+}
+
+// boot looks at the boot page for as long as there is one: it must turn into
+// the overview without a hand on it.
+export async function boot(lab) {
+  const { page } = lab;
+  await page.goto("/");
+  if ((await page.locator(".boot").count()) > 0) {
+    lab.seen.add("boot");
+    await lab.shot("boot-laptop-light");
+    await lab.checkAccess("boot");
+    await page.setViewportSize({ width: 390, height: 844 });
+    await lab.checkOverflow("boot");
+    await lab.shot("boot-phone-light");
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
+  await page.waitForSelector("#h-machine", { timeout: 180000 });
+}
+
 export async function signIn(lab, name, password) {
   const { page } = lab;
   await page.goto("/login?next=%2Fsystem");
