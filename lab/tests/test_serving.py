@@ -267,6 +267,31 @@ def test_another_dataset(start_server, volume):
     assert "expected 30 finite numbers (mean radius, mean texture" in message
 
 
+def test_batches_let_others_pass(start_server, volume):
+    """While a large batch on a large model is predicted, liveness and single predictions are still answered."""
+    put(volume, 1, '{"model": "random_forest", "n_estimators": 200, "max_depth": 20}')
+    server = start_server().wait_ready("1")
+    batch = json.dumps({"instances": versions.rows("iris", 1000).tolist()})
+    took = []
+
+    def ask():
+        begun = time.monotonic()
+        answer = httpx.post(f"{server.url}/predict", content=batch, headers={"content-type": "application/json"})
+        assert answer.status_code == 200
+        took.append((begun, time.monotonic()))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    services.wait_for("the batch", lambda: server.metric("benchtop_requests_in_flight") == 2, 10, 0)
+    answered = []
+    while thread.is_alive():
+        assert server.client.get(f"/predict?x={ROW}").status_code == 200
+        answered.append(time.monotonic())
+    thread.join()
+    ((begun, end),) = took
+    assert sum(begun < moment < end for moment in answered) >= 2
+
+
 def test_stopping_finishes_what_is_in_flight(start_server, volume):
     put(volume, 1)
     server = start_server(BENCHTOP_DRAIN_SECONDS="1").wait_ready("1")
