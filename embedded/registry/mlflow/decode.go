@@ -30,7 +30,7 @@ func decode(r *http.Request, v any) error {
 	info := infoOf(reflect.TypeOf(v).Elem())
 	var err error
 	switch {
-	case r.Method == http.MethodGet && r.URL.RawQuery != "":
+	case r.URL.RawQuery != "" && (r.Method == http.MethodGet || r.ContentLength == 0):
 		err = info.fromQuery(r, reflect.ValueOf(v).Elem())
 	default:
 		err = decodeBody(r, v)

@@ -32,7 +32,11 @@ func (s *server) registeredModels() {
 		Tags        []wire.KV `json:"tags"`
 		Description string    `json:"description"`
 	}) (any, error) {
-		return modelAnswer(s.store.CreateRegisteredModel(ctx, q.Name, q.Description, q.Tags))
+		m, err := s.store.CreateRegisteredModel(ctx, q.Name, q.Description, q.Tags)
+		if err == nil {
+			s.notify(ctx, q.Name, "REGISTERED_MODEL", "CREATED", map[string]any{"tags": tagMap(q.Tags), "description": q.Description})
+		}
+		return modelAnswer(m, err)
 	})
 	read(s, "GET registered-models/get", func(ctx context.Context, q *modelRef) (any, error) {
 		return modelAnswer(s.store.RegisteredModel(ctx, q.Name))
@@ -76,19 +80,35 @@ func (s *server) registeredModels() {
 		})
 	}
 	write(s, "POST registered-models/set-tag", func(ctx context.Context, q *modelTagReq) (any, error) {
-		return nil, s.store.SetRegisteredModelTag(ctx, q.Name, wire.KV{Key: q.Key, Value: q.Value})
+		err := s.store.SetRegisteredModelTag(ctx, q.Name, wire.KV{Key: q.Key, Value: q.Value})
+		if err == nil {
+			s.notify(ctx, q.Name, "REGISTERED_MODEL_TAG", "SET", map[string]any{"key": q.Key, "value": q.Value})
+		}
+		return nil, err
 	})
 	write(s, "DELETE registered-models/delete-tag", func(ctx context.Context, q *modelTagReq) (any, error) {
-		return nil, s.store.DeleteRegisteredModelTag(ctx, q.Name, q.Key)
+		err := s.store.DeleteRegisteredModelTag(ctx, q.Name, q.Key)
+		if err == nil {
+			s.notify(ctx, q.Name, "REGISTERED_MODEL_TAG", "DELETED", map[string]any{"key": q.Key})
+		}
+		return nil, err
 	})
 	write(s, "POST registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
 		if q.Version == "" {
 			return nil, invalid("missing value for required parameter 'version'")
 		}
-		return nil, s.store.SetAlias(ctx, q.Name, q.Alias, q.Version)
+		err := s.store.SetAlias(ctx, q.Name, q.Alias, q.Version)
+		if err == nil {
+			s.notify(ctx, q.Name, "MODEL_VERSION_ALIAS", "CREATED", map[string]any{"alias": q.Alias, "version": q.Version})
+		}
+		return nil, err
 	})
 	write(s, "DELETE registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
-		return nil, s.store.DeleteAlias(ctx, q.Name, q.Alias)
+		err := s.store.DeleteAlias(ctx, q.Name, q.Alias)
+		if err == nil {
+			s.notify(ctx, q.Name, "MODEL_VERSION_ALIAS", "DELETED", map[string]any{"alias": q.Alias})
+		}
+		return nil, err
 	})
 	read(s, "GET registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
 		return versionAnswer(s.store.VersionByAlias(ctx, q.Name, q.Alias))

@@ -42,6 +42,10 @@ func NewHandler(st *store.Store, auth mlops.Authenticator, log *slog.Logger) htt
 	s.loggedModels()
 	s.registeredModels()
 	s.modelVersions()
+	s.traces()
+	s.webhooks()
+	s.lineage()
+	s.gc()
 	s.serverInfo()
 	return http.NewCrossOriginProtection().Handler(s)
 }

@@ -363,3 +363,9 @@ func page[T any](ctx context.Context, s *Store, columns string, cond clause, col
 	}
 	return out, next, nil
 }
+
+// IsPrompt reports whether a registered model is a prompt.
+func (s *Store) IsPrompt(ctx context.Context, name string) (prompt bool, err error) {
+	_, err = s.row(ctx, "SELECT prompt FROM registered_models WHERE name = ?", []any{name}, &prompt)
+	return prompt, err
+}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,6 +33,9 @@ type Options struct {
 	Now       func() time.Time
 	// Readers is the number of connections that read at once; 4 if zero.
 	Readers int
+	// WebhookAllow lists networks that webhooks may reach although they are
+	// this machine's or the cluster's own.
+	WebhookAllow []netip.Prefix
 }
 
 // Store is the registry's database. Its methods may be called at once.
@@ -48,9 +52,11 @@ type Store struct {
 
 	mu        sync.Mutex
 	artifacts mlops.ObjectStore
+	deployed  Deployments
 	changed   chan struct{}
 
 	docs *docCache
+	hook *deliverer
 }
 
 // Open opens the database at path, creating it if it is missing and bringing
@@ -103,6 +109,7 @@ func Open(ctx context.Context, path string, opt Options) (_ *Store, err error) {
 	if err := s.ensureDefaultExperiment(ctx); err != nil {
 		return nil, err
 	}
+	s.hook = newDeliverer(s, opt.WebhookAllow)
 	return s, nil
 }
 
@@ -116,6 +123,9 @@ func dsn(path, txlock string, pragmas ...string) string {
 // Close waits for writes under way and closes the database.
 func (s *Store) Close() error {
 	var errs []error
+	if s.hook != nil {
+		s.hook.close()
+	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}
@@ -149,6 +159,20 @@ func (s *Store) ArtifactStore() (mlops.ObjectStore, error) {
 		return nil, mlops.Errorf(mlops.Unavailable, "the artifact store is not ready yet: try again in a few seconds")
 	}
 	return s.artifacts, nil
+}
+
+// SetDeployments says who knows what is deployed, for lineage.
+func (s *Store) SetDeployments(d Deployments) {
+	s.mu.Lock()
+	s.deployed = d
+	s.mu.Unlock()
+}
+
+// Deployed returns what SetDeployments gave, or nil.
+func (s *Store) Deployed() Deployments {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deployed
 }
 
 // Changed returns a channel that is closed at the next committed write.

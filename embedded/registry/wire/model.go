@@ -61,7 +61,7 @@ type LoggedModelInfo struct {
 	Status        string         `json:"status"`
 	StatusMessage string         `json:"status_message,omitempty"`
 	ModelType     string         `json:"model_type"`
-	SourceRunID   string         `json:"source_run_id,omitempty"`
+	SourceRunID   string         `json:"source_run_id"`
 	Tags          []KV           `json:"tags,omitempty"`
 	Registrations []Registration `json:"registrations,omitempty"`
 }

@@ -1,0 +1,313 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// The tags and metadata of traces that mean something to the server.
+const (
+	tagTraceLocation = "mlflow.artifactLocation"
+	tagSpansLocation = "mlflow.trace.spansLocation"
+	tagTraceName     = "mlflow.traceName"
+	tagTracePrompts  = "mlflow.linkedPrompts"
+	metaSourceRun    = "mlflow.sourceRun"
+)
+
+var traceStates = []string{"STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS"}
+
+// StartTrace records a trace, or completes one whose spans came first.
+func (s *Store) StartTrace(ctx context.Context, in wire.TraceInfo) (wire.TraceInfo, error) {
+	switch {
+	case in.TraceID == "" || len(in.TraceID) > 250:
+		return in, invalid("trace_id must have 1 to 250 characters")
+	case in.Location.MlflowExperiment.ExperimentID == "":
+		return in, invalid("the trace's location must be an experiment: trace_location.mlflow_experiment.experiment_id is missing")
+	}
+	at, err := time.Parse(time.RFC3339Nano, in.RequestTime)
+	if err != nil {
+		return in, invalid("request_time %q is not a time: expected RFC 3339, such as 2026-01-02T03:04:05.678Z", head(in.RequestTime))
+	}
+	var duration any
+	if in.ExecutionDuration != "" {
+		d, err := time.ParseDuration(in.ExecutionDuration)
+		if err != nil {
+			return in, invalid("execution_duration %q is not a duration: expected seconds, such as 0.218s", head(in.ExecutionDuration))
+		}
+		duration = d.Milliseconds()
+	}
+	state := in.State.Name(0, traceStates...)
+	if state == "" {
+		state = traceStates[0]
+	}
+	err = s.write(ctx, func(t *tx) error {
+		exp, err := t.lookUpExperiment(in.Location.MlflowExperiment.ExperimentID, true)
+		if err != nil {
+			return err
+		}
+		if err := t.exec(`INSERT INTO traces (trace_id, exp, timestamp, duration, state, client_request_id, request_preview, response_preview) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (trace_id) DO UPDATE SET timestamp = excluded.timestamp, duration = excluded.duration, state = excluded.state, client_request_id = excluded.client_request_id,
+			request_preview = excluded.request_preview, response_preview = excluded.response_preview`,
+			in.TraceID, exp, at.UnixMilli(), duration, state, orNull(in.ClientRequestID), orNull(in.RequestPreview), orNull(in.ResponsePreview)); err != nil {
+			return err
+		}
+		id, err := t.traceID(in.TraceID)
+		if err != nil {
+			return err
+		}
+		if err := t.traceLocationTag(id, exp, in.TraceID); err != nil {
+			return err
+		}
+		for k, v := range in.Tags {
+			if err := t.putTraceTag(id, k, v); err != nil {
+				return err
+			}
+		}
+		for k, v := range in.Metadata {
+			if err := t.putTraceMetadata(id, k, v); err != nil {
+				return err
+			}
+		}
+		for _, a := range in.Assessments {
+			if _, err := t.putAssessment(id, in.TraceID, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return in, err
+	}
+	return s.TraceInfo(ctx, in.TraceID)
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func (t *tx) traceID(traceID string) (id int64, err error) {
+	found, err := t.row("SELECT id FROM traces WHERE trace_id = ?", []any{traceID}, &id)
+	if err == nil && !found {
+		err = notFound("there is no trace with id %q", head(traceID))
+	}
+	return id, err
+}
+
+func (t *tx) traceLocationTag(id, exp int64, traceID string) error {
+	var location string
+	if _, err := t.row("SELECT artifact_location FROM experiments WHERE id = ?", []any{exp}, &location); err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO trace_tags (trace, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", id, tagTraceLocation, appendURI(location, "traces", traceID, "artifacts"))
+}
+
+func (t *tx) putTraceTag(id int64, k, v string) error {
+	if k == "" || len(k) > wire.MaxKey {
+		return invalid("the key of a trace's tag must have 1 to %d characters, found %q", wire.MaxKey, head(k))
+	}
+	kvs := []wire.KV{{Key: "tag", Value: v}}
+	if err := cleanTags(kvs); err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO trace_tags (trace, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, k, kvs[0].Value)
+}
+
+func (t *tx) putTraceMetadata(id int64, k, v string) error {
+	return t.exec("INSERT INTO trace_metadata (trace, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, k, v)
+}
+
+const traceColumns = `SELECT t.id, t.trace_id, t.exp, t.timestamp, t.duration, t.state, coalesce(t.client_request_id, ''), coalesce(t.request_preview, ''), coalesce(t.response_preview, ''),
+	(SELECT json_group_object(key, value) FROM trace_tags x WHERE x.trace = t.id),
+	(SELECT json_group_object(key, value) FROM trace_metadata x WHERE x.trace = t.id),
+	(SELECT json_group_array(json(doc)) FROM assessments x WHERE x.trace = t.id)
+	FROM traces t `
+
+type traceRow struct {
+	id   int64
+	info wire.TraceInfo
+}
+
+func scanTrace(r *sql.Rows, extra ...any) (traceRow, error) {
+	var row traceRow
+	var exp, at int64
+	var duration sql.NullInt64
+	var tags, metadata, assessments string
+	i := &row.info
+	if err := r.Scan(append([]any{&row.id, &i.TraceID, &exp, &at, &duration, (*string)(&i.State), &i.ClientRequestID, &i.RequestPreview, &i.ResponsePreview, &tags, &metadata, &assessments}, extra...)...); err != nil {
+		return row, err
+	}
+	i.Location.Type = "MLFLOW_EXPERIMENT"
+	i.Location.MlflowExperiment.ExperimentID = strconv.FormatInt(exp, 10)
+	i.RequestTime = time.UnixMilli(at).UTC().Format("2006-01-02T15:04:05.000Z")
+	if duration.Valid {
+		i.ExecutionDuration = fmt.Sprintf("%d.%03ds", duration.Int64/1000, duration.Int64%1000)
+	}
+	if err := json.Unmarshal([]byte(tags), &i.Tags); err != nil {
+		return row, fmt.Errorf("read trace: %w", err)
+	}
+	if err := json.Unmarshal([]byte(metadata), &i.Metadata); err != nil {
+		return row, fmt.Errorf("read trace: %w", err)
+	}
+	if err := json.Unmarshal([]byte(assessments), &i.Assessments); err != nil {
+		return row, fmt.Errorf("read trace: %w", err)
+	}
+	return row, nil
+}
+
+func (s *Store) trace(ctx context.Context, traceID string) (row traceRow, err error) {
+	found := false
+	err = s.rows(ctx, traceColumns+"WHERE t.trace_id = ?", func(r *sql.Rows) error {
+		found = true
+		row, err = scanTrace(r)
+		return err
+	}, traceID)
+	if err == nil && !found {
+		err = notFound("there is no trace with id %q", head(traceID))
+	}
+	return row, err
+}
+
+// TraceInfo returns a trace without its spans.
+func (s *Store) TraceInfo(ctx context.Context, traceID string) (wire.TraceInfo, error) {
+	row, err := s.trace(ctx, traceID)
+	return row.info, err
+}
+
+// Trace returns a trace with its spans.
+func (s *Store) Trace(ctx context.Context, traceID string) (wire.Trace, error) {
+	row, err := s.trace(ctx, traceID)
+	if err != nil {
+		return wire.Trace{}, err
+	}
+	spans, err := s.spans(ctx, row.id)
+	return wire.Trace{Info: row.info, Spans: spans}, err
+}
+
+func (s *Store) changeTrace(ctx context.Context, traceID string, fn func(t *tx, id int64) error) error {
+	return s.write(ctx, func(t *tx) error {
+		id, err := t.traceID(traceID)
+		if err != nil {
+			return err
+		}
+		return fn(t, id)
+	})
+}
+
+// SetTraceTag sets a tag of a trace.
+func (s *Store) SetTraceTag(ctx context.Context, traceID string, kv wire.KV) error {
+	return s.changeTrace(ctx, traceID, func(t *tx, id int64) error { return t.putTraceTag(id, kv.Key, kv.Value) })
+}
+
+// DeleteTraceTag removes a tag of a trace.
+func (s *Store) DeleteTraceTag(ctx context.Context, traceID, key string) error {
+	return s.changeTrace(ctx, traceID, func(t *tx, id int64) error {
+		n, err := t.changes("DELETE FROM trace_tags WHERE trace = ? AND key = ?", id, key)
+		if err == nil && n == 0 {
+			return notFound("trace %s has no tag %q", traceID, head(key))
+		}
+		return err
+	})
+}
+
+// LinkTracesToRun says that traces belong to a run.
+func (s *Store) LinkTracesToRun(ctx context.Context, traceIDs []string, runID string) error {
+	if len(traceIDs) > 100 {
+		return invalid("at most 100 traces can be linked at once, found %d", len(traceIDs))
+	}
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.run(runID); err != nil {
+			return err
+		}
+		for _, traceID := range traceIDs {
+			id, err := t.traceID(traceID)
+			if err != nil {
+				return err
+			}
+			if err := t.putTraceMetadata(id, metaSourceRun, runID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// PromptRef names a prompt's version.
+type PromptRef struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// LinkPromptsToTrace adds prompts to those that a trace used.
+func (s *Store) LinkPromptsToTrace(ctx context.Context, traceID string, prompts []PromptRef) error {
+	return s.changeTrace(ctx, traceID, func(t *tx, id int64) error {
+		var old string
+		if _, err := t.row("SELECT value FROM trace_tags WHERE trace = ? AND key = ?", []any{id, tagTracePrompts}, &old); err != nil {
+			return err
+		}
+		var list []PromptRef
+		if old != "" && json.Unmarshal([]byte(old), &list) != nil {
+			list = nil // set by hand to something else
+		}
+		for _, p := range prompts {
+			known := false
+			for _, l := range list {
+				known = known || l == p
+			}
+			if !known {
+				list = append(list, p)
+			}
+		}
+		b, err := json.Marshal(list)
+		if err != nil {
+			return err
+		}
+		return t.putTraceTag(id, tagTracePrompts, string(b))
+	})
+}
+
+// DeleteTraces removes traces of an experiment: those named, or the oldest up
+// to a time and a number. It returns how many.
+func (s *Store) DeleteTraces(ctx context.Context, experiment string, maxTime *int64, max *int64, ids []string) (n int64, err error) {
+	switch {
+	case len(ids) > 0 && (maxTime != nil || max != nil):
+		return 0, invalid("either request_ids or max_timestamp_millis can be sent, not both")
+	case len(ids) == 0 && maxTime == nil:
+		return 0, invalid("either request_ids or max_timestamp_millis must be sent")
+	case max != nil && *max < 1:
+		return 0, invalid("max_traces must be positive, found %d", *max)
+	}
+	err = s.write(ctx, func(t *tx) error {
+		exp, err := t.lookUpExperiment(experiment, false)
+		if err != nil {
+			return err
+		}
+		if len(ids) > 0 {
+			b, err := json.Marshal(ids)
+			if err != nil {
+				return err
+			}
+			n, err = t.changes("DELETE FROM traces WHERE exp = ? AND trace_id IN (SELECT value FROM json_each(?))", exp, string(b))
+			return err
+		}
+		limit := int64(-1)
+		if max != nil {
+			limit = *max
+		}
+		n, err = t.changes("DELETE FROM traces WHERE id IN (SELECT id FROM traces WHERE exp = ? AND timestamp <= ? ORDER BY timestamp, trace_id LIMIT ?)", exp, *maxTime, limit)
+		return err
+	})
+	return n, err
+}
+
+// traceIDOf turns the bytes of an OTLP trace id into an MLflow trace id.
+func traceIDOf(hex string) string { return "tr-" + strings.ToLower(hex) }
