@@ -1,10 +1,7 @@
 """The inference server over time: first model, newer versions, broken versions, shutdown."""
 
 import contextlib
-import hashlib
 import json
-import os
-import shutil
 import socket
 import threading
 import time
@@ -132,110 +129,6 @@ def test_new_versions_under_traffic(start_server, volume):
     assert max(delays) < 2
     assert server.metric("benchtop_model_loads_total") == 7
     assert server.metric("benchtop_requests_total", status="200", route="/predict") == sum(counts)
-
-
-def _flip(folder):
-    file = folder / "predictor.json"
-    raw = bytearray(file.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    file.write_bytes(raw)
-
-
-def _description(folder, **changes):
-    file = folder / "model.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-def _predictor(folder, **changes):
-    """Change the predictor and its digest, as a faulty trainer would."""
-    file = folder / "predictor.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    _description(folder, predictor={"file": "predictor.json", "sha256": digest})
-
-
-BROKEN = {
-    "flipped bit": (_flip, "digest", "the file is damaged"),
-    "no predictor": (lambda f: (f / "predictor.json").unlink(), "missing", "predictor.json is missing"),
-    "no description": (lambda f: (f / "model.json").unlink(), "missing", "model.json is missing"),
-    "cut off description": (lambda f: (f / "model.json").write_text('{"name": "ir'), "json", "is not JSON"),
-    "list for description": (
-        lambda f: (f / "model.json").write_text("[]"),
-        "description",
-        "does not describe version 2",
-    ),
-    "another version": (lambda f: _description(f, version="3"), "description", "does not describe version 2"),
-    "path out of the folder": (
-        lambda f: _description(f, predictor={"file": "../1/predictor.json", "sha256": ""}),
-        "description",
-        "does not describe version 2",
-    ),
-    "no examples": (lambda f: _description(f, examples=[]), "description", "does not describe version 2"),
-    "other classes": (lambda f: _description(f, classes=["a", "b", "c"]), "predictor", "features or classes differ"),
-    "other features": (lambda f: _description(f, feature_names=["a"]), "predictor", "features or classes differ"),
-    "no baseline": (lambda f: _description(f, baseline={}), "predictor", "can't be used"),
-    "other format": (lambda f: _predictor(f, format="pickle"), "predictor", "expected 'benchtop.predictor/1'"),
-    "other model": (lambda f: _predictor(f, intercept=[9.0, 0.0, 0.0]), "predictor", "where scikit-learn predicted"),
-    "enormous": (lambda f: os.truncate(f / "predictor.json", 65 << 20), "too_large", "is larger than"),
-    "folder for file": (
-        lambda f: ((f / "predictor.json").unlink(), (f / "predictor.json").mkdir()),
-        "unreadable",
-        "Is a directory",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_version_is_reported_and_the_old_one_serves_on(start_server, volume, tmp_path, case):
-    damage, reason, message = BROKEN[case]
-    put(volume, 1)
-    server = start_server().wait_ready("1")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    put(elsewhere, 2, HYPER[2])
-    damage(elsewhere / "versions/2")
-    shutil.move(elsewhere / "versions/2", volume / "versions/2")
-    shutil.move(elsewhere / "version.txt", volume / "version.txt")
-
-    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
-    assert server.metric("benchtop_model_load_failures_total", reason=reason) >= 1
-    assert server.client.get(f"/predict?x={ROW}").json()["version"] == "1"
-    assert server.client.get("/readyz").json()["version"] == "1"
-    assert message in server.client.get("/healthz").json()["load_error"]
-    assert message in server.logged()
-    assert "version 1 keeps serving" in server.logged()
-    # A good one heals it.
-    put(volume, 3)
-    server.wait_ready("3")
-    assert server.metric("benchtop_model_load_error") == 0
-    assert server.client.get("/healthz").json()["load_error"] is None
-    assert server.logged().count("can't serve the newest model version") == 1
-
-
-@pytest.mark.parametrize("text", ["", "x\n", "../1\n", "-1\n", "01\n", "1 2\n", "9" * 40, "\udcff"])
-def test_a_broken_version_file(start_server, volume, text):
-    put(volume, 1)
-    server = start_server().wait_ready("1")
-    publish._replace(volume / "version.txt", text.encode(errors="surrogateescape"))
-    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
-    assert server.client.get(f"/predict?x={ROW}").json()["version"] == "1"
-    put(volume, 2)
-    server.wait_ready("2")
-
-
-def test_only_a_broken_version(start_server, volume):
-    put(volume, 1)
-    _flip(volume / "versions/1")
-    server = start_server().wait_up()
-    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
-    answer = server.client.get("/readyz")
-    assert answer.status_code == 503
-    assert "the file is damaged" in answer.json()["error"]["message"]
-    # Repaired in place, it is taken up without a new version.
-    shutil.rmtree(volume / "versions")
-    (volume / "version.txt").unlink()
-    put(volume, 1)
-    server.wait_ready("1")
 
 
 def test_a_volume_that_disappears(start_server, volume):
