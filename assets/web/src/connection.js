@@ -28,6 +28,7 @@ export function startConnection() {
   document.body.addEventListener("htmx:sseError", () => {
     if (leaving || timer) return;
     timer = setTimeout(async () => {
+      timer = undefined; // the next failure asks again
       if (leaving) return;
       try {
         const answer = await fetch("/session", { cache: "no-store" });
@@ -35,6 +36,7 @@ export function startConnection() {
       } catch {
         // The server is gone; the banner says so.
       }
+      if (stream?.readyState === EventSource.OPEN) return; // it came back meanwhile
       banner.textContent = "The connection to Benchtop is lost. Trying again…";
       banner.hidden = false;
     }, lostAfter);
