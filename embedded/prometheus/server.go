@@ -20,8 +20,6 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
-	"github.com/prometheus/prometheus/tsdb"
-	"github.com/prometheus/prometheus/util/compression"
 )
 
 // server is one life of Prometheus: everything in it is made new when the
@@ -30,8 +28,7 @@ type server struct {
 	cfg      Config
 	log      *slog.Logger
 	registry *client.Registry
-	db       *tsdb.DB
-	dbStats  *tsdb.DBStats
+	db       *database
 	engine   *promql.Engine
 	parser   parser.Parser
 	scrapes  *scrape.Manager
@@ -57,10 +54,9 @@ const (
 
 // newServer opens the database and puts the parts together.
 func newServer(cfg Config, log *slog.Logger) (s *server, err error) {
-	s = &server{cfg: cfg, log: log, registry: client.NewRegistry(), dbStats: tsdb.NewDBStats(),
-		parser: parser.NewParser(parser.Options{}), started: time.Now()}
-	if s.db, err = tsdb.Open(cfg.Dir, log.With("component", "tsdb"), s.registry, dbOptions(cfg), s.dbStats); err != nil {
-		return nil, fmt.Errorf("open the samples in %s: %w", cfg.Dir, err)
+	s = &server{cfg: cfg, log: log, registry: client.NewRegistry(), parser: parser.NewParser(parser.Options{}), started: time.Now()}
+	if s.db, err = openDB(cfg, log.With("component", "tsdb"), s.registry); err != nil {
+		return nil, err
 	}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
@@ -97,18 +93,6 @@ func newServer(cfg Config, log *slog.Logger) (s *server, err error) {
 	}
 	s.handler = s.newHandler()
 	return s, nil
-}
-
-// dbOptions sizes the database for thousands of series, not millions.
-func dbOptions(cfg Config) *tsdb.Options {
-	o := tsdb.DefaultOptions()
-	o.RetentionDuration = cfg.RetentionTime.Milliseconds()
-	o.MaxBytes = cfg.RetentionBytes
-	o.WALSegmentSize = 8 << 20
-	o.WALCompression = compression.Snappy
-	o.StripeSize = 1 << 9
-	o.HeadChunksWriteBufferSize = 256 << 10
-	return o
 }
 
 // lookback is how old a sample may be to count as present. Kubernetes is
