@@ -8,15 +8,38 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/benchtop-lab/benchtop/embedded/images"
 )
 
-// appendBundle writes core followed by the bundle in dir, as a zip archive, to out. The file gets its name last.
-func appendBundle(core, dir, out string) error {
+// missing lists the recipes of which the index has nothing: a bundle made with -only is no release.
+func missing(idx images.Index, recipes []*Recipe) []string {
+	have := map[string]bool{}
+	for _, img := range idx.Images {
+		have[img.Name] = true
+	}
+	for _, bin := range idx.Bins {
+		have[bin.Component] = true
+	}
+	var names []string
+	for _, r := range recipes {
+		if !have[r.Name] {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// appendBundle writes core followed by the bundle in dir, as a zip archive, to out; every recipe must have its part in
+// the bundle. The file gets its name last.
+func appendBundle(core, dir, out string, recipes []*Recipe) error {
 	idx, err := readIndex(dir)
 	if err != nil {
 		return err
+	}
+	if names := missing(idx, recipes); len(names) > 0 {
+		return fmt.Errorf("the bundle in %s lacks %s; run `go run ./scripts/bundle build`", dir, strings.Join(names, ", "))
 	}
 	if b, err := images.Open(core); err == nil {
 		b.Close()

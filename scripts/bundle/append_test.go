@@ -36,7 +36,7 @@ func TestAppendAndReadBack(t *testing.T) {
 	if err := os.WriteFile(core, program, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := appendBundle(core, dir, out); err != nil {
+	if err := appendBundle(core, dir, out, nil); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(out)
@@ -75,7 +75,7 @@ func TestAppendAndReadBack(t *testing.T) {
 	}
 	// The same again makes the same file.
 	again := filepath.Join(t.TempDir(), "benchtop")
-	if err := appendBundle(core, dir, again); err != nil {
+	if err := appendBundle(core, dir, again, nil); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(again); err != nil || !bytes.Equal(data, whole) {
@@ -98,17 +98,21 @@ func TestAppendErrors(t *testing.T) {
 	tmp := t.TempDir()
 	core, out := filepath.Join(tmp, "core"), filepath.Join(tmp, "benchtop")
 	overwrite(t, core, "program")
-	if err := appendBundle(core, dir, out); err != nil {
+	if err := appendBundle(core, dir, out, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := appendBundle(out, dir, filepath.Join(tmp, "twice")); err == nil || !strings.Contains(err.Error(), "already carries a bundle") {
+	if err := appendBundle(out, dir, filepath.Join(tmp, "twice"), nil); err == nil || !strings.Contains(err.Error(), "already carries a bundle") {
 		t.Errorf("appending to a finished binary: error %v", err)
 	}
-	if err := appendBundle(core, t.TempDir(), out); err == nil || !strings.Contains(err.Error(), "bundle build") {
+	if err := appendBundle(core, t.TempDir(), out, nil); err == nil || !strings.Contains(err.Error(), "bundle build") {
 		t.Errorf("without a bundle: error %v", err)
 	}
+	recipes := []*Recipe{{Name: "hello"}, {Name: "example"}, {Name: "lab-python"}}
+	if err := appendBundle(core, dir, out, recipes); err == nil || !strings.Contains(err.Error(), "lacks lab-python; run") {
+		t.Errorf("a bundle without one of the components: error %v", err)
+	}
 	overwrite(t, filepath.Join(dir, "bin/tool"), "changed since")
-	if err := appendBundle(core, dir, filepath.Join(tmp, "third")); err == nil || !strings.Contains(err.Error(), "bin/tool differs from the index") {
+	if err := appendBundle(core, dir, filepath.Join(tmp, "third"), nil); err == nil || !strings.Contains(err.Error(), "bin/tool differs from the index") {
 		t.Errorf("a changed program: error %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(tmp, "*.new")); len(left) != 0 {

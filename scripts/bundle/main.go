@@ -95,7 +95,11 @@ func cmdAppend(fs *flag.FlagSet, args []string) error {
 	if *out == "" || fs.NArg() != 1 {
 		return fmt.Errorf("append: expected -o OUT and one program\n%s", usage)
 	}
-	return appendBundle(fs.Arg(0), *dir, *out)
+	_, recipes, err := open(io.Discard)
+	if err != nil {
+		return err
+	}
+	return appendBundle(fs.Arg(0), *dir, *out, recipes)
 }
 
 func cmdSize(fs *flag.FlagSet, args []string, stdout io.Writer) error {
