@@ -13,7 +13,6 @@ LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/loop/... ./
 HEAVY := ./appliance ./embedded/k3s/... ./embedded/minio/... ./embedded/prometheus/... ./cmd/benchtop
 
 export CGO_ENABLED := 0
-export GOFLAGS := -trimpath
 unexport BENCHTOP_DATA_DIR
 
 .PHONY: all

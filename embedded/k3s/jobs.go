@@ -13,6 +13,10 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
+// finishedJobStays is how long the Job of a training by hand, and its log,
+// stay after it has ended.
+const finishedJobStays = 24 * time.Hour
+
 // StartTraining creates the training's Job from the project's CronJob, as
 // `kubectl create job --from` does. A Job of that name that exists already is
 // this training's: the call can be repeated.
@@ -30,12 +34,13 @@ func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 			}
 		}
 	}
+	// Not owned by the CronJob, which would report it as unexpected for as
+	// long as it runs; so it has to limit its own stay.
+	spec.TTLSecondsAfterFinished = ptr(int32(finishedJobStays / time.Second))
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: t.Job, Namespace: t.Project, Labels: cron.Spec.JobTemplate.Labels,
 			Annotations: map[string]string{"cronjob.kubernetes.io/instantiate": "manual"},
-			// Owned by the CronJob, so that its history limits apply.
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "CronJob", Name: cron.Name, UID: cron.UID, Controller: ptr(true)}},
 		},
 		Spec: spec,
 	}

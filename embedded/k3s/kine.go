@@ -2,6 +2,7 @@ package k3s
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -47,13 +48,31 @@ DELETE FROM kine WHERE id IN (
 // run before the K3s server starts and after kine's own drivers registered.
 func registerKine(dir string) {
 	const busy = 30000 // ms
-	dsn := "file:" + filepath.Join(dir, "server", "db", "state.db") +
+	file := filepath.Join(dir, "server", "db", "state.db")
+	dsn := "file:" + file +
 		"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(" + strconv.Itoa(busy) + ")"
 	drivers.Register("sqlite", func(ctx context.Context, wg *sync.WaitGroup, cfg *drivers.Config) (bool, server.Backend, error) {
+		if err := checkKine(ctx, file, dsn); err != nil {
+			return false, nil, err
+		}
 		backend, err := openKine(ctx, wg, dsn, cfg)
 		return false, backend, err
 	})
 	drivers.SetDefault("sqlite")
+}
+
+// checkKine tells a damaged file at once; kine would try for five minutes.
+func checkKine(ctx context.Context, file, dsn string) error {
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return fmt.Errorf("open kine database: %w", err)
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, "PRAGMA schema_version")
+	if e := sqliteError(err); e != nil && (e.Code() == sqlite3.SQLITE_NOTADB || e.Code() == sqlite3.SQLITE_CORRUPT) {
+		return fmt.Errorf("the cluster's state %s is damaged: restore it from a backup, or run `benchtop reset` to start afresh: %w", file, err)
+	}
+	return nil // whatever else is wrong may pass
 }
 
 func openKine(ctx context.Context, wg *sync.WaitGroup, dsn string, cfg *drivers.Config) (server.Backend, error) {
