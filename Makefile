@@ -39,7 +39,7 @@ $(WEB): assets/web/package-lock.json $(shell find assets/web/src -type f 2>/dev/
 # Code that is generated and committed.
 .PHONY: generate
 generate:
-	$(GO) tool templ generate -path ui/view
+	$(GO) generate ./ui/view
 	$(GO) run ./scripts/bundle components
 
 .PHONY: dist/benchtop
@@ -71,7 +71,7 @@ test-deps:
 lint: $(WEB)
 	@test -z "$$(gofmt -l appliance assets cmd embedded lab scripts ui)" || { gofmt -l appliance assets cmd embedded lab scripts ui; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet $(LIGHT)
-	$(GO) run honnef.co/go/tools/cmd/staticcheck $(LIGHT)
+	$(GO) tool -modfile=scripts/tools/go.mod staticcheck $(LIGHT)
 
 .PHONY: unit
 unit: $(WEB)
