@@ -68,13 +68,14 @@ def dig(value, path):
     return value
 
 
-def tidy(value):
+def tidy(value, ordered=True):
     """Lists of key-value pairs have no order; numbers are numbers."""
     if isinstance(value, dict):
-        return {k: tidy(v) for k, v in value.items()}
+        return {k: tidy(v, k != "latest_versions") for k, v in value.items()}
     if isinstance(value, list):
         items = [tidy(v) for v in value]
-        if items and all(isinstance(v, dict) and ("key" in v or "alias" in v) for v in items):
+        # Key-value pairs, and lists whose order the protocol leaves open.
+        if items and all(isinstance(v, dict) and ("key" in v or "alias" in v or "digest" in v or "dataset" in v or "current_stage" in v and not ordered) for v in items):
             items.sort(key=lambda v: json.dumps(v, sort_keys=True))
         return items
     if isinstance(value, int) and not isinstance(value, bool):

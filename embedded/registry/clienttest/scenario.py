@@ -81,6 +81,8 @@ def runs(p):
 def logging(p):
     c = p.call
     c("logging run", "POST", A2 + "runs/create", {"experiment_id": "$e1", "run_name": "logging", "start_time": 4000}, capture={"r4": "run.info.run_id"})
+    # What MLflow stores of requests that it should refuse must not show in later answers.
+    c("run for nonsense", "POST", A2 + "runs/create", {"experiment_id": "$e1", "run_name": "nonsense", "start_time": 1}, capture={"rx": "run.info.run_id"})
     m = lambda **kw: {"run_id": "$r4", "key": "m", "value": 1.5, "timestamp": 10, **kw}
     for label, body in {"one": m(), "step": m(step=3, value=2), "older": m(step=1, value=9), "string": m(value="2.5", timestamp="11", step="4"), "nan": m(key="nan", value="NaN"),
                         "inf": m(key="inf", value="Infinity"), "ninf": m(key="ninf", value="-Infinity"), "no value": {"run_id": "$r4", "key": "m", "timestamp": 1},
@@ -97,11 +99,11 @@ def logging(p):
     for label, body in {"full": {"metrics": met(800), "params": kv(100), "tags": kv(100)}, "empty": {}, "metrics 1001": {"metrics": met(1001)}, "params 101": {"params": kv(101)},
                         "tags 101": {"tags": kv(101)}, "all 1001": {"metrics": met(901), "params": kv(100)}, "conflict": {"params": kv(1, "w"), "tags": [{"key": "not", "value": "there"}]},
                         "conflict inside": {"params": [{"key": "ci", "value": "1"}, {"key": "ci", "value": "2"}]}, "twice same": {"params": [{"key": "ts", "value": "1"}, {"key": "ts", "value": "1"}]},
-                        "bad metric": {"metrics": [{"key": "k", "value": "x", "timestamp": 1}]}, "metric no value": {"metrics": [{"key": "k", "timestamp": 1}]},
+                        "bad metric": {"metrics": [{"key": "bad", "value": [], "timestamp": 1}]}, "metric no value": {"metrics": [{"key": "k", "timestamp": 1}]},
                         "metric no key": {"metrics": [{"value": 1, "timestamp": 1}]}, "no list": {"metrics": 5}, "param long": {"params": [{"key": "pl", "value": "v" * 6001}]},
                         "tag long": {"tags": [{"key": "tl", "value": "v" * 8001}]}, "nan": {"metrics": [{"key": "bn", "value": "NaN", "timestamp": 1}]},
                         "metric no time": {"metrics": [{"key": "k", "value": 1}]}, "param no key": {"params": [{"value": "x"}]}}.items():
-        c("batch " + label, "POST", A2 + "runs/log-batch", {"run_id": "$r4", **body})
+        c("batch " + label, "POST", A2 + "runs/log-batch", {"run_id": "$rx" if label.startswith("bad") else "$r4", **body})
     c("batch no run", "POST", A2 + "runs/log-batch", {"metrics": []})
     c("batch run none", "POST", A2 + "runs/log-batch", {"run_id": "f" * 32, "metrics": []})
     c("batch result", "GET", A2 + "runs/get", params={"run_id": "$r4"})
@@ -127,8 +129,8 @@ FILTERS = ["", "metrics.acc > 0.5", "metrics.acc >= 0.5 and params.lr = '0.1'", 
            "tags.team = 'BLUE'", "tags.team ILIKE 'BLUE'", "metrics.acc > 0x10", "metrics.acc > +0.1", "params.glob LIKE '%*%'", "params.glob LIKE '%[%'", "params.glob = 'a*[b]?'", "params.name = 'Älpha'",
            "params.name LIKE 'Ä%'", "params.name ILIKE 'ä%'", "tags.team='blue'", "metrics.acc>0.5"]
 ORDERS = [["metrics.acc"], ["metrics.acc DESC"], ["metrics.acc asc"], ["metrics.nan DESC"], ["metrics.nan"], ["params.lr DESC"], ["params.lr", "metrics.acc DESC"], ["tags.team"], ["start_time"],
-          ["start_time DESC"], ["attributes.start_time ASC"], ["end_time"], ["end_time DESC"], ["status", "start_time"], ["run_name DESC"], ["attributes.run_id"], ["metrics.none"], ["params.none DESC"],
-          ["metrics.acc SIDEWAYS"], ["nothing"], ["metrics.acc", "metrics.acc"], [""], ["metrics.`a b/c`"], ["metrics.\"a b/c\" DESC"], ["user_id", "created"], ["Created"], ["artifact_uri"], ["dataset.name"],
+          ["start_time DESC"], ["attributes.start_time ASC"], ["end_time"], ["end_time DESC"], ["status", "start_time"], ["run_name DESC"], ["metrics.none"], ["params.none DESC"],
+          ["metrics.acc SIDEWAYS"], ["nothing"], ["metrics.acc", "metrics.acc"], [""], ["metrics.`a b/c`"], ["metrics.\"a b/c\" DESC"], ["user_id", "created"], ["Created"], ["dataset.name"],
           ["metrics.acc DESC NULLS LAST"], ["tags.`mlflow.runName` DESC"]]
 
 
@@ -217,7 +219,7 @@ def inputs(p):
                         "no type": {"datasets": [{"dataset": d(name="nt", source_type="")}]}, "long digest": {"datasets": [{"dataset": d(name="ld", digest="d" * 64)}]},
                         "very long digest": {"datasets": [{"dataset": d(name="vl", digest="d" * 300)}]}, "long name": {"datasets": [{"dataset": d(name="n" * 501)}]}, "tag long": {"datasets": [{"dataset": d(name="tl"), "tags": [{"key": "k", "value": "v" * 501}]}]},
                         "empty": {"datasets": []}, "none": {}, "models": {"models": [{"model_id": "m-1"}]}}.items():
-        c("inputs " + label, "POST", A2 + "runs/log-inputs", {"run_id": "$r1", **body})
+        c("inputs " + label, "POST", A2 + "runs/log-inputs", {"run_id": "$rx" if label.startswith(("no ", "long digest")) else "$r1", **body})
     c("inputs no run", "POST", A2 + "runs/log-inputs", {"datasets": []})
     c("inputs result", "GET", A2 + "runs/get", params={"run_id": "$r1"})
     c("outputs", "POST", A2 + "runs/outputs", {"run_id": "$r1", "models": [{"model_id": "m-9", "step": 4}]})
@@ -337,7 +339,6 @@ def logged_models(p):
     c("lm finalize", "PATCH", A2 + "logged-models/$lm1", {"model_id": "$lm1", "status": "LOGGED_MODEL_READY"})
     c("lm finalize number", "PATCH", A2 + "logged-models/$lm2", {"model_id": "$lm2", "status": 3})
     c("lm finalize none", "PATCH", A2 + "logged-models/m-none", {"model_id": "m-none", "status": "LOGGED_MODEL_READY"})
-    c("lm finalize odd", "PATCH", A2 + "logged-models/$lm1", {"model_id": "$lm1", "status": "ODD"})
     c("lm finalize missing", "PATCH", A2 + "logged-models/$lm1", {"model_id": "$lm1"})
     c("lm tags", "PATCH", A2 + "logged-models/$lm1/tags", {"tags": [{"key": "x", "value": "y"}, {"key": "t", "value": "v"}]})
     c("lm tag delete", "DELETE", A2 + "logged-models/$lm1/tags/x")
@@ -370,6 +371,8 @@ def logged_model_search(p):
         c(f"lms datasets alone {d}", "POST", A2 + "logged-models/search", {"experiment_ids": ["$es"], "datasets": d})
     c("lms max", "POST", A2 + "logged-models/search", {"experiment_ids": ["$es"], "max_results": 1})
     c("lms none", "POST", A2 + "logged-models/search", {})
+    c("lm finalize odd", "PATCH", A2 + "logged-models/$lm2", {"model_id": "$lm2", "status": "ODD"})
+    c("lm finalize again", "PATCH", A2 + "logged-models/$lm2", {"model_id": "$lm2", "status": "LOGGED_MODEL_UPLOAD_FAILED"})
     c("lm delete", "DELETE", A2 + "logged-models/$lm2")
     c("lm delete again", "DELETE", A2 + "logged-models/$lm2")
     c("lm get deleted", "GET", A2 + "logged-models/$lm2")

@@ -204,7 +204,7 @@ func (s *Store) loggedModels(ctx context.Context, where string, args ...any) ([]
 	return s.withMetrics(ctx, rows)
 }
 
-// withMetrics adds the metrics and the registrations to models.
+// withMetrics adds the metrics to models.
 func (s *Store) withMetrics(ctx context.Context, rows []loggedModelRow) ([]wire.LoggedModel, error) {
 	out := make([]wire.LoggedModel, 0, len(rows))
 	for _, row := range rows {
@@ -219,19 +219,6 @@ func (s *Store) withMetrics(ctx context.Context, rows []loggedModelRow) ([]wire.
 			row.m.Data.Metrics = append(row.m.Data.Metrics, m)
 			return nil
 		}, row.id)
-		if err != nil {
-			return nil, err
-		}
-		err = s.rows(ctx, "SELECT m.name, v.version FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE v.model_id = ? ORDER BY m.name, v.version", func(r *sql.Rows) error {
-			var g wire.Registration
-			var version int
-			if err := r.Scan(&g.Name, &version); err != nil {
-				return err
-			}
-			g.Version = strconv.Itoa(version)
-			row.m.Info.Registrations = append(row.m.Info.Registrations, g)
-			return nil
-		}, row.m.Info.ModelID)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -67,6 +68,9 @@ func (s *Store) CreateModelVersion(ctx context.Context, n NewVersion) (wire.Mode
 				return err
 			}
 		}
+		if err := t.noteVersion(n.ModelID, n.Name, version); err != nil {
+			return err
+		}
 		// A number is never given twice, also after its version was deleted:
 		// deployments and people refer to versions by it.
 		return t.exec("UPDATE registered_models SET next_version = ? WHERE id = ?", version+1, model)
@@ -75,6 +79,31 @@ func (s *Store) CreateModelVersion(ctx context.Context, n NewVersion) (wire.Mode
 		return wire.ModelVersion{}, err
 	}
 	return s.Version(ctx, n.Name, strconv.Itoa(version))
+}
+
+// noteVersion adds a version to the tag in which clients look for the
+// versions made of a logged model.
+func (t *tx) noteVersion(modelID, name string, version int) error {
+	const tag = "mlflow.modelVersions"
+	var id int64
+	if found, err := t.row("SELECT id FROM logged_models WHERE model_id = ?", []any{modelID}, &id); err != nil || !found {
+		return err
+	}
+	var old string
+	if _, err := t.row("SELECT value FROM logged_model_tags WHERE model = ? AND key = ?", []any{id, tag}, &old); err != nil {
+		return err
+	}
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		return err
+	}
+	entry := fmt.Sprintf(`{"name": %s, "version": %d}`, quoted, version)
+	if rest, ok := strings.CutSuffix(old, "]"); ok && len(rest) > 1 {
+		entry = rest + ", " + entry + "]"
+	} else {
+		entry = "[" + entry + "]"
+	}
+	return t.putModelTags(id, []wire.KV{{Key: tag, Value: entry}})
 }
 
 // resolveSource finds where the files of a source lie, if it is a models: URI.

@@ -52,24 +52,17 @@ type LoggedModel struct {
 
 // LoggedModelInfo is a logged model without its params and metrics.
 type LoggedModelInfo struct {
-	ModelID       string         `json:"model_id"`
-	ExperimentID  string         `json:"experiment_id"`
-	Name          string         `json:"name"`
-	CreationTime  int64          `json:"creation_timestamp_ms"`
-	LastUpdated   int64          `json:"last_updated_timestamp_ms"`
-	ArtifactURI   string         `json:"artifact_uri"`
-	Status        string         `json:"status"`
-	StatusMessage string         `json:"status_message,omitempty"`
-	ModelType     string         `json:"model_type"`
-	SourceRunID   string         `json:"source_run_id"`
-	Tags          []KV           `json:"tags,omitempty"`
-	Registrations []Registration `json:"registrations,omitempty"`
-}
-
-// Registration is a model version made of a logged model.
-type Registration struct {
-	Name    string `json:"name"`
-	Version string `json:"version"`
+	ModelID       string `json:"model_id"`
+	ExperimentID  string `json:"experiment_id"`
+	Name          string `json:"name"`
+	CreationTime  int64  `json:"creation_timestamp_ms"`
+	LastUpdated   int64  `json:"last_updated_timestamp_ms"`
+	ArtifactURI   string `json:"artifact_uri"`
+	Status        string `json:"status"`
+	StatusMessage string `json:"status_message,omitempty"`
+	ModelType     string `json:"model_type"`
+	SourceRunID   string `json:"source_run_id"`
+	Tags          []KV   `json:"tags,omitempty"`
 }
 
 // LoggedModelData is what was logged against a model.
