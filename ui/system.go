@@ -22,11 +22,15 @@ const (
 func (s *Server) systemUnits(echo.Context) (*page, error) {
 	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Machine: s.machineCharts()}
 	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
+	if p, ok := s.machine.last(); ok && p.ProcessBytes > 0 {
+		v.Process = []view.Fact{{Name: "Memory of this process", Value: view.Text(view.Bytes(float64(p.ProcessBytes)))},
+			{Name: "Share of the machine's memory", Value: view.Text(view.Percent(float64(p.ProcessBytes) / float64(p.MemoryTotal)))}}
+	}
 	for _, component := range s.cfg.Components {
 		v.Components = append(v.Components, view.Fact{Name: component.Name, Value: view.Text(component.Version)})
 	}
 	return &page{title: "System", nav: "system", body: view.SystemUnitsPage(v), charts: v.Machine,
-		parts: []part{{"notices", view.Notices(v.Notices)}, {"units", view.UnitPanels(v.Units)}}}, nil
+		parts: []part{{"notices", view.Notices(v.Notices)}, {"units", view.UnitPanels(v.Units)}, {"process", view.Facts(v.Process)}}}, nil
 }
 
 func podRow(p mlops.Pod) view.PodRow {

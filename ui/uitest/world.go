@@ -58,7 +58,7 @@ func Empty(now func() time.Time) *World {
 		LoginTokens: map[string]bool{}, Tokens: map[string]mlops.Principal{}, Sessions: map[string]ui.Session{}, Down: map[string]error{},
 		Passwords: map[string]mlops.Principal{"admin:" + Password: {Name: "admin", Role: mlops.RoleAdmin},
 			"guest:guest": {Name: "guest", Role: mlops.RoleReader}, "trainer:trainer": {Name: "trainer", Role: mlops.RoleTrainer}},
-		Machine: ui.MachineSample{CPU: 0.07, Cores: 2, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30, DiskUsed: 31 << 30, DiskTotal: 200 << 30},
+		Machine: ui.MachineSample{CPU: 0.07, Cores: 2, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30, DiskUsed: 31 << 30, DiskTotal: 200 << 30, ProcessBytes: 612 << 20},
 		changed: make(chan struct{}), unitChanged: make(chan struct{})}
 	w.Units = readyUnits(now())
 	return w

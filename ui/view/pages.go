@@ -310,6 +310,7 @@ type SystemUnits struct {
 	Notices    []Notice
 	Units      []Unit
 	Machine    []Chart
+	Process    []Fact
 	Components []Fact
 }
 

@@ -122,6 +122,9 @@ export async function predict(lab) {
   await lab.checkOverflow("prediction");
   await page.setViewportSize({ width: 1280, height: 800 });
 
+  await page.click("[data-copy]");
+  await page.waitForFunction(() => document.querySelector("[data-copy-text]").textContent === "Copied");
+
   // What is no number is refused with a message that names the field.
   const first = page.locator(".predict input").first();
   await first.fill("long");

@@ -3,8 +3,12 @@
 
 async function copy(text, source) {
   if (navigator.clipboard && isSecureContext) {
-    await navigator.clipboard.writeText(text);
-    return true;
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Not permitted here; the selection may still be.
+    }
   }
   const range = document.createRange();
   range.selectNodeContents(source);
@@ -20,12 +24,7 @@ export function startCopying() {
     if (!button) return;
     const source = button.parentElement.querySelector("pre");
     const label = button.querySelector("[data-copy-text]");
-    let done = false;
-    try {
-      done = await copy(source.textContent, source);
-    } catch {
-      done = false;
-    }
+    const done = await copy(source.textContent, source);
     label.textContent = done ? "Copied" : "Press Ctrl+C";
     setTimeout(() => (label.textContent = "Copy"), 2000);
   });
