@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -35,10 +36,15 @@ func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Tim
 	if served {
 		a.control.setServed()
 		a.log.Info("serving", "deployment", DefaultProject, "took", time.Since(begin).Round(time.Millisecond))
+		settle()
 		term.Done(fmt.Sprintf("ready in %s", time.Since(begin).Round(100*time.Millisecond)))
 	}
 	term.Lines(a.links())
 }
+
+// settle gives back the memory that starting took: decoding images, building
+// schemas and filling caches leave more garbage than the lab makes in hours.
+func settle() { time.AfterFunc(15*time.Second, debug.FreeOSMemory) }
 
 // links are the lines that a user needs.
 func (a *Appliance) links() []string {

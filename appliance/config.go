@@ -86,7 +86,25 @@ func LoadConfig(src Source) (Config, error) {
 			}
 		}
 	}
-	return cfg, nil
+	return cfg, cfg.checkPorts()
+}
+
+// checkPorts finds two settings that want the same port: each alone is fine.
+func (c Config) checkPorts() error {
+	used := map[int]string{6443: "the Kubernetes API", 10250: "the kubelet"}
+	for _, p := range []struct {
+		key  string
+		port int
+	}{
+		{"http_addr", portOf(c.HTTPAddr)}, {"registry_addr", portOf(c.RegistryAddr)}, {"s3_addr", portOf(c.S3Addr)},
+		{"ingress.http_port", c.HTTPPort}, {"ingress.https_port", c.HTTPSPort},
+	} {
+		if other := used[p.port]; other != "" {
+			return mlops.Errorf(mlops.Invalid, "port %d is wanted by %s and by %s: set %s to another", p.port, other, p.key, p.key)
+		}
+		used[p.port] = p.key
+	}
+	return nil
 }
 
 func (c *Config) readFile(name string) error {

@@ -57,6 +57,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("GET /v1/projects/{project}/trainings/{id}", c.training)
 	mux.HandleFunc("GET /v1/projects/{project}/logs", c.projectLogs)
 	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
+	mux.HandleFunc("POST /v1/registry/gc", c.registryGC)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
 	failed := make(chan error, 1)
@@ -126,6 +127,26 @@ func (c *control) predict(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(answer)
+}
+
+// registryGC removes what was deleted longer ago than the query's older_than.
+func (c *control) registryGC(w http.ResponseWriter, r *http.Request) {
+	olderThan, err := time.ParseDuration(r.URL.Query().Get("older_than"))
+	if err != nil || olderThan < 0 {
+		c.fail(w, mlops.Errorf(mlops.Invalid, "older_than: expected a duration such as 720h, found %q", r.URL.Query().Get("older_than")))
+		return
+	}
+	store := c.a.registry.Store()
+	if store == nil {
+		c.fail(w, unavailable("the registry"))
+		return
+	}
+	report, err := store.GC(r.Context(), olderThan)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, report)
 }
 
 // projectLogs streams the logs of a project's pods, each line with its pod.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry"
 )
 
 // Control asks a running appliance through its control socket.
@@ -126,6 +127,12 @@ func (c *Control) Predict(ctx context.Context, deployment string, body []byte) (
 		return 0, nil, fmt.Errorf("read answer: %w", err)
 	}
 	return resp.StatusCode, answer, nil
+}
+
+// RegistryGC removes for good what was deleted more than olderThan ago.
+func (c *Control) RegistryGC(ctx context.Context, olderThan time.Duration) (registry.GCReport, error) {
+	var report registry.GCReport
+	return report, c.call(ctx, http.MethodPost, "/v1/registry/gc?older_than="+olderThan.String(), nil, &report)
 }
 
 // Logs copies the logs of a project's pods to w.

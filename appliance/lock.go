@@ -14,7 +14,9 @@ import (
 )
 
 // Lock is the right to use a data dir. The kernel releases it when the
-// process ends, however it ends.
+// process ends, however it ends. It is a lock of the open file description
+// (fcntl(2)): unlike one of flock(2) it can be looked at without taking it, so
+// a `benchtop status` at the wrong moment cannot keep `benchtop up` out.
 type Lock struct{ f *os.File }
 
 // AcquireLock takes the lock of a data dir, or says which process holds it.
@@ -23,9 +25,9 @@ func AcquireLock(p Paths) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
 		defer f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
 			return nil, fmt.Errorf("lock %s: %w", p.Lock(), err)
 		}
 		return nil, mlops.Errorf(mlops.InvalidState,
@@ -47,7 +49,9 @@ func Locked(p Paths) bool {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+	look := unix.Flock_t{Type: unix.F_WRLCK}
+	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &look)
+	return err == nil && look.Type != unix.F_UNLCK
 }
 
 func holder(f *os.File) string {

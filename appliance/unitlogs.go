@@ -30,7 +30,8 @@ func ofUnit(line, unit string) bool {
 	if ok && IsUnit(name) {
 		return name == unit
 	}
-	return unit == "k3s" && !strings.HasPrefix(line, "time=")
+	// So does K3s itself, which quotes the time; the appliance does not.
+	return unit == "k3s" && (strings.HasPrefix(line, `time="`) || !strings.HasPrefix(line, "time="))
 }
 
 // UnitLogs copies the last tail lines of a unit, "" for all, from the log
@@ -67,6 +68,7 @@ func UnitLogs(ctx context.Context, dataDir, unit string, follow bool, tail int, 
 			return fmt.Errorf("print log: %w", err)
 		}
 	}
+	rotated := false
 	for follow {
 		line, err := r.ReadString('\n')
 		partial += line
@@ -79,21 +81,26 @@ func UnitLogs(ctx context.Context, dataDir, unit string, follow bool, tail int, 
 			partial = ""
 			continue
 		}
+		if rotated { // and read to its end
+			next, err := os.Open(p.LogFile())
+			if err != nil {
+				return fmt.Errorf("open log: %w", err)
+			}
+			defer next.Close()
+			f, partial, rotated = next, "", false
+			r.Reset(f)
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(200 * time.Millisecond):
 		}
-		// After a rotation the name belongs to a new file.
+		// After a rotation the name belongs to a new file. What was written
+		// to the old one since we last read comes first.
 		if now, err := os.Stat(p.LogFile()); err == nil {
 			if open, err := f.Stat(); err == nil && !os.SameFile(now, open) {
-				next, err := os.Open(p.LogFile())
-				if err != nil {
-					return fmt.Errorf("open log: %w", err)
-				}
-				defer next.Close()
-				f, partial = next, ""
-				r.Reset(f)
+				rotated = true
 			}
 		}
 	}

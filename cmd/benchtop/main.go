@@ -37,7 +37,7 @@ Start with:  sudo benchtop up`,
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
 		trainCommand(), predictCommand(), logsCommand(),
-		kubectlCommand(), crictlCommand(),
+		registryCommand(), kubectlCommand(), crictlCommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),
 	)

@@ -16,6 +16,9 @@ import (
 // Store is the registry's database.
 type Store = store.Store
 
+// GCReport says what Store.GC removed.
+type GCReport = store.GCReport
+
 // Options of Open.
 type Options = store.Options
 

@@ -137,7 +137,7 @@ func (s *story) prometheusScrapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var up map[string]string
-	err = drive.Eventually(t.Context(), 60*time.Second, func() error {
+	err = drive.Eventually(t.Context(), 90*time.Second, func() error {
 		if up, err = admin.Query(t.Context(), "min(up)by(job)", "job"); err != nil {
 			return err
 		}

@@ -175,7 +175,7 @@ func (s *story) nothingLost(t *testing.T, admin *drive.Admin, store *miniogo.Cli
 	}
 	var history struct {
 		Metrics []struct {
-			Step int `json:"step,string"`
+			Step int `json:"step"`
 		} `json:"metrics"`
 	}
 	if err := admin.MLflow(t.Context(), http.MethodGet, "metrics/get-history?metric_key=n&max_results=25000&run_id="+measured, nil, &history); err != nil {

@@ -19,8 +19,10 @@ func takeUp(t *testing.T, traffic *drive.Traffic, before string, timeout time.Du
 	t.Helper()
 	var latest string
 	err := drive.Eventually(t.Context(), timeout, func() error {
-		versions := traffic.Report().Versions
-		if latest = versions[len(versions)-1]; latest == before {
+		if versions := traffic.Report().Versions; len(versions) > 0 {
+			latest = versions[len(versions)-1]
+		}
+		if latest == "" || latest == before {
 			return fmt.Errorf("version %s is still served", before)
 		}
 		return nil

@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,10 +58,10 @@ func (s *story) credentialsNeeded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range c.ListObjects(t.Context(), "datasets", miniogo.ListObjectsOptions{}) {
-		}
-		if _, err := c.GetBucketLocation(t.Context(), "datasets"); err == nil {
-			t.Errorf("S3 lists buckets for %q", key)
+		for o := range c.ListObjects(t.Context(), "datasets", miniogo.ListObjectsOptions{Recursive: true}) {
+			if o.Err == nil {
+				t.Errorf("S3 lists object %s for %q", o.Key, key)
+			}
 		}
 		if buckets, err := c.ListBuckets(t.Context()); err == nil {
 			t.Errorf("S3 lists buckets %v for %q", buckets, key)
@@ -113,14 +115,30 @@ func (s *story) secretsStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	for o := range c.ListObjects(t.Context(), "datasets", miniogo.ListObjectsOptions{Prefix: "iris/", Recursive: true}) {
-		if o.Err == nil {
-			found++
-		}
+	status, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if found == 0 {
-		t.Error("the trainer's key does not see its dataset")
+	var loop []struct{ Dataset string }
+	if err := json.Unmarshal(status.Loop, &loop); err != nil || len(loop) != 1 {
+		t.Fatalf("the loop in the status is %s: %v", status.Loop, err)
+	}
+	o, err := c.GetObject(t.Context(), "datasets", "iris/"+loop[0].Dataset+".csv", miniogo.GetObjectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, o); err != nil {
+		t.Errorf("the trainer's key does not read its dataset: %v", err)
+	} else if got := hex.EncodeToString(sum.Sum(nil)); got != loop[0].Dataset {
+		t.Errorf("the dataset has digest %s, and is called %s", got, loop[0].Dataset)
+	}
+	for bucket, prefix := range map[string]string{"datasets": "wine/", "mlflow": ""} {
+		for o := range c.ListObjects(t.Context(), bucket, miniogo.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+			if o.Err == nil {
+				t.Errorf("the trainer's key sees %s in bucket %s", o.Key, bucket)
+			}
+		}
 	}
 	if _, err := c.PutObject(t.Context(), "datasets", "iris/forged.csv", strings.NewReader("x"), 1, miniogo.PutObjectOptions{}); err == nil {
 		t.Error("the trainer's key may write datasets")
@@ -142,6 +160,7 @@ type podList struct {
 				Image           string
 				SecurityContext securityContext
 				Resources       struct{ Requests, Limits map[string]string }
+				Ports           []any
 				ReadinessProbe  any
 				LivenessProbe   any
 			}
@@ -206,8 +225,8 @@ func (s *story) podsConfined(t *testing.T) {
 			if c.Resources.Requests["memory"] == "" || c.Resources.Requests["cpu"] == "" || c.Resources.Limits["memory"] == "" {
 				complain("has no requests and limits: %v", c.Resources)
 			}
-			if p.Spec.RestartPolicy == "Always" && (c.ReadinessProbe == nil && c.LivenessProbe == nil) {
-				complain("has no probes")
+			if len(c.Ports) > 0 && (c.ReadinessProbe == nil || c.LivenessProbe == nil) {
+				complain("serves, but has no probes")
 			}
 			if !strings.HasPrefix(c.Image, "benchtop.local/") {
 				complain("image %s does not come from the binary", c.Image)
