@@ -161,6 +161,13 @@ func (l *Loop) reconcileProject(ctx context.Context, project string, jobs []mlop
 			}
 		}
 		if t.State != j.State && !t.State.Terminal() {
+			// Before the row says that it has ended, or a crash in between
+			// would leave the run as running for ever.
+			if j.State.Terminal() {
+				if err := l.cfg.Store.EndRuns(ctx, j.Name, mlops.RunKilled); err != nil {
+					return err
+				}
+			}
 			if err := l.cfg.Store.SetTraining(ctx, t.ID, j.State, j.Message, j.EndedAt); err != nil {
 				return fmt.Errorf("record outcome of job %s of %s: %w", j.Name, project, err)
 			}
@@ -179,6 +186,9 @@ func (l *Loop) reconcileProject(ctx context.Context, project string, jobs []mlop
 			}
 		case t.State == mlops.TrainingRunning && l.cfg.Now().Sub(t.CreatedAt) > time.Minute:
 			// Its Job is gone without an outcome: somebody deleted it.
+			if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
+				return err
+			}
 			if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, "its Job was deleted before it ended", l.cfg.Now()); err != nil {
 				return fmt.Errorf("record loss of job %s of %s: %w", t.Job, project, err)
 			}

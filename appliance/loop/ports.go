@@ -21,6 +21,8 @@ type Store interface {
 	AdoptTraining(ctx context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (mlops.Training, error)
 	SetTraining(ctx context.Context, id int64, state mlops.TrainingState, message string, endedAt time.Time) error
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
+	// EndRuns ends the runs that a Job's pods left running.
+	EndRuns(ctx context.Context, job string, status mlops.RunStatus) error
 }
 
 // Cluster is the projection of the rows.

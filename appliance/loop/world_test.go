@@ -18,6 +18,7 @@ import (
 // each in memory with the rules of the real one. It can fail exactly one
 // call, before or after its effect, as a crash at that place would.
 type world struct {
+	endedRuns map[string]mlops.RunStatus
 	mu        sync.Mutex
 	now       time.Time
 	datasets  []mlops.Dataset
@@ -158,6 +159,17 @@ func (w *world) SetTraining(_ context.Context, id int64, state mlops.TrainingSta
 			return mlops.Errorf(mlops.InvalidState, "training %d is %s and cannot become %s", id, t.State, state)
 		}
 		t.State, t.Message, t.EndedAt = state, message, endedAt
+		return nil
+	})
+}
+
+// EndRuns notes for which Jobs runs were ended.
+func (w *world) EndRuns(_ context.Context, job string, status mlops.RunStatus) error {
+	return w.call("EndRuns", func() error {
+		if w.endedRuns == nil {
+			w.endedRuns = map[string]mlops.RunStatus{}
+		}
+		w.endedRuns[job] = status
 		return nil
 	})
 }

@@ -148,7 +148,15 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 	pod := podSpec(s, c, code, false)
 	pod.RestartPolicy = corev1.RestartPolicyNever // a failed pod stays, with its log
 	return batchv1.JobSpec{
-		BackoffLimit:          ptr(int32(2)),
+		BackoffLimit: ptr(int32(2)),
+		PodFailurePolicy: &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
+			// The trainer says that its input is wrong: trying again is no use.
+			{Action: batchv1.PodFailurePolicyActionFailJob, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+				ContainerName: ptr(trainerRole), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{2}}},
+			// A drained or rebooted node is nobody's fault.
+			{Action: batchv1.PodFailurePolicyActionIgnore, OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}},
+		}},
 		ActiveDeadlineSeconds: ptr(int64(3600)),
 		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)}, Spec: pod},
 	}
