@@ -58,12 +58,16 @@ func text(s string) http.HandlerFunc {
 }
 
 func (s *server) newAPI() *api.API {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
 	retention := model.Duration(s.cfg.RetentionTime).String()
 	flags := map[string]string{
 		"storage.tsdb.path": s.cfg.Dir, "storage.tsdb.retention.time": retention,
 		"storage.tsdb.retention.size": fmt.Sprintf("%dB", s.cfg.RetentionBytes),
 		"query.timeout":               queryTimeout.String(), "query.max-samples": fmt.Sprint(queryMaxSamples),
-		"query.lookback-delta": lookback(s.cfg.ScrapeInterval).String(),
+		"query.lookback-delta": s.cfg.lookback().String(),
 		"web.enable-admin-api": "false", "web.external-url": prefix,
 	}
 	return api.NewAPI(
@@ -72,7 +76,8 @@ func (s *server) newAPI() *api.API {
 		func(context.Context) api.TargetRetriever { return s.scrapes },
 		func(context.Context) api.AlertmanagerRetriever { return noAlertmanagers{} },
 		func() config.Config { return redacted(s.config.Load()) },
-		flags, api.GlobalURLOptions{Scheme: "http"},
+		// For the links of targets on this machine; no target is ourselves.
+		flags, api.GlobalURLOptions{Scheme: "http", ListenAddress: "127.0.0.1:0", Host: host},
 		func(f http.HandlerFunc) http.HandlerFunc { return f },
 		dbAdmin{s}, s.cfg.Dir, false, s.log.With("component", "api"),
 		func(context.Context) api.RulesRetriever { return s.rules },
@@ -82,7 +87,7 @@ func (s *server) newAPI() *api.API {
 		func() []notifications.Notification { return nil },
 		func() (<-chan notifications.Notification, func(), bool) { return nil, func() {}, false },
 		s.registry, s.registry, nil,
-		false, nil, false, false, false, false, lookback(s.cfg.ScrapeInterval), false, false, nil,
+		false, nil, false, false, false, false, s.cfg.lookback(), false, false, nil,
 		features.NewRegistry(), api.OpenAPIOptions{}, s.parser,
 	)
 }

@@ -83,6 +83,9 @@ func TestRealClientLibrary(t *testing.T) {
 	jobs := map[model.LabelValue]apiv1.HealthStatus{}
 	for _, a := range targets.Active {
 		jobs[a.Labels["job"]] = a.Health
+		if a.LastError != "" {
+			t.Errorf("target %s: %s", a.ScrapeURL, a.LastError)
+		}
 	}
 	if len(jobs) != 2 || jobs["shop"] != apiv1.HealthGood || jobs["benchtop"] != apiv1.HealthGood {
 		t.Errorf("targets: %v", jobs)

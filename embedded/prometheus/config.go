@@ -23,7 +23,8 @@ type Config struct {
 	RetentionBytes int64
 	// ScrapeInterval is the time between two looks at our own process, MinIO,
 	// Traefik and annotated pods; 15 s if zero. Kubernetes itself, which has
-	// more to say and changes less, is asked every slowFactor intervals.
+	// more to say and changes less, is asked every fourth time, and at most
+	// every 30 s.
 	ScrapeInterval time.Duration
 	// Self is what is scraped as job "benchtop", next to our own metrics.
 	Self client.Gatherer
@@ -31,6 +32,8 @@ type Config struct {
 	Targets []Target
 	// Domain names the cluster in the external label "cluster", if set.
 	Domain string
+
+	minSlow time.Duration // see slowInterval; tests cannot wait that long
 }
 
 // Target is an endpoint at a fixed address.
@@ -49,6 +52,7 @@ const (
 	minRetention     = 3 * time.Hour // a block is two hours long
 	minBytes         = 64 << 20
 	slowFactor       = 4
+	defaultMinSlow   = 30 * time.Second
 )
 
 var (
@@ -72,7 +76,22 @@ func (c Config) withDefaults() Config {
 	if c.ScrapeInterval == 0 {
 		c.ScrapeInterval = defaultInterval
 	}
+	if c.minSlow == 0 {
+		c.minSlow = defaultMinSlow
+	}
 	return c
+}
+
+// slowInterval is the time between two looks at Kubernetes' own metrics: one
+// look reads 27,000 samples, twice, of which 1,300 are kept.
+func (c Config) slowInterval() time.Duration {
+	return max(slowFactor*c.ScrapeInterval, c.minSlow)
+}
+
+// lookback is how old a sample may be to count as present: a scrape may fail
+// once, of Kubernetes' own metrics too.
+func (c Config) lookback() time.Duration {
+	return max(5*time.Minute, 3*c.slowInterval())
 }
 
 // Validate reports the first thing in c that cannot work.

@@ -57,7 +57,7 @@ func (s *server) federate(w http.ResponseWriter, r *http.Request) {
 // labels as text.
 func (s *server) newest(ctx context.Context, selectors [][]*labels.Matcher) (out map[string]newest, err error) {
 	now := time.Now()
-	from := now.Add(-lookback(s.cfg.ScrapeInterval)).UnixMilli()
+	from := now.Add(-s.cfg.lookback()).UnixMilli()
 	q, err := s.db.Querier(from, now.UnixMilli())
 	if err != nil {
 		return nil, fmt.Errorf("open a querier: %w", err)

@@ -190,7 +190,7 @@ func TestKubernetes(t *testing.T) {
 			pod("kube-system", "traefik-1", "traefik", on, "Running", "127.0.0.2"),
 		}
 	})
-	u := run(t, Config{})
+	u := run(t, Config{minSlow: time.Second})
 	becomes(t, u.Unit, `up{job="benchtop"}`, 1)
 	if err := u.UseKubeconfig(c.kubeconfig(t)); err != nil {
 		t.Fatal(err)

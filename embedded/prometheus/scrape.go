@@ -49,7 +49,7 @@ func buildConfig(cfg Config, targets map[string]Target, kube *kubeAccess, log *s
 	data := scrapeConfig{
 		Interval:    model.Duration(cfg.ScrapeInterval).String(),
 		Timeout:     model.Duration(min(cfg.ScrapeInterval, maxTimeout)).String(),
-		Slow:        model.Duration(slowFactor * cfg.ScrapeInterval).String(),
+		Slow:        model.Duration(cfg.slowInterval()).String(),
 		Domain:      cfg.Domain,
 		SelfAddress: selfAddress,
 		Kube:        kube,

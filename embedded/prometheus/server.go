@@ -68,7 +68,7 @@ func newServer(cfg Config, log *slog.Logger) (s *server, err error) {
 	}()
 	s.engine = promql.NewEngine(promql.EngineOpts{
 		Logger: log.With("component", "engine"), Reg: s.registry, Parser: s.parser,
-		MaxSamples: queryMaxSamples, Timeout: queryTimeout, LookbackDelta: lookback(cfg.ScrapeInterval),
+		MaxSamples: queryMaxSamples, Timeout: queryTimeout, LookbackDelta: cfg.lookback(),
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return cfg.ScrapeInterval.Milliseconds() },
 	})
@@ -93,12 +93,6 @@ func newServer(cfg Config, log *slog.Logger) (s *server, err error) {
 	}
 	s.handler = s.newHandler()
 	return s, nil
-}
-
-// lookback is how old a sample may be to count as present. Kubernetes is
-// scraped every slowFactor intervals, and a scrape may fail once.
-func lookback(interval time.Duration) time.Duration {
-	return max(5*time.Minute, 3*slowFactor*interval)
 }
 
 func (s *server) newRules(ctx context.Context) (*rules.Manager, error) {
