@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -16,10 +15,8 @@ import (
 )
 
 const (
-	historyPoints = 500
-	historyCharts = 12
-	keptLog       = "logs/train.log" // where the trainer uploads its own log
-	keptLogBytes  = 64 << 10
+	keptLog      = "logs/train.log" // where the trainer uploads its own log
+	keptLogBytes = 64 << 10
 )
 
 // run is the page of a run.
@@ -185,90 +182,6 @@ func lineage(r mlops.Run) []view.Fact {
 		}
 	}
 	return facts
-}
-
-// historyCharts draws the metrics that have more than one point. Metrics
-// that differ in train, test or val only share a chart.
-func (s *Server) historyCharts(ctx context.Context, r mlops.Run) ([]view.Chart, error) {
-	type line struct {
-		name   string
-		points []mlops.Metric
-	}
-	groups := map[string][]line{}
-	var order []string
-	for _, m := range r.Metrics {
-		group := metricGroup(m.Key)
-		if _, known := groups[group]; !known && len(order) == historyCharts {
-			continue
-		}
-		points, err := s.cfg.Registry.MetricHistory(ctx, r.ID, m.Key, historyPoints)
-		if err != nil {
-			return nil, err
-		}
-		if len(points) < 2 {
-			continue
-		}
-		if _, known := groups[group]; !known {
-			order = append(order, group)
-		}
-		groups[group] = append(groups[group], line{m.Key, points})
-	}
-	var charts []view.Chart
-	for _, group := range order {
-		c := view.Chart{ID: "metric-" + safeID(group), Title: group, Unit: "number", Steps: true}
-		at := map[float64]int{}
-		for _, l := range groups[group] {
-			for _, p := range l.points {
-				if _, known := at[float64(p.Step)]; !known {
-					at[float64(p.Step)] = 0
-					c.X = append(c.X, float64(p.Step))
-				}
-			}
-		}
-		sort.Float64s(c.X)
-		for i, x := range c.X {
-			at[x] = i
-		}
-		var last []string
-		for _, l := range groups[group] {
-			y := make([]*float64, len(c.X))
-			for _, p := range l.points {
-				y[at[float64(p.Step)]] = finite(p.Value)
-			}
-			c.Lines, c.Y = append(c.Lines, l.name), append(c.Y, y)
-			last = append(last, view.Number(l.points[len(l.points)-1].Value))
-		}
-		c.Now = strings.Join(last, " / ")
-		c.Summary = "latest " + c.Now
-		charts = append(charts, c)
-	}
-	return charts, nil
-}
-
-// metricGroup returns the name that a metric shares with its siblings.
-func metricGroup(key string) string {
-	words := strings.FieldsFunc(key, func(r rune) bool { return r == '_' || r == '.' || r == '/' })
-	kept := words[:0:0]
-	for _, w := range words {
-		switch strings.ToLower(w) {
-		case "train", "training", "test", "val", "valid", "validation", "eval", "curve":
-		default:
-			kept = append(kept, w)
-		}
-	}
-	if len(kept) == 0 {
-		return key
-	}
-	return strings.Join(kept, " ")
-}
-
-func safeID(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' {
-			return r
-		}
-		return '-'
-	}, s)
 }
 
 // liveLogOf returns the address of the log of the pod that is training now.

@@ -82,7 +82,7 @@ function options(chart, width, height) {
     height,
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     legend: { show: false },
-    padding: [8, 6, 0, 0],
+    padding: [8, 18, 0, 0],
     scales: {
       x: chart.steps ? { time: false } : { time: true },
       y: { range: (plot, low, high) => range(chart, low, high) },

@@ -1,0 +1,88 @@
+package ui
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// maxStreams bounds the event streams that are open at once.
+const maxStreams = 128
+
+// beatEvery is how often a stream looks whether its reader and its session
+// are still there; it also keeps idle connections open. Tests shorten it.
+var beatEvery = 15 * time.Second
+
+// stream is an open server-sent event stream.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	done    <-chan struct{} // the reader went away or the server is stopping
+}
+
+// openStream answers with an event stream. The caller calls the returned
+// function when it ends.
+func (s *Server) openStream(c echo.Context) (*stream, func(), error) {
+	if s.streams.Add(1) > maxStreams {
+		s.streams.Add(-1)
+		return nil, nil, mlops.Errorf(mlops.Unavailable, "Too many live pages are open: close some and reload.")
+	}
+	ctx, cancel := context.WithCancel(c.Request().Context())
+	stopWatching := make(chan struct{})
+	go func() {
+		select {
+		case <-s.stopping:
+			cancel()
+		case <-stopWatching:
+		}
+	}()
+	// What a page reads for an update ends with the stream.
+	c.SetRequest(c.Request().WithContext(ctx))
+	h := c.Response().Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	c.Response().WriteHeader(http.StatusOK)
+	st := &stream{w: c.Response(), control: http.NewResponseController(c.Response()), done: ctx.Done()}
+	end := func() {
+		close(stopWatching)
+		cancel()
+		s.streams.Add(-1)
+	}
+	return st, end, nil
+}
+
+// send writes one event; data may have several lines.
+func (st *stream) send(event string, data []byte) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "event: %s\n", event)
+	for line := range bytes.SplitSeq(data, []byte("\n")) {
+		b.WriteString("data: ")
+		b.Write(bytes.ReplaceAll(line, []byte("\r"), nil))
+		b.WriteByte('\n')
+	}
+	b.WriteByte('\n')
+	return st.write(b.Bytes())
+}
+
+// beat writes a comment, which readers ignore.
+func (st *stream) beat() error { return st.write([]byte(": beat\n\n")) }
+
+func (st *stream) write(p []byte) error {
+	// A reader that has stopped reading must not keep us for ever.
+	if err := st.control.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if _, err := st.w.Write(p); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if err := st.control.Flush(); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}

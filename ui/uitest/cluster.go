@@ -1,0 +1,79 @@
+package uitest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+type cluster struct{ w *World }
+
+func (c cluster) Objects(context.Context) ([]mlops.Object, error) {
+	c.w.Lock()
+	defer c.w.Unlock()
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Object(nil), c.w.Objects...), nil
+}
+
+func (c cluster) Events(_ context.Context, limit int) ([]mlops.Event, error) {
+	c.w.Lock()
+	defer c.w.Unlock()
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Event(nil), c.w.Events[:min(limit, len(c.w.Events))]...), nil
+}
+
+func (c cluster) Pods(_ context.Context, namespace string) ([]mlops.Pod, error) {
+	c.w.Lock()
+	defer c.w.Unlock()
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	var out []mlops.Pod
+	for _, p := range c.w.Pods {
+		if namespace == "" || p.Namespace == namespace {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+func (c cluster) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {
+	if err := c.w.down("cluster"); err != nil {
+		return nil, err
+	}
+	c.w.Lock()
+	lines, ok := c.w.Logs[namespace+"/"+pod]
+	c.w.Unlock()
+	if !ok {
+		return nil, mlops.Errorf(mlops.NotFound, "There is no pod %s in namespace %s.", pod, namespace)
+	}
+	lines = lines[max(0, len(lines)-tail):]
+	r, w := io.Pipe()
+	go func() {
+		for _, line := range lines {
+			if _, err := io.WriteString(w, line+"\n"); err != nil {
+				return
+			}
+		}
+		for i := 0; follow; i++ {
+			select {
+			case <-ctx.Done():
+				_ = w.CloseWithError(ctx.Err())
+				return
+			case <-time.After(time.Second):
+			}
+			if _, err := fmt.Fprintf(w, "INFO:     10.42.0.1:%d - \"GET /healthz HTTP/1.1\" 200 OK\n", 40000+i); err != nil {
+				return
+			}
+		}
+		_ = w.Close()
+	}()
+	return r, nil
+}

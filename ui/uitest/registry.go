@@ -1,0 +1,178 @@
+package uitest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+type registry struct{ w *World }
+
+func (r registry) Changed() <-chan struct{} {
+	r.w.Lock()
+	defer r.w.Unlock()
+	return r.w.changed
+}
+
+func (r registry) Experiments(context.Context) ([]mlops.Experiment, error) {
+	if err := r.w.down("registry"); err != nil {
+		return nil, err
+	}
+	return r.w.Experiments, nil
+}
+
+// SearchRuns knows enough of the grammar for a list: nothing, or
+// metrics.<key> > <number>.
+func (r registry) SearchRuns(_ context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
+	if err := r.w.down("registry"); err != nil {
+		return mlops.RunPage{}, err
+	}
+	r.w.Lock()
+	defer r.w.Unlock()
+	var page mlops.RunPage
+	var key string
+	var limit float64
+	if q.Filter != "" {
+		var operator string
+		if n, err := fmt.Sscanf(q.Filter, "metrics.%s %s %g", &key, &operator, &limit); n != 3 || err != nil || operator != ">" {
+			return page, mlops.Errorf(mlops.Invalid, "invalid filter %q at position 1: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>", q.Filter)
+		}
+	}
+	var found []mlops.Run
+	for _, run := range r.w.Runs {
+		if v, ok := run.Metric(key); key == "" || ok && v > limit {
+			found = append(found, run)
+		}
+	}
+	start := 0
+	if q.PageToken != "" {
+		if _, err := fmt.Sscanf(q.PageToken, "from-%d", &start); err != nil || start > len(found) {
+			return page, mlops.Errorf(mlops.Invalid, "page token %q is not valid", q.PageToken)
+		}
+	}
+	end := min(len(found), start+max(1, q.Max))
+	page.Runs = found[start:end]
+	if end < len(found) {
+		page.NextPageToken = fmt.Sprintf("from-%d", end)
+	}
+	return page, nil
+}
+
+func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
+	if err := r.w.down("registry"); err != nil {
+		return mlops.Run{}, err
+	}
+	r.w.Lock()
+	defer r.w.Unlock()
+	for _, run := range r.w.Runs {
+		if run.ID == id {
+			return run, nil
+		}
+	}
+	return mlops.Run{}, mlops.Errorf(mlops.NotFound, "There is no run %q.", id)
+}
+
+func (r registry) MetricHistory(_ context.Context, runID, key string, limit int) ([]mlops.Metric, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	points := r.w.History[runID+"/"+key]
+	return points[:min(limit, len(points))], nil
+}
+
+func (r registry) RegisteredModels(context.Context) ([]mlops.RegisteredModel, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.RegisteredModel(nil), r.w.Models...), nil
+}
+
+func (r registry) ModelVersions(_ context.Context, model string) ([]mlops.ModelVersion, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	var out []mlops.ModelVersion
+	for _, v := range r.w.Versions {
+		if v.Model == model {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+func (r registry) Artifacts(_ context.Context, runID, dir string) ([]mlops.Artifact, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	found := map[string]mlops.Artifact{}
+	for name, contents := range r.w.Files[runID] {
+		rest, below := name, dir == ""
+		if dir != "" {
+			rest, below = strings.CutPrefix(name, dir+"/")
+		}
+		if !below {
+			continue
+		}
+		if first, _, nested := strings.Cut(rest, "/"); nested {
+			found[first] = mlops.Artifact{Path: path.Join(dir, first), IsDir: true}
+		} else {
+			found[first] = mlops.Artifact{Path: path.Join(dir, first), Bytes: int64(len(contents))}
+		}
+	}
+	var out []mlops.Artifact
+	for _, a := range found {
+		out = append(out, a)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Path < out[j].Path })
+	return out, nil
+}
+
+func (r registry) OpenArtifact(_ context.Context, runID, name string) (io.ReadCloser, mlops.Artifact, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	contents, ok := r.w.Files[runID][name]
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, mlops.Artifact{}, err
+	}
+	if !ok {
+		return nil, mlops.Artifact{}, mlops.Errorf(mlops.NotFound, "There is no artifact %q.", name)
+	}
+	return io.NopCloser(strings.NewReader(contents)), mlops.Artifact{Path: name, Bytes: int64(len(contents))}, nil
+}
+
+func (r registry) Datasets(context.Context) ([]mlops.Dataset, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Dataset(nil), r.w.Datasets...), nil
+}
+
+func (r registry) Trainings(_ context.Context, project string, limit int) ([]mlops.Training, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	var out []mlops.Training
+	for _, t := range r.w.Trainings {
+		if t.Project == project && len(out) < limit {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,71 @@
+package view
+
+import "time"
+
+// Node is one place in the picture of the loop.
+type Node struct {
+	Kind  string // dataset, run, version, deployment or traffic
+	Label string
+	Title string
+	URL   string
+	Pill  *Pill
+	Facts []Value
+	// Flow says that something is moving from here to the next node.
+	Flow bool
+}
+
+// Loop is the picture of one project.
+type Loop struct {
+	Project  string
+	Nodes    []Node
+	Schedule string
+	Next     time.Time // zero if none is planned
+	Training bool      // the way back from traffic to the dataset is taken now
+	Problem  *Problem
+}
+
+// Unit is one unit of the process.
+type Unit struct {
+	Name     string
+	Pill     Pill
+	Detail   string // what it is doing, or why it failed
+	Took     string
+	Since    time.Time
+	Restarts int
+	Lines    []Line
+	Open     bool // its lines are shown at once
+}
+
+// Line is one line of a log.
+type Line struct {
+	Time  time.Time
+	Text  string
+	Alarm bool
+}
+
+// Boot is the page before everything serves.
+type Boot struct {
+	Ready   int
+	Total   int
+	Summary string
+	Failed  bool
+	Units   []Unit
+}
+
+// Actions are the buttons that start a training.
+type Actions struct {
+	Projects []string
+	CSRF     string
+}
+
+// Overview is the first page.
+type Overview struct {
+	Boot    *Boot // set until everything was ready
+	Notices []Notice
+	Loops   []Loop
+	Problem *Problem
+	Actions Actions
+	Units   []Unit
+	Machine []Chart
+	Recent  RunTable
+}

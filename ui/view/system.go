@@ -1,0 +1,66 @@
+package view
+
+import "time"
+
+// SystemUnits shows the units, versions and the disk.
+type SystemUnits struct {
+	Notices    []Notice
+	Units      []Unit
+	Machine    []Chart
+	Process    []Fact
+	Components []Fact
+}
+
+// SystemPods shows pods.
+type SystemPods struct {
+	Namespaces []Option
+	Rows       []PodRow
+	Problem    *Problem
+}
+
+// SystemPod shows one pod.
+type SystemPod struct {
+	Pod     PodRow
+	Facts   []Fact
+	Log     string
+	Problem *Problem
+}
+
+// SystemObjects shows the cluster's objects.
+type SystemObjects struct {
+	Kinds      []Option
+	Namespaces []Option
+	Rows       []ObjectRow
+	Shown      string
+	Problem    *Problem
+}
+
+// Option is one choice of a filter.
+type Option struct {
+	Value    string
+	Text     string
+	Selected bool
+}
+
+// ObjectRow is one object.
+type ObjectRow struct {
+	Kind, Namespace, Name, Status string
+	Created                       time.Time
+}
+
+// SystemEvents shows events, warnings first.
+type SystemEvents struct {
+	Rows    []EventRow
+	Problem *Problem
+}
+
+// EventRow is one event.
+type EventRow struct {
+	Pill      Pill
+	Reason    string
+	Object    string
+	Namespace string
+	Message   string
+	Count     int
+	Time      time.Time
+}
