@@ -9,7 +9,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -330,3 +333,14 @@ type wildcard struct{}
 
 func (wildcard) Network() string { return "tcp" }
 func (wildcard) String() string  { return "0.0.0.0:9000" }
+
+func TestMachineAddressWithoutRoutes(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"=address")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} // not even the loopback interface is up
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "127.0.0.1 <nil>\n" {
+		t.Errorf("in an empty network: %q, %v", out, err)
+	}
+}

@@ -1,6 +1,7 @@
 package minio
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -22,8 +23,8 @@ type Config struct {
 	Addr string
 	// PublicURL is how clients reach Addr, for example
 	// "http://192.168.1.5:9000"; presigned URLs start with it. When empty it
-	// is made from Addr, and for a wildcard address from the machine's first
-	// address at that moment.
+	// is made from Addr, and for a wildcard address from the machine's address
+	// at that moment.
 	PublicURL string
 	// RootUser and RootPassword are MinIO's own keys. They never leave the
 	// process and may change between starts.
@@ -102,16 +103,34 @@ func publicURL(configured string, listening net.Addr) (string, error) {
 	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
 		return "http://" + net.JoinHostPort(host, port), nil
 	}
+	ip, err := machineAddress()
+	if err != nil {
+		return "", err
+	}
+	return "http://" + net.JoinHostPort(ip, port), nil
+}
+
+// machineAddress returns the address under which others most likely reach
+// this machine: the one that it would use itself to go anywhere, or without
+// a default route the first that is not only local.
+func machineAddress() (string, error) {
+	// Connecting a datagram socket sends nothing; it only asks for the route.
+	// The address is one of those reserved for documentation.
+	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
+		host, _, splitErr := net.SplitHostPort(c.LocalAddr().String())
+		if err := errors.Join(splitErr, c.Close()); err != nil {
+			return "", fmt.Errorf("find the machine's address: %w", err)
+		}
+		return host, nil
+	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
 		return "", fmt.Errorf("list the machine's addresses: %w", err)
 	}
-	host = "127.0.0.1"
 	for _, a := range addrs {
 		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-			host = n.IP.String()
-			break
+			return n.IP.String(), nil
 		}
 	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	return "127.0.0.1", nil
 }
