@@ -169,7 +169,11 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 // lineage returns where the run came from, down to digests.
 func lineage(r mlops.Run) []view.Fact {
 	facts := []view.Fact{{Name: "Run", Value: view.Code(r.ID)}}
+	whole := r.Tag(mlops.TagDatasetSHA256)
 	for _, in := range r.Inputs {
+		if in.Digest != "" && strings.HasPrefix(whole, in.Digest) {
+			in.Digest = whole // MLflow keeps 36 characters of a digest
+		}
 		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Text(in.Name)},
 			view.Fact{Name: "Dataset digest", Value: view.Code(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(datasetURI(in.Source))})
 	}

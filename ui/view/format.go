@@ -80,6 +80,9 @@ func Percent(share float64) string {
 		return "–"
 	}
 	p := share * 100
+	if p > 0 && p < 0.05 {
+		return "< 0.1 %" // "0.0 %" would say that it cannot be
+	}
 	if p != 0 && p < 10 && p != math.Trunc(p) {
 		return fmt.Sprintf("%.1f %%", p)
 	}
