@@ -36,7 +36,7 @@ func (a *auth) Password(name, password string) (mlops.Principal, bool) {
 	given := sha256.Sum256([]byte(password))
 	acc, known := a.users[name] // an unknown name compares with zeros
 	same := subtle.ConstantTimeCompare(given[:], acc.digest[:]) == 1
-	if known && same {
+	if known && same && password != "" {
 		return acc.Principal, true
 	}
 	return mlops.Principal{}, false
@@ -51,5 +51,5 @@ func (a *auth) Token(token string) (mlops.Principal, bool) {
 			found, ok = t.Principal, true
 		}
 	}
-	return found, ok
+	return found, ok && token != ""
 }
