@@ -96,8 +96,8 @@ func TestConfigFileErrors(t *testing.T) {
 		{"domain: a.b\ningress: 80\n", "FILE:2: expected a mapping of keys to values"},
 		{"domain: [a, b]\n", "FILE:1: key domain: expected a single value"},
 		{"domain:\n  name: a\n", "FILE:2: key domain: expected a single value"},
-		{"domain: a.b\n\thttp_addr: :80\n", "FILE is not YAML: line 2: found character that cannot start any token"},
-		{"domain: 'a\n", "FILE is not YAML: line 1: found unexpected end of stream"},
+		{"domain: a.b\n\thttp_addr: :80\n", "FILE is not YAML: line 2: found a tab character that violates indentation"},
+		{"domain: 'a\n", "FILE is not YAML: line 2: found unexpected end of stream"},
 
 		{"data_dir: ''\n", "FILE:1: key data_dir: expected a value, found none"},
 		{"domain: Lab_1\n", `FILE:1: key domain: expected a domain name such as lab.internal, found "Lab_1"`},
