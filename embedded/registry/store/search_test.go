@@ -1,0 +1,208 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// TestSearchAgreesWithPlainCode compares searches, page by page, with the
+// same search written as loops over all runs.
+func TestSearchAgreesWithPlainCode(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	exp := must(s.CreateExperiment(ctx, "search", "", nil))(t)
+	type row struct {
+		id    string
+		start int64
+		acc   *float64
+		lr    string
+	}
+	var rows []row
+	for range 120 {
+		r := row{start: 1000 + rnd.Int64N(30)} // with ties
+		run := must(s.CreateRun(ctx, NewRun{ExperimentID: exp, StartTime: r.start}))(t)
+		r.id = run.Info.RunID
+		b := Batch{}
+		if rnd.IntN(4) > 0 {
+			v := float64(rnd.IntN(10)) / 10
+			r.acc = &v
+			b.Metrics = []wire.Metric{{Key: "acc", Value: wire.Float64(v), Timestamp: 1}}
+		}
+		if rnd.IntN(3) > 0 {
+			r.lr = fmt.Sprint(rnd.IntN(4))
+			b.Params = []wire.KV{{Key: "lr", Value: r.lr}}
+		}
+		if err := s.LogBatch(ctx, r.id, b); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	natural := func(a, b row) int {
+		if a.start != b.start {
+			return int(b.start - a.start)
+		}
+		return strings.Compare(a.id, b.id)
+	}
+	byAcc := func(desc bool) func(a, b row) int {
+		return func(a, b row) int {
+			switch {
+			case a.acc == nil && b.acc == nil:
+				return natural(a, b)
+			case a.acc == nil:
+				return 1
+			case b.acc == nil:
+				return -1
+			case *a.acc != *b.acc:
+				if (*a.acc < *b.acc) != desc {
+					return -1
+				}
+				return 1
+			}
+			return natural(a, b)
+		}
+	}
+	for _, c := range []struct {
+		filter string
+		order  []string
+		keep   func(row) bool
+		less   func(a, b row) int
+	}{
+		{"", nil, func(row) bool { return true }, natural},
+		{"metrics.acc > 0.4", nil, func(r row) bool { return r.acc != nil && *r.acc > 0.4 }, natural},
+		{"metrics.acc != 0.4", nil, func(r row) bool { return r.acc != nil && *r.acc != 0.4 }, natural},
+		{"params.lr = '2'", nil, func(r row) bool { return r.lr == "2" }, natural},
+		{"params.lr IS NULL", nil, func(r row) bool { return r.lr == "" }, natural},
+		{"params.lr != '2' AND metrics.acc <= 0.5", []string{"metrics.acc DESC"}, func(r row) bool { return r.lr != "" && r.lr != "2" && r.acc != nil && *r.acc <= 0.5 }, byAcc(true)},
+		{"", []string{"metrics.acc"}, func(row) bool { return true }, byAcc(false)},
+		{"", []string{"metrics.acc DESC"}, func(row) bool { return true }, byAcc(true)},
+		{"attributes.start_time >= 1015", []string{"metrics.acc"}, func(r row) bool { return r.start >= 1015 }, byAcc(false)},
+		{"", []string{"start_time ASC"}, func(row) bool { return true }, func(a, b row) int {
+			if a.start != b.start {
+				return int(a.start - b.start)
+			}
+			return strings.Compare(a.id, b.id)
+		}},
+	} {
+		var want []string
+		matching := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return !c.keep(r) })
+		slices.SortFunc(matching, c.less)
+		for _, r := range matching {
+			want = append(want, r.id)
+		}
+		for _, size := range []int{1, 7, 50000} {
+			for _, exps := range [][]string{{exp}, {exp, "0"}} { // one experiment is searched by another way than two
+				var got []string
+				token := ""
+				for {
+					page, next, err := s.SearchRunDocs(ctx, RunSearch{ExperimentIDs: exps, Filter: c.filter, OrderBy: c.order, Max: size, Token: token})
+					if err != nil {
+						t.Fatalf("%q %v: %v", c.filter, c.order, err)
+					}
+					for _, r := range page {
+						got = append(got, r.Info.RunID)
+					}
+					if token = next; token == "" {
+						break
+					}
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("%q %v, pages of %d, %d experiments: %d runs, want %d, or another order", c.filter, c.order, size, len(exps), len(got), len(want))
+				}
+			}
+		}
+	}
+}
+
+func TestPagesStayRightWhileRunsAreInserted(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	want := map[string]bool{}
+	for i := range 30 {
+		want[must(s.CreateRun(ctx, NewRun{StartTime: int64(1000 + i)}))(t).Info.RunID] = true
+	}
+	seen, token := map[string]bool{}, ""
+	for {
+		page := must(s.SearchRuns(ctx, mlops.RunQuery{Max: 4, PageToken: token}))(t)
+		for _, r := range page.Runs {
+			if seen[r.ID] {
+				t.Errorf("run %s came twice", r.ID)
+			}
+			seen[r.ID] = true
+		}
+		if token = page.NextPageToken; token == "" {
+			break
+		}
+		must(s.CreateRun(ctx, NewRun{StartTime: 5000}))(t) // newer than all
+	}
+	for id := range want {
+		if !seen[id] {
+			t.Errorf("run %s was left out", id)
+		}
+	}
+}
+
+func TestPageTokensOfOtherQueriesAreRefused(t *testing.T) {
+	s := open(t)
+	ctx := t.Context()
+	for range 3 {
+		newRun(t, s, "0")
+	}
+	page := must(s.SearchRuns(ctx, mlops.RunQuery{ExperimentIDs: []string{"0"}, Max: 1}))(t)
+	_, err := s.SearchRuns(ctx, mlops.RunQuery{ExperimentIDs: []string{"0"}, Max: 1, Filter: "metrics.a > 1", PageToken: page.NextPageToken})
+	wantCode(t, err, mlops.Invalid, "another query")
+	_, err = s.SearchRuns(ctx, mlops.RunQuery{Max: 1, PageToken: "nonsense!"})
+	wantCode(t, err, mlops.Invalid, "start again without page_token")
+}
+
+// FuzzSearch makes sure that no filter, order or token ends in anything but
+// rows or an error that blames the request.
+func FuzzSearch(f *testing.F) {
+	s := open(f)
+	exp := must(s.CreateExperiment(f.Context(), "fuzz", "", nil))(f)
+	run := newRun(f, s, exp)
+	if err := s.LogBatch(f.Context(), run, Batch{Metrics: []wire.Metric{{Key: "a", Value: 1}}, Params: []wire.KV{{Key: "b", Value: "c"}}}); err != nil {
+		f.Fatal(err)
+	}
+	newRun(f, s, exp)
+	token := must(s.SearchRuns(f.Context(), mlops.RunQuery{ExperimentIDs: []string{exp}, Max: 1}))(f).NextPageToken
+	f.Add("metrics.a > 0 and params.`b c` = 'x''y'", "metrics.a DESC", token)
+	f.Add("tags.\"mlflow.x\" ILIKE '%[*]%' AND attributes.run_id IN ('a', 'b')", "start_time", "")
+	f.Add("dataset.name NOT IN ('x') and metrics.a = -1e400", "params.b", "eyJxIjoxfQ")
+	f.Add("feedback.x > 0.5 AND span.content LIKE '%y%' AND tags.a RLIKE '^(a|b)+$'", "tags.a", "")
+	f.Fuzz(func(t *testing.T, filter, order, token string) {
+		ok := func(err error) {
+			if err != nil && mlops.CodeOf(err) != mlops.Invalid {
+				t.Errorf("filter %q, order %q, token %q: %v", filter, order, token, err)
+			}
+		}
+		ctx := t.Context()
+		orders := []string{order}
+		if order == "" {
+			orders = nil
+		}
+		for _, exps := range [][]string{{exp}, {exp, "0"}} {
+			_, _, err := s.SearchRunDocs(ctx, RunSearch{ExperimentIDs: exps, Filter: filter, OrderBy: orders, Max: 2, Token: token})
+			ok(err)
+		}
+		q := PageQuery{Filter: filter, OrderBy: orders, Max: 2, Token: token}
+		_, _, err := s.SearchExperiments(ctx, ViewAll, q)
+		ok(err)
+		_, _, err = s.SearchRegisteredModels(ctx, q)
+		ok(err)
+		_, _, err = s.SearchModelVersions(ctx, q)
+		ok(err)
+		_, _, err = s.SearchTraces(ctx, []string{exp}, q)
+		ok(err)
+		_, _, err = s.SearchLoggedModels(ctx, LoggedModelSearch{ExperimentIDs: []string{exp}, Filter: filter, OrderBy: []ModelOrder{{Field: order}}, Max: 2, Token: token})
+		ok(err)
+		_, _, err = s.History(ctx, run, "a", 1, token)
+		ok(err)
+	})
+}
