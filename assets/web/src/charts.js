@@ -61,6 +61,9 @@ function places(first, high, step) {
   return out;
 }
 
+// Steps and versions are whole numbers, and so are the labels of their axis.
+const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000, 1000000];
+
 // Labels of the time axis, with seconds where the labels are that close.
 function clocks(plot, times, axis, space, increment) {
   const seconds = increment < 60 ? "2-digit" : undefined;
@@ -88,7 +91,7 @@ function options(chart, width, height) {
       y: { range: (plot, low, high) => range(chart, low, high) },
     },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, space: 80, ...(chart.steps ? {} : { values: clocks }) },
+      { ...axis, grid: { show: false }, size: 26, space: 80, ...(chart.steps ? { incrs: wholeSteps } : { values: clocks }) },
       { ...axis, size: 58, space: 28, splits: splits(chart), values: (plot, values) => values.map(format) },
     ],
     series: [
