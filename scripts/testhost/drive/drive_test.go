@@ -23,7 +23,7 @@ up)
 	trap 'exit 0' TERM
 	echo starting
 	sleep 0.3
-	printf 'UI       http://192.168.77.20:8080/login?token=abc\nPassword /var/lib/benchtop/secrets/admin-password\nTry      curl '"'http://192.168.77.20/models/iris/predict?x=1'"'\n'
+	printf 'UI       http://192.168.77.20:8080/login?token=abc\nPassword /var/lib/benchtop/secrets/admin-password (user admin)\nTry      curl '"'http://192.168.77.20/models/iris/predict?x=1'"'\n'
 	while :; do sleep 0.05; done ;;
 status) echo '{"state":"degraded","units":[{"name":"k3s","state":"failed","error":"why"}],"loop":[]}' ;;
 cat) cat ;;

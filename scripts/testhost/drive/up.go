@@ -71,7 +71,7 @@ type Announcement struct {
 
 var (
 	uiLine       = regexp.MustCompile(`(?m)^\s*UI\s+(http\S+/login\?token=\S+)\s*$`)
-	passwordLine = regexp.MustCompile(`(?m)^\s*Password\s+(/\S+)\s*$`)
+	passwordLine = regexp.MustCompile(`(?m)^\s*Password\s+(/\S+)(?: .*)?$`)
 	tryLine      = regexp.MustCompile(`(?m)^\s*Try\s+curl '(http[^']+)'\s*$`)
 )
 
