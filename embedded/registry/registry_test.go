@@ -1,0 +1,378 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+type users struct{}
+
+func (users) Password(name, password string) (mlops.Principal, bool) {
+	return mlops.Principal{Name: name, Role: mlops.Role(name)}, password == "pw"
+}
+
+func (users) Token(token string) (mlops.Principal, bool) {
+	return mlops.Principal{Name: "t", Role: mlops.RoleTrainer}, token == "tok"
+}
+
+// api is a registry behind HTTP.
+type api struct {
+	t     testing.TB
+	url   string
+	store *Store
+	user  string
+}
+
+func newAPI(t testing.TB, auth mlops.Authenticator, artifacts bool) *api {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := Open(context.Background(), filepath.Join(dir, "registry.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if artifacts {
+		a, err := NewDirStore(filepath.Join(dir, "artifacts"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.SetArtifacts(a)
+	}
+	srv := httptest.NewServer(NewHandler(s, auth, nil))
+	t.Cleanup(func() {
+		srv.Close()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &api{t, srv.URL, s, ""}
+}
+
+func (a *api) do(method, path, body string, headers ...string) (int, map[string]any, http.Header) {
+	a.t.Helper()
+	req, err := http.NewRequest(method, a.url+path, strings.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if a.user != "" {
+		req.SetBasicAuth(a.user, "pw")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var v map[string]any
+	if json.Unmarshal(b, &v) != nil {
+		v = map[string]any{"text": string(b)}
+	}
+	return resp.StatusCode, v, resp.Header
+}
+
+func (a *api) want(status int, method, path, body string, headers ...string) map[string]any {
+	a.t.Helper()
+	st, v, _ := a.do(method, path, body, headers...)
+	if st != status {
+		a.t.Errorf("%s %s %.100s: %d %v, want %d", method, path, body, st, v, status)
+	}
+	return v
+}
+
+func TestCredentials(t *testing.T) {
+	a := newAPI(t, users{}, true)
+	const create = `{"name": "x"}`
+	a.want(200, "GET", "/health", "")
+	if v := a.want(200, "GET", "/version", ""); !strings.HasPrefix(v["text"].(string), "3.") {
+		t.Errorf("version: %v", v)
+	}
+	a.want(200, "GET", "/api/3.0/mlflow/server-info", "")
+	st, v, h := a.do("GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "")
+	if st != 401 || !strings.HasPrefix(h.Get("WWW-Authenticate"), "Basic") || v["error_code"] != "UNAUTHENTICATED" {
+		t.Errorf("without credentials: %d %v %v", st, v, h)
+	}
+	a.want(401, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "", "Authorization", "Bearer wrong")
+	a.want(200, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "", "Authorization", "Bearer tok")
+	a.user = "reader"
+	a.want(200, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "")
+	a.want(200, "POST", "/api/2.0/mlflow/runs/search", `{"experiment_ids": ["0"]}`)
+	for _, c := range [][2]string{{"POST", "/api/2.0/mlflow/experiments/create"}, {"PUT", "/api/2.0/mlflow-artifacts/artifacts/a"}, {"DELETE", "/api/2.0/mlflow-artifacts/artifacts/a"},
+		{"POST", "/api/2.0/mlflow-artifacts/mpu/create/a"}, {"POST", "/v1/traces"}, {"GET", "/api/2.0/mlflow/webhooks"}, {"POST", "/api/registry/gc"}} {
+		if v := a.want(403, c[0], c[1], create); v["error_code"] != "PERMISSION_DENIED" {
+			t.Errorf("%v: %v", c, v)
+		}
+	}
+	a.user = "trainer"
+	a.want(200, "POST", "/api/2.0/mlflow/experiments/create", create)
+	a.want(403, "POST", "/api/registry/gc", "")
+	a.user = "admin"
+	a.want(200, "POST", "/api/registry/gc", "")
+	// A page of another site must not act with the browser's credentials.
+	a.want(403, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "y"}`, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+}
+
+func TestErrors(t *testing.T) {
+	a := newAPI(t, nil, false)
+	for _, c := range []struct {
+		status             int
+		method, path, body string
+		code, text         string
+	}{
+		{404, "GET", "/api/2.0/mlflow/nothing", "", "ENDPOINT_NOT_FOUND", "no endpoint"},
+		{404, "GET", "/api/2.0/mlflow/../x", "", "ENDPOINT_NOT_FOUND", ""},
+		{405, "GET", "/api/2.0/mlflow/runs/create", "", "BAD_REQUEST", "POST"},
+		{400, "POST", "/api/2.0/mlflow/experiments/create", "{", "INVALID_PARAMETER_VALUE", "not the JSON"},
+		{400, "POST", "/api/2.0/mlflow/experiments/create", "[]", "INVALID_PARAMETER_VALUE", "must be a JSON object"},
+		{400, "POST", "/api/2.0/mlflow/experiments/create", "{}", "INVALID_PARAMETER_VALUE", "required parameter 'name'"},
+		{400, "POST", "/api/2.0/mlflow/experiments/create", `{"name": 5}`, "INVALID_PARAMETER_VALUE", "'name': expected a string"},
+		{400, "POST", "/api/2.0/mlflow/runs/search", `{"experiment_ids": ["0"], "filter": "metrics.a OR b"}`, "INVALID_PARAMETER_VALUE", "comparison operator"},
+		{400, "POST", "/api/2.0/mlflow/runs/search", `{"experiment_ids": ["0"], "filter": "metrics.a/b > 1"}`, "INVALID_PARAMETER_VALUE", "must be quoted"},
+		{404, "GET", "/api/2.0/mlflow/runs/get?run_id=x", "", "RESOURCE_DOES_NOT_EXIST", "no run"},
+		{503, "GET", "/api/2.0/mlflow-artifacts/artifacts/a", "", "TEMPORARILY_UNAVAILABLE", "not ready yet"},
+		{400, "POST", "/v1/traces", "x", "INVALID_PARAMETER_VALUE", "content type"},
+	} {
+		st, v, h := a.do(c.method, c.path, c.body)
+		if st != c.status || v["error_code"] != c.code || !strings.Contains(fmt.Sprint(v["message"]), c.text) {
+			t.Errorf("%s %s %s: %d %v, want %d %s with %q", c.method, c.path, c.body, st, v, c.status, c.code, c.text)
+		}
+		if st == 503 && h.Get("Retry-After") == "" {
+			t.Error("503 without Retry-After")
+		}
+	}
+}
+
+func TestArtifacts(t *testing.T) {
+	a := newAPI(t, nil, true)
+	const base = "/api/2.0/mlflow-artifacts/artifacts"
+	a.want(200, "PUT", base+"/1/r/artifacts/dir/f%20ile.html", "<script>")
+	st, v, h := a.do("GET", base+"/1/r/artifacts/dir/f%20ile.html", "")
+	if st != 200 || v["text"] != "<script>" || h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") ||
+		!strings.Contains(h.Get("Content-Disposition"), "f ile.html") || !strings.HasPrefix(h.Get("Content-Type"), "text/html") || h.Get("Content-Length") != "8" {
+		t.Errorf("download: %d %v %v", st, v, h)
+	}
+	if st, v, _ := a.do("GET", base+"/1/r/artifacts/dir/f%20ile.html", "", "Range", "bytes=1-3"); st != 206 || v["text"] != "scr" {
+		t.Errorf("range: %d %v", st, v)
+	}
+	for _, p := range []string{"/../x", "/a/%2e%2e/x", "/a/%252e%252e/x", "/%2fetc/passwd", "/a%5c..%5cx", "/C:/x", "/a%00b", "/"} {
+		if st, v, _ := a.do("PUT", base+p, "x"); st != 400 && st != 404 || v["error_code"] == "INTERNAL_ERROR" {
+			t.Errorf("PUT %s: %d %v", p, st, v)
+		}
+	}
+	a.want(404, "GET", base+"/none", "")
+	if v := a.want(501, "POST", "/api/2.0/mlflow-artifacts/mpu/create/a", `{"path": "f", "num_parts": 2}`); v["error_code"] != "NOT_IMPLEMENTED" {
+		t.Errorf("multipart: %v", v)
+	}
+	a.want(200, "DELETE", base+"/1/r/artifacts/dir", "")
+	a.want(404, "GET", base+"/1/r/artifacts/dir/f%20ile.html", "")
+}
+
+// TestBigArtifactsAreStreamed moves a file through the server and looks at
+// what the collector has had to do.
+func TestBigArtifactsAreStreamed(t *testing.T) {
+	a := newAPI(t, nil, true)
+	const size = 256 << 20
+	req, err := http.NewRequest("PUT", a.url+"/api/2.0/mlflow-artifacts/artifacts/big", io.LimitReader(zeros{}, size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = size
+	peak := watchHeap(t)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("upload: %v %v", resp, err)
+	}
+	resp.Body.Close()
+	resp, err = http.Get(a.url + "/api/2.0/mlflow-artifacts/artifacts/big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != size {
+		t.Errorf("download: %d bytes, %v", n, err)
+	}
+	if p := peak(); p > 64<<20 {
+		t.Errorf("the heap grew by %d MB", p>>20)
+	}
+}
+
+func TestDirStore(t *testing.T) {
+	dir := t.TempDir()
+	ctx := t.Context()
+	if err := os.MkdirAll(filepath.Join(dir, ".uploads"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".uploads", "left"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewDirStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(dir, ".uploads")); len(left) != 0 {
+		t.Error("what a crash left behind was not removed")
+	}
+	put := func(key string, r io.Reader, size int64) error {
+		_, err := s.Put(ctx, key, r, size, "")
+		return err
+	}
+	for _, key := range []string{"a/b", "a/c/d", "e"} {
+		if err := put(key, strings.NewReader("x"), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// An upload that breaks off leaves the old file, or none.
+	for key, r := range map[string]io.Reader{"e": iotest.TimeoutReader(bytes.NewReader(make([]byte, 1<<20))), "f": strings.NewReader("short")} {
+		if err := put(key, r, 1<<20); err == nil {
+			t.Errorf("a broken upload of %s was taken", key)
+		}
+	}
+	if i, err := s.Stat(ctx, "e"); err != nil || i.Bytes != 1 {
+		t.Errorf("after a broken upload: %+v %v", i, err)
+	}
+	if _, err := s.Stat(ctx, "f"); mlops.CodeOf(err) != mlops.NotFound {
+		t.Errorf("a broken upload is there: %v", err)
+	}
+	keys := func(prefix string, recursive bool) (out []string) {
+		is, err := s.List(ctx, prefix, recursive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range is {
+			out = append(out, i.Key)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		prefix    string
+		recursive bool
+		want      string
+	}{{"", false, "[a e]"}, {"", true, "[a/b a/c/d e]"}, {"a", false, "[a/b a/c]"}, {"a/c/", true, "[a/c/d]"}, {"none", false, "[]"}, {"e", false, "[]"}} {
+		if got := fmt.Sprint(keys(c.prefix, c.recursive)); got != c.want {
+			t.Errorf("list %q %v: %s, want %s", c.prefix, c.recursive, got, c.want)
+		}
+	}
+	if err := os.Symlink("/etc", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"../x", "/x", "a/../b", "", "link/passwd", ".uploads/x", "a//b", "a\\b"} {
+		if _, _, err := s.Get(ctx, key); mlops.CodeOf(err) != mlops.Invalid {
+			t.Errorf("get %q: %v, want refused", key, err)
+		}
+		if err := put(key, strings.NewReader(""), 0); mlops.CodeOf(err) != mlops.Invalid {
+			t.Errorf("put %q: %v, want refused", key, err)
+		}
+	}
+	for _, key := range []string{"a/", "none", "none/", "e/"} {
+		if err := s.Delete(ctx, key); err != nil {
+			t.Errorf("delete %q: %v", key, err)
+		}
+	}
+	if got := fmt.Sprint(keys("", true)); got != "[e link]" {
+		t.Errorf("after deletion: %s", got)
+	}
+}
+
+func TestGC(t *testing.T) {
+	a := newAPI(t, nil, true)
+	ctx := t.Context()
+	create := func(exp string) string {
+		v := a.want(200, "POST", "/api/2.0/mlflow/runs/create", `{"experiment_id": "`+exp+`"}`)
+		id := v["run"].(map[string]any)["info"].(map[string]any)["run_id"].(string)
+		a.want(200, "PUT", "/api/2.0/mlflow-artifacts/artifacts/"+exp+"/"+id+"/artifacts/f", "12345")
+		return id
+	}
+	kept, gone, registered := create("0"), create("0"), create("0")
+	a.want(200, "POST", "/api/2.0/mlflow/registered-models/create", `{"name": "m"}`)
+	a.want(200, "POST", "/api/2.0/mlflow/model-versions/create", `{"name": "m", "run_id": "`+registered+`", "source": "mlflow-artifacts:/0/`+registered+`/artifacts"}`)
+	for _, id := range []string{gone, registered} {
+		a.want(200, "POST", "/api/2.0/mlflow/runs/delete", `{"run_id": "`+id+`"}`)
+	}
+	a.want(400, "POST", "/api/registry/gc", `{"older_than": "x"}`)
+	if v := a.want(200, "POST", "/api/registry/gc", `{"older_than": "1h"}`); v["runs"] != 0.0 {
+		t.Errorf("what was deleted just now is gone: %v", v)
+	}
+	if v := a.want(200, "POST", "/api/registry/gc", ""); v["runs"] != 2.0 || v["files"] != 1.0 || v["bytes"] != 5.0 {
+		t.Errorf("gc: %v", v)
+	}
+	if _, err := a.store.Run(ctx, kept); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.store.Run(ctx, gone); mlops.CodeOf(err) != mlops.NotFound {
+		t.Errorf("the deleted run: %v", err)
+	}
+	a.want(200, "GET", "/api/2.0/mlflow-artifacts/artifacts/0/"+kept+"/artifacts/f", "")
+	a.want(404, "GET", "/api/2.0/mlflow-artifacts/artifacts/0/"+gone+"/artifacts/f", "")
+	a.want(200, "GET", "/api/2.0/mlflow-artifacts/artifacts/0/"+registered+"/artifacts/f", "") // a version points at it
+}
+
+func TestUnit(t *testing.T) {
+	u := NewUnit(UnitConfig{Path: filepath.Join(t.TempDir(), "registry.db"), Addr: "127.0.0.1:0"})
+	ctx, cancel := context.WithCancel(t.Context())
+	h, ready := supervise.NewHandle(io.Discard)
+	done := make(chan error, 1)
+	go func() { done <- u.Run(ctx, h) }()
+	select {
+	case <-ready:
+	case err := <-done:
+		t.Fatalf("ended early: %v", err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("not ready")
+	}
+	a := &api{t: t, url: "http://" + u.Addr().String(), store: u.Store()}
+	a.want(503, "PUT", "/api/2.0/mlflow-artifacts/artifacts/x", "y")
+	objects, err := NewDirStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.SetArtifacts(objects)
+	a.want(200, "PUT", "/api/2.0/mlflow-artifacts/artifacts/x", "y")
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("stopped with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("does not stop")
+	}
+	if u.Store() != nil {
+		t.Error("a stopped unit gives its store away")
+	}
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	err = NewUnit(UnitConfig{Path: filepath.Join(t.TempDir(), "r.db"), Addr: busy.Addr().String()}).Run(t.Context(), h)
+	if err == nil || !strings.Contains(err.Error(), "listen for MLflow clients") {
+		t.Errorf("on a port in use: %v", err)
+	}
+}
+
+func TestAloneNeedsLoopbackOrCredentials(t *testing.T) {
+	for addr, code := range map[string]mlops.Code{":5000": mlops.Denied, "0.0.0.0:5000": mlops.Denied, "nonsense": mlops.Invalid} {
+		if err := ServeAlone(t.Context(), AloneConfig{DataDir: t.TempDir(), Addr: addr}); mlops.CodeOf(err) != code {
+			t.Errorf("%s: %v, want %s", addr, err, code)
+		}
+	}
+}
