@@ -133,6 +133,14 @@ func TestCredentials(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	a := newAPI(t, nil, false)
+	req, err := http.NewRequest("GET", a.url+"/version", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "rebound.example:5000"
+	if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 403 {
+		t.Errorf("a foreign name without credentials: %v %v", resp, err)
+	}
 	for _, c := range []struct {
 		status             int
 		method, path, body string

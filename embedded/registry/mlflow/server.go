@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"path"
 	"strings"
@@ -72,6 +73,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, mlops.Errorf(mlops.Internal, "internal error: see the log"))
 		}
 	}()
+	if s.auth == nil && !localHost(r.Host) {
+		// Without credentials all that keeps a web page away is that it has
+		// another origin; a name that it lets resolve to this machine would not.
+		s.fail(w, r, mlops.Errorf(mlops.Denied, "this registry has no credentials and answers to localhost and 127.0.0.1 only, not to %q", r.Host))
+		return
+	}
 	if s.auth != nil && !open(r.URL.Path) {
 		p, err := s.authenticate(r)
 		if err != nil {
@@ -90,13 +97,19 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, noEndpoint(r))
 		return
 	}
-	h, pattern := s.mux.Handler(r)
-	if pattern == "" {
+	if _, pattern := s.mux.Handler(r); pattern == "" {
 		s.fail(w, r, s.unrouted(r))
 		return
 	}
-	_ = h
 	s.mux.ServeHTTP(w, r)
+}
+
+func localHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // cutAPI cuts /api/ or /ajax-api/ and what follows it from a path.
