@@ -32,7 +32,12 @@ schedule, stores it and serves it behind an ingress. It needs no network.
 Start with:  sudo benchtop up`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       version,
 	}
+	// Defined here, because cobra would take over the flag of that name that
+	// Kubernetes' libraries define for the whole process.
+	cmd.PersistentFlags().Bool("version", false, "show the version")
+	_ = cmd.PersistentFlags().MarkHidden("version") // exists: it was just defined
 	addConfigFlags(cmd)
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
