@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/benchtop-lab/benchtop/appliance"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
+)
+
+var update = flag.Bool("update", false, "write golden files instead of comparing with them")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update writes it)\nfound\n%s\nexpected\n%s", file, got, want)
+	}
+}
+
+// run gives the command line args, and input to read, and returns what it
+// prints. No configuration of the machine is read.
+func run(t *testing.T, input string, args ...string) (string, error) {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range appliance.Settings() {
+		if _, ok := os.LookupEnv(s.Env()); ok {
+			t.Setenv(s.Env(), "") // restored after the test
+			os.Unsetenv(s.Env())
+		}
+	}
+	cmd := root()
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SetIn(strings.NewReader(input))
+	cmd.SetArgs(append([]string{"--config", config}, args...))
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func expectMessage(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || userMessage(err) != want {
+		t.Errorf("error is %v\nexpected %s", err, want)
+	}
+}
+
+// TestHelp keeps every command's help in testdata.
+func TestHelp(t *testing.T) {
+	var commands [][]string
+	var walk func(path []string, c *cobra.Command)
+	walk = func(path []string, c *cobra.Command) {
+		commands = append(commands, path)
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				walk(append(path[:len(path):len(path)], sub.Name()), sub)
+			}
+		}
+	}
+	walk(nil, root())
+	if len(commands) < 14 {
+		t.Errorf("only %d commands: %v", len(commands), commands)
+	}
+	written := map[string]bool{}
+	for _, path := range commands {
+		name := strings.Join(append([]string{"benchtop"}, path...), "-") + ".txt"
+		written[name] = true
+		c, _, err := root().Find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Short == "" {
+			t.Errorf("%v says nothing about itself", path)
+		}
+		if c.DisableFlagParsing {
+			continue // its help is kubectl's or crictl's
+		}
+		t.Run(name, func(t *testing.T) {
+			out, err := run(t, "", append(path[:len(path):len(path)], "--help")...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, out)
+		})
+	}
+	files, err := filepath.Glob("testdata/benchtop*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !written[filepath.Base(f)] {
+			t.Errorf("%s is of a command that is gone", f)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if out, err := run(t, "", "completion", shell); err != nil || !strings.Contains(out, "benchtop") {
+			t.Errorf("%s: %q, %v", shell, out, err)
+		}
+	}
+	out, err := run(t, "", "__complete", "st")
+	if err != nil || !strings.Contains(out, "status\t") {
+		t.Errorf("st completes to %q, %v", out, err)
+	}
+}
+
+func TestArgumentErrors(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"upp"}, "unknown command \"upp\" for \"benchtop\"\n\nDid you mean this?\n\tup\n"},
+		{[]string{"up", "now"}, `unknown command "now" for "benchtop up"`},
+		{[]string{"status", "x"}, `unknown command "x" for "benchtop status"`},
+		{[]string{"predict"}, "accepts between 1 and 2 arg(s), received 0"},
+		{[]string{"predict", "a", "b", "c"}, "accepts between 1 and 2 arg(s), received 3"},
+		{[]string{"train", "a", "b"}, "accepts at most 1 arg(s), received 2"},
+		{[]string{"logs", "a", "b"}, "accepts at most 1 arg(s), received 2"},
+		{[]string{"status", "--jsn"}, "unknown flag: --jsn"},
+		{[]string{"logs", "--tail", "many"}, `invalid argument "many" for "-n, --tail" flag: strconv.ParseInt: parsing "many": invalid syntax`},
+		{[]string{"status", "--http-addr", "80"}, `flag --http-addr: expected an address such as :8080 or 192.168.1.10:8080, found "80"`},
+		{[]string{"status", "--config", "/none.yaml"}, "configuration file /none.yaml does not exist: create it, or leave --config out to use /etc/benchtop/config.yaml"},
+	} {
+		_, err := run(t, "", c.args...)
+		expectMessage(t, err, c.want)
+	}
+}
+
+func TestSettingsFromTheEnvironment(t *testing.T) {
+	cmd := root()
+	cmd.SetArgs([]string{"status", "--config", os.DevNull})
+	cmd.SetOut(&bytes.Buffer{})
+	t.Setenv("BENCHTOP_S3_ADDR", "nonsense")
+	expectMessage(t, cmd.ExecuteContext(t.Context()), `environment variable BENCHTOP_S3_ADDR: expected an address such as :8080 or 192.168.1.10:8080, found "nonsense"`)
+}
+
+// Every command that asks the appliance says what to do when it does not run.
+func TestWhenNothingRuns(t *testing.T) {
+	dir := t.TempDir()
+	want := "benchtop does not run with data dir " + dir + ": start it with `benchtop up`, or name its --data-dir"
+	for _, args := range [][]string{{"down"}, {"train"}, {"train", "wine", "--wait"}, {"predict", "1,2"}, {"logs", "iris"}} {
+		_, err := run(t, "", append(args, "--data-dir", dir)...)
+		expectMessage(t, err, want)
+	}
+	_, err := run(t, "", "logs", "--data-dir", dir)
+	expectMessage(t, err, "there is no log in "+dir+": benchtop has not run with this data dir")
+	_, err = run(t, "", "logs", "minio", "--data-dir", dir)
+	expectMessage(t, err, "there is no log in "+dir+": benchtop has not run with this data dir")
+	out, err := run(t, "", "status", "--data-dir", dir)
+	if err != nil || out != "benchtop is stopped, data dir "+dir+"\n" {
+		t.Errorf("status printed %q, %v", out, err)
+	}
+	out, err = run(t, "", "status", "--json", "--data-dir", dir)
+	if err != nil || !strings.Contains(out, `"state": "stopped"`) || !strings.Contains(out, `"warnings": []`) {
+		t.Errorf("status --json printed %q, %v", out, err)
+	}
+}
+
+func TestResetAsks(t *testing.T) {
+	dir := t.TempDir()
+	for _, answer := range []string{"", "no\n", "y\n", "yes please\n", "YES\n"} {
+		out, err := run(t, answer, "reset", "--data-dir", dir)
+		expectMessage(t, err, "nothing was deleted: type yes, or give --yes, to reset")
+		if want := "This stops the lab and deletes everything in " + dir + ": models, runs, artifacts, datasets, secrets.\nType yes to go on: "; out != want {
+			t.Errorf("it asks %q, expected %q", out, want)
+		}
+	}
+	// A yes goes on, and finds that this is no data dir.
+	want := dir + " is not a data dir of benchtop (it has no lock file): nothing was deleted"
+	if os.Geteuid() != 0 {
+		want = "only root may reset: run this with sudo"
+	}
+	_, err := run(t, "yes\n", "reset", "--data-dir", dir)
+	expectMessage(t, err, want)
+	out, err := run(t, "", "reset", "--yes", "--data-dir", dir)
+	expectMessage(t, err, want)
+	if out != "" {
+		t.Errorf("--yes asks %q", out)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, err := run(t, "", "version")
+	if err != nil || !strings.HasPrefix(out, "benchtop devel (go1.") || !strings.Contains(out, "\n  K3s ") {
+		t.Errorf("it printed %q, %v", out, err)
+	}
+}
+
+func TestVersionFlag(t *testing.T) {
+	if out, err := run(t, "", "--version"); err != nil || out != "benchtop version devel\n" {
+		t.Errorf("it printed %q, %v", out, err)
+	}
+}
+
+func TestInstance(t *testing.T) {
+	for in, want := range map[string]string{
+		"5.1,3.5,1.4,0.2": `{"instances":[[5.1,3.5,1.4,0.2]]}`,
+		" 1 , -2e3 ":      `{"instances":[[1,-2000]]}`,
+		"0":               `{"instances":[[0]]}`,
+	} {
+		if got, err := instance(in); err != nil || string(got) != want {
+			t.Errorf("%q: %s, %v", in, got, err)
+		}
+	}
+	for in, want := range map[string]string{
+		"":        `"" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
+		"1,two,3": `"two" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
+		"1,,3":    `"" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
+		"1;2":     `"1;2" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
+		"1,NaN":   `"1,NaN": features must be finite numbers`,
+		"Inf":     `"Inf": features must be finite numbers`,
+		"1e999":   `"1e999" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
+	} {
+		_, err := instance(in)
+		if mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != want {
+			t.Errorf("%q: error %v, expected %s", in, err, want)
+		}
+	}
+	_, err := run(t, "", "predict", "a,b", "--data-dir", t.TempDir())
+	expectMessage(t, err, `"a" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`)
+}
+
+func TestAnswerMessage(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"error": {"message": "expected 4 features"}}`:       "expected 4 features",
+		`{"code": "X", "message": "it does not answer"}`:      "it does not answer",
+		`{"error": {"message": "inner"}, "message": "outer"}`: "inner",
+		`{"detail": "something else"}`:                        `{"detail": "something else"}`,
+		"  Bad Gateway\n":                                     "Bad Gateway",
+		`{"error": "a string"}`:                               `{"error": "a string"}`,
+	} {
+		if got := answerMessage([]byte(in)); got != want {
+			t.Errorf("%s: %q, expected %q", in, got, want)
+		}
+	}
+}
+
+func TestTakeDataDir(t *testing.T) {
+	for _, c := range []struct{ args, dir, rest string }{
+		{"get pods", "/default", "get pods"},
+		{"--data-dir /d get pods", "/d", "get pods"},
+		{"--data-dir=/d get pods", "/d", "get pods"},
+		{"--data-dir", "/default", "--data-dir"},
+		{"get --data-dir /d", "/default", "get --data-dir /d"},
+		{"", "/default", ""},
+	} {
+		dir, rest := takeDataDir("/default", strings.Fields(c.args))
+		if dir != c.dir || strings.Join(rest, " ") != c.rest {
+			t.Errorf("%q: %s, %v", c.args, dir, rest)
+		}
+	}
+}
+
+func TestUserMessage(t *testing.T) {
+	known := &mlops.Error{Code: mlops.Unavailable, Message: "try again later", Err: fs.ErrNotExist}
+	for want, err := range map[string]error{
+		"open x: disk broken":    errors.New("open x: disk broken"),
+		"try again later":        known,
+		"no such run":            fmt.Errorf("find run: %w", mlops.Errorf(mlops.NotFound, "no such run")),
+		"start minio: port held": fmt.Errorf("start minio: %w", errors.New("port held")),
+	} {
+		if got := userMessage(err); got != want {
+			t.Errorf("%v: the user reads %q, expected %q", err, got, want)
+		}
+	}
+}
+
+func TestPrintStatus(t *testing.T) {
+	s := appliance.Status{
+		State: appliance.StateDegraded, PID: 42, DataDir: "/data", UI: "http://192.168.1.9:8080",
+		Units: []supervise.Status{
+			{Name: "minio", State: supervise.Ready, TookMs: 912},
+			{Name: "prometheus", State: supervise.Failed, Error: "port held"},
+			{Name: "k3s", State: supervise.Starting, Progress: "importing images: 1 of 7"},
+		},
+		Loop: []appliance.ProjectStatus{{
+			Project: "iris", NextTraining: time.Date(2026, 1, 2, 4, 30, 0, 0, time.FixedZone("CET", 3600)),
+			Training:   &mlops.Training{Job: "iris-train-1", State: mlops.TrainingFailed, Message: "OOMKilled"},
+			Deployment: &mlops.Deployment{Ready: 0, Replicas: 1, Host: "iris.lab.internal"},
+		}},
+		Warnings: []string{"prometheus failed: port held"},
+	}
+	var out bytes.Buffer
+	if err := printStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "status.txt", out.String())
+}
+
+// TestPreflight stops before anything is written.
+func TestPreflight(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	cfg := appliance.DefaultConfig()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	cfg.HTTPAddr = ":" + strconv.Itoa(port)
+	err = preflight(cfg)
+	if mlops.CodeOf(err) != mlops.InvalidState {
+		t.Fatalf("error %v", err)
+	}
+	for _, want := range []string{"this machine cannot run the lab yet:\n", fmt.Sprintf("port %d (web UI) is held by benchtop.test (process %d)", port, os.Getpid()),
+		"fix: stop that program, or choose another port: set http_addr", "nothing was started; `benchtop doctor` checks again"} {
+		if !strings.Contains(userMessage(err), want) {
+			t.Errorf("it does not say %q:\n%s", want, userMessage(err))
+		}
+	}
+	if _, err := os.Stat(cfg.DataDir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written (%v)", err)
+	}
+}
+
+func TestPreflightFindsAnotherInstance(t *testing.T) {
+	cfg := appliance.DefaultConfig()
+	cfg.DataDir = t.TempDir()
+	lock, err := appliance.AcquireLock(appliance.Paths{Data: cfg.DataDir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	expectMessage(t, preflight(cfg), fmt.Sprintf("data dir %s is in use by another benchtop (process %d): stop it with `benchtop down --data-dir %s`, or choose another --data-dir", cfg.DataDir, os.Getpid(), cfg.DataDir))
+}
+
+func TestDoctorPrintsFixes(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	addr := ":" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	out, err := run(t, "", "doctor", "--data-dir", t.TempDir(), "--s3-addr", addr)
+	expectMessage(t, err, "something is broken: see the lines that start with fail")
+	if !strings.Contains(out, "\nfail  ports ") || !strings.Contains(out, "fix: stop that program, or choose another port: set s3_addr") {
+		t.Errorf("it printed\n%s", out)
+	}
+	out, err = run(t, "", "doctor", "--json", "--data-dir", t.TempDir(), "--s3-addr", addr)
+	expectMessage(t, err, "something is broken: see the lines that start with fail")
+	if !strings.Contains(out, `"check": "ports"`) || !strings.Contains(out, `"fix": "stop that program`) {
+		t.Errorf("it printed\n%s", out)
+	}
+}
