@@ -100,6 +100,30 @@ func TestEnvironmentIsClean(t *testing.T) {
 	}
 }
 
+func TestMemoryIsGivenBack(t *testing.T) {
+	t.Parallel()
+	c := start(t, testConfig(t.TempDir()))
+	const most = 150 << 10 // KiB; 290 MB without FreeOSMemory, about 50 with it
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		c.order("memory")
+		kib := 0
+		for _, line := range strings.Split(c.expect("MEMORY"), "\x1f") {
+			if _, err := fmt.Sscanf(line, "RssAnon: %d kB", &kib); err == nil {
+				break
+			}
+		}
+		if kib > 0 && kib < most {
+			t.Logf("%d KiB of anonymous memory when idle", kib)
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d KiB of anonymous memory when idle, want less than %d", kib, most)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
 func TestSecondStartIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())

@@ -202,15 +202,6 @@ func (c *child) order(format string, args ...any) {
 	}
 }
 
-func (c *child) log() string {
-	c.t.Helper()
-	b, err := os.ReadFile(c.stderr.Name())
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return string(b)
-}
-
 // runChild is the main function of a child.
 func runChild(raw string) {
 	var cfg Config
@@ -254,6 +245,9 @@ func childOrders(u *Unit, cancel func(), again func() error) {
 			cancel()
 		case "env":
 			fmt.Println("ENV", strings.Join(os.Environ(), "\x1f"))
+		case "memory":
+			status, err := os.ReadFile("/proc/self/status")
+			fmt.Println("MEMORY", strings.ReplaceAll(string(status), "\n", "\x1f"), err)
 		case "limit":
 			fmt.Println("LIMIT", debug.SetMemoryLimit(-1))
 		case "again":

@@ -38,6 +38,7 @@ func newProxy(log *slog.Logger, room func(int64) error) *proxy {
 			DisableCompression:    true,             // objects pass as they are
 		},
 		ErrorHandler: p.failed,
+		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken off transfers
 	}
 	return p
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -58,7 +59,8 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 		return err
 	}
 	proxy := newProxy(h.Log(), u.room)
-	srv := &http.Server{Handler: proxy, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	srv := &http.Server{Handler: proxy, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(h.Log().Handler(), slog.LevelDebug)}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 
@@ -78,6 +80,9 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 		proxy.open(p.loopback)
 		u.setAddrs(l.Addr(), p.loopback)
 		h.Ready()
+		// Its self-tests leave hundreds of megabytes of garbage behind, which
+		// the runtime would return to the machine over many minutes.
+		debug.FreeOSMemory()
 		h.Log().Info("object store serves S3", "addr", l.Addr().String(), "buckets", len(u.cfg.Buckets), "users", len(u.cfg.Users))
 		err = u.watch(ctx, p, served)
 	}
