@@ -42,6 +42,12 @@ export async function visitPages(lab) {
         await lab.shot(title);
         await lab.checkOverflow(title);
         await lab.checkAccess(title);
+        if (look.name === "phone-light") {
+          // The narrowest phones that are around.
+          await lab.page.setViewportSize({ width: 360, height: 740 });
+          await lab.checkOverflow(`${title} at 360 px`);
+          await lab.page.setViewportSize({ width: look.width, height: look.height });
+        }
         await checkLive(lab, title);
       };
       if (status) await lab.expecting(status, visit);
