@@ -27,6 +27,8 @@ func TestIdleCountsTheHostsProcessesOnly(t *testing.T) {
 	for _, cmd := range []*exec.Cmd{
 		h.Command(t.Context(), "timeout", "30", "perl", "-e", "my @ballast = (1) x 4_000_000; my $t = time; 1 while time - $t < 20; sleep 60"),
 		h.Command(t.Context(), "sleep", "60"),
+		// As in a pod: a pid namespace below the host's.
+		h.Command(t.Context(), "unshare", "--pid", "--fork", "tail", "-f", "/dev/null"),
 		exec.CommandContext(t.Context(), "timeout", "20", "sh", "-c", burn),
 	} {
 		if err := cmd.Start(); err != nil {
@@ -49,7 +51,10 @@ func TestIdleCountsTheHostsProcessesOnly(t *testing.T) {
 	if p := found["sleep"]; p.Count != 1 || p.PSS <= 0 || p.CPU > 1 {
 		t.Errorf("one sleep, idle; measured %+v", p)
 	}
-	if len(found) != 3 { // and timeout
+	if p := found["tail"]; p.Count != 1 {
+		t.Errorf("one tail in a pid namespace of its own; measured %+v", p)
+	}
+	if len(found) != 5 { // and timeout and unshare
 		t.Errorf("measured processes of others: %+v", r.Processes)
 	}
 }

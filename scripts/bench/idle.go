@@ -72,7 +72,7 @@ type usage struct {
 	pss, rss, cpu float64 // MB, MB, seconds
 }
 
-// snapshot measures every process in the pid namespace of initPID but itself.
+// snapshot measures every process of the host with the given init, but that.
 func snapshot(initPID int) (map[int]usage, error) {
 	namespace, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", initPID))
 	if err != nil {
@@ -82,29 +82,55 @@ func snapshot(initPID int) (map[int]usage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
-	out := map[int]usage{}
+	children := map[int][]int{}
+	var found []int
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(filepath.Base(d))
 		if err != nil || pid == initPID {
 			continue
 		}
-		if ns, err := os.Readlink(d + "/ns/pid"); err != nil || ns != namespace {
-			continue
+		if f := statFields(d); f != nil {
+			parent, _ := strconv.Atoi(f[1]) // always a number
+			children[parent] = append(children[parent], pid)
 		}
-		if u, ok := measureProcess(d); ok {
+		if ns, err := os.Readlink(d + "/ns/pid"); err == nil && ns == namespace {
+			found = append(found, pid)
+		}
+	}
+	// Containers have namespaces of their own below the host's: they are
+	// found as children of those that are in the host's.
+	out := map[int]usage{}
+	for len(found) > 0 {
+		pid := found[0]
+		found = append(found[1:], children[pid]...)
+		if u, ok := measureProcess(fmt.Sprint("/proc/", pid)); ok {
 			out[pid] = u
 		}
 	}
 	return out, nil
 }
 
+// statFields returns the fields of a process' stat from its state on, nil if
+// it has ended.
+func statFields(dir string) []string {
+	b, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return nil
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(f) < 13 {
+		return nil
+	}
+	return f
+}
+
 // measureProcess returns false for a process that ended meanwhile.
 func measureProcess(dir string) (u usage, ok bool) {
 	comm, err1 := os.ReadFile(dir + "/comm")
 	args, err2 := os.ReadFile(dir + "/cmdline")
-	stat, err3 := os.ReadFile(dir + "/stat")
-	rollup, err4 := os.ReadFile(dir + "/smaps_rollup")
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+	stat := statFields(dir)
+	rollup, err3 := os.ReadFile(dir + "/smaps_rollup")
+	if err1 != nil || err2 != nil || stat == nil || err3 != nil {
 		return u, false
 	}
 	u.name = strings.TrimSpace(string(comm))
@@ -128,12 +154,8 @@ func measureProcess(dir string) (u usage, ok bool) {
 			u.rss = kib * 1024 / 1e6
 		}
 	}
-	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(f) < 13 {
-		return u, false
-	}
-	user, _ := strconv.ParseFloat(f[11], 64) // clock ticks, always numbers
-	system, _ := strconv.ParseFloat(f[12], 64)
+	user, _ := strconv.ParseFloat(stat[11], 64) // clock ticks, always numbers
+	system, _ := strconv.ParseFloat(stat[12], 64)
 	const ticks = 100 // USER_HZ, the same on every architecture that Go runs on
 	u.cpu = (user + system) / ticks
 	return u, true
