@@ -1,0 +1,114 @@
+package appliance
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// TestHelperHoldLock is a process that holds a lock until its input ends.
+func TestHelperHoldLock(t *testing.T) {
+	dir := os.Getenv("BENCHTOP_TEST_HOLD")
+	if dir == "" {
+		return // run by TestLock only
+	}
+	if _, err := AcquireLock(Paths{Data: dir}); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("held")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	os.Exit(0)
+}
+
+func TestLock(t *testing.T) {
+	p := newPaths(t)
+	if Locked(p) {
+		t.Error("nobody holds it")
+	}
+	holder := exec.Command(os.Args[0], "-test.run=^TestHelperHoldLock$")
+	holder.Env = append(os.Environ(), "BENCHTOP_TEST_HOLD="+p.Data)
+	in, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 5)
+	if n, err := out.Read(said); string(said[:n]) != "held\n" && string(said[:n]) != "held" {
+		t.Fatalf("the other process said %q (%v)", said[:n], err)
+	}
+	if !Locked(p) {
+		t.Error("another process holds it")
+	}
+	_, err = AcquireLock(p)
+	want := fmt.Sprintf("data dir %s is in use by another benchtop (process %d): stop it with `benchtop down --data-dir %s`, or choose another --data-dir", p.Data, holder.Process.Pid, p.Data)
+	if mlops.CodeOf(err) != mlops.InvalidState || mlops.MessageOf(err) != want {
+		t.Errorf("error is %v\nexpected %s", err, want)
+	}
+	// kill -9: the kernel gives it back.
+	if err := holder.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = holder.Wait()
+	in.Close()
+	l, err := AcquireLock(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(p.Lock()); string(b) != strconv.Itoa(os.Getpid())+"\n" {
+		t.Errorf("the lock file names %q", b)
+	}
+	// Two in one process are two as well.
+	if _, err := AcquireLock(p); mlops.CodeOf(err) != mlops.InvalidState {
+		t.Errorf("taking it twice: error %v", err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+	if Locked(p) {
+		t.Error("it was released")
+	}
+	if _, err := AcquireLock(Paths{Data: p.Data + "/none"}); err == nil || !strings.HasPrefix(err.Error(), "open lock file: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Whoever looks, as `benchtop status` does, must not keep anybody out.
+func TestLookingAtALockDoesNotTakeIt(t *testing.T) {
+	p := newPaths(t)
+	write(t, p.Lock(), "")
+	stop := make(chan struct{})
+	defer close(stop)
+	for range 4 {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					Locked(p)
+				}
+			}
+		}()
+	}
+	for range 2000 {
+		l, err := AcquireLock(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
