@@ -3,43 +3,18 @@ package main
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/benchtop-lab/benchtop/appliance"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
-
-var update = flag.Bool("update", false, "write golden files instead of comparing with them")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (go test -update writes it)\nfound\n%s\nexpected\n%s", file, got, want)
-	}
-}
 
 // run gives the command line args, and input to read, and returns what it
 // prints. No configuration of the machine is read.
@@ -69,67 +44,6 @@ func expectMessage(t *testing.T, err error, want string) {
 	t.Helper()
 	if err == nil || userMessage(err) != want {
 		t.Errorf("error is %v\nexpected %s", err, want)
-	}
-}
-
-// TestHelp keeps every command's help in testdata.
-func TestHelp(t *testing.T) {
-	var commands [][]string
-	var walk func(path []string, c *cobra.Command)
-	walk = func(path []string, c *cobra.Command) {
-		commands = append(commands, path)
-		for _, sub := range c.Commands() {
-			if sub.IsAvailableCommand() {
-				walk(append(path[:len(path):len(path)], sub.Name()), sub)
-			}
-		}
-	}
-	walk(nil, root())
-	if len(commands) < 14 {
-		t.Errorf("only %d commands: %v", len(commands), commands)
-	}
-	written := map[string]bool{}
-	for _, path := range commands {
-		name := strings.Join(append([]string{"benchtop"}, path...), "-") + ".txt"
-		written[name] = true
-		c, _, err := root().Find(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.Short == "" {
-			t.Errorf("%v says nothing about itself", path)
-		}
-		if c.DisableFlagParsing {
-			continue // its help is kubectl's or crictl's
-		}
-		t.Run(name, func(t *testing.T) {
-			out, err := run(t, "", append(path[:len(path):len(path)], "--help")...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, name, out)
-		})
-	}
-	files, err := filepath.Glob("testdata/benchtop*.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if !written[filepath.Base(f)] {
-			t.Errorf("%s is of a command that is gone", f)
-		}
-	}
-}
-
-func TestCompletion(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		if out, err := run(t, "", "completion", shell); err != nil || !strings.Contains(out, "benchtop") {
-			t.Errorf("%s: %q, %v", shell, out, err)
-		}
-	}
-	out, err := run(t, "", "__complete", "st")
-	if err != nil || !strings.Contains(out, "status\t") {
-		t.Errorf("st completes to %q, %v", out, err)
 	}
 }
 
@@ -224,49 +138,6 @@ func TestVersionFlag(t *testing.T) {
 	}
 }
 
-func TestInstance(t *testing.T) {
-	for in, want := range map[string]string{
-		"5.1,3.5,1.4,0.2": `{"instances":[[5.1,3.5,1.4,0.2]]}`,
-		" 1 , -2e3 ":      `{"instances":[[1,-2000]]}`,
-		"0":               `{"instances":[[0]]}`,
-	} {
-		if got, err := instance(in); err != nil || string(got) != want {
-			t.Errorf("%q: %s, %v", in, got, err)
-		}
-	}
-	for in, want := range map[string]string{
-		"":        `"" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
-		"1,two,3": `"two" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
-		"1,,3":    `"" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
-		"1;2":     `"1;2" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
-		"1,NaN":   `"1,NaN": features must be finite numbers`,
-		"Inf":     `"Inf": features must be finite numbers`,
-		"1e999":   `"1e999" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`,
-	} {
-		_, err := instance(in)
-		if mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != want {
-			t.Errorf("%q: error %v, expected %s", in, err, want)
-		}
-	}
-	_, err := run(t, "", "predict", "a,b", "--data-dir", t.TempDir())
-	expectMessage(t, err, `"a" is not a number: expected features separated by commas, such as 5.1,3.5,1.4,0.2`)
-}
-
-func TestAnswerMessage(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"error": {"message": "expected 4 features"}}`:       "expected 4 features",
-		`{"code": "X", "message": "it does not answer"}`:      "it does not answer",
-		`{"error": {"message": "inner"}, "message": "outer"}`: "inner",
-		`{"detail": "something else"}`:                        `{"detail": "something else"}`,
-		"  Bad Gateway\n":                                     "Bad Gateway",
-		`{"error": "a string"}`:                               `{"error": "a string"}`,
-	} {
-		if got := answerMessage([]byte(in)); got != want {
-			t.Errorf("%s: %q, expected %q", in, got, want)
-		}
-	}
-}
-
 func TestTakeDataDir(t *testing.T) {
 	for _, c := range []struct{ args, dir, rest string }{
 		{"get pods", "/default", "get pods"},
@@ -317,60 +188,4 @@ func TestPrintStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "status.txt", out.String())
-}
-
-// TestPreflight stops before anything is written.
-func TestPreflight(t *testing.T) {
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	port := l.Addr().(*net.TCPAddr).Port
-	cfg := appliance.DefaultConfig()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.HTTPAddr = ":" + strconv.Itoa(port)
-	err = preflight(cfg)
-	if mlops.CodeOf(err) != mlops.InvalidState {
-		t.Fatalf("error %v", err)
-	}
-	for _, want := range []string{"this machine cannot run the lab yet:\n", fmt.Sprintf("port %d (web UI) is held by benchtop.test (process %d)", port, os.Getpid()),
-		"fix: stop that program, or choose another port: set http_addr", "nothing was started; `benchtop doctor` checks again"} {
-		if !strings.Contains(userMessage(err), want) {
-			t.Errorf("it does not say %q:\n%s", want, userMessage(err))
-		}
-	}
-	if _, err := os.Stat(cfg.DataDir); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("something was written (%v)", err)
-	}
-}
-
-func TestPreflightFindsAnotherInstance(t *testing.T) {
-	cfg := appliance.DefaultConfig()
-	cfg.DataDir = t.TempDir()
-	lock, err := appliance.AcquireLock(appliance.Paths{Data: cfg.DataDir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Release()
-	expectMessage(t, preflight(cfg), fmt.Sprintf("data dir %s is in use by another benchtop (process %d): stop it with `benchtop down --data-dir %s`, or choose another --data-dir", cfg.DataDir, os.Getpid(), cfg.DataDir))
-}
-
-func TestDoctorPrintsFixes(t *testing.T) {
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	addr := ":" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	out, err := run(t, "", "doctor", "--data-dir", t.TempDir(), "--s3-addr", addr)
-	expectMessage(t, err, "something is broken: see the lines that start with fail")
-	if !strings.Contains(out, "\nfail  ports ") || !strings.Contains(out, "fix: stop that program, or choose another port: set s3_addr") {
-		t.Errorf("it printed\n%s", out)
-	}
-	out, err = run(t, "", "doctor", "--json", "--data-dir", t.TempDir(), "--s3-addr", addr)
-	expectMessage(t, err, "something is broken: see the lines that start with fail")
-	if !strings.Contains(out, `"check": "ports"`) || !strings.Contains(out, `"fix": "stop that program`) {
-		t.Errorf("it printed\n%s", out)
-	}
 }
