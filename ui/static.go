@@ -27,7 +27,7 @@ type staticFile struct {
 
 func newStatic(a *web.Assets) (*static, error) {
 	st := &static{files: map[string]staticFile{}}
-	for _, name := range []string{a.Script, a.Style, a.Icon} {
+	for _, name := range []string{a.Script, a.Style, a.Icon, a.Licenses} {
 		plain, err := fs.ReadFile(a.Files, name)
 		if err != nil {
 			return nil, fmt.Errorf("read web asset: %w", err)

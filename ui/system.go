@@ -20,7 +20,7 @@ const (
 
 // systemUnits shows the units with their last lines.
 func (s *Server) systemUnits(echo.Context) (*page, error) {
-	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Machine: s.machineCharts()}
+	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Machine: s.machineCharts(), Licenses: s.static.url(s.cfg.Assets.Licenses)}
 	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
 	if p, ok := s.machine.last(); ok && p.ProcessBytes > 0 {
 		v.Process = []view.Fact{{Name: "Memory of this process", Value: view.Text(view.Bytes(float64(p.ProcessBytes)))},

@@ -34,7 +34,24 @@ for (const [path, output] of Object.entries(result.metafile.outputs)) {
   if (output.entryPoint?.endsWith("app.css")) manifest["app.css"] = basename(path);
 }
 
-const icon = await readFile(here("src/icon.svg"));
-manifest["icon.svg"] = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8)}.svg`;
-await writeFile(dist + manifest["icon.svg"], icon);
+const add = async (name, content) => {
+  const [stem, ext] = name.split(".");
+  manifest[name] = `${stem}-${createHash("sha256").update(content).digest("hex").slice(0, 8)}.${ext}`;
+  await writeFile(dist + manifest[name], content);
+};
+await add("icon.svg", await readFile(here("src/icon.svg")));
+await add("licenses.txt", await licenses());
+
+// licenses returns the licences of what is bundled, which ask to be passed on.
+async function licenses() {
+  const { dependencies } = JSON.parse(await readFile(here("package.json"), "utf8"));
+  const parts = await Promise.all(
+    Object.entries(dependencies).map(async ([name, version]) => {
+      const text = await readFile(here(`node_modules/${name}/LICENSE`), "utf8");
+      return `${name} ${version}\n\n${text.trim()}\n`;
+    }),
+  );
+  return parts.join(`\n${"-".repeat(72)}\n\n`);
+}
+
 await writeFile(dist + "manifest.json", JSON.stringify(manifest, null, 2) + "\n");

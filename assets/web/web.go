@@ -25,6 +25,8 @@ type Assets struct {
 	Script string // hashed name of the script
 	Style  string // hashed name of the style sheet
 	Icon   string // hashed name of the icon, an SVG
+	// Licenses is the hashed name of the licences of what is bundled.
+	Licenses string
 }
 
 // Load returns the embedded bundle, or ErrNotBuilt.
@@ -49,8 +51,8 @@ func Open(files fs.FS) (*Assets, error) {
 	if err := json.Unmarshal(raw, &names); err != nil {
 		return nil, fmt.Errorf("read web assets: manifest.json: %w", err)
 	}
-	a := &Assets{Files: files, Script: names["app.js"], Style: names["app.css"], Icon: names["icon.svg"]}
-	for logical, name := range map[string]string{"app.js": a.Script, "app.css": a.Style, "icon.svg": a.Icon} {
+	a := &Assets{Files: files, Script: names["app.js"], Style: names["app.css"], Icon: names["icon.svg"], Licenses: names["licenses.txt"]}
+	for logical, name := range map[string]string{"app.js": a.Script, "app.css": a.Style, "icon.svg": a.Icon, "licenses.txt": a.Licenses} {
 		if name == "" {
 			return nil, fmt.Errorf("read web assets: manifest.json has no %s: %w", logical, ErrNotBuilt)
 		}

@@ -9,14 +9,14 @@ import (
 
 func TestOpen(t *testing.T) {
 	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
-	const manifest = `{"app.js":"app-1.js","app.css":"app-2.css","icon.svg":"icon-3.svg"}`
-	whole := fstest.MapFS{"manifest.json": file(manifest), "app-1.js": file("x"), "app-2.css": file("x"), "icon-3.svg": file("x")}
+	const manifest = `{"app.js":"app-1.js","app.css":"app-2.css","icon.svg":"icon-3.svg","licenses.txt":"licenses-4.txt"}`
+	whole := fstest.MapFS{"manifest.json": file(manifest), "app-1.js": file("x"), "app-2.css": file("x"), "icon-3.svg": file("x"), "licenses-4.txt": file("x")}
 
 	a, err := Open(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Script != "app-1.js" || a.Style != "app-2.css" || a.Icon != "icon-3.svg" {
+	if a.Script != "app-1.js" || a.Style != "app-2.css" || a.Icon != "icon-3.svg" || a.Licenses != "licenses-4.txt" {
 		t.Errorf("got %+v", a)
 	}
 

@@ -9,6 +9,7 @@ type SystemUnits struct {
 	Machine    []Chart
 	Process    []Fact
 	Components []Fact
+	Licenses   string // address of the licences of the browser's bundle
 }
 
 // SystemPods shows pods.
