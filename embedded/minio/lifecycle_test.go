@@ -81,7 +81,13 @@ func TestSignalsBelongToTheProcess(t *testing.T) {
 
 func TestEnvironmentIsClean(t *testing.T) {
 	t.Parallel()
-	c := start(t, testConfig(t.TempDir()), "MINIO_BROWSER=on", "_MINIO_SERVER_DEBUG=off", "NOTIFY_SOCKET=/run/nobody")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = manager.Close() }()
+	socket := "NOTIFY_SOCKET=" + manager.LocalAddr().String()
+	c := start(t, testConfig(t.TempDir()), "MINIO_BROWSER=on", "_MINIO_SERVER_DEBUG=off", socket)
 	c.order("env")
 	env := strings.Split(c.expect("ENV"), "\x1f")
 	notify := false
@@ -89,10 +95,17 @@ func TestEnvironmentIsClean(t *testing.T) {
 		if strings.Contains(kv, rootPassword) || strings.Contains(kv, "MINIO_") || strings.HasPrefix(kv, "CONSOLE_") {
 			t.Errorf("left in the environment: %s", kv)
 		}
-		notify = notify || kv == "NOTIFY_SOCKET=/run/nobody"
+		notify = notify || kv == socket
 	}
 	if !notify {
 		t.Error("NOTIFY_SOCKET was not put back")
+	}
+	if err := manager.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	told := make([]byte, 100)
+	if n, err := manager.Read(told); err == nil {
+		t.Errorf("the service manager was told %q: only the appliance knows when all is ready", told[:n])
 	}
 	c.order("limit")
 	if got := c.expect("LIMIT"); got != fmt.Sprint(1<<30) {

@@ -53,6 +53,7 @@ func init() {
 type process struct {
 	drive    string        // folder that it keeps objects in
 	loopback string        // host:port it listens on
+	notify   string        // NOTIFY_SOCKET while it is hidden
 	logs     *logReader    // what it writes
 	fatal    chan struct{} // closed when it wanted to exit
 	main     chan struct{} // closed when its main function has ended
@@ -66,20 +67,22 @@ var errStarted = errors.New("MinIO can be started only once per process: restart
 // settings tames MinIO for a single small machine. Its queues are sized by
 // these workers; see facts in DESIGN.md.
 var settings = map[string]string{
-	"MINIO_BROWSER":                       "off",
-	"MINIO_UPDATE":                        "off",
-	"MINIO_CALLHOME_ENABLE":               "off",
-	"MINIO_PROMETHEUS_AUTH_TYPE":          "public", // the loopback port only, the proxy hides it
-	"MINIO_API_REPLICATION_PRIORITY":      "slow",
-	"MINIO_API_REPLICATION_MAX_WORKERS":   "1",
-	"MINIO_ILM_TRANSITION_WORKERS":        "1",
-	"MINIO_ILM_EXPIRATION_WORKERS":        "1",
-	"MINIO_BATCH_EXPIRATION_WORKERS_WAIT": "1s",
-	"MINIO_SCANNER_SPEED":                 "slowest",
+	"MINIO_BROWSER":                     "off",
+	"MINIO_UPDATE":                      "off",
+	"MINIO_CALLHOME_ENABLE":             "off",
+	"MINIO_PROMETHEUS_AUTH_TYPE":        "public", // the loopback port only, the proxy hides it
+	"MINIO_API_REPLICATION_PRIORITY":    "slow",
+	"MINIO_API_REPLICATION_MAX_WORKERS": "1",
+	"MINIO_ILM_TRANSITION_WORKERS":      "1",
+	"MINIO_ILM_EXPIRATION_WORKERS":      "1",
+	"MINIO_SCANNER_SPEED":               "slowest",
 }
 
 // startProcess starts MinIO on dir. It returns at once; MinIO may still fail.
 func startProcess(dir, user, password string, logs *logReader) (*process, error) {
+	if minioSignals == nil || minioExit == nil {
+		return nil, errors.New("this build's MinIO is not the version it was written for: its signal channel or exit function has moved")
+	}
 	drive, conf := filepath.Join(dir, "drive"), filepath.Join(dir, "conf")
 	for _, d := range []string{drive, conf} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -119,23 +122,32 @@ func startProcess(dir, user, password string, logs *logReader) (*process, error)
 	// it as the last step of its stop: for us, the end of the pipe.
 	stderr := os.Stderr
 	os.Stderr = w
-	notify := os.Getenv(envNotify)
-	if err := os.Unsetenv(envNotify); err != nil {
-		return nil, fmt.Errorf("hide the service manager from MinIO: %w", err)
-	}
+	p.notify = os.Getenv(envNotify)
+	_ = os.Unsetenv(envNotify) // fails only for names that are not names
 	go func() {
 		defer close(p.main)
 		cmd.Main([]string{"minio", "server", "--quiet", "--json", "--address", loopback,
 			"--certs-dir", conf, "--config-dir", conf, drive})
 	}()
-	p.untilLogging()
+	err = p.untilLogging()
 	os.Stderr = stderr
 	// Signals belong to the appliance, which stops us in order.
 	signal.Stop(minioSignals)
-	if notify != "" {
-		setenv(envNotify, notify)
+	if err != nil {
+		p.cleanEnvironment()
+		return nil, err
 	}
 	return p, nil
+}
+
+// cleanEnvironment leaves the environment as it was, less MinIO's settings.
+// MinIO must have read them, and must have told the service manager whatever
+// it likes, which is the last thing that its main function does.
+func (p *process) cleanEnvironment() {
+	clearSettings()
+	if p.notify != "" {
+		setenv(envNotify, p.notify)
+	}
 }
 
 const (
@@ -147,14 +159,18 @@ const (
 
 // untilLogging waits until MinIO has taken its signals and its log output,
 // which it does first of all, or has ended.
-func (p *process) untilLogging() {
+func (p *process) untilLogging() error {
+	tooLate := time.After(startTimeout)
 	for minioLoggerOutput == nil {
 		select {
 		case <-p.main:
-			return
+			return nil // untilServing says why
+		case <-tooLate:
+			return fmt.Errorf("MinIO has not set up its log after %s", startTimeout)
 		case <-time.After(200 * time.Microsecond):
 		}
 	}
+	return nil
 }
 
 // untilServing waits until MinIO's port answers. By then MinIO has read its

@@ -75,7 +75,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	}
 	err = u.prepare(ctx, p, h)
 	debug.SetMemoryLimit(limit) // MinIO took 90 % of the machine
-	clearSettings()
+	p.cleanEnvironment()
 	if err == nil {
 		proxy.open(p.loopback)
 		u.setAddrs(l.Addr(), p.loopback)

@@ -208,19 +208,6 @@ func TestHandlerWithoutPrefix(t *testing.T) {
 	}
 }
 
-func TestDiskAlert(t *testing.T) {
-	t.Parallel()
-	addr := page(t, func() string {
-		return "minio_cluster_capacity_usable_total_bytes{server=\"127.0.0.1:3\"} 100\nminio_cluster_capacity_usable_free_bytes{server=\"127.0.0.1:3\"} 9\nminio_notify_x 1\n"
-	})
-	u := run(t, Config{Targets: []Target{{Job: "minio", Address: addr, Path: "/minio/v2/metrics/cluster"}}})
-	becomes(t, u.Unit, `ALERTS{alertname="DiskNearlyFull",job="minio",alertstate="pending"}`, 1)
-	becomes(t, u.Unit, `count(minio_cluster_capacity_usable_total_bytes{server="",instance="minio"})`, 1)
-	if got, err := u.Query(context.Background(), "minio_notify_x", time.Time{}); err != nil || len(got) != 0 {
-		t.Errorf("MinIO's noise is kept: %v, %v", got, err)
-	}
-}
-
 func TestVersionIsThatOfTheModule(t *testing.T) {
 	t.Parallel()
 	mod, err := os.ReadFile("../../go.mod")
