@@ -161,50 +161,6 @@ func (s *Store) DeleteRegisteredModel(ctx context.Context, name string) error {
 	})
 }
 
-// SetRegisteredModelTag sets a tag of a model.
-func (s *Store) SetRegisteredModelTag(ctx context.Context, name string, kv wire.KV) error {
-	if err := validateRegistryTag(kv); err != nil {
-		return err
-	}
-	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		return t.exec("INSERT INTO registered_model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
-	})
-}
-
-// DeleteRegisteredModelTag removes a tag; one that is not there is no error.
-func (s *Store) DeleteRegisteredModelTag(ctx context.Context, name, key string) error {
-	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
-		return err
-	}
-	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		return t.exec("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", id, key)
-	})
-}
-
-// SetAlias points an alias at a version.
-func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error {
-	if err := validateAlias(alias); err != nil {
-		return err
-	}
-	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		v, _, err := t.version(name, version)
-		if err != nil {
-			return err
-		}
-		return t.exec("INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version", id, alias, v)
-	})
-}
-
-// DeleteAlias removes an alias; one that is not there is no error.
-func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
-	if err := validateAlias(alias); err != nil {
-		return err
-	}
-	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		return t.exec("DELETE FROM model_aliases WHERE model = ? AND alias = ?", id, alias)
-	})
-}
-
 const modelColumns = `SELECT m.id, m.name, m.description, m.created, m.updated,
 	(SELECT json_group_object(key, value) FROM registered_model_tags t WHERE t.model = m.id),
 	(SELECT json_group_object(alias, cast(version AS TEXT)) FROM model_aliases a WHERE a.model = m.id)
@@ -305,63 +261,6 @@ func promptCondition(c filter.Comparison) clause {
 		return clause{"m.prompt = 1", nil}
 	}
 	return clause{"m.prompt = 0", nil}
-}
-
-// orderCols maps order_by clauses to columns and appends the tie-breakers
-// that are not among them.
-func orderCols(orders []filter.Order, names map[string]string, ties ...sortCol) []sortCol {
-	var cols []sortCol
-	has := map[string]bool{}
-	for _, o := range orders {
-		cols = append(cols, sortCol{names[o.Key], o.Desc})
-		has[names[o.Key]] = true
-	}
-	for _, c := range ties {
-		if !has[c.expr] {
-			cols = append(cols, c)
-		}
-	}
-	return cols
-}
-
-// page runs a search that goes from page to page by the values of its columns.
-// columns is "SELECT … FROM …"; the sort columns are selected behind them.
-func page[T any](ctx context.Context, s *Store, columns string, cond clause, cols []sortCol, q PageQuery, scan func(*sql.Rows, ...any) (T, error)) (out []T, next string, err error) {
-	key := q.Filter + "\x00" + strings.Join(q.OrderBy, "\x00") + "\x00" + columns
-	if cond.sql == "" {
-		cond.sql = "1"
-	}
-	if q.Token != "" {
-		at, err := decodeToken[[]any](q.Token, key)
-		if err != nil {
-			return nil, "", err
-		}
-		if err := checkCols(at, len(cols)); err != nil {
-			return nil, "", err
-		}
-		cond.and(after(cols, at))
-	}
-	// The list of columns ends where a line begins with FROM.
-	head, tail, _ := strings.Cut(columns, "\n\tFROM ")
-	query := head + ", " + selectCols(cols) + " FROM " + tail + "WHERE " + cond.sql + " ORDER BY " + orderBy(cols) + " LIMIT ?"
-	var marks [][]any
-	err = s.rowsOnce(ctx, query, func(r *sql.Rows) error {
-		at, dest := make([]any, len(cols)), make([]any, len(cols))
-		for i := range at {
-			dest[i] = &at[i]
-		}
-		v, err := scan(r, dest...)
-		out, marks = append(out, v), append(marks, at)
-		return err
-	}, append(cond.args, q.Max+1)...)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(out) > q.Max {
-		out = out[:q.Max]
-		next = encodeToken(key, marks[q.Max-1])
-	}
-	return out, next, nil
 }
 
 // IsPrompt reports whether a registered model is a prompt.

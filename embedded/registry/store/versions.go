@@ -6,11 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/filter"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -193,26 +191,6 @@ func (s *Store) DeleteModelVersion(ctx context.Context, name, version string) er
 	})
 }
 
-// SetModelVersionTag sets a tag of a version.
-func (s *Store) SetModelVersionTag(ctx context.Context, name, version string, kv wire.KV) error {
-	if err := validateRegistryTag(kv); err != nil {
-		return err
-	}
-	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
-		return t.exec("INSERT INTO model_version_tags (version, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
-	})
-}
-
-// DeleteModelVersionTag removes a tag; one that is not there is no error.
-func (s *Store) DeleteModelVersionTag(ctx context.Context, name, version, key string) error {
-	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
-		return err
-	}
-	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
-		return t.exec("DELETE FROM model_version_tags WHERE version = ? AND key = ?", id, key)
-	})
-}
-
 const versionColumns = `SELECT v.id, m.name, v.version, v.created, v.updated, v.user_id, v.stage, v.description, v.source, v.run_id, v.run_link, v.status, v.status_message, v.model_id,
 	(SELECT json_group_object(key, value) FROM model_version_tags t WHERE t.version = v.id),
 	(SELECT json_group_object(alias, '') FROM model_aliases a WHERE a.model = v.model AND a.version = v.version)
@@ -284,96 +262,6 @@ func (s *Store) versions(ctx context.Context, where string, args ...any) (out []
 	return out, err
 }
 
-// VersionByAlias returns the version an alias points at; the alias "latest"
-// means the newest.
-func (s *Store) VersionByAlias(ctx context.Context, name, alias string) (wire.ModelVersion, error) {
-	if _, err := s.RegisteredModel(ctx, name); err != nil {
-		return wire.ModelVersion{}, err
-	}
-	var version int
-	var found bool
-	var err error
-	if strings.EqualFold(alias, "latest") {
-		found, err = s.row(ctx, "SELECT v.version FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? ORDER BY v.version DESC LIMIT 1", []any{name}, &version)
-	} else {
-		found, err = s.row(ctx, "SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{name, alias}, &version)
-	}
-	if err != nil {
-		return wire.ModelVersion{}, err
-	}
-	if !found {
-		return wire.ModelVersion{}, invalid("registered model %q has no alias %q", head(name), head(alias))
-	}
-	return s.Version(ctx, name, strconv.Itoa(version))
-}
-
-// LatestVersions returns the newest version of each of the stages, of all
-// stages if none are named.
-func (s *Store) LatestVersions(ctx context.Context, name string, want []string) ([]wire.ModelVersion, error) {
-	var wanted []string
-	for _, w := range want {
-		stage, err := canonicalStage(w)
-		if err != nil {
-			return nil, err
-		}
-		wanted = append(wanted, stage)
-	}
-	vs, err := s.versions(ctx, `WHERE m.name = ?1 AND v.version IN (SELECT max(x.version) FROM model_versions x JOIN registered_models y ON y.id = x.model WHERE y.name = ?1 GROUP BY x.stage) ORDER BY v.version`, name)
-	if err != nil || wanted == nil {
-		return vs, err
-	}
-	return slices.DeleteFunc(vs, func(v wire.ModelVersion) bool { return !slices.Contains(wanted, v.CurrentStage) }), nil
-}
-
-// DownloadURI says where the files of a version lie.
-func (s *Store) DownloadURI(ctx context.Context, name, version string) (string, error) {
-	n, err := parseVersion(version)
-	if err != nil {
-		return "", err
-	}
-	var uri string
-	found, err := s.row(ctx, "SELECT v.storage_location FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?", []any{name, n}, &uri)
-	if err == nil && !found {
-		err = notFound("registered model %q has no version %d", head(name), n)
-	}
-	return uri, err
-}
-
-// SearchModelVersions returns a page of versions, the newest first unless
-// ordered. Versions of prompts are left out unless the filter asks for them.
-func (s *Store) SearchModelVersions(ctx context.Context, q PageQuery) ([]wire.ModelVersion, string, error) {
-	comps, err := filter.Parse(q.Filter, filter.ModelVersions)
-	if err != nil {
-		return nil, "", err
-	}
-	orders, err := filter.ParseOrder(q.OrderBy, filter.ModelVersions)
-	if err != nil {
-		return nil, "", err
-	}
-	names := map[string]string{"name": "m.name", "version_number": "v.version", "run_id": "v.run_id", "source_path": "v.source",
-		"creation_timestamp": "v.created", "last_updated_timestamp": "v.updated"}
-	var cond clause
-	wantsPrompts := false
-	for _, c := range comps {
-		switch {
-		case c.Entity == filter.Tag && c.Key == tagIsPrompt:
-			wantsPrompts = true
-			cond.and(promptCondition(c))
-		case c.Entity == filter.Tag:
-			cond.and(compareTag("model_version_tags", "version", "v.id", c))
-		case c.Key == "version_number":
-			cond.and(compareNumber("v.version", c))
-		default:
-			cond.and(compareText(names[c.Key], c))
-		}
-	}
-	if !wantsPrompts {
-		cond.and(clause{"m.prompt = 0", nil})
-	}
-	ties := []sortCol{{"v.updated", true}, {"m.name", false}, {"v.version", true}}
-	return page(ctx, s, versionColumns, cond, orderCols(orders, names, ties...), q, scanVersion)
-}
-
 // nanOr returns NaN for the flag, else the value.
 func nanOr(isNaN bool, v float64) wire.Float64 {
 	if isNaN {
@@ -381,6 +269,3 @@ func nanOr(isNaN bool, v float64) wire.Float64 {
 	}
 	return wire.Float64(v)
 }
-
-// ref names a version in messages.
-func ref(name string, version int) string { return fmt.Sprintf("%s/%d", name, version) }

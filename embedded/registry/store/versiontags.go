@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// SetModelVersionTag sets a tag of a version.
+func (s *Store) SetModelVersionTag(ctx context.Context, name, version string, kv wire.KV) error {
+	if err := validateRegistryTag(kv); err != nil {
+		return err
+	}
+	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		return t.exec("INSERT INTO model_version_tags (version, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
+	})
+}
+
+// DeleteModelVersionTag removes a tag; one that is not there is no error.
+func (s *Store) DeleteModelVersionTag(ctx context.Context, name, version, key string) error {
+	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
+		return err
+	}
+	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
+		return t.exec("DELETE FROM model_version_tags WHERE version = ? AND key = ?", id, key)
+	})
+}
