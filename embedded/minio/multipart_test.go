@@ -2,10 +2,12 @@ package minio
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -32,7 +34,8 @@ func TestMultipart(t *testing.T) {
 	t.Parallel()
 	u := sharedUnit(t)
 	store, ctx := u.Bucket("mlflow"), t.Context()
-	id, urls, err := store.CreateMultipart(ctx, "multi part/é", 2)
+	key := fmt.Sprintf("multi part/é %d", time.Now().UnixNano())
+	id, urls, err := store.CreateMultipart(ctx, key, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,16 +50,16 @@ func TestMultipart(t *testing.T) {
 		}
 		tags = append(tags, putURL(t, url, parts[i]))
 	}
-	if _, err := store.Stat(ctx, "multi part/é"); mlops.CodeOf(err) != mlops.NotFound {
+	if _, err := store.Stat(ctx, key); mlops.CodeOf(err) != mlops.NotFound {
 		t.Errorf("the object is there before its upload is complete: %v", err)
 	}
-	if err := store.CompleteMultipart(ctx, "multi part/é", id, []string{tags[1], tags[0]}); mlops.CodeOf(err) != mlops.Invalid {
+	if err := store.CompleteMultipart(ctx, key, id, []string{tags[1], tags[0]}); mlops.CodeOf(err) != mlops.Invalid {
 		t.Errorf("parts in the wrong order: %v", err)
 	}
-	if err := store.CompleteMultipart(ctx, "multi part/é", id, tags); err != nil {
+	if err := store.CompleteMultipart(ctx, key, id, tags); err != nil {
 		t.Fatal(err)
 	}
-	r, info, err := store.Get(ctx, "multi part/é")
+	r, info, err := store.Get(ctx, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (u *Unit) provision(ctx context.Context, p *process, log *slog.Logger) erro
 		return err
 	}
 	for _, b := range u.cfg.Buckets {
-		if err := p.retry(ctx, "make bucket "+b.Name, func() error { return makeBucket(ctx, s3, b) }); err != nil {
+		if err := p.retry(ctx, "set up bucket "+b.Name, func() error { return makeBucket(ctx, s3, b) }); err != nil {
 			return err
 		}
 	}
@@ -102,21 +102,27 @@ func notYet(err error) bool {
 func makeBucket(ctx context.Context, s3 *miniogo.Client, b Bucket) error {
 	exists, err := s3.BucketExists(ctx, b.Name)
 	if err != nil {
-		return err //nolint:wrapcheck // retry wraps it
+		return fmt.Errorf("look for it: %w", err)
 	}
 	if !exists {
 		if err := s3.MakeBucket(ctx, b.Name, miniogo.MakeBucketOptions{Region: region}); err != nil {
-			return err //nolint:wrapcheck // retry wraps it
+			return fmt.Errorf("make it: %w", err)
 		}
 	}
 	if !b.Versioned {
 		return nil
 	}
 	v, err := s3.GetBucketVersioning(ctx, b.Name)
-	if err != nil || v.Enabled() {
-		return err //nolint:wrapcheck // retry wraps it
+	if err != nil {
+		return fmt.Errorf("ask for versioning: %w", err)
 	}
-	return s3.EnableVersioning(ctx, b.Name) //nolint:wrapcheck // retry wraps it
+	if v.Enabled() {
+		return nil
+	}
+	if err := s3.EnableVersioning(ctx, b.Name); err != nil {
+		return fmt.Errorf("enable versioning: %w", err)
+	}
+	return nil
 }
 
 // provisionUsers makes the users in MinIO be exactly those configured, plus a
