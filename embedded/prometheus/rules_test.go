@@ -17,6 +17,7 @@ func TestDeploymentRules(t *testing.T) {
 benchtop_requests_total{namespace="iris",deployment="iris",route="/predict",status="200",method="GET"} %[1]d
 benchtop_requests_total{namespace="iris",deployment="iris",route="/predict",status="500",method="GET"} %[2]d
 benchtop_requests_total{namespace="iris",deployment="iris",route="/healthz",status="200",method="GET"} %[3]d
+benchtop_requests_total{namespace="iris",deployment="iris",route="/readyz",status="503",method="GET"} %[3]d
 benchtop_requests_total{namespace="wine",deployment="wine",route="/predict",status="200",method="GET"} %[1]d
 # TYPE benchtop_request_duration_seconds histogram
 benchtop_request_duration_seconds_bucket{namespace="iris",deployment="iris",route="/predict",le="0.001"} 0
