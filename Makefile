@@ -33,7 +33,7 @@ bundle: deps
 
 # The browser's bundle, from the npm lock file.
 WEB := assets/web/dist/manifest.json
-$(WEB): assets/web/package-lock.json $(shell find assets/web/src -type f 2>/dev/null) | deps
+$(WEB): assets/web/package.json assets/web/package-lock.json assets/web/build.mjs $(shell find assets/web/src -type f 2>/dev/null) | deps
 	cd assets/web && npm ci --no-audit --no-fund --ignore-scripts && npm run --silent build
 
 # Code that is generated and committed.

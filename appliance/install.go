@@ -30,7 +30,7 @@ After=network.target
 [Service]
 Type=notify
 NotifyAccess=all
-ExecStart=` + InstalledBinary + ` up --data-dir ` + dataDir + `
+ExecStart=` + InstalledBinary + ` up --data-dir ` + systemdQuote(dataDir) + `
 KillMode=process
 Delegate=yes
 Restart=always
@@ -45,6 +45,14 @@ TasksMax=infinity
 [Install]
 WantedBy=multi-user.target
 `
+}
+
+// systemdQuote quotes an argument of ExecStart, see systemd.service(5).
+func systemdQuote(s string) string {
+	if !strings.ContainsAny(s, " \t\"'\\%$;") {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$").Replace(s) + `"`
 }
 
 // Install copies the running binary to InstalledBinary and writes the systemd

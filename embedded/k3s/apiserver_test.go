@@ -30,7 +30,7 @@ type apiServer struct {
 var kinds = map[string]map[string]string{
 	"v1": {"namespaces": "Namespace", "nodes": "Node", "pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap",
 		"persistentvolumeclaims": "PersistentVolumeClaim", "serviceaccounts": "ServiceAccount", "events": "Event"},
-	"apps/v1":                      {"deployments": "Deployment"},
+	"apps/v1":                      {"deployments": "Deployment", "replicasets": "ReplicaSet"},
 	"batch/v1":                     {"cronjobs": "CronJob", "jobs": "Job"},
 	"networking.k8s.io/v1":         {"ingresses": "Ingress", "ingressclasses": "IngressClass"},
 	"rbac.authorization.k8s.io/v1": {"roles": "Role", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"},

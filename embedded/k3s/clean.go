@@ -111,6 +111,9 @@ func processes() ([]process, error) {
 	return out, nil
 }
 
+// unescape undoes how the kernel writes mount points, see proc_pid_mountinfo(5).
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
 // unmountBelow unmounts prefix and everything below it, innermost first.
 func unmountBelow(prefix string) error {
 	f, err := os.Open("/proc/self/mountinfo")
@@ -122,16 +125,12 @@ func unmountBelow(prefix string) error {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) > 4 && strings.HasPrefix(fields[4], prefix) {
-			points = append(points, fields[4])
+		if len(fields) > 4 && strings.HasPrefix(unescape.Replace(fields[4]), prefix) {
+			points = append(points, unescape.Replace(fields[4]))
 		}
 	}
 	var errs []error
 	for _, p := range slices.Backward(points) {
-		// The data dir itself may be a mount of the user's.
-		if p == filepath.Dir(prefix) {
-			continue
-		}
 		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("unmount %s: %w", p, err))
 		}

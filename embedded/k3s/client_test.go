@@ -100,12 +100,38 @@ func TestNewCodeReplacesOld(t *testing.T) {
 	}
 }
 
+// A pod of the last revision that starts again must find its code.
+func TestCodeThatIsMountedStays(t *testing.T) {
+	s, c := newAPIServer(t)
+	spec := testSpec()
+	if err := c.ApplyProject(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	code := "iris-server-code-" + spec.ServerSHA[:12]
+	s.objects["/apis/apps/v1/namespaces/iris/replicasets/iris-1"] = map[string]any{
+		"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": map[string]any{"name": "iris-1", "namespace": "iris"},
+		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+			"volumes": []any{map[string]any{"name": "code", "configMap": map[string]any{"name": code}}}}}},
+	}
+	spec.ServerSHA = strings.Repeat("4", 64)
+	if err := c.ApplyProject(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{code, "iris-server-code-444444444444"} {
+		if !slices.Contains(s.names(), "/api/v1/namespaces/iris/configmaps/"+want) {
+			t.Errorf("%s is gone; the cluster holds\n%s", want, strings.Join(s.names(), "\n"))
+		}
+	}
+}
+
 func TestApplyErrors(t *testing.T) {
 	s, c := newAPIServer(t)
 	s.broken = "PATCH /apis/apps/v1"
 	expectError(t, c.ApplyProject(t.Context(), testSpec()), "apply project iris: apply Deployment iris/iris: quota exceeded")
 	s.broken = "GET /api/v1/namespaces/iris/configmaps"
 	expectError(t, c.ApplyProject(t.Context(), testSpec()), "list code of project iris: quota exceeded")
+	s.broken = "GET /apis/batch/v1/namespaces/iris/jobs"
+	expectError(t, c.ApplyProject(t.Context(), testSpec()), "list jobs of project iris: quota exceeded")
 }
 
 func TestApplySystem(t *testing.T) {

@@ -50,7 +50,7 @@ func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 	return nil
 }
 
-// TrainingJobs lists the Jobs of every project, oldest first.
+// TrainingJobs lists the Jobs of every project, in no particular order.
 func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
 	list, err := c.kube.BatchV1().Jobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainerRole})
 	if err != nil {

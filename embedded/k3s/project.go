@@ -74,7 +74,7 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 		}},
 		serverDeployment(s, serverCode.Name),
 		ingress(s, p.Name, s.Host, "/", nil),
-		ingress(s, p.Name+"-path", "", s.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file"}),
+		ingress(s, p.Name+"-path", "", s.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}),
 	)
 	if err != nil {
 		return fmt.Errorf("apply project %s: %w", p.Name, err)
@@ -99,18 +99,41 @@ func codeMap(p mlops.Project, component string, files map[string]string, sha str
 	return &corev1.ConfigMap{ObjectMeta: meta(p, p.Name+"-"+component+"-code-"+sha[:12], component+"-code"), Immutable: ptr(true), Data: files}
 }
 
+// pruneCode deletes code that neither the spec nor a Job or ReplicaSet that
+// still exists would mount: a retried pod must find what it was made with.
 func (c *Client) pruneCode(ctx context.Context, project string, keep ...string) error {
+	mounted := map[string]bool{}
+	for _, k := range keep {
+		mounted[k] = true
+	}
+	note := func(pod corev1.PodSpec) {
+		for _, v := range pod.Volumes {
+			if v.ConfigMap != nil {
+				mounted[v.ConfigMap.Name] = true
+			}
+		}
+	}
+	jobs, err := c.kube.BatchV1().Jobs(project).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list jobs of project %s: %w", project, err)
+	}
+	for _, j := range jobs.Items {
+		note(j.Spec.Template.Spec)
+	}
+	sets, err := c.kube.AppsV1().ReplicaSets(project).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list replica sets of project %s: %w", project, err)
+	}
+	for _, s := range sets.Items {
+		note(s.Spec.Template.Spec)
+	}
 	maps := c.kube.CoreV1().ConfigMaps(project)
 	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: labelComponent + " in (" + trainerRole + "-code," + serverRole + "-code)"})
 	if err != nil {
 		return fmt.Errorf("list code of project %s: %w", project, err)
 	}
-	kept := map[string]bool{}
-	for _, k := range keep {
-		kept[k] = true
-	}
 	for _, m := range list.Items {
-		if kept[m.Name] {
+		if mounted[m.Name] {
 			continue
 		}
 		if err := maps.Delete(ctx, m.Name, metav1.DeleteOptions{}); err != nil {
