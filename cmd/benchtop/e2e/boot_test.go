@@ -137,7 +137,14 @@ func (s *story) prometheusScrapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var up map[string]string
-	err = drive.Eventually(t.Context(), 90*time.Second, func() error {
+	var missed error // the last thing that was waited for
+	defer func() { t.Logf("%d jobs: %v; waited for: %v", len(up), up, missed) }()
+	err = drive.Eventually(t.Context(), 90*time.Second, func() (err error) {
+		defer func() {
+			if err != nil {
+				missed = err
+			}
+		}()
 		if up, err = admin.Query(t.Context(), "min(up)by(job)", "job"); err != nil {
 			return err
 		}
