@@ -90,7 +90,7 @@ lab: test-deps
 # Real MLflow clients against the registry.
 .PHONY: clients
 clients: test-deps
-	embedded/registry/clienttest/test.sh
+	embedded/registry/clienttest/run
 
 # The built binary on a private host, real pods and a real browser.
 .PHONY: e2e
