@@ -63,6 +63,9 @@ func newServer(cfg Config, log *slog.Logger) (s *server, err error) {
 	defer func() {
 		if err != nil {
 			s.cancel()
+			if s.self != nil {
+				s.self.close()
+			}
 			err = errors.Join(err, s.db.Close())
 		}
 	}()

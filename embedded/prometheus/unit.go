@@ -57,10 +57,10 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	if err != nil {
 		return err
 	}
+	failed := s.start() // before anything can fail: what does not run cannot be stopped
 	if err := u.apply(s); err != nil {
 		return errors.Join(err, s.close())
 	}
-	failed := s.start()
 	u.server.Store(s)
 	h.Ready()
 	h.Log().Info("metrics are collected", "series", s.db.Head().NumSeries(), "interval", u.cfg.ScrapeInterval)
