@@ -18,7 +18,7 @@ type client struct {
 }
 
 func newClient(base string, conns int) *client {
-	return &client{base, &http.Client{Timeout: 10 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns}}}
+	return &client{base, &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns}}}
 }
 
 // call sends a JSON request and decodes the answer into out, if not nil.
@@ -85,8 +85,13 @@ func (l latencies) at(q float64) time.Duration {
 	return l[min(len(l)-1, int(q*float64(len(l))))]
 }
 
-// repeat calls fn for about d from n goroutines, at least three times each,
-// and returns how long each call took and how long all of it.
+// patience is how long one call may take; a server that needs longer is not
+// asked again.
+const patience = time.Minute
+
+// repeat calls fn for about d from n goroutines, at least three times each
+// unless that takes too long, and returns how long each call took and how long
+// all of it.
 func repeat(d time.Duration, n int, fn func(worker, i int) error) (latencies, time.Duration, error) {
 	var mu sync.Mutex
 	var all latencies
@@ -96,7 +101,7 @@ func repeat(d time.Duration, n int, fn func(worker, i int) error) (latencies, ti
 	for w := range n {
 		wg.Go(func() {
 			var mine latencies
-			for i := 0; i < 3 || time.Since(start) < d; i++ {
+			for i := 0; i == 0 || i < 3 && time.Since(start) < patience/2 || time.Since(start) < d; i++ {
 				t := time.Now()
 				if err := fn(w, i); err != nil {
 					mu.Lock()

@@ -63,6 +63,8 @@ func bench(python string, each time.Duration, conns int) error {
 			return err
 		}
 	}
+	fmt.Println("Both servers answer a write after it is on disk: SQLite with synchronous=FULL, here in WAL mode, MLflow's in its default mode.")
+	fmt.Printf("+Inf: a call took more than %s; NaN: not measured, as the server was still busy with that call.\n", patience)
 	fmt.Printf("%-55s %14s %14s %10s\n", "", "benchtop", "mlflow", "ratio")
 	for i, r := range ours {
 		fmt.Printf("%-55s %9.2f %-4s", r.name, r.value, r.unit)
