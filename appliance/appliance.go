@@ -164,7 +164,8 @@ func (a *Appliance) build() error {
 	})
 	if a.prometheus, err = prometheus.New(prometheus.Config{
 		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.retentionTime(), RetentionBytes: a.cfg.retentionBytes(),
-		Self: prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) }),
+		ScrapeInterval: 5 * time.Second, // the pages are live; Kubernetes itself is asked less often
+		Self:           prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) }),
 	}); err != nil {
 		return err
 	}
