@@ -38,7 +38,9 @@ func TestNewRefusesAnIncompleteConfig(t *testing.T) {
 		"Metrics": func(c *ui.Config) { c.Metrics = nil }, "Machine": func(c *ui.Config) { c.Machine = nil }, "Units": func(c *ui.Config) { c.Units = nil },
 		"mount prefix /x": func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/x": {Handler: http.NotFoundHandler()}} },
 		"has no handler":  func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/x/": {}} },
-		"style-TEST.css":  func(c *ui.Config) { c.Assets.Files = fstest.MapFS{"app-TEST.js": {}, "icon-TEST.svg": {}, "licenses-TEST.txt": {}} },
+		"style-TEST.css": func(c *ui.Config) {
+			c.Assets.Files = fstest.MapFS{"app-TEST.js": {}, "icon-TEST.svg": {}, "licenses-TEST.txt": {}}
+		},
 	} {
 		c := good()
 		spoil(&c)

@@ -96,7 +96,7 @@ func TestReadDebLock(t *testing.T) {
 }
 
 func TestParseAptURI(t *testing.T) {
-	got, err := parseAptURI(`'http://deb.debian.org/debian-security/pool/updates/main/l/lib/libstdc%2b%2b6_12.2%2bdeb12u1_amd64.deb' libstdc++6_1%3a12.2+deb12u1_amd64.deb 612604 SHA256:5cd3`)
+	got, err := parseAptURI(`'http://mirror.example/debian-security/pool/updates/main/l/lib/libstdc%2b%2b6_12.2%2bdeb12u1_amd64.deb' libstdc++6_1%3a12.2+deb12u1_amd64.deb 612604 SHA256:5cd3`)
 	want := deb{Name: "libstdc++6", Version: "1:12.2+deb12u1", SHA256: "5cd3", Archive: "debian-security", Path: "pool/updates/main/l/lib/libstdc++6_12.2+deb12u1_amd64.deb"}
 	if err != nil || got != want {
 		t.Errorf("got %+v (%v), expected %+v", got, err, want)
