@@ -71,7 +71,7 @@ func TestInstall(t *testing.T) {
 		t.Errorf("uninstall left %s", left)
 	}
 	if got := s.sh(t, "systemctl is-active benchtop || true"); got != "inactive" {
-		t.Errorf("after uninstalling the unit is %s", got)
+		t.Errorf("after uninstalling the unit is %s:\n%s", got, s.sh(t, "systemctl show benchtop -p Result,ExecMainStatus,ExecMainCode,SubState; journalctl -u benchtop --no-pager | tail -n 30"))
 	}
 	if s.sh(t, "ls /var/lib/benchtop/secrets") == "" {
 		t.Error("uninstall deleted the data")

@@ -18,14 +18,18 @@ import (
 
 func (s *story) credentialsNeeded(t *testing.T) {
 	client := s.Host.HTTPFromLAN()
-	for _, url := range []string{
+	for i, url := range []string{
 		"http://appliance:8080/api/status",
+		"http://appliance:5000/api/2.0/mlflow/experiments/search?max_results=5",
 		"http://appliance:8080/api/2.0/mlflow/experiments/search",
 		"http://appliance:8080/prometheus/api/v1/query?query=up",
-		"http://appliance:5000/api/2.0/mlflow/experiments/search?max_results=5",
 		"http://appliance:5000/api/2.0/mlflow-artifacts/artifacts",
 	} {
-		for _, login := range [][2]string{{}, {"admin", "admin"}, {"admin", ""}, {"admin", "password"}} {
+		logins := [][2]string{{}}
+		if i < 2 { // more would only find out that guessing is slowed down
+			logins = append(logins, [2]string{"admin", "admin"}, [2]string{"admin", ""})
+		}
+		for _, login := range logins {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -40,7 +44,7 @@ func (s *story) credentialsNeeded(t *testing.T) {
 			}
 			body, _ := io.ReadAll(r.Body)
 			_ = r.Body.Close()
-			if r.StatusCode != http.StatusUnauthorized && r.StatusCode != http.StatusTooManyRequests {
+			if r.StatusCode != http.StatusUnauthorized {
 				t.Errorf("%s as %q answers %s, want 401: %.200s", url, login, r.Status, body)
 			}
 		}
