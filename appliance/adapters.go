@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/loop"
@@ -125,7 +126,18 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 }
 
 func (p loopPort) Predict(ctx context.Context, deployment string, body []byte) (int, []byte, time.Duration, error) {
-	return p.ingress.predict(ctx, deployment, body)
+	projects, err := p.Projects(ctx)
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	names := make([]string, 0, len(projects))
+	for _, project := range projects {
+		if project.Name == deployment {
+			return p.ingress.predict(ctx, deployment, body)
+		}
+		names = append(names, project.Name)
+	}
+	return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist: expected one of %s", deployment, strings.Join(names, ", "))
 }
 
 var _ loop.Cluster = (*k3s.Client)(nil)

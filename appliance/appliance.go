@@ -163,6 +163,7 @@ func (a *Appliance) build() error {
 	}
 	a.registry = registry.NewUnit(registry.UnitConfig{
 		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Options: registry.Options{Artifacts: a.minio.Bucket(artifactBucket)},
+		Deployments: deployments(func(ctx context.Context) ([]mlops.Deployment, error) { return a.loopPort.Deployments(ctx) }),
 	})
 	if a.prometheus, err = prometheus.New(prometheus.Config{
 		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.retentionTime(), RetentionBytes: a.cfg.retentionBytes(),
@@ -189,7 +190,7 @@ func (a *Appliance) build() error {
 	if a.web, err = ui.New(ui.Config{
 		Address: a.cfg.HTTPAddr, Version: a.version, Components: Components(),
 		Mounts: map[string]ui.Mount{
-			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow},
+			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow}, "/v1/": {Handler: mlflow},
 			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Roles: []mlops.Role{mlops.RoleAdmin}},
 		},
 		Auth: uiAuth{auth, a.tokens}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,

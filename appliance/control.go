@@ -190,6 +190,8 @@ func (c *control) projectLogs(w http.ResponseWriter, r *http.Request) {
 	wg.Wait()
 }
 
+const controlErrorHeader = "Benchtop-Error"
+
 type controlError struct {
 	Code    mlops.Code `json:"code"`
 	Message string     `json:"message"`
@@ -207,6 +209,8 @@ func (c *control) fail(w http.ResponseWriter, err error) {
 	default:
 		c.a.log.Error("control request failed", "err", err)
 	}
+	// Tells our own errors from what a deployment answered.
+	w.Header().Set(controlErrorHeader, "true")
 	writeJSON(w, status, controlError{mlops.CodeOf(err), mlops.MessageOf(err)})
 }
 

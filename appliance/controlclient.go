@@ -126,6 +126,10 @@ func (c *Control) Predict(ctx context.Context, deployment string, body []byte) (
 	if err != nil {
 		return 0, nil, fmt.Errorf("read answer: %w", err)
 	}
+	var e controlError
+	if resp.Header.Get(controlErrorHeader) != "" && json.Unmarshal(answer, &e) == nil {
+		return 0, nil, mlops.Errorf(e.Code, "%s", e.Message)
+	}
 	return resp.StatusCode, answer, nil
 }
 

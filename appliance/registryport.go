@@ -37,6 +37,11 @@ func registryHandler(unit *registry.Unit, auth mlops.Authenticator, log *slog.Lo
 	})
 }
 
+// deployments is a registry.Deployments by a function.
+type deployments func(context.Context) ([]mlops.Deployment, error)
+
+func (f deployments) Deployments(ctx context.Context) ([]mlops.Deployment, error) { return f(ctx) }
+
 // registryPort reads the registry for the pages.
 type registryPort struct{ unit *registry.Unit }
 

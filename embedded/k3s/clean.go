@@ -38,9 +38,18 @@ func Clean(dir, binDir, runDir string) (pods int, err error) {
 			errs = append(errs, fmt.Errorf("delete %s: %w", path, err))
 		}
 	}
-	_ = os.Remove("/etc/rancher") // only if it is empty: another K3s may use it
+	// K3s links its usual kubeconfig to ours, whatever its flags say.
+	if link, err := os.Readlink(linkedKubeconfig); err == nil && strings.HasPrefix(link, dir) {
+		errs = append(errs, os.Remove(linkedKubeconfig))
+	}
+	for _, shared := range []string{"/etc/rancher/k3s", "/etc/rancher", "/run/netns"} {
+		_ = os.Remove(shared) // only if it is empty: others may use it
+	}
 	return pods, errors.Join(errs...)
 }
+
+// linkedKubeconfig is where kubectl of a K3s machine looks.
+const linkedKubeconfig = "/etc/rancher/k3s/k3s.yaml"
 
 // killPods ends every shim of K3s' containerd with all that runs below it.
 func killPods() (int, error) {

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // nodeInterface carries the node's address. It is a bridge without ports, not
@@ -56,7 +57,7 @@ func ensureNodeAddress(addr net.IP) error {
 // RemoveInterfaces deletes the network interfaces that the node made. It is
 // part of a reset; what does not exist is no error.
 func RemoveInterfaces() error {
-	var errs []error
+	errs := []error{removePodLinks()}
 	for _, name := range []string{podBridge, nodeInterface, "flannel.1"} {
 		link, err := netlink.LinkByName(name)
 		var missing netlink.LinkNotFoundError
@@ -68,6 +69,30 @@ func RemoveInterfaces() error {
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("remove interface %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removePodLinks deletes the pods' links to the bridge. They end with their
+// network namespace, which open connections may keep for minutes.
+func removePodLinks() error {
+	bridge, err := netlink.LinkByName(podBridge)
+	if err != nil {
+		return nil //nolint:nilerr // no bridge, no links
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("list interfaces: %w", err)
+	}
+	var errs []error
+	for _, l := range links {
+		if l.Attrs().MasterIndex != bridge.Attrs().Index || l.Type() != "veth" {
+			continue
+		}
+		// ENODEV: it has just gone with its pod.
+		if err := netlink.LinkDel(l); err != nil && !errors.Is(err, unix.ENODEV) {
+			errs = append(errs, fmt.Errorf("remove interface %s: %w", l.Attrs().Name, err))
 		}
 	}
 	return errors.Join(errs...)

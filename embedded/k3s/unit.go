@@ -127,7 +127,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return u.stop(exec, done)
+			return u.stop(h, exec, done)
 		case err := <-fatal:
 			signals.RequestShutdown(err)
 			return fmt.Errorf("K3s gave up: %w", err)
@@ -135,7 +135,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 			return fmt.Errorf("K3s stopped: %w", why.of(err))
 		case err := <-up:
 			if err != nil && ctx.Err() == nil {
-				return errors.Join(err, u.stop(exec, done))
+				return errors.Join(err, u.stop(h, exec, done))
 			}
 			up = nil
 		}
@@ -143,14 +143,26 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 }
 
 // stop asks K3s to shut down and waits for it; the supervisor bounds the wait.
-func (u *Unit) stop(exec *executor, done <-chan error) error {
-	signals.RequestShutdown(nil)
-	err := <-done
-	if exec.stop != nil {
-		exec.stop()
+// What K3s says then is noted and no failure: a component that was still
+// starting complains of whatever it was waiting for.
+func (u *Unit) stop(h *supervise.Handle, exec *executor, done <-chan error) error {
+	// Asked again and again: a request before K3s listens for one is lost.
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	var err error
+	for stopped := false; !stopped; {
+		signals.RequestShutdown(nil)
+		select {
+		case err = <-done:
+			stopped = true
+		case <-again.C:
+		}
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("stop K3s: %w", err)
+		h.Log().Info("K3s ended", "err", err)
+	}
+	if exec.stop != nil {
+		exec.stop()
 	}
 	return nil
 }

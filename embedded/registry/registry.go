@@ -16,6 +16,9 @@ import (
 // Store is the registry's database.
 type Store = store.Store
 
+// Deployments says what is deployed, for lineage.
+type Deployments = store.Deployments
+
 // GCReport says what Store.GC removed.
 type GCReport = store.GCReport
 

@@ -23,6 +23,8 @@ type UnitConfig struct {
 	Listener net.Listener
 	Auth     mlops.Authenticator
 	Options  Options // its Log is replaced by the unit's
+	// Deployments says what is deployed, for lineage; may be nil.
+	Deployments Deployments
 }
 
 // Unit runs the registry as a part of the process.
@@ -74,6 +76,9 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) (err error) {
 			err = errors.Join(err, fmt.Errorf("close registry: %w", e))
 		}
 	}()
+	if u.cfg.Deployments != nil {
+		s.SetDeployments(u.cfg.Deployments)
+	}
 	u.store.Store(s)
 	if a := u.artifacts.Load(); a != nil {
 		s.SetArtifacts(*a)
