@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -42,9 +43,20 @@ func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Tim
 	term.Lines(a.links())
 }
 
-// settle gives back the memory that starting took: decoding images, building
-// schemas and filling caches leave more garbage than the lab makes in hours.
-func settle() { time.AfterFunc(15*time.Second, debug.FreeOSMemory) }
+// settle turns from starting quickly to staying small. It gives back the
+// memory that starting took (decoding images, building schemas and filling
+// caches leave more garbage than the lab makes in hours), and from then on has
+// the collector run early: one process holds what is usually five, and a good
+// part of its live heap is MinIO's queues, which are never touched but let the
+// collector wait for longer than it should. An operator's GOGC wins.
+func settle() {
+	time.AfterFunc(15*time.Second, func() {
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(30)
+		}
+		debug.FreeOSMemory()
+	})
+}
 
 // links are the lines that a user needs.
 func (a *Appliance) links() []string {

@@ -114,13 +114,6 @@ func (a *Appliance) prepare(term *Terminal) (err error) {
 	a.log = slog.New(slog.NewTextHandler(a.logs, &slog.HandlerOptions{Level: level}))
 	slog.SetDefault(a.log)
 	a.units = supervise.New(a.logs, level)
-	// One process holds what is usually five: collect early, and leave the
-	// memory to the pods. A good part of the live heap is MinIO's queues,
-	// which are never touched but let the collector wait for longer than it
-	// should. An operator's GOGC and GOMEMLIMIT win.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30)
-	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}

@@ -184,7 +184,7 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, imported <-chan
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := client.applySystem(ctx, "coredns.yaml", "local-path.yaml", "metrics-server.yaml", "traefik.yaml", "services.yaml"); err != nil {
+	if err := client.applySystem(ctx, "local-path.yaml", "coredns.yaml", "traefik.yaml", "services.yaml"); err != nil {
 		return err
 	}
 	h.Progress("waiting for the node to be ready")
@@ -194,8 +194,20 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, imported <-chan
 	u.client = client
 	close(u.ready)
 	h.Ready()
+	// What only people look at can wait until the first model is served.
+	select {
+	case <-time.After(laterAfter):
+	case <-ctx.Done():
+		return nil
+	}
+	if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
+		h.Log().Error("kubectl top will not work until the next start", "err", err)
+	}
 	return nil
 }
+
+// laterAfter is how long what is not urgent leaves the machine to the rest.
+const laterAfter = 20 * time.Second
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns
 // only that its context was cancelled; the cause is in its log.
