@@ -11,8 +11,8 @@ import (
 )
 
 // executor is K3s' embedded executor with three differences: the CNI
-// configuration is ours, containerd runs inside this process, and the bundled
-// images are imported before the kubelet may start a pod.
+// configuration is ours, containerd runs inside this process, and what every
+// pod needs of the bundled images is there before the kubelet starts one.
 type executor struct {
 	embed.Embedded
 	cniConf      string

@@ -3,6 +3,7 @@ package k3s
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -14,36 +15,77 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/images"
 )
 
-// importImages brings the bundled images into containerd, straight from the
+// importOrder is the order in which images are needed; those that it does not
+// name follow. The first is part of every pod.
+var importOrder = []string{"pause", "local-path-provisioner", "local-path-helper", "coredns", "traefik", "lab-python"}
+
+// importer brings the bundled images into containerd, straight from the
 // binary. Images that are there with the right digest cost one look-up. They
 // are labelled as pinned so that the kubelet never removes them.
-func importImages(ctx context.Context, cfg *daemonconfig.Node, snapshotter string, bundle *images.Bundle, progress func(string, ...any)) error {
+type importer struct {
+	bundle   *images.Bundle
+	progress func(string, ...any)
+	done     map[string]chan struct{} // by image, closed when it is there
+}
+
+func newImporter(bundle *images.Bundle, progress func(string, ...any)) *importer {
+	i := &importer{bundle: bundle, progress: progress, done: map[string]chan struct{}{}}
+	for _, img := range bundle.Images() {
+		i.done[img.Name] = make(chan struct{})
+	}
+	return i
+}
+
+// wait returns when the named images, or all if none is named, are there.
+func (i *importer) wait(ctx context.Context, names ...string) error {
+	if len(names) == 0 {
+		for _, img := range i.bundle.Images() {
+			names = append(names, img.Name)
+		}
+	}
+	for _, name := range names {
+		select {
+		case <-i.done[name]: // an unknown name waits until ctx ends; the manifests' test knows them all
+		case <-ctx.Done():
+			return fmt.Errorf("wait for image %s: %w", name, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// run imports all images, a few at a time, and returns the first failure.
+func (i *importer) run(ctx context.Context, cfg *daemonconfig.Node, snapshotter string) error {
 	ctx = namespaces.WithNamespace(ctx, "k8s.io")
 	client, err := containerd.New(cfg.Containerd.Address)
 	if err != nil {
 		return fmt.Errorf("connect to containerd: %w", err)
 	}
 	defer client.Close()
-	all := bundle.Images()
-	var done atomic.Int32
+	all := i.bundle.Images()
+	rank := func(img images.Image) int {
+		if n := slices.Index(importOrder, img.Name); n >= 0 {
+			return n
+		}
+		return len(importOrder)
+	}
+	slices.SortStableFunc(all, func(a, b images.Image) int { return rank(a) - rank(b) })
+	var count atomic.Int32
 	// containerd names what it ingests after the file in the archive, so two
 	// archives at once would block each other; unpacking is the slow part.
 	var ingest sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
+	g.SetLimit(2)
 	for _, img := range all {
 		g.Go(func() error {
-			if err := importImage(gctx, client, snapshotter, bundle, img, &ingest); err != nil {
+			if err := importImage(gctx, client, snapshotter, i.bundle, img, &ingest); err != nil {
 				return fmt.Errorf("import image %s: %w", img.Ref, err)
 			}
-			progress("importing images: %d of %d", done.Add(1), len(all))
+			i.progress("importing images: %d of %d", count.Add(1), len(all))
+			close(i.done[img.Name])
 			return nil
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return nil
+	return g.Wait()
 }
 
 func importImage(ctx context.Context, client *containerd.Client, snapshotter string, bundle *images.Bundle, want images.Image, ingest *sync.Mutex) error {

@@ -95,18 +95,22 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
 
-	imported := make(chan struct{})
+	images := newImporter(u.cfg.Bundle, h.Progress)
 	exec := &executor{
 		cniConf:      u.cfg.cniConf(),
 		bootstrapped: u.cfg.TakeSignals,
 		imported: func(ctx context.Context, n *daemonconfig.Node) error {
+			// The kubelet need not wait for more than what every pod has in
+			// common: a manifest is applied when its images are there.
 			start := time.Now()
-			if err := importImages(ctx, n, snapshotter, u.cfg.Bundle, h.Progress); err != nil {
-				return err
-			}
-			h.Log().Info("bundled images are in containerd", "took", time.Since(start).Round(time.Millisecond))
-			close(imported)
-			return nil
+			go func() {
+				if err := images.run(ctx, n, snapshotter); err != nil {
+					signals.RequestShutdown(err)
+					return
+				}
+				h.Log().Info("bundled images are in containerd", "took", time.Since(start).Round(time.Millisecond))
+			}()
+			return images.wait(ctx, "pause")
 		},
 	}
 	k3sexecutor.Set(exec)
@@ -123,7 +127,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	upCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	up := make(chan error, 1)
-	go func() { up <- u.bringUp(upCtx, h, imported) }()
+	go func() { up <- u.bringUp(upCtx, h, images) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -168,7 +172,7 @@ func (u *Unit) stop(h *supervise.Handle, exec *executor, done <-chan error) erro
 }
 
 // bringUp waits for the API, then applies what a fresh node lacks.
-func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, imported <-chan struct{}) error {
+func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importer) error {
 	client, err := connect(ctx, u.cfg)
 	if err != nil {
 		return err
@@ -178,17 +182,29 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, imported <-chan
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
 		return err
 	}
-	h.Progress("waiting for the bundled images")
-	select {
-	case <-imported:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := client.applySystem(ctx, "local-path.yaml", "coredns.yaml", "traefik.yaml", "services.yaml"); err != nil {
-		return err
+	for _, step := range []struct {
+		manifest string
+		images   []string
+	}{
+		{"local-path.yaml", []string{"local-path-provisioner", "local-path-helper"}},
+		{"coredns.yaml", []string{"coredns"}},
+		{"traefik.yaml", []string{"traefik"}},
+		{"services.yaml", nil},
+	} {
+		if len(step.images) > 0 {
+			if err := images.wait(ctx, step.images...); err != nil {
+				return err
+			}
+		}
+		if err := client.applySystem(ctx, step.manifest); err != nil {
+			return err
+		}
 	}
 	h.Progress("waiting for the node to be ready")
 	if err := client.waitNodeReady(ctx, u.cfg.NodeName); err != nil {
+		return err
+	}
+	if err := images.wait(ctx); err != nil {
 		return err
 	}
 	u.client = client
