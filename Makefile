@@ -101,6 +101,11 @@ e2e: dist/benchtop test-deps
 bench: dist/benchtop
 	$(GO) run ./scripts/bench
 
+# The registry against the real MLflow server, on the same machine in one run.
+.PHONY: bench-registry
+bench-registry: test-deps
+	$(GO) run ./embedded/registry/bench -python "$$(embedded/registry/clienttest/run venv mlflow3)/bin/python"
+
 .PHONY: clean
 clean:
 	rm -rf dist test-artifacts assets/web/dist/* assets/web/node_modules
