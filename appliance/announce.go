@@ -52,7 +52,7 @@ func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Tim
 func settle() {
 	time.AfterFunc(15*time.Second, func() {
 		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(30)
+			debug.SetGCPercent(20)
 		}
 		debug.FreeOSMemory()
 	})
