@@ -61,7 +61,7 @@ func testConfig(t *testing.T) Config {
 	t.Helper()
 	return Config{
 		Dir: filepath.Join(t.TempDir(), "k3s"), BinDir: "/opt/bin", RunDir: filepath.Join(t.TempDir(), "run"),
-		NodeName: "node-a", NodeAddress: net.IPv4(10, 44, 0, 1), Bundle: fakeBundle(t, bundled...), Domain: "lab.internal",
+		NodeName: "node-a", NodeAddress: net.IPv4(10, 44, 0, 1), Bundle: fakeBundle(t, bundled...),
 		HTTPPort: 8081, HTTPSPort: 8443, S3Port: 19000, RegistryPort: 15000, UIPort: 18080,
 	}
 }

@@ -29,8 +29,7 @@ type Config struct {
 	// Log gets K3s' output besides the unit's buffer.
 	Log io.Writer
 
-	Domain    string // ingress hosts are <deployment>.<Domain>
-	HTTPPort  int    // host port of the ingress
+	HTTPPort  int // host port of the ingress
 	HTTPSPort int
 	// Ports of the appliance's own servers, reached by pods through the
 	// Services s3, mlflow and prometheus of namespace benchtop.
