@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,7 +32,8 @@ func serveControl(t *testing.T, ingress http.Handler) (*Appliance, *Control) {
 	web := httptest.NewServer(ingress)
 	t.Cleanup(web.Close)
 	a := &Appliance{cfg: DefaultConfig(), paths: p, version: "1.2.3", quit: make(chan struct{}), log: slog.New(slog.DiscardHandler),
-		units: supervise.New(io.Discard, slog.LevelInfo), registry: registry.NewUnit(registry.UnitConfig{}), k3s: k3s.NewUnit(k3s.Config{}), loop: &loopUnit{}}
+		units: supervise.New(io.Discard, slog.LevelInfo), k3s: k3s.NewUnit(k3s.Config{}), loop: &loopUnit{}}
+	a.registry = registry.NewUnit(registry.UnitConfig{Path: filepath.Join(p.Data, "registry.db"), Addr: "127.0.0.1:0"})
 	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.k3s}, loop: a.loop, domain: "lab.internal",
 		ingress: ingressClient{base: web.URL, http: web.Client()}}
 	a.control = newControl(a)
@@ -193,8 +193,20 @@ func TestControlStop(t *testing.T) {
 	}
 }
 
+// addProject starts the registry of serveControl with a project named iris.
+func addProject(t *testing.T, a *Appliance) {
+	t.Helper()
+	a.units.Announce(a.registry, supervise.Options{})
+	if err := a.units.Start(t.Context(), "registry"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.registry.Store().PutProject(t.Context(), mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestControlPredict(t *testing.T) {
-	_, c := serveControl(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a, c := serveControl(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("the deployment is asked by %s with %s", r.Method, r.Header)
@@ -202,23 +214,21 @@ func TestControlPredict(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, r.URL.Path+" "+string(body))
 	}))
+	addProject(t, a)
 	status, answer, err := c.Predict(t.Context(), "iris", []byte(`{"instances": []}`))
 	if err != nil || status != http.StatusTeapot || string(answer) != `/models/iris/predict {"instances": []}` {
 		t.Errorf("answered %d %s, %v", status, answer, err)
 	}
-	status, answer, err = c.Predict(t.Context(), "../evil", nil)
-	if err != nil || status != http.StatusBadRequest || !bytes.Contains(answer, []byte("is not usable")) {
-		t.Errorf("a bad name: %d %s, %v", status, answer, err)
-	}
+	_, _, err = c.Predict(t.Context(), "../evil", nil)
+	expectCode(t, err, mlops.NotFound, "deployment ../evil does not exist: expected one of iris")
 }
 
 func TestControlPredictWithoutIngress(t *testing.T) {
 	a, c := serveControl(t, http.NotFoundHandler())
+	addProject(t, a)
 	a.loopPort.ingress.base = "http://127.0.0.1:1"
-	status, answer, err := c.Predict(t.Context(), "iris", nil)
-	if err != nil || status != http.StatusServiceUnavailable || !bytes.Contains(answer, []byte("deployment iris does not answer: see its page, or `benchtop doctor`")) {
-		t.Errorf("answered %d %s, %v", status, answer, err)
-	}
+	_, _, err := c.Predict(t.Context(), "iris", nil)
+	expectCode(t, err, mlops.Unavailable, "deployment iris does not answer: see its page, or `benchtop doctor`")
 }
 
 func TestControlUnexpectedAnswers(t *testing.T) {
