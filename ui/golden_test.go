@@ -35,6 +35,8 @@ func TestPages(t *testing.T) {
 	broken.Machine.DiskUsed = broken.Machine.DiskTotal / 100 * 93
 	broken.Down = map[string]error{"metrics": errors.New("dial tcp: secret detail"), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this.")}
 	broken.Units[5].State, broken.Units[5].Error = supervise.Failed, "no space left on device"
+	sweep := uitest.Full(atNoon)
+	swept := sweep.AddSweep()
 	running, finished, failedRun := full.Runs[0].ID, full.Runs[1].ID, full.Runs[9].ID
 
 	for _, c := range []struct {
@@ -67,6 +69,9 @@ func TestPages(t *testing.T) {
 		{full, "full", "/system/objects?kind=Deployment", "objects", 200},
 		{full, "full", "/system/events", "events", 200},
 		{full, "full", "/no/such/page", "not-found", 404},
+		{sweep, "sweep", compareURL(swept, "tag=stage"), "compare", 200},
+		{sweep, "sweep", compareURL(swept[3:6], "only=differences", "metric=val_loss", "over=relative", "scale=log", "color=metrics.val_auc", "x=params.dropout", "axis=params.optimizer", "axis=metrics.val_loss"), "compare-choices", 200},
+		{sweep, "sweep", compareURL(swept[:1]), "compare-error", 400},
 		{empty, "empty", "/", "overview", 200},
 		{empty, "empty", "/runs", "runs", 200},
 		{empty, "empty", "/models", "models", 200},
@@ -76,6 +81,7 @@ func TestPages(t *testing.T) {
 		{failed, "boot-failed", "/", "overview", 200},
 		{starting, "starting", "/", "overview", 200},
 		{starting, "starting", "/runs", "runs", 200},
+		{starting, "starting", compareURL(swept), "compare", 503},
 		{starting, "starting", "/models", "models", 200},
 		{starting, "starting", "/deployments", "deployments", 200},
 		{starting, "starting", "/deployments/iris", "deployment", 503},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,21 @@ func together(fs ...func()) {
 	if r := first.Load(); r != nil {
 		panic(r)
 	}
+}
+
+// readers bounds what a page reads at once; the registry has as many
+// connections for reading.
+const readers = 4
+
+// each calls f with 0 … n-1, a few at the same time, and waits for all.
+func each(n int, f func(i int)) {
+	var next atomic.Int64
+	worker := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			f(i)
+		}
+	}
+	together(slices.Repeat([]func(){worker}, min(n, readers))...)
 }
 
 // show serves a page.

@@ -41,6 +41,7 @@ func (s *Server) routes() {
 	page("/", s.overview)
 	page("/runs", s.runs)
 	page("/runs/:id", s.run)
+	page("/compare", s.compare)
 	page("/trainings/:id", s.training)
 	page("/models", s.models)
 	page("/models/:name", s.model)

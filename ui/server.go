@@ -37,8 +37,9 @@ type Server struct {
 	streams  atomic.Int64
 	// made remembers which run made which model version: every list of runs
 	// shows it, and it needs all versions of all models.
-	made    remembered[map[string]*view.Link]
-	address atomic.Pointer[net.TCPAddr]
+	made      remembered[map[string]*view.Link]
+	histories histories
+	address   atomic.Pointer[net.TCPAddr]
 }
 
 var _ supervise.Unit = (*Server)(nil)

@@ -2,6 +2,7 @@ import htmx from "htmx.org";
 import "htmx-ext-sse";
 import { Idiomorph } from "idiomorph/htmx";
 import { startCharts, updateCharts } from "./charts.js";
+import { startCompare } from "./compare.js";
 import { startLogs } from "./logs.js";
 import { startTimes, refreshTimes } from "./times.js";
 import { startTheme } from "./theme.js";
@@ -13,6 +14,7 @@ import { startConnection } from "./connection.js";
 Idiomorph.defaults.callbacks.beforeNodeMorphed = (from, to) => {
   if (from.nodeType !== Node.ELEMENT_NODE) return true;
   if (from.matches("[data-chart], [data-log]") && from.id === to.id) return false;
+  if (from.matches("[data-curves] :is(.chart-plot, .chart-now)")) return false;
   if (from.matches("time") && from.dateTime === to.dateTime) return false;
   return true;
 };
@@ -35,6 +37,7 @@ document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
 function settle(root) {
   refreshTimes(root);
   startCharts(root);
+  startCompare();
   startLogs(root);
 }
 document.body.addEventListener("htmx:afterSettle", (event) => settle(event.target));
@@ -43,6 +46,7 @@ document.body.addEventListener("htmx:sseMessage", (event) => settle(event.target
 startTheme();
 startTimes();
 startCharts(document);
+startCompare();
 startLogs(document);
 startCopying();
 startConnection();

@@ -37,3 +37,35 @@ func BenchmarkLogMetric(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkMetricHistory reads what a comparison of 100 runs reads: one
+// metric of 10,000 points of each, for 200 points on the screen.
+func BenchmarkMetricHistory(b *testing.B) {
+	s := open(b)
+	var runs []string
+	for range 100 {
+		run := newRun(b, s, "0")
+		for batch := range 10 {
+			ms := make([]wire.Metric, 1000)
+			for j := range ms {
+				step := int64(batch*1000 + j)
+				ms[j] = wire.Metric{Key: "loss", Value: wire.Float64(1 / float64(step+1)), Timestamp: 1_700_000_000_000 + step*250, Step: step}
+			}
+			if err := s.LogBatch(b.Context(), run, Batch{Metrics: ms}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		runs = append(runs, run)
+	}
+	for b.Loop() {
+		for _, run := range runs {
+			points, err := s.MetricHistory(b.Context(), run, "loss", 200)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(points) < 100 || len(points) > 200 {
+				b.Fatalf("got %d points, want about 200", len(points))
+			}
+		}
+	}
+}

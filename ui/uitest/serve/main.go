@@ -54,7 +54,9 @@ type scenery struct{ *uitest.World }
 func world(ctx context.Context, scene string) (scenery, error) {
 	switch scene {
 	case "full":
-		return scenery{uitest.Full(time.Now)}, nil
+		w := uitest.Full(time.Now)
+		w.AddSweep()
+		return scenery{w}, nil
 	case "empty":
 		return scenery{uitest.Empty(time.Now)}, nil
 	case "booting":

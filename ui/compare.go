@@ -1,0 +1,134 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// compare shows runs side by side. All its choices are in the address.
+func (s *Server) compare(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	ch, notices, err := parseCompare(c.QueryParams())
+	if err != nil {
+		return nil, err
+	}
+	p := &page{nav: "runs"}
+	if len(notices) > 0 {
+		p.status = http.StatusBadRequest
+	}
+	runs, missing, err := s.comparedRuns(ctx, ch.runs)
+	if err != nil {
+		return nil, err
+	}
+	if missing != nil {
+		notices = append(notices, *missing)
+	}
+	shown := comparedColumns(runs)
+	fields := fieldsOf(runs)
+	ch.tags, notices = knownTags(ch.tags, runs, notices)
+	v := view.Compare{Title: fmt.Sprintf("Compare %d runs", len(runs)), IDs: ch.runs, Hidden: hiddenChoices(ch)}
+	made, err := s.versionsByRun(ctx)
+	if err != nil {
+		v.Problem = s.problem("the model versions", err)
+	}
+	v.Table = compareTable(ch, runs, shown, fields, made)
+	var more []view.Notice
+	v.Curves, more = s.curvesPlot(ctx, ch, runs, shown, fields)
+	notices = append(notices, more...)
+	v.Parallel, more = parallelPlot(ch, shown, fields)
+	notices = append(notices, more...)
+	v.Scatter, more = scatterPlot(ch, shown, fields)
+	v.Notices = append(notices, more...)
+	p.title, p.body = v.Title, view.ComparePage(v)
+	p.parts = []part{{"notices", view.CompareNotices(v)}, {"table", view.CompareTableBox(v.Table)}, {"curves", view.CurvesFigure(v.Curves)},
+		{"parallel", view.ParallelFigure(v.Parallel)}, {"scatter", view.ScatterFigure(v.Scatter)}}
+	return p, nil
+}
+
+// comparedRuns reads the runs; missing says which are not there any more.
+func (s *Server) comparedRuns(ctx context.Context, ids []string) (runs []mlops.Run, missing *view.Notice, err error) {
+	found, errs := make([]mlops.Run, len(ids)), make([]error, len(ids))
+	each(len(ids), func(i int) { found[i], errs[i] = s.cfg.Registry.Run(ctx, ids[i]) })
+	var gone, deleted []string
+	for i, err := range errs {
+		switch {
+		case mlops.CodeOf(err) == mlops.NotFound || mlops.CodeOf(err) == mlops.Invalid: // an id that is none is invalid
+			gone = append(gone, shorten(ids[i], 40))
+		case err != nil:
+			return nil, nil, err
+		case found[i].Deleted:
+			deleted = append(deleted, runName(found[i]))
+		default:
+			runs = append(runs, found[i])
+		}
+	}
+	text := ""
+	if len(gone) > 0 {
+		text = fmt.Sprintf("There is no run %s. ", quoteAll(gone))
+	}
+	if len(deleted) > 0 {
+		text += fmt.Sprintf("Deleted: %s. ", quoteAll(deleted))
+	}
+	if len(runs) < 2 {
+		return nil, nil, mlops.Errorf(mlops.NotFound, "%sThat leaves %s, and a comparison needs at least two. Choose others in the table of runs.", text, view.Plural(len(runs), "run", "runs"))
+	}
+	if text != "" {
+		missing = &view.Notice{Kind: view.Warn, Text: fmt.Sprintf("%sThe other %d are compared.", text, len(runs))}
+	}
+	return runs, missing, nil
+}
+
+func quoteAll(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = "“" + name + "”"
+	}
+	return countNames(quoted)
+}
+
+func comparedColumns(runs []mlops.Run) []view.ComparedRun {
+	out := make([]view.ComparedRun, len(runs))
+	for i, r := range runs {
+		out[i] = view.ComparedRun{Index: i, Name: runName(r), URL: "/runs/" + url.PathEscape(r.ID), Pill: runPill(r.Status)}
+		if len(runs) > 2 {
+			out[i].Without = r.ID
+		}
+	}
+	return out
+}
+
+// knownTags drops the tags that none of the runs has, and says so.
+func knownTags(tags []string, runs []mlops.Run, notices []view.Notice) ([]string, []view.Notice) {
+	var known []string
+	for _, key := range tags {
+		if slices.ContainsFunc(runs, func(r mlops.Run) bool {
+			return slices.ContainsFunc(r.Tags, func(t mlops.KV) bool { return t.Key == key })
+		}) {
+			known = append(known, key)
+			continue
+		}
+		notices = append(notices, view.Notice{Kind: view.Warn, Text: fmt.Sprintf("None of these runs has the tag %q that the address names: it is left out. Choose another in the list.", key)})
+	}
+	return known, notices
+}
+
+// hiddenChoices are those that the form has no field for.
+func hiddenChoices(ch compareChoices) []view.Choice {
+	var out []view.Choice
+	q := ch.values()
+	for _, name := range []string{"only", "over", "scale"} {
+		if value := q.Get(name); value != "" {
+			out = append(out, view.Choice{Text: name, Value: value})
+		}
+	}
+	return out
+}
