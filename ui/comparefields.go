@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -192,39 +193,45 @@ func (fs compareFields) defaultAxes() []string {
 	return out
 }
 
-// defaultPair is what the scatter plot starts with: a metric over the numeric
-// param that has the most values, or two metrics.
+// defaultPair is what the scatter plot starts with: the metric that matters
+// most over the numeric param that has the most values, or two metrics; of
+// those that most runs have both of.
 func (fs compareFields) defaultPair() (x, y string) {
-	most := 1
 	numeric := fs.byWorth().chosen(func(f *compareField) bool { return f.numeric })
+	metrics := numeric.chosen(func(f *compareField) bool { return f.metric })
+	if len(metrics) == 0 {
+		metrics = numeric
+	}
+	if len(metrics) == 0 {
+		return "", ""
+	}
+	best := [3]int{-1}
 	for _, f := range numeric {
-		switch {
-		case f.metric && y == "":
-			y = f.name
-		case !f.metric && f.distinct() > most:
-			x, most = f.name, f.distinct()
+		both := 0
+		for i := range f.has {
+			if f.drawable(i) && metrics[0].drawable(i) {
+				both++
+			}
+		}
+		param := 0
+		if !f.metric && f.differs() {
+			param = 1
+		}
+		worth := [3]int{both, param, f.distinct()}
+		if f != metrics[0] && slices.Compare(worth[:], best[:]) > 0 {
+			x, best = f.name, worth
 		}
 	}
-	for _, f := range numeric { // no param will do, or no metric
-		if x == "" && f.name != y {
-			x = f.name
-		}
-		if y == "" && f.name != x {
-			y = f.name
-		}
-	}
-	return x, y
+	return x, metrics[0].name
 }
 
-// byWorth puts first the metrics that most people look at, and before the
-// params that only some runs have those that all have.
+// byWorth puts first the fields that most runs have, and of the metrics those
+// that most people look at.
 func (fs compareFields) byWorth() compareFields {
 	rank := func(f *compareField) int {
 		key := strings.ToLower(f.key)
 		switch {
-		case !f.metric:
-			return f.missing()
-		case strings.Contains(key, "val") || strings.Contains(key, "test"):
+		case !f.metric || strings.Contains(key, "val") || strings.Contains(key, "test"):
 			return 0
 		case strings.Contains(key, "acc") || strings.Contains(key, "loss") || strings.Contains(key, "auc") || strings.Contains(key, "f1"):
 			return 1
@@ -232,6 +239,8 @@ func (fs compareFields) byWorth() compareFields {
 		return 2
 	}
 	out := slices.Clone(fs)
-	slices.SortStableFunc(out, func(a, b *compareField) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(out, func(a, b *compareField) int {
+		return cmp.Or(cmp.Compare(a.missing(), b.missing()), cmp.Compare(rank(a), rank(b)))
+	})
 	return out
 }

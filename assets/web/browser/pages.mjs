@@ -7,13 +7,22 @@ const looks = [
   { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
 ];
 
+// comparison is the page that compares the oldest runs of a list; there is
+// none for a single run.
+export function comparison(links) {
+  const ids = links.slice(-14).map((link) => link.split("/").pop());
+  return ids.length < 2 ? undefined : `/compare?${ids.map((id) => `run=${id}`).join("&")}`;
+}
+
 // The pages, in the order of the navigation. A page with find is the first
-// link on the page before it that matches; labs without data have none.
+// link on the page before it that matches; labs without data have none. With
+// make it is made of all links that match.
 const pages = [
   { name: "overview", path: "/" },
   { name: "runs", path: "/runs" },
   { name: "run", from: "/runs", find: 'tbody th a[href^="/runs/"], tbody th a[href^="/trainings/"]' },
   { name: "run-finished", from: "/runs", find: 'tbody tr:has(.pill-good) th a[href^="/runs/"]' },
+  { name: "compare", from: "/runs", find: 'tbody th a[href^="/runs/"]', make: comparison },
   { name: "artifacts", from: "run-finished", find: '.files a[href*="/artifacts?path=logs"], .files a[href*="/artifacts?path="]' },
   { name: "artifact", from: "artifacts", find: '.files li:has(.file-get) a[href*="/artifacts?path="]' },
   { name: "models", path: "/models" },
@@ -60,7 +69,7 @@ export async function visitPages(lab) {
 
 async function findPages(lab) {
   const paths = new Map();
-  for (const { name, path, from, find } of pages) {
+  for (const { name, path, from, find, make } of pages) {
     if (path) {
       paths.set(name, path);
       lab.seen.add(name);
@@ -71,7 +80,9 @@ async function findPages(lab) {
     await lab.go(start);
     const link = lab.page.locator(find).first();
     if ((await link.count()) === 0) continue;
-    paths.set(name, await link.getAttribute("href"));
+    const found = make ? make(await lab.page.locator(find).evaluateAll((links) => links.map((l) => l.getAttribute("href")))) : await link.getAttribute("href");
+    if (!found) continue;
+    paths.set(name, found);
     lab.seen.add(name);
   }
   return paths;
@@ -85,6 +96,9 @@ async function checkLive(lab, name) {
     for (const figure of document.querySelectorAll("[data-chart]")) {
       const chart = JSON.parse(figure.dataset.chart);
       if (chart.x?.length && !figure.querySelector("canvas")) out.push(`${figure.id} has data and is not drawn`);
+    }
+    for (const figure of document.querySelectorAll("[data-curves]")) {
+      if (!figure.querySelector("canvas")) out.push(`${figure.id} has curves and is not drawn`);
     }
     const banner = document.getElementById("banner");
     if (banner && !banner.hidden) out.push(`the banner says: ${banner.textContent}`);
