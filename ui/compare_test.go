@@ -8,7 +8,7 @@ import (
 	"math"
 	"net/url"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -264,17 +264,14 @@ func TestCompareIsLive(t *testing.T) {
 	l := start(t, w).asAdmin()
 	next := l.stream("/live" + compareURL([]string{ids[0], running}, "metric=val_loss"))
 	first := curvesOf(t, l.await(next, "curves", "data-curves").data)
-	w.Change(func() {
-		p := mlops.Metric{Key: "val_loss", Value: 0.1234, Step: 71, Time: noon}
-		w.History[running+"/val_loss"] = append(w.History[running+"/val_loss"], p)
-		i := slices.IndexFunc(w.Runs, func(r mlops.Run) bool { return r.ID == running })
-		w.Runs[i].Metrics = slices.Clone(w.Runs[i].Metrics)
-		w.Runs[i].Metrics[3] = p
-	})
-	l.await(next, "table", "0.1234")
+	w.GrowSweep()
+	h := w.History[running+"/val_loss"]
+	logged := h[len(h)-1].Value
+	l.await(next, "table", strconv.FormatFloat(logged, 'f', 4, 64))
 	second := curvesOf(t, l.await(next, "curves", "data-curves").data)
-	if before, after := len(first.Lines[1].X), len(second.Lines[1].X); after != before+1 || *second.Lines[1].Y[after-1] != 0.1234 {
-		t.Errorf("the curve had %d points and has %d", before, after)
+	before, after := len(first.Lines[1].X), len(second.Lines[1].X)
+	if after != before+1 || math.Abs(*second.Lines[1].Y[after-1]-logged) > 1e-6 {
+		t.Errorf("the curve had %d points and has %d, the last %v, want %v", before, after, *second.Lines[1].Y[after-1], logged)
 	}
 }
 

@@ -88,7 +88,7 @@ func world(ctx context.Context, scene string) (scenery, error) {
 	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken or diskfull", scene)
 }
 
-// breathe lets the machine do something.
+// breathe lets the machine do something, and a run go on.
 func (w scenery) breathe(ctx context.Context) {
 	for i := 0; ; i++ {
 		select {
@@ -100,5 +100,8 @@ func (w scenery) breathe(ctx context.Context) {
 		w.Machine.CPU = 0.09 + 0.06*math.Sin(float64(i)/5) + 0.03*math.Sin(float64(i))
 		w.Machine.MemoryUsed = uint64(3<<30) + uint64(float64(200<<20)*(1+math.Sin(float64(i)/9)))
 		w.Unlock()
+		if i%5 == 4 {
+			w.GrowSweep()
+		}
 	}
 }
