@@ -184,6 +184,7 @@ func (a *Appliance) build() error {
 		Address: a.cfg.HTTPAddr, Version: a.version, Components: Components(),
 		Mounts: map[string]ui.Mount{
 			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow}, "/v1/": {Handler: mlflow},
+			"/health": {Handler: mlflow}, "/version": {Handler: mlflow}, "/get-artifact": {Handler: mlflow}, "/model-versions/get-artifact": {Handler: mlflow},
 			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Roles: []mlops.Role{mlops.RoleAdmin}},
 		},
 		Auth: uiAuth{auth, a.tokens}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
