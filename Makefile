@@ -5,8 +5,6 @@ GO      ?= go
 TAGS    := netgo osusergo providerless urfave_cli_no_docs no_cri_dockerd static_build no_antithesis_sdk
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-# What MinIO would do for each command of ours: see scripts/patch.
-PATCH    = -modfile "$$($(GO) run ./scripts/patch)"
 
 # Packages that link neither K3s nor MinIO: quick to build, tested with -race.
 LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... \
@@ -47,7 +45,8 @@ generate:
 .PHONY: dist/benchtop
 dist/benchtop: bundle $(WEB)
 	@mkdir -p dist
-	$(GO) build $(PATCH) -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o dist/benchtop.core ./cmd/benchtop
+	modfile=$$($(GO) run ./scripts/patch) && \
+	$(GO) build -modfile "$$modfile" -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o dist/benchtop.core ./cmd/benchtop
 	$(GO) run ./scripts/bundle append -o dist/benchtop dist/benchtop.core
 	@rm -f dist/benchtop.core
 
@@ -78,7 +77,8 @@ lint: $(WEB)
 # Vet wants facts of every dependency: minutes for those that link Kubernetes.
 .PHONY: unit
 unit: $(WEB)
-	$(GO) test -vet=off $(PATCH) -tags "$(TAGS)" $(HEAVY)
+	modfile=$$($(GO) run ./scripts/patch) && \
+	$(GO) test -vet=off -modfile "$$modfile" -tags "$(TAGS)" $(HEAVY)
 
 .PHONY: race
 race: $(WEB)
