@@ -330,7 +330,7 @@ func columnChoices(chosen []column, runs []mlops.Run) []view.ColumnGroup {
 		for _, c := range all {
 			group.Choices = append(group.Choices, view.ColumnChoice{Value: c.String(), Text: c.title(), Checked: slices.Contains(chosen, c)})
 		}
-		if more := len(own[g.entity]) - len(all); more > 0 {
+		if more := len(appendNew(all, own[g.entity], len(own[g.entity]))) - len(all); more > 0 {
 			group.More = view.Plural(more, "more key is", "more keys are") + " not listed: type it below."
 		}
 		if len(group.Choices) > 0 {
