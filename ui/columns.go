@@ -68,21 +68,15 @@ func parseColumn(s string) (column, error) {
 	return c, mlops.Errorf(mlops.Invalid, "%q is no column: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>, for example metrics.accuracy.", clip(s))
 }
 
-// parseColumns reads the chosen columns of an address. Repeated and empty
-// ones do not count.
+// parseColumns reads the chosen columns of an address.
 func parseColumns(values []string) ([]column, error) {
 	var out []column
 	for _, v := range values {
-		if v = strings.TrimSpace(v); v == "" {
-			continue
-		}
 		c, err := parseColumn(v)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(out, c) {
-			out = append(out, c)
-		}
+		out = append(out, c)
 	}
 	if len(out) > mostColumns {
 		return nil, mlops.Errorf(mlops.Invalid, "The table shows at most %d columns; %d are chosen.", mostColumns, len(out))

@@ -122,6 +122,31 @@ func TestRunsAreSortedByTheirHeaders(t *testing.T) {
 	l.expectText(body, `<option value="tags.team DESC" selected>tags.team DESC</option>`)
 }
 
+// TestOrderByAnyKey writes the clauses that the registry's filter package is
+// tested to read.
+func TestOrderByAnyKey(t *testing.T) {
+	l := start(t, uitest.Full(atNoon)).asAdmin()
+	clauses := map[string]string{"loss": "metrics.loss DESC", "a.b": "metrics.a.b DESC", "val/f1": "metrics.`val/f1` DESC", "1st": "metrics.`1st` DESC", "a.": "metrics.`a.` DESC",
+		`fit "seconds"`: "metrics.`fit \"seconds\"` DESC", "weird`key`": "metrics.\"weird`key`\" DESC", "both`\"": "metrics.`both``\"` DESC", "шаг": "metrics.`шаг` DESC",
+		"it's": "metrics.`it's` DESC", "DESC ": "metrics.`DESC ` DESC"}
+	var query []string
+	for key := range clauses {
+		query = append(query, "column", "metrics."+key)
+	}
+	_, body := l.get(runsOf(query...))
+	links := sortLinks(body)
+	for key, clause := range clauses {
+		u, err := url.Parse(links[key])
+		if err != nil || u.Query().Get("order") != clause {
+			t.Errorf("%s: %q (%v), want %q", key, links[key], err, clause)
+			continue
+		}
+		if _, body := l.get(links[key]); len(sortedHead.FindStringSubmatch(body)) == 0 || html.UnescapeString(sortedHead.FindStringSubmatch(body)[2]) != key {
+			t.Errorf("%s: its header does not say that the list is sorted by it", key)
+		}
+	}
+}
+
 func TestWrongOrdersAndColumns(t *testing.T) {
 	l := start(t, uitest.Full(atNoon)).asAdmin()
 	for _, c := range []struct{ name, value, want, where string }{
@@ -233,7 +258,7 @@ func TestRunsThatCanBeSelected(t *testing.T) {
 	if rows, boxes := strings.Count(body, `<tr id="`), strings.Count(body, `name="run" value="`); rows != 28 || boxes != 27 {
 		t.Errorf("%d rows with %d boxes: the training without a run must have none", rows, boxes)
 	}
-	l.expectText(body, `<form class="compare" id="compare" method="get" action="/compare"`, `form="compare" id="select-`+w.Runs[0].ID+`"`)
+	l.expectText(body, `<form class="compare-bar" id="compare" method="get" action="/compare"`, `form="compare" id="select-`+w.Runs[0].ID+`"`)
 	// A training belongs to the first page of everything and of its own experiment.
 	for path, want := range map[string]bool{"/runs?experiment=1": true, "/runs?experiment=2": false, runsOf("order", "metrics.accuracy DESC"): false} {
 		if _, body := l.get(path); strings.Contains(body, "iris-train-99") != want {

@@ -188,7 +188,7 @@ func RunsPage(r Runs) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<form class=\"compare\" id=\"compare\" method=\"get\" action=\"/compare\" aria-label=\"Compare runs\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "<form class=\"compare-bar\" id=\"compare\" method=\"get\" action=\"/compare\" aria-label=\"Compare runs\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
