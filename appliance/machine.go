@@ -9,12 +9,13 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/embedded/k3s"
 )
 
 // Machine returns what doctor needs to check this configuration's machine.
 func (c Config) Machine() doctor.Machine {
 	return doctor.Machine{
-		DataDir: c.DataDir, BundledBins: Paths{Data: c.DataDir}.Bin() + "/aux/nft", NodeAddress: net.ParseIP(c.NodeAddress),
+		DataDir: c.DataDir, BundledBins: k3s.BundledIptables(Paths{Data: c.DataDir}.Bin()), NodeAddress: net.ParseIP(c.NodeAddress),
 		Ports: []doctor.Port{
 			{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
 			{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},

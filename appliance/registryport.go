@@ -60,6 +60,14 @@ func (p registryPort) Experiments(ctx context.Context) ([]mlops.Experiment, erro
 	return s.Experiments(ctx)
 }
 
+func (p registryPort) ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.ExperimentSummaries(ctx)
+}
+
 func (p registryPort) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
 	s, err := p.store()
 	if err != nil {
@@ -98,6 +106,22 @@ func (p registryPort) ModelVersions(ctx context.Context, model string) ([]mlops.
 		return nil, err
 	}
 	return s.ModelVersions(ctx, model)
+}
+
+func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.VersionsOfRuns(ctx, runIDs)
+}
+
+func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.RunModels(ctx, runID)
 }
 
 func (p registryPort) Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error) {

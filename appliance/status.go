@@ -64,8 +64,9 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 		}
 	}
 	projects, _ := a.loopPort.Projects(ctx)
+	deployments, _ := a.loopPort.Deployments(ctx)
 	for _, p := range projects {
-		s.Loop = append(s.Loop, a.projectStatus(ctx, p))
+		s.Loop = append(s.Loop, a.projectStatus(ctx, p, deployments))
 	}
 	for _, p := range s.Loop {
 		if d := p.Deployment; d != nil && served && d.Ready == 0 {
@@ -87,7 +88,7 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	return s
 }
 
-func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project) ProjectStatus {
+func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployments []mlops.Deployment) ProjectStatus {
 	out := ProjectStatus{Project: p.Name}
 	store := a.registry.Store()
 	if store == nil {
@@ -102,7 +103,6 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project) ProjectS
 	if next, err := a.loopPort.NextTraining(ctx, p.Name); err == nil {
 		out.NextTraining = next
 	}
-	deployments, _ := a.loopPort.Deployments(ctx)
 	for i := range deployments {
 		if deployments[i].Project == p.Name {
 			out.Deployment = &deployments[i]

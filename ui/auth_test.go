@@ -231,7 +231,8 @@ func TestMounts(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(name + " " + r.URL.Path)) })
 	}
 	l := start(t, uitest.Empty(atNoon), func(c *ui.Config) {
-		c.Mounts = map[string]ui.Mount{"/api/2.0/mlflow/": {Handler: seen("registry")}, "/prometheus/": {Handler: seen("metrics"), Roles: []mlops.Role{mlops.RoleAdmin}}}
+		c.Mounts = map[string]ui.Mount{"/api/2.0/mlflow/": {Handler: seen("registry")}, "/prometheus/": {Handler: seen("metrics"), Roles: []mlops.Role{mlops.RoleAdmin}},
+			"/version": {Handler: seen("registry")}}
 	})
 	plain := &http.Client{}
 	resp, body := l.do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{})
@@ -247,6 +248,10 @@ func TestMounts(t *testing.T) {
 	l.expect(resp, body, 200, "metrics /prometheus/api/v1/query")
 	resp, body = l.get("/prometheus")
 	l.expect(resp, body, 200, "metrics /prometheus")
+	resp, body = l.do(plain, http.MethodGet, "/version", nil)
+	l.expect(resp, body, 200, "registry /version")
+	resp, body = l.get("/version/more")
+	l.expect(resp, body, 404)
 }
 
 func TestStrangersSeeNothing(t *testing.T) {

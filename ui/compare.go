@@ -36,7 +36,7 @@ func (s *Server) compare(c echo.Context) (*page, error) {
 	fields := fieldsOf(runs)
 	ch.tags, notices = knownTags(ch.tags, runs, notices)
 	v := view.Compare{Title: fmt.Sprintf("Compare %d runs", len(runs)), IDs: ch.runs, Hidden: hiddenChoices(ch)}
-	made, err := s.versionsByRun(ctx)
+	made, err := s.versionsByRun(ctx, runs)
 	if err != nil {
 		v.Problem = s.problem("the model versions", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -16,7 +18,7 @@ type Component struct {
 	Version string `json:"version"`
 }
 
-// Mount is a handler of another part of the process, served below a prefix.
+// Mount is a handler of another part of the process, served below a path.
 type Mount struct {
 	Handler http.Handler
 	// Roles are who may use it, by session, password or token. Empty means
@@ -30,8 +32,10 @@ type Config struct {
 	TLS     *tls.Config // nil serves plain HTTP
 	Version string      // of Benchtop
 
-	Components []Component      // embedded systems, for the System page
-	Mounts     map[string]Mount // by prefix, which starts and ends with "/"
+	Components []Component // embedded systems, for the System page
+	// Mounts are other handlers by path: "/x/" is x and all below it, "/x" is
+	// that address alone.
+	Mounts map[string]Mount
 
 	Auth     Auth
 	Sessions Sessions
@@ -66,12 +70,12 @@ func (c *Config) complete() error {
 			return errors.New("ui config: " + name + " is not set")
 		}
 	}
-	for prefix, m := range c.Mounts {
-		if len(prefix) < 3 || prefix[0] != '/' || prefix[len(prefix)-1] != '/' {
-			return errors.New("ui config: mount prefix " + prefix + " must start and end with / and not be the root")
+	for path, m := range c.Mounts {
+		if len(strings.Trim(path, "/")) == 0 || path[0] != '/' {
+			return errors.New("ui config: mount " + strconv.Quote(path) + " must start with / and not be the root")
 		}
 		if m.Handler == nil {
-			return errors.New("ui config: mount " + prefix + " has no handler")
+			return errors.New("ui config: mount " + path + " has no handler")
 		}
 	}
 	if c.Assets == nil {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -40,6 +41,7 @@ func (s *Server) routes() {
 	}
 	page("/", s.overview)
 	page("/runs", s.runs)
+	page("/experiments", s.experiments)
 	page("/runs/:id", s.run)
 	page("/compare", s.compare)
 	page("/trainings/:id", s.training)
@@ -64,14 +66,17 @@ func (s *Server) routes() {
 	changes.POST("/projects/:project/train", s.train)
 	signedIn.POST("/logout", s.logout, s.requireCSRF)
 
-	for prefix, m := range s.cfg.Mounts {
+	for path, m := range s.cfg.Mounts {
 		h := echo.WrapHandler(m.Handler)
 		var mw []echo.MiddlewareFunc
 		if len(m.Roles) > 0 {
 			mw = append(mw, s.requireCredentials(m.Roles...))
 		}
-		e.Any(prefix+"*", h, mw...)
-		e.Any(prefix[:len(prefix)-1], h, mw...)
+		exact, below := strings.CutSuffix(path, "/")
+		e.Any(exact, h, mw...)
+		if below {
+			e.Any(path+"*", h, mw...)
+		}
 	}
 	// Behind the session, so that a stranger learns nothing about addresses.
 	pages.RouteNotFound("/*", func(echo.Context) error {

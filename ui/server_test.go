@@ -36,7 +36,8 @@ func TestNewRefusesAnIncompleteConfig(t *testing.T) {
 		"Address": func(c *ui.Config) { c.Address = "" }, "Auth": func(c *ui.Config) { c.Auth = nil }, "Sessions": func(c *ui.Config) { c.Sessions = nil },
 		"Registry": func(c *ui.Config) { c.Registry = nil }, "Loop": func(c *ui.Config) { c.Loop = nil }, "Cluster": func(c *ui.Config) { c.Cluster = nil },
 		"Metrics": func(c *ui.Config) { c.Metrics = nil }, "Machine": func(c *ui.Config) { c.Machine = nil }, "Units": func(c *ui.Config) { c.Units = nil },
-		"mount prefix /x": func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/x": {Handler: http.NotFoundHandler()}} },
+		`mount "x/"`:      func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"x/": {Handler: http.NotFoundHandler()}} },
+		"not be the root": func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/": {Handler: http.NotFoundHandler()}} },
 		"has no handler":  func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/x/": {}} },
 		"style-TEST.css": func(c *ui.Config) {
 			c.Assets.Files = fstest.MapFS{"app-TEST.js": {}, "icon-TEST.svg": {}, "licenses-TEST.txt": {}}

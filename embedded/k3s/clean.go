@@ -150,7 +150,7 @@ func unmountBelow(prefix string) error {
 // cleanIptables drops the rules of kube-proxy, flannel and the CNI plugins
 // and keeps all others.
 func cleanIptables(binDir string) error {
-	path := os.Getenv("PATH") + string(os.PathListSeparator) + bundledIptables(binDir)
+	path := os.Getenv("PATH") + string(os.PathListSeparator) + BundledIptables(binDir)
 	var errs []error
 	for _, tool := range []string{"iptables", "ip6tables"} {
 		save, restore := lookPath(path, tool+"-save"), lookPath(path, tool+"-restore")

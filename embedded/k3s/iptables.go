@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 )
 
-// bundledIptables returns the directory of the bundled iptables that works
+// BundledIptables returns the directory of the bundled iptables that works
 // with this kernel. It is for machines that have none: see
 // assets/images/iptables.
-func bundledIptables(binDir string) string {
+func BundledIptables(binDir string) string {
 	nft := filepath.Join(binDir, "aux", "nft")
 	if exec.Command(filepath.Join(nft, "iptables"), "-w", "5", "-t", "nat", "-n", "-L", "POSTROUTING").Run() == nil {
 		return nft

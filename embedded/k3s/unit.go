@@ -70,7 +70,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	// K3s, containerd and kube-proxy look their helpers up on PATH. runc, the
 	// shim and the CNI plugins must be ours. iptables must be the machine's if
 	// it has one, because the backend must match the rules that are there.
-	path := []string{u.cfg.BinDir, os.Getenv("PATH"), bundledIptables(u.cfg.BinDir)}
+	path := []string{u.cfg.BinDir, os.Getenv("PATH"), BundledIptables(u.cfg.BinDir)}
 	if err := os.Setenv("PATH", strings.Join(path, string(os.PathListSeparator))); err != nil {
 		return fmt.Errorf("set PATH: %w", err)
 	}

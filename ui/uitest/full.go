@@ -13,7 +13,8 @@ import (
 func digest(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 
 // Full returns a lab that has been at work for some hours: a dozen runs, one
-// of them failed and one going on, a model that is served, and traffic.
+// of them failed and one going on, a model that is served, traffic, and a
+// search for hyper-parameters that somebody else's script has made.
 func Full(now func() time.Time) *World {
 	w := Empty(now)
 	t := now()
@@ -57,6 +58,7 @@ func Full(now func() time.Time) *World {
 		{Time: t.Add(-9 * time.Minute), Type: "Warning", Reason: "Unhealthy", Object: "Pod/iris-7c9d8b6f54-q2x7k", Namespace: "iris", Message: "Readiness probe failed: HTTP probe failed with statuscode: 503", Count: 3},
 		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1}}
 	w.Rate = 4.2
+	w.addForest()
 	return w
 }
 

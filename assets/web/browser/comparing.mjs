@@ -5,8 +5,7 @@ const where = "comparing";
 
 export async function compare(lab) {
   const { page } = lab;
-  await lab.go("/runs");
-  const address = comparison(await page.locator('tbody th a[href^="/runs/"]').evaluateAll((links) => links.map((l) => l.getAttribute("href"))));
+  const address = await comparison(lab);
   if (!address) return;
   await lab.go(address);
   if ((await page.locator("#compare-curves").count()) === 0) return;
@@ -107,16 +106,20 @@ async function axes(lab) {
   await page.mouse.down();
   await page.mouse.move(box.x + 16, box.y + box.height / 2, { steps: 5 });
   await page.mouse.up();
-  const note = await page.textContent("[data-brushed]");
-  const [, kept, all] = note.match(/^(\d+) of (\d+) runs picked out/) ?? [];
-  const faded = () => page.locator(".parallel a.out").count();
-  lab.expect(where, `some runs to be picked out, got ${note}`, Number(kept) < Number(all) && (await faded()) === all - kept);
-  lab.expect(where, "the others to fade in the table too", (await page.locator(".side-by-side thead .out").count()) === all - kept);
-  await page.waitForTimeout(4000);
-  lab.expect(where, "the choice to outlast a live update", (await faded()) === all - kept && (await page.locator(".brush").count()) === 1);
+  const check = async (when) => {
+    const note = await page.textContent("[data-brushed]");
+    const [, kept, all] = note.match(/^(\d+) of (\d+) runs picked out/) ?? [];
+    const faded = await page.locator(".parallel a.out").count();
+    lab.expect(where, `some runs to be picked out ${when}, got ${note} and ${faded} that faded`, Number(kept) < Number(all) && faded === all - kept);
+    lab.expect(where, `the others to fade in the table too ${when}`, (await page.locator(".side-by-side thead .out").count()) === faded);
+    lab.expect(where, `the range to stand on its axis ${when}`, (await page.locator(".brush").count()) === 1);
+  };
+  await check("at once");
+  await page.waitForTimeout(6000); // the run that is going on has logged more by then
+  await check("after a live update");
   await lab.shot("compare-brush-laptop-light");
   await zone.click({ position: { x: 16, y: 5 } });
-  lab.expect(where, "a click to clear the axis", (await faded()) === 0 && (await page.locator(".brush").count()) === 0);
+  lab.expect(where, "a click to clear the axis", (await page.locator(".parallel a.out").count()) === 0 && (await page.locator(".brush").count()) === 0);
 }
 
 async function differences(lab) {

@@ -6,8 +6,9 @@
 //     [--link URL]          signs in with a one-time link first, and checks that it works once
 //     [--boot]              starts while the lab does, and waits until the boot page has turned into the overview
 //     [--train]             starts a training
-//     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, artifacts, artifact,
-//                           model, deployment, pod, prediction, compare, comparing, "live log"
+//     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, run-parent, artifacts,
+//                           artifact, compare, comparing, model, deployment, pod, prediction,
+//                           "live log"
 //     [--chromium PATH]     /usr/bin/chromium if not given
 //
 // It works on any lab: it follows the links that it finds.
@@ -16,7 +17,7 @@ import { parseArgs } from "node:util";
 import { openBrowser } from "./session.mjs";
 import { visitPages } from "./pages.mjs";
 import { compare } from "./comparing.mjs";
-import { boot, keyboard, predict, refuseWrongPassword, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
+import { boot, compareRuns, keyboard, predict, refuseWrongPassword, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -49,6 +50,7 @@ try {
   await themeToggle(lab);
   await visitPages(lab);
   await wrongFilter(lab);
+  await compareRuns(lab);
   await compare(lab);
   await predict(lab);
   if (options.train) await train(lab);

@@ -7,22 +7,32 @@ const looks = [
   { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
 ];
 
-// comparison is the page that compares the oldest runs of a list; there is
-// none for a single run.
-export function comparison(links) {
-  const ids = links.slice(-14).map((link) => link.split("/").pop());
+// comparison finds the page that compares the runs of a list: those of the
+// sweep in the lab of the tests, the first in others; there is none for a
+// single run.
+export async function comparison(lab) {
+  await lab.go("/experiments");
+  const sweep = lab.page.locator('tbody th a[href^="/runs?experiment="]', { hasText: "churn-sweep" });
+  await lab.go((await sweep.count()) ? await sweep.getAttribute("href") : "/runs");
+  const links = await lab.page.locator('tbody th a[href^="/runs/"]').evaluateAll((all) => all.filter((a) => !a.closest(".sub")).map((a) => a.getAttribute("href")));
+  const ids = links.slice(0, 14).map((link) => link.split("/").pop());
   return ids.length < 2 ? undefined : `/compare?${ids.map((id) => `run=${id}`).join("&")}`;
 }
 
 // The pages, in the order of the navigation. A page with find is the first
 // link on the page before it that matches; labs without data have none. With
-// make it is made of all links that match.
+// make its address is put together.
 const pages = [
   { name: "overview", path: "/" },
   { name: "runs", path: "/runs" },
   { name: "run", from: "/runs", find: 'tbody th a[href^="/runs/"], tbody th a[href^="/trainings/"]' },
   { name: "run-finished", from: "/runs", find: 'tbody tr:has(.pill-good) th a[href^="/runs/"]' },
-  { name: "compare", from: "/runs", find: 'tbody th a[href^="/runs/"]', make: comparison },
+  { name: "experiments", path: "/experiments?deleted=1" },
+  { name: "runs-experiment", from: "/experiments", find: 'tbody th a[href^="/runs?experiment="]' },
+  { name: "run-parent", from: "/runs", find: '.run-name .sub a[href^="/runs/"]' },
+  { name: "run-child", from: "run-parent", find: '[aria-labelledby="h-children"] tbody th a[href^="/runs/"]' },
+  { name: "runs-nested", from: "run-parent", find: '.facts a[href^="/runs?experiment="]' },
+  { name: "compare", make: comparison },
   { name: "artifacts", from: "run-finished", find: '.files a[href*="/artifacts?path=logs"], .files a[href*="/artifacts?path="]' },
   { name: "artifact", from: "artifacts", find: '.files li:has(.file-get) a[href*="/artifacts?path="]' },
   { name: "models", path: "/models" },
@@ -75,14 +85,19 @@ async function findPages(lab) {
       lab.seen.add(name);
       continue;
     }
+    if (make) {
+      const made = await make(lab);
+      if (!made) continue;
+      paths.set(name, made);
+      lab.seen.add(name);
+      continue;
+    }
     const start = paths.get(from) ?? (from.startsWith("/") ? from : undefined);
     if (!start) continue;
     await lab.go(start);
     const link = lab.page.locator(find).first();
     if ((await link.count()) === 0) continue;
-    const found = make ? make(await lab.page.locator(find).evaluateAll((links) => links.map((l) => l.getAttribute("href")))) : await link.getAttribute("href");
-    if (!found) continue;
-    paths.set(name, found);
+    paths.set(name, await link.getAttribute("href"));
     lab.seen.add(name);
   }
   return paths;

@@ -49,6 +49,19 @@ func (s *story) credentialsNeeded(t *testing.T) {
 			}
 		}
 	}
+	// What MLflow's clients ask before they have credentials, where they ask it.
+	for _, port := range []string{"8080", "5000"} {
+		for _, path := range []string{"/health", "/version", "/api/3.0/mlflow/server-info"} {
+			r, err := client.Get("http://appliance:" + port + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = r.Body.Close()
+			if r.StatusCode != http.StatusOK {
+				t.Errorf("%s on port %s answers %s", path, port, r.Status)
+			}
+		}
+	}
 	r, err := client.Get("http://appliance:8080/")
 	if err != nil {
 		t.Fatal(err)
