@@ -77,7 +77,7 @@ func parallelPlot(ch compareChoices, shown []view.ComparedRun, fields compareFie
 // parallelAxis returns the axis and the places of the runs on it, NaN for
 // those that have none.
 func parallelAxis(f *compareField) (view.Axis, []float64) {
-	axis := view.Axis{Title: f.key, Short: shorten(f.key, axisChars), Kind: "param"}
+	axis := view.Axis{Name: f.name, Title: f.key, Short: shorten(f.key, axisChars), Kind: "param", Low: "0", High: "1"}
 	if f.metric {
 		axis.Kind = "metric"
 	}
@@ -108,6 +108,9 @@ func parallelAxis(f *compareField) (view.Axis, []float64) {
 		return axis, ys
 	}
 	s, ticks := newScale(values, parallelTicks)
+	if s.low < s.high {
+		axis.Low, axis.High = strconv.FormatFloat(s.low, 'g', -1, 64), strconv.FormatFloat(s.high, 'g', -1, 64)
+	}
 	for i, text := range tickTexts(ticks) {
 		axis.Ticks = append(axis.Ticks, view.Tick{At: decimal(place(s.at(ticks[i]))), Text: text})
 	}

@@ -5,7 +5,7 @@ import { clamp } from "./nearest.js";
 // curves; this lights up the run under the pointer everywhere, says what it
 // is, and picks out runs by dragging along an axis.
 
-const brushes = new Map(); // name of an axis → [top, bottom]
+const brushes = new Map(); // name of an axis → [highest, lowest] in its values, which stay right when its scale changes
 let curves; // of the figure that is on the page
 let lit = null;
 
@@ -46,25 +46,35 @@ function hush() {
   for (const tip of document.querySelectorAll(".tip")) tip.remove();
 }
 
+// Heights on an axis and the values that they stand for.
+const ends = (zone) => [Number(zone.dataset.low), Number(zone.dataset.high), Number(zone.getAttribute("height"))];
+
+function valueAt(zone, y) {
+  const [low, high, height] = ends(zone);
+  return high - (y / height) * (high - low);
+}
+
+function heightOf(zone, value) {
+  const [low, high, height] = ends(zone);
+  return ((high - value) / (high - low)) * height;
+}
+
 // pickOut leaves those runs in sight that lie in the range of every brush.
 function pickOut() {
   const out = new Set();
   const zones = [...document.querySelectorAll("[data-axis]")];
-  const titles = zones.map((zone) => zone.dataset.title);
+  const ranges = zones.map((zone) => brushes.get(zone.dataset.axis)?.map((value) => heightOf(zone, value)));
   const lines = [...document.querySelectorAll(".parallel a[data-run]")];
   for (const line of lines) {
     const heights = line.querySelector("polyline").getAttribute("points").split(" ").map((point) => Number(point.split(",")[1]));
-    const inside = [...brushes].every(([title, [top, bottom]]) => {
-      const i = titles.indexOf(title);
-      return i < 0 || (heights[i] >= top && heights[i] <= bottom);
-    });
+    const inside = ranges.every((range, i) => !range || (heights[i] > range[0] - 0.1 && heights[i] < range[1] + 0.1));
     if (!inside) out.add(runOf(line));
   }
   for (const mark of document.querySelectorAll("[data-run]")) mark.classList.toggle("out", out.has(runOf(mark)));
-  for (const zone of zones) drawBrush(zone, brushes.get(zone.dataset.title));
+  zones.forEach((zone, i) => drawBrush(zone, ranges[i]));
   const note = document.querySelector("[data-brushed]");
   if (note) {
-    note.textContent = brushes.size
+    note.textContent = ranges.some(Boolean)
       ? `${lines.length - out.size} of ${lines.length} runs picked out; click an axis to clear it.`
       : "Drag along an axis to pick out runs.";
   }
@@ -81,7 +91,8 @@ function drawBrush(zone, range) {
     brush = document.createElementNS("http://www.w3.org/2000/svg", "rect");
     zone.append(brush);
   }
-  for (const [name, value] of Object.entries({ class: "brush", x: -8, width: 16, y: range[0], height: range[1] - range[0] })) brush.setAttribute(name, value);
+  const [top, bottom] = range.map((y) => clamp(y, 0, ends(zone)[2]));
+  for (const [name, value] of Object.entries({ class: "brush", x: -8, width: 16, y: top, height: bottom - top })) brush.setAttribute(name, value);
 }
 
 function startBrush(event) {
@@ -90,21 +101,21 @@ function startBrush(event) {
   event.preventDefault();
   const area = event.target.getBoundingClientRect();
   const at = (e) => clamp(e.clientY - area.top, 0, area.height);
-  const { title } = zone.dataset;
+  const { axis } = zone.dataset;
   const from = at(event);
   let moved = false;
   const move = (e) => {
     const to = at(e);
     moved ||= Math.abs(to - from) > 3;
     if (!moved) return;
-    brushes.set(title, [Math.min(from, to), Math.max(from, to)]);
+    brushes.set(axis, [valueAt(zone, Math.min(from, to)), valueAt(zone, Math.max(from, to))]);
     pickOut();
   };
   const end = () => {
     removeEventListener("pointermove", move);
     removeEventListener("pointerup", end);
     removeEventListener("pointercancel", end);
-    if (!moved) brushes.delete(title);
+    if (!moved) brushes.delete(axis);
     pickOut();
   };
   hush();
