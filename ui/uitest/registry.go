@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -77,6 +78,21 @@ func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
 	return mlops.Run{}, mlops.Errorf(mlops.NotFound, "There is no run %q.", id)
 }
 
+func (r registry) RunsByID(_ context.Context, ids []string) ([]mlops.Run, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	var out []mlops.Run
+	for _, run := range r.w.Runs {
+		if slices.Contains(ids, run.ID) {
+			out = append(out, run)
+		}
+	}
+	return out, nil
+}
+
 func (r registry) MetricHistory(_ context.Context, runID, key string, limit int) ([]mlops.Metric, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
@@ -85,30 +101,6 @@ func (r registry) MetricHistory(_ context.Context, runID, key string, limit int)
 	}
 	points := r.w.History[runID+"/"+key]
 	return points[:min(limit, len(points))], nil
-}
-
-func (r registry) RegisteredModels(context.Context) ([]mlops.RegisteredModel, error) {
-	r.w.Lock()
-	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
-	return append([]mlops.RegisteredModel(nil), r.w.Models...), nil
-}
-
-func (r registry) ModelVersions(_ context.Context, model string) ([]mlops.ModelVersion, error) {
-	r.w.Lock()
-	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
-	var out []mlops.ModelVersion
-	for _, v := range r.w.Versions {
-		if v.Model == model {
-			out = append(out, v)
-		}
-	}
-	return out, nil
 }
 
 func (r registry) Artifacts(_ context.Context, runID, dir string) ([]mlops.Artifact, error) {
