@@ -141,7 +141,7 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 	if a, ok := accuracy(r); ok {
 		v.Facts = append(v.Facts, view.Fact{Name: "Accuracy", Value: view.Text(view.Number(a))})
 	}
-	made, err := s.versionsByRun(ctx)
+	made, err := s.versionsByRun(ctx, []mlops.Run{r})
 	if err != nil {
 		v.Problem = s.problem("the model version", err)
 	}

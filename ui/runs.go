@@ -81,7 +81,7 @@ func (s *Server) runTable(ctx context.Context, q mlops.RunQuery) view.RunTable {
 	if t.Problem = s.problem("the runs", err); t.Problem != nil {
 		return t
 	}
-	made, err := s.versionsByRun(ctx)
+	made, err := s.versionsByRun(ctx, found.Runs)
 	if t.Problem = s.problem("the model versions", err); t.Problem != nil {
 		return t
 	}
@@ -102,7 +102,7 @@ func (s *Server) runTable(ctx context.Context, q mlops.RunQuery) view.RunTable {
 }
 
 func (s *Server) runRow(r mlops.Run, made *view.Link) view.RunRow {
-	row := view.RunRow{URL: "/runs/" + url.PathEscape(r.ID), Name: runName(r), Pill: runPill(r.Status), Trigger: r.Tag(mlops.TagTrigger),
+	row := view.RunRow{URL: runURL(r.ID), Name: runName(r), Pill: runPill(r.Status), Trigger: r.Tag(mlops.TagTrigger),
 		Project: r.Tag(mlops.TagProject), Started: r.StartedAt, Version: made}
 	if r.Status.Terminal() {
 		row.Duration = view.Text(view.Duration(r.Duration(s.cfg.Now())))
@@ -148,31 +148,6 @@ func (s *Server) trainingsWithoutRun(ctx context.Context) ([]view.RunRow, error)
 	return rows, nil
 }
 
-// versionsByRun maps a run to the model version that it made.
-func (s *Server) versionsByRun(ctx context.Context) (map[string]*view.Link, error) {
-	return s.made.get(s.cfg.Registry.Changed(), func() (map[string]*view.Link, error) { return s.readVersionsByRun(ctx) })
-}
-
-func (s *Server) readVersionsByRun(ctx context.Context) (map[string]*view.Link, error) {
-	models, err := s.cfg.Registry.RegisteredModels(ctx)
-	if err != nil {
-		return nil, err
-	}
-	made := map[string]*view.Link{}
-	for _, m := range models {
-		versions, err := s.cfg.Registry.ModelVersions(ctx, m.Name)
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range versions {
-			if v.RunID != "" {
-				made[v.RunID] = &view.Link{Text: fmt.Sprintf("%s v%d", v.Model, v.Version), URL: versionURL(v.Model, v.Version)}
-			}
-		}
-	}
-	return made, nil
-}
-
 // train starts a training and leads to its page.
 func (s *Server) train(c echo.Context) error {
 	ctx, cancel := gather(c)
@@ -185,9 +160,12 @@ func (s *Server) train(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/trainings/"+strconv.FormatInt(t.ID, 10))
 }
 
+// accuracyKeys are the metrics that lists compare by, the first that is there.
+var accuracyKeys = []string{"accuracy", "test_accuracy", "val_accuracy", "eval_accuracy"}
+
 // accuracy returns the metric that lists compare runs by.
 func accuracy(r mlops.Run) (float64, bool) {
-	for _, key := range []string{"accuracy", "test_accuracy", "val_accuracy", "eval_accuracy"} {
+	for _, key := range accuracyKeys {
 		if v, ok := r.Metric(key); ok {
 			return v, true
 		}
@@ -204,13 +182,11 @@ func runName(r mlops.Run) string {
 
 func trainingURL(t mlops.Training) string {
 	if t.RunID != "" {
-		return "/runs/" + url.PathEscape(t.RunID)
+		return runURL(t.RunID)
 	}
 	return "/trainings/" + strconv.FormatInt(t.ID, 10)
 }
 
-func versionURL(model string, version int) string {
-	return fmt.Sprintf("/models/%s#v%d", url.PathEscape(model), version)
-}
+func runURL(id string) string { return "/runs/" + url.PathEscape(id) }
 
 func deploymentURL(name string) string { return "/deployments/" + url.PathEscape(name) }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
-	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // drainTimeout is how long requests may go on once the server was asked to
@@ -35,10 +34,7 @@ type Server struct {
 	// graceful shutdown waiting for ever.
 	stopping chan struct{}
 	streams  atomic.Int64
-	// made remembers which run made which model version: every list of runs
-	// shows it, and it needs all versions of all models.
-	made    remembered[map[string]*view.Link]
-	address atomic.Pointer[net.TCPAddr]
+	address  atomic.Pointer[net.TCPAddr]
 }
 
 var _ supervise.Unit = (*Server)(nil)
