@@ -61,6 +61,14 @@ func (p registryPort) Experiments(ctx context.Context) ([]mlops.Experiment, erro
 	return s.Experiments(ctx)
 }
 
+func (p registryPort) ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.ExperimentSummaries(ctx)
+}
+
 func (p registryPort) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
 	s, err := p.store()
 	if err != nil {
@@ -117,16 +125,6 @@ func (p registryPort) Versions(ctx context.Context, q mlops.VersionQuery) (mlops
 	return s.Versions(ctx, q)
 }
 
-func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.VersionsOfRuns(ctx, runIDs)
-}
-
-// Lineage takes what is deployed from the page, which has asked for it and
-// says itself when nobody knows.
 func (p registryPort) Lineage(ctx context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error) {
 	s, err := p.store()
 	if err != nil {
@@ -149,6 +147,22 @@ func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) erro
 		return err
 	}
 	return registry.DeleteAlias(ctx, s, model, alias)
+}
+
+func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.VersionsOfRuns(ctx, runIDs)
+}
+
+func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.RunModels(ctx, runID)
 }
 
 func (p registryPort) Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error) {

@@ -102,30 +102,6 @@ func (s *Server) runsOf(ctx context.Context, versions []mlops.ModelVersion) (map
 	return out, err
 }
 
-// versionsByRun maps a run to the model version that it made; if it made
-// several, to the first, with how many more there are.
-func (s *Server) versionsByRun(ctx context.Context, runs []mlops.Run) (map[string]*view.Link, error) {
-	if len(runs) == 0 {
-		return nil, nil
-	}
-	ids := make([]string, 0, len(runs))
-	for _, r := range runs {
-		ids = append(ids, r.ID)
-	}
-	versions, err := s.cfg.Registry.VersionsOfRuns(ctx, ids)
-	made, more := map[string]*view.Link{}, map[string]int{}
-	for _, v := range versions {
-		if link := made[v.RunID]; link != nil {
-			first, _, _ := strings.Cut(link.Text, " + ")
-			more[v.RunID]++
-			link.Text = fmt.Sprintf("%s + %d", first, more[v.RunID])
-			continue
-		}
-		made[v.RunID] = &view.Link{Text: fmt.Sprintf("%s v%d", v.Model, v.Version), URL: versionURL(v.Model, v.Version)}
-	}
-	return made, err
-}
-
 func modelRow(m mlops.RegisteredModel, runs map[string]mlops.Run, served served) view.ModelRow {
 	row := view.ModelRow{Name: m.Name, URL: modelURL(m.Name), Description: m.Description, Versions: strconv.Itoa(m.Versions), Served: served.model(m.Name)}
 	for i, a := range m.Aliases {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,6 +10,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
+
+const recentShown = 5
 
 // overview is the boot page until everything was ready, then the loop.
 func (s *Server) overview(c echo.Context) (*page, error) {
@@ -40,15 +43,25 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 	// that the view is another one and asks for the whole page.
 	return &page{title: "Overview", nav: "overview", view: "overview", body: view.OverviewPage(v), charts: v.Machine,
 		parts: []part{{"actions", view.TrainForms(v.Actions)}, {"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
-			{"recent", view.RunsTable(v.Recent, true)}, {"units", view.UnitList(v.Units)}}}, nil
+			{"recent", view.RunsTable(v.Recent)}, {"units", view.UnitList(v.Units)}}}, nil
 }
 
 func (s *Server) recentRuns(ctx context.Context) view.RunTable {
-	t := s.runTable(ctx, mlops.RunQuery{Max: 5, OrderBy: newestFirst})
-	if len(t.Rows) > 5 {
-		t.Rows = t.Rows[:5]
+	found, err := s.cfg.Registry.SearchRuns(ctx, mlops.RunQuery{Max: recentShown, OrderBy: newestFirst})
+	if problem := s.problem("the runs", err); problem != nil {
+		return view.RunTable{Problem: problem}
 	}
-	t.Older = ""
+	columns := []column{startedColumn, {"metrics", cmp.Or(accuracyKey(found.Runs), accuracyKeys[0])}, {"attributes", "version"}}
+	t, _ := s.runTable(ctx, found.Runs, nil, columns)
+	if t.Problem != nil {
+		return t
+	}
+	waiting, err := s.trainingsWithoutRun(ctx, "", t.Columns)
+	if t.Problem = s.problem("the trainings", err); t.Problem != nil {
+		return t
+	}
+	t.Rows = append(waiting, t.Rows...)
+	t.Rows = t.Rows[:min(len(t.Rows), recentShown)]
 	return t
 }
 

@@ -79,3 +79,13 @@ func versionPill(status string) view.Pill {
 	}
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
+
+func loggedModelPill(status string) view.Pill {
+	switch status {
+	case "READY":
+		return view.Pill{Kind: view.Good, Text: "ready"}
+	case "UPLOAD_FAILED":
+		return view.Pill{Kind: view.Bad, Text: "upload failed"}
+	}
+	return view.Pill{Kind: view.Busy, Text: "pending"}
+}

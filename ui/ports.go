@@ -16,7 +16,10 @@ import (
 
 // Registry reads experiments, runs, models and datasets, and sets aliases.
 type Registry interface {
+	// Experiments returns the active experiments.
 	Experiments(ctx context.Context) ([]mlops.Experiment, error)
+	// ExperimentSummaries returns all experiments, deleted ones too.
+	ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error)
 	SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error)
 	Run(ctx context.Context, id string) (mlops.Run, error)
 	// MetricHistory returns up to max points of a metric, oldest first.
@@ -39,6 +42,8 @@ type Registry interface {
 	// is not there is no error.
 	SetAlias(ctx context.Context, model, alias string, version int) error
 	DeleteAlias(ctx context.Context, model, alias string) error
+	// LoggedModels returns the models that a run has logged.
+	LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error)
 	// Artifacts lists one level below path, "" for the root.
 	Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error)
 	OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error)

@@ -41,6 +41,7 @@ func (s *Server) routes() {
 	}
 	page("/", s.overview)
 	page("/runs", s.runs)
+	page("/experiments", s.experiments)
 	page("/runs/:id", s.run)
 	page("/trainings/:id", s.training)
 	page("/models", s.models)

@@ -131,7 +131,7 @@ func (s *Server) describeTraining(v *view.Run, t mlops.Training) {
 
 func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 	v.Title, v.Pill = runName(r), runPill(r.Status)
-	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Text(r.Experiment)}, {Name: "Trigger", Value: view.Text(r.Tag(mlops.TagTrigger))},
+	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Ref(r.Experiment, runList{experiment: r.ExperimentID}.url())}, {Name: "Trigger", Value: view.Text(r.Tag(mlops.TagTrigger))},
 		{Name: "Started", Value: view.At(r.StartedAt)}}
 	if r.Status.Terminal() {
 		v.Facts = append(v.Facts, view.Fact{Name: "Duration", Value: view.Text(view.Duration(r.Duration(s.cfg.Now())))})
@@ -147,6 +147,15 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 	}
 	if link := made[r.ID]; link != nil {
 		v.Facts = append(v.Facts, view.Fact{Name: "Model version", Value: view.Ref(link.Text, link.URL)})
+	}
+	v.Description = r.Tag(mlops.TagDescription)
+	s.describeFamily(ctx, v, r)
+	models, err := s.cfg.Registry.LoggedModels(ctx, r.ID)
+	if err != nil {
+		v.Problem = s.problem("the logged models", err)
+	}
+	for _, m := range models {
+		v.Models = append(v.Models, view.LoggedModel{Name: m.Name, Type: m.Type, ID: m.ID, Step: strconv.FormatInt(m.Step, 10), Pill: loggedModelPill(m.Status)})
 	}
 	v.Lineage = lineage(r)
 	for _, p := range r.Params {

@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -17,14 +19,14 @@ const runsPerPage = 50
 
 var newestFirst = []string{"attributes.start_time DESC"}
 
-// runs is the list of runs, filtered by MLflow's search grammar.
+// runs is the list of runs: of one experiment or of all, filtered and sorted
+// by MLflow's search grammar, with the columns that the address chooses.
 func (s *Server) runs(c echo.Context) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
-	filter, token := c.QueryParam("filter"), c.QueryParam("page")
-	v := view.Runs{Filter: filter, Actions: view.Actions{CSRF: csrf(c)}}
+	q := parseRunList(c)
+	v := view.Runs{Filter: q.filter, Order: q.order, Chosen: len(q.columns), Actions: view.Actions{CSRF: csrf(c)}}
 	p := &page{title: "Runs", nav: "runs"}
-	q := mlops.RunQuery{Filter: filter, OrderBy: newestFirst, Max: runsPerPage, PageToken: token}
 	together(
 		func() {
 			// Without projects the list is still worth showing; training can wait.
@@ -34,118 +36,129 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 				}
 			}
 		},
-		func() {
-			// The filter is checked on its own, so that its error stands beside it.
-			if filter != "" {
-				_, err := s.cfg.Registry.SearchRuns(ctx, mlops.RunQuery{Filter: filter, Max: 1})
-				if mlops.CodeOf(err) == mlops.Invalid {
-					v.FilterError, p.status = mlops.MessageOf(err), http.StatusBadRequest
-					v.Table.Empty = view.Empty{Icon: "runs", Title: "The filter is not valid", Text: "Change it and search again. An example:", Code: "metrics.accuracy > 0.9"}
-					return
-				}
-			}
-			v.Table = s.runTable(ctx, q)
-		},
+		func() { p.status = s.listRuns(ctx, q, &v) },
 	)
-	if token != "" {
-		v.Table.Newer = runsURL(filter, "")
+	v.FilterForm, v.ColumnForm = q.hidden("experiment", "filter"), q.hidden("order", "column")
+	if q.filter != "" {
+		v.Clear = q.filtered("").url()
+	}
+	if len(q.columns) > 0 || q.order != "" {
+		v.Reset = q.withColumns(nil).ordered("").url()
 	}
 	p.body = view.RunsPage(v)
-	p.parts = []part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table, false)}}
+	p.parts = []part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table)}}
 	return p, nil
 }
 
-func runsURL(filter, page string) string {
-	q := url.Values{}
-	if filter != "" {
-		q.Set("filter", filter)
+// listRuns reads the table and the choices around it. It returns the status
+// of the page: what is wrong in the address is said beside its control.
+func (s *Server) listRuns(ctx context.Context, q runList, v *view.Runs) int {
+	experiments, err := s.cfg.Registry.Experiments(ctx)
+	if v.Table.Problem = s.problem("the experiments", err); v.Table.Problem != nil {
+		return http.StatusOK
 	}
-	if page != "" {
-		q.Set("page", page)
+	project, status := s.chooseExperiment(ctx, q, experiments, v)
+	columns, err := parseColumns(q.columns)
+	if err != nil {
+		v.ColumnError = mlops.MessageOf(err)
+		v.Table.Empty = view.Empty{Icon: "runs", Title: "The columns are not valid", Text: "Choose others below “Columns and order”."}
+		status = http.StatusBadRequest
 	}
-	if len(q) == 0 {
-		return "/runs"
+	var found []mlops.Run
+	if status == http.StatusOK {
+		found, columns, status = s.searchRuns(ctx, q, project, columns, v)
 	}
-	return "/runs?" + q.Encode()
+	v.Columns = columnChoices(columns, found)
+	v.Orders = q.orders(columns)
+	return status
 }
 
-// runTable reads a page of runs. The first page without a filter starts with
-// the trainings that have no run yet.
-func (s *Server) runTable(ctx context.Context, q mlops.RunQuery) view.RunTable {
-	t := view.RunTable{Empty: view.Empty{Icon: "runs", Title: "No runs yet",
-		Text: "A run appears when a training starts: by its schedule, with “Train now”, or in a terminal:", Code: "benchtop train iris"}}
-	if q.Filter != "" {
-		t.Empty = view.Empty{Icon: "runs", Title: "No run matches", Text: "Change the filter or clear it."}
-	}
-	found, err := s.cfg.Registry.SearchRuns(ctx, q)
-	if t.Problem = s.problem("the runs", err); t.Problem != nil {
-		return t
-	}
-	made, err := s.versionsByRun(ctx, found.Runs)
-	if t.Problem = s.problem("the model versions", err); t.Problem != nil {
-		return t
-	}
-	if q.Filter == "" && q.PageToken == "" {
-		rows, err := s.trainingsWithoutRun(ctx)
-		if t.Problem = s.problem("the trainings", err); t.Problem != nil {
-			return t
+// chooseExperiment fills the select and says what is wrong with the choice.
+// It returns the experiment's name.
+func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops.Experiment, v *view.Runs) (name string, status int) {
+	v.Experiments = []view.Option{{Text: "All experiments", Selected: q.experiment == ""}}
+	known := q.experiment == ""
+	for _, e := range active {
+		v.Experiments = append(v.Experiments, view.Option{Value: e.ID, Text: e.Name, Selected: e.ID == q.experiment})
+		if e.ID == q.experiment {
+			known, name = true, e.Name
 		}
-		t.Rows = rows
 	}
-	for _, r := range found.Runs {
-		t.Rows = append(t.Rows, s.runRow(r, made[r.ID]))
+	slices.SortFunc(v.Experiments[1:], func(a, b view.Option) int { return cmp.Compare(a.Text, b.Text) })
+	if known {
+		return name, http.StatusOK
+	}
+	all, err := s.experimentSummaries(ctx)
+	if v.Table.Problem = s.problem("the experiments", err); v.Table.Problem != nil {
+		return "", http.StatusOK
+	}
+	for _, e := range all {
+		if e.ID == q.experiment && e.Deleted {
+			v.ExperimentError = fmt.Sprintf("Experiment %q is deleted: choose another.", e.Name)
+			v.Experiments = append(v.Experiments, view.Option{Value: e.ID, Text: e.Name + " (deleted)", Selected: true})
+			v.Table.Empty = view.Empty{Icon: "runs", Title: "This experiment is deleted", Text: "Its runs went with it. Until “benchtop registry gc” removes them for good, this brings them back:",
+				Code: "mlflow experiments restore --experiment-id " + e.ID}
+			return "", http.StatusNotFound
+		}
+	}
+	v.ExperimentError = fmt.Sprintf("There is no experiment with the id %q: choose one from the list.", clip(q.experiment))
+	v.Table.Empty = view.Empty{Icon: "runs", Title: "There is no such experiment", Text: "Choose another one, or look at all experiments."}
+	return "", http.StatusNotFound
+}
+
+// searchRuns reads the rows. project is the experiment's name: the built-in
+// trainer's experiments are named after their projects. The columns are those
+// that the table has.
+func (s *Server) searchRuns(ctx context.Context, q runList, project string, columns []column, v *view.Runs) ([]mlops.Run, []column, int) {
+	found, err := s.cfg.Registry.SearchRuns(ctx, q.query(runsPerPage))
+	if mlops.CodeOf(err) == mlops.Invalid {
+		s.explain(ctx, q, err, v)
+		return nil, columns, http.StatusBadRequest
+	}
+	if v.Table.Problem = s.problem("the runs", err); v.Table.Problem != nil {
+		return nil, columns, http.StatusOK
+	}
+	v.Table, columns = s.runTable(ctx, found.Runs, &q, columns)
+	v.Table.Select = true
+	if q.filter != "" {
+		v.Table.Empty = view.Empty{Icon: "runs", Title: "No run matches", Text: "Change the filter or clear it."}
+	}
+	// The first page of everything starts with the trainings without a run.
+	if q.filter == "" && q.token == "" && q.order == "" && v.Table.Problem == nil {
+		rows, err := s.trainingsWithoutRun(ctx, project, v.Table.Columns)
+		if v.Table.Problem = s.problem("the trainings", err); v.Table.Problem != nil {
+			return nil, columns, http.StatusOK
+		}
+		v.Table.Rows = append(rows, v.Table.Rows...)
+	}
+	if q.token != "" {
+		v.Table.Newer = q.page("").url()
 	}
 	if found.NextPageToken != "" {
-		t.Older = runsURL(q.Filter, found.NextPageToken)
+		v.Table.Older = q.page(found.NextPageToken).url()
 	}
-	return t
+	return found.Runs, columns, http.StatusOK
 }
 
-func (s *Server) runRow(r mlops.Run, made *view.Link) view.RunRow {
-	row := view.RunRow{URL: runURL(r.ID), Name: runName(r), Pill: runPill(r.Status), Trigger: r.Tag(mlops.TagTrigger),
-		Project: r.Tag(mlops.TagProject), Started: r.StartedAt, Version: made}
-	if r.Status.Terminal() {
-		row.Duration = view.Text(view.Duration(r.Duration(s.cfg.Now())))
-	} else {
-		row.Duration = view.Value{Since: r.StartedAt}
+// explain finds out which part of the address a search was refused for, by
+// asking again for each alone. The page token is what is left.
+func (s *Server) explain(ctx context.Context, q runList, err error, v *view.Runs) {
+	refused := func(q runList) (string, bool) {
+		_, err := s.cfg.Registry.SearchRuns(ctx, q.query(1))
+		return mlops.MessageOf(err), mlops.CodeOf(err) == mlops.Invalid
 	}
-	if a, ok := accuracy(r); ok {
-		row.Accuracy = view.Number(a)
+	if message, wrong := refused(q.page("").ordered("")); wrong {
+		v.FilterError = message
+		v.Table.Empty = view.Empty{Icon: "runs", Title: "The filter is not valid", Text: "Change it and search again. An example:", Code: "metrics.accuracy > 0.9"}
 	}
-	return row
-}
-
-func (s *Server) trainingsWithoutRun(ctx context.Context) ([]view.RunRow, error) {
-	projects, err := s.cfg.Loop.Projects(ctx)
-	if mlops.CodeOf(err) == mlops.Unavailable {
-		return nil, nil // the runs can be shown before the loop serves
+	if message, wrong := refused(q.page("").filtered("").ordered(q.order)); wrong {
+		v.OrderError = message
+		v.Table.Empty = view.Empty{Icon: "runs", Title: "The order is not valid", Text: "Choose another one below “Columns and order”. An example:", Code: "metrics.accuracy DESC"}
 	}
-	if err != nil {
-		return nil, err
+	if v.FilterError == "" && v.OrderError == "" {
+		v.Table.Empty = view.Empty{Icon: "runs", Title: "This page of the list is gone", Text: "Its address belongs to another filter, order or set of experiments than the list has now. " + mlops.MessageOf(err) + "."}
+		v.Table.Newer = q.page("").url()
 	}
-	var rows []view.RunRow
-	for _, p := range projects {
-		ts, err := s.cfg.Registry.Trainings(ctx, p.Name, 5)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range ts {
-			if t.RunID != "" {
-				continue
-			}
-			row := view.RunRow{URL: trainingURL(t), Name: t.Job, Pill: trainingPill(t.State), Trigger: string(t.Trigger), Project: t.Project, Started: t.CreatedAt}
-			if row.Name == "" {
-				row.Name = fmt.Sprintf("training %d", t.ID)
-			}
-			if t.State.Terminal() {
-				row.Duration = view.Text(view.Duration(t.EndedAt.Sub(t.CreatedAt)))
-			} else {
-				row.Duration = view.Value{Since: t.CreatedAt}
-			}
-			rows = append(rows, row)
-		}
-	}
-	return rows, nil
 }
 
 // train starts a training and leads to its page.
@@ -160,10 +173,10 @@ func (s *Server) train(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, "/trainings/"+strconv.FormatInt(t.ID, 10))
 }
 
-// accuracyKeys are the metrics that lists compare by, the first that is there.
+// accuracyKeys are the names under which trainers log what lists compare runs
+// by.
 var accuracyKeys = []string{"accuracy", "test_accuracy", "val_accuracy", "eval_accuracy"}
 
-// accuracy returns the metric that lists compare runs by.
 func accuracy(r mlops.Run) (float64, bool) {
 	for _, key := range accuracyKeys {
 		if v, ok := r.Metric(key); ok {
@@ -180,13 +193,13 @@ func runName(r mlops.Run) string {
 	return view.Short(r.ID)
 }
 
+func runURL(id string) string { return "/runs/" + url.PathEscape(id) }
+
 func trainingURL(t mlops.Training) string {
 	if t.RunID != "" {
 		return runURL(t.RunID)
 	}
 	return "/trainings/" + strconv.FormatInt(t.ID, 10)
 }
-
-func runURL(id string) string { return "/runs/" + url.PathEscape(id) }
 
 func deploymentURL(name string) string { return "/deployments/" + url.PathEscape(name) }

@@ -34,7 +34,9 @@ type Server struct {
 	// graceful shutdown waiting for ever.
 	stopping chan struct{}
 	streams  atomic.Int64
-	address  atomic.Pointer[net.TCPAddr]
+	// summaries are remembered because they count all runs.
+	summaries remembered[[]mlops.ExperimentSummary]
+	address   atomic.Pointer[net.TCPAddr]
 }
 
 var _ supervise.Unit = (*Server)(nil)

@@ -29,6 +29,25 @@ type Experiment struct {
 	LastUpdateAt time.Time `json:"last_update_at"`
 }
 
+// ExperimentSummary is an experiment with what a list of experiments says
+// about its runs. Those of a deleted experiment were deleted with it, so there
+// the deleted runs are meant, else the active ones.
+type ExperimentSummary struct {
+	Experiment
+	Runs        int       `json:"runs"`
+	NewestRunAt time.Time `json:"newest_run_at,omitzero"` // when the newest run started, zero without runs
+}
+
+// LoggedModel is a model as a run has logged it; registering it makes a
+// version of it.
+type LoggedModel struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Type   string `json:"type,omitempty"`
+	Status string `json:"status"` // PENDING, READY or UPLOAD_FAILED
+	Step   int64  `json:"step"`
+}
+
 // Metric is one point of a metric. Value may be NaN or ±Inf.
 type Metric struct {
 	Key   string    `json:"key"`
@@ -113,6 +132,12 @@ const (
 	TagImage         = "benchtop.image"
 	TagCodeSHA256    = "benchtop.code.sha256"
 	TagDatasetSHA256 = "benchtop.dataset.sha256"
+)
+
+// The tags of MLflow's clients that pages give a meaning to.
+const (
+	TagParentRun   = "mlflow.parentRunId"
+	TagDescription = "mlflow.note.content"
 )
 
 // Artifact is a file or directory below a run's artifact root.

@@ -13,7 +13,8 @@ import (
 func digest(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 
 // Full returns a lab that has been at work for some hours: a dozen runs, one
-// of them failed and one going on, a model that is served, and traffic.
+// of them failed and one going on, a model that is served, traffic, and a
+// search for hyper-parameters that somebody else's script has made.
 func Full(now func() time.Time) *World {
 	w := Empty(now)
 	t := now()
@@ -57,6 +58,8 @@ func Full(now func() time.Time) *World {
 		{Time: t.Add(-9 * time.Minute), Type: "Warning", Reason: "Unhealthy", Object: "Pod/iris-7c9d8b6f54-q2x7k", Namespace: "iris", Message: "Readiness probe failed: HTTP probe failed with statuscode: 503", Count: 3},
 		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1}}
 	w.Rate = 4.2
+	w.addSweep()
+	w.addModels()
 	return w
 }
 
@@ -109,9 +112,6 @@ func (w *World) addRun(i, n int, data string) {
 		}
 		run.Metrics = append([]mlops.Metric{{Key: "accuracy", Value: accuracy, Time: started}, {Key: "f1_macro", Value: accuracy - 0.004, Time: started}, {Key: "log_loss", Value: 0.21 - accuracy/10, Time: started}}, run.Metrics...)
 		v := mlops.ModelVersion{Model: "iris", Version: version, RunID: id, Source: run.ArtifactURI + "/model", Status: "READY", Stage: "None", CreatedAt: run.EndedAt}
-		if version == 12 {
-			v.Aliases = []string{"champion"}
-		}
 		w.Versions = append(w.Versions, v)
 	}
 	w.Files[id] = map[string]string{"logs/train.log": strings.Join(trainLog(), "\n") + "\n", "model/MLmodel": "artifact_path: model\nflavors:\n  benchtop:\n    predictor: linear\n",

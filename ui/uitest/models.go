@@ -47,8 +47,8 @@ func (r registry) withAliases(v mlops.ModelVersion) mlops.ModelVersion {
 	return v
 }
 
-// pageOf cuts a page out of all: n from where the token says.
-func pageOf[T any](all []T, n int, token string) (page []T, next string, err error) {
+// cut returns a page of all: n from where the token says.
+func cut[T any](all []T, n int, token string) (page []T, next string, err error) {
 	start := 0
 	if token != "" {
 		if _, err := fmt.Sscanf(token, "from-%d", &start); err != nil || start > len(all) {
@@ -75,7 +75,7 @@ func (r registry) Models(_ context.Context, q mlops.ModelQuery) (mlops.ModelPage
 		}
 	}
 	slices.Sort(names)
-	names, next, err := pageOf(names, q.Max, q.PageToken)
+	names, next, err := cut(names, q.Max, q.PageToken)
 	page := mlops.ModelPage{NextPageToken: next}
 	for _, name := range names {
 		m, err := r.model(name)
@@ -109,7 +109,7 @@ func (r registry) Versions(_ context.Context, q mlops.VersionQuery) (mlops.Versi
 		}
 	}
 	slices.SortFunc(all, func(a, b mlops.ModelVersion) int { return b.Version - a.Version })
-	vs, next, err := pageOf(all, q.Max, q.PageToken)
+	vs, next, err := cut(all, q.Max, q.PageToken)
 	return mlops.VersionPage{Versions: vs, NextPageToken: next}, err
 }
 

@@ -2,7 +2,6 @@ package uitest
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"path"
 	"slices"
@@ -24,44 +23,37 @@ func (r registry) Experiments(context.Context) ([]mlops.Experiment, error) {
 	if err := r.w.down("registry"); err != nil {
 		return nil, err
 	}
-	return r.w.Experiments, nil
+	r.w.Lock()
+	defer r.w.Unlock()
+	var out []mlops.Experiment
+	for _, e := range r.w.Experiments {
+		if !e.Deleted {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
-// SearchRuns knows enough of the grammar for a list: nothing, or
-// metrics.<key> > <number>.
-func (r registry) SearchRuns(_ context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
+func (r registry) ExperimentSummaries(context.Context) ([]mlops.ExperimentSummary, error) {
 	if err := r.w.down("registry"); err != nil {
-		return mlops.RunPage{}, err
+		return nil, err
 	}
 	r.w.Lock()
 	defer r.w.Unlock()
-	var page mlops.RunPage
-	var key string
-	var limit float64
-	if q.Filter != "" {
-		var operator string
-		if n, err := fmt.Sscanf(q.Filter, "metrics.%s %s %g", &key, &operator, &limit); n != 3 || err != nil || operator != ">" {
-			return page, mlops.Errorf(mlops.Invalid, "invalid filter %q at position 1: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>", q.Filter)
+	var out []mlops.ExperimentSummary
+	for _, e := range r.w.Experiments {
+		x := mlops.ExperimentSummary{Experiment: e}
+		for _, run := range r.w.Runs {
+			if run.ExperimentID == e.ID && run.Deleted == e.Deleted {
+				x.Runs++
+				if run.StartedAt.After(x.NewestRunAt) {
+					x.NewestRunAt = run.StartedAt
+				}
+			}
 		}
+		out = append(out, x)
 	}
-	var found []mlops.Run
-	for _, run := range r.w.Runs {
-		if v, ok := run.Metric(key); key == "" || ok && v > limit {
-			found = append(found, run)
-		}
-	}
-	start := 0
-	if q.PageToken != "" {
-		if _, err := fmt.Sscanf(q.PageToken, "from-%d", &start); err != nil || start > len(found) {
-			return page, mlops.Errorf(mlops.Invalid, "page token %q is not valid", q.PageToken)
-		}
-	}
-	end := min(len(found), start+max(1, q.Max))
-	page.Runs = found[start:end]
-	if end < len(found) {
-		page.NextPageToken = fmt.Sprintf("from-%d", end)
-	}
-	return page, nil
+	return out, nil
 }
 
 func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
@@ -101,6 +93,15 @@ func (r registry) MetricHistory(_ context.Context, runID, key string, limit int)
 	}
 	points := r.w.History[runID+"/"+key]
 	return points[:min(limit, len(points))], nil
+}
+
+func (r registry) LoggedModels(_ context.Context, runID string) ([]mlops.LoggedModel, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	return r.w.Logged[runID], nil
 }
 
 func (r registry) Artifacts(_ context.Context, runID, dir string) ([]mlops.Artifact, error) {

@@ -25,7 +25,8 @@ type World struct {
 	Experiments []mlops.Experiment
 	Runs        []mlops.Run // newest first
 	History     map[string][]mlops.Metric
-	Files       map[string]map[string]string // run id → path → contents
+	Logged      map[string][]mlops.LoggedModel // by run id
+	Files       map[string]map[string]string   // run id → path → contents
 	Models      []mlops.RegisteredModel
 	Versions    []mlops.ModelVersion
 	Trainings   []mlops.Training // newest first
@@ -54,7 +55,7 @@ type World struct {
 
 // Empty returns a lab in which everything serves and nothing has happened.
 func Empty(now func() time.Time) *World {
-	w := &World{Clock: now, History: map[string][]mlops.Metric{}, Files: map[string]map[string]string{}, Logs: map[string][]string{},
+	w := &World{Clock: now, History: map[string][]mlops.Metric{}, Logged: map[string][]mlops.LoggedModel{}, Files: map[string]map[string]string{}, Logs: map[string][]string{},
 		LoginTokens: map[string]bool{}, Tokens: map[string]mlops.Principal{}, Sessions: map[string]ui.Session{}, Down: map[string]error{},
 		Passwords: map[string]mlops.Principal{"admin:" + Password: {Name: "admin", Role: mlops.RoleAdmin},
 			"guest:guest": {Name: "guest", Role: mlops.RoleReader}, "trainer:trainer": {Name: "trainer", Role: mlops.RoleTrainer}},

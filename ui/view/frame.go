@@ -3,6 +3,8 @@
 // and hides. The *_templ.go files are generated; see generate.go.
 package view
 
+import "github.com/a-h/templ"
+
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
@@ -44,4 +46,13 @@ func current(is bool) string {
 		return "page"
 	}
 	return "false"
+}
+
+// invalid are the attributes of a control whose value is wrong; the element
+// with that id says why.
+func invalid(message, id string) templ.Attributes {
+	if message == "" {
+		return nil
+	}
+	return templ.Attributes{"aria-invalid": "true", "aria-errormessage": id}
 }

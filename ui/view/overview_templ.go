@@ -162,7 +162,7 @@ func OverviewPage(o Overview) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = RunsTable(o.Recent, true).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = RunsTable(o.Recent).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

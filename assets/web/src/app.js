@@ -6,6 +6,7 @@ import { startLogs } from "./logs.js";
 import { startTimes, refreshTimes } from "./times.js";
 import { startTheme } from "./theme.js";
 import { startCopying } from "./copy.js";
+import { refreshSelection, startSelection } from "./selection.js";
 import { startConnection } from "./connection.js";
 
 // A live update must not disturb what the reader is doing: drawn charts, open
@@ -16,7 +17,9 @@ Idiomorph.defaults.callbacks.beforeNodeMorphed = (from, to) => {
   if (from.matches("time") && from.dateTime === to.dateTime) return false;
   return true;
 };
-Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.tagName === "DETAILS");
+// What the reader has opened or ticked is theirs, whatever the server sends.
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
+  !(name === "open" && node.tagName === "DETAILS") && !(name === "checked" && node.type === "checkbox");
 
 document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
   const { type, data } = event.detail;
@@ -36,6 +39,7 @@ function settle(root) {
   refreshTimes(root);
   startCharts(root);
   startLogs(root);
+  refreshSelection();
 }
 document.body.addEventListener("htmx:afterSettle", (event) => settle(event.target));
 document.body.addEventListener("htmx:sseMessage", (event) => settle(event.target));
@@ -45,6 +49,7 @@ startTimes();
 startCharts(document);
 startLogs(document);
 startCopying();
+startSelection();
 startConnection();
 
 // A link to a unit opens its panel.

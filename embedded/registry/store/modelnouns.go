@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -87,20 +86,6 @@ func (s *Store) Versions(ctx context.Context, q mlops.VersionQuery) (mlops.Versi
 	out := mlops.VersionPage{NextPageToken: next}
 	for _, v := range vs {
 		out.Versions = append(out.Versions, versionNoun(v))
-	}
-	return out, err
-}
-
-// VersionsOfRuns returns the model versions that were made by the runs.
-func (s *Store) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
-	list, err := json.Marshal(runIDs)
-	if err != nil {
-		return nil, err
-	}
-	vs, err := s.versions(ctx, "WHERE v.run_id IN (SELECT value FROM json_each(?)) AND v.run_id <> '' AND m.prompt = 0 ORDER BY m.name, v.version LIMIT 10000", string(list))
-	out := make([]mlops.ModelVersion, 0, len(vs))
-	for _, v := range vs {
-		out = append(out, versionNoun(v))
 	}
 	return out, err
 }

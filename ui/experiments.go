@@ -1,0 +1,59 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// experimentsShown bounds the list; a name finds the others.
+const experimentsShown = 300
+
+// experiments is the list of experiments, those with the newest runs first.
+func (s *Server) experiments(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	v := view.Experiments{Name: strings.TrimSpace(c.QueryParam("name")), Deleted: c.QueryParam("deleted") != ""}
+	all, err := s.experimentSummaries(ctx)
+	v.Problem = s.problem("the experiments", err)
+	var rows []mlops.ExperimentSummary
+	for _, e := range all {
+		if e.Deleted {
+			v.DeletedCount++
+		}
+		if (!e.Deleted || v.Deleted) && strings.Contains(strings.ToLower(e.Name), strings.ToLower(v.Name)) {
+			rows = append(rows, e)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b mlops.ExperimentSummary) int {
+		if a.Deleted != b.Deleted {
+			return map[bool]int{true: 1, false: -1}[a.Deleted]
+		}
+		return b.NewestRunAt.Compare(a.NewestRunAt)
+	})
+	if len(rows) > experimentsShown {
+		v.Shown = fmt.Sprintf("The first %d of %d experiments: type a part of the name to find the others.", experimentsShown, len(rows))
+		rows = rows[:experimentsShown]
+	}
+	for _, e := range rows {
+		v.Rows = append(v.Rows, view.ExperimentRow{ID: e.ID, Name: e.Name, URL: runList{experiment: e.ID}.url(), Runs: e.Runs, Newest: e.NewestRunAt,
+			Location: e.ArtifactURI, Created: e.CreatedAt, Deleted: e.Deleted})
+	}
+	v.Empty = view.Empty{Icon: "runs", Title: "No experiments yet", Text: "An experiment appears with its first run. In a script:", Code: `mlflow.set_experiment("name")`}
+	if v.Name != "" {
+		v.Empty = view.Empty{Icon: "runs", Title: "No experiment matches", Text: fmt.Sprintf("No name contains %q.", clip(v.Name))}
+	}
+	return &page{title: "Experiments", nav: "runs", body: view.ExperimentsPage(v), parts: []part{{"rows", view.ExperimentRows(v)}}}, nil
+}
+
+// experimentSummaries counts the runs of all experiments, which is remembered
+// because it takes some milliseconds for every hundred thousand of them.
+func (s *Server) experimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
+	return s.summaries.get(s.cfg.Registry.Changed(), func() ([]mlops.ExperimentSummary, error) { return s.cfg.Registry.ExperimentSummaries(ctx) })
+}

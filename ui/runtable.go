@@ -1,0 +1,124 @@
+package ui
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// runTable shows runs with columns, with those that suit them if there are
+// none, and returns which it has taken. Its headers sort the list q; without
+// one they are no links.
+func (s *Server) runTable(ctx context.Context, runs []mlops.Run, q *runList, columns []column) (view.RunTable, []column) {
+	t := view.RunTable{Empty: view.Empty{Icon: "runs", Title: "No runs yet",
+		Text: "A run appears when a training starts: by its schedule, with “Train now”, or in a terminal:", Code: "benchtop train iris"}}
+	made, err := s.versionsByRun(ctx, runs)
+	if t.Problem = s.problem("the model versions", err); t.Problem != nil {
+		return t, columns
+	}
+	if len(columns) == 0 {
+		columns = defaultColumns(runs, made)
+	}
+	t.Name, t.Status = q.head(nameColumn, "Run"), q.head(statusColumn, "Status")
+	for _, c := range columns {
+		head := q.head(c, c.title())
+		head.Column = c.String()
+		if slices.ContainsFunc(columns, func(o column) bool { return o != c && o.title() == c.title() }) {
+			head.Kind = strings.TrimSuffix(c.entity, "s")
+		}
+		t.Columns = append(t.Columns, head)
+	}
+	names := map[string]string{}
+	for _, r := range runs {
+		names[r.ID] = runName(r)
+	}
+	for _, r := range runs {
+		row := view.RunRow{RunID: r.ID, ElementID: "run-" + r.ID, URL: runURL(r.ID), Name: runName(r), Pill: runPill(r.Status)}
+		if parent := r.Tag(mlops.TagParentRun); parent != "" {
+			row.Parent = &view.Link{Text: cmp.Or(names[parent], view.Short(parent)), URL: runURL(parent)}
+		}
+		for _, c := range columns {
+			row.Cells = append(row.Cells, s.value(c, r, made[r.ID]))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t, columns
+}
+
+// trainingsWithoutRun are rows for what has started and has logged nothing
+// yet, of one project or of all.
+func (s *Server) trainingsWithoutRun(ctx context.Context, project string, columns []view.RunColumn) ([]view.RunRow, error) {
+	projects, err := s.cfg.Loop.Projects(ctx)
+	if mlops.CodeOf(err) == mlops.Unavailable {
+		return nil, nil // the runs can be shown before the loop serves
+	}
+	if err != nil {
+		return nil, err
+	}
+	var rows []view.RunRow
+	for _, p := range projects {
+		if project != "" && project != p.Name {
+			continue
+		}
+		ts, err := s.cfg.Registry.Trainings(ctx, p.Name, 5)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range ts {
+			if t.RunID == "" {
+				rows = append(rows, trainingRow(t, columns))
+			}
+		}
+	}
+	return rows, nil
+}
+
+func trainingRow(t mlops.Training, columns []view.RunColumn) view.RunRow {
+	row := view.RunRow{ElementID: fmt.Sprintf("training-%d", t.ID), URL: trainingURL(t), Name: t.Job, Pill: trainingPill(t.State)}
+	if row.Name == "" {
+		row.Name = fmt.Sprintf("training %d", t.ID)
+	}
+	for _, c := range columns {
+		var v view.Value
+		switch c.Column {
+		case "tags." + mlops.TagTrigger:
+			v = view.Text(string(t.Trigger))
+		case "tags." + mlops.TagProject:
+			v = view.Text(t.Project)
+		case startedColumn.String():
+			v = view.At(t.CreatedAt)
+		case "attributes.duration":
+			v = view.Value{Since: t.CreatedAt}
+			if t.State.Terminal() {
+				v = view.Text(view.Duration(t.EndedAt.Sub(t.CreatedAt)))
+			}
+		}
+		row.Cells = append(row.Cells, v)
+	}
+	return row
+}
+
+// versionsByRun maps runs to the newest model version that each has made.
+func (s *Server) versionsByRun(ctx context.Context, runs []mlops.Run) (map[string]*view.Link, error) {
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(runs))
+	for i, r := range runs {
+		ids[i] = r.ID
+	}
+	versions, err := s.cfg.Registry.VersionsOfRuns(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	made := map[string]*view.Link{}
+	for _, v := range versions {
+		made[v.RunID] = &view.Link{Text: fmt.Sprintf("%s v%d", v.Model, v.Version), URL: versionURL(v.Model, v.Version)}
+	}
+	return made, nil
+}
