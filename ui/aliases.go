@@ -108,7 +108,7 @@ func (s *Server) setAlias(c echo.Context) error {
 		return err
 	}
 	s.logger().Info("alias set", "model", m.Name, "alias", form.Alias, "version", version, "was", was, "by", visitorOf(c).principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery(at, "alias", form.Alias, "was", oldVersion(was)))
+	return c.Redirect(http.StatusSeeOther, withQuery(at, "alias", form.Alias, "was", oldVersion(was))+"#aliases")
 }
 
 // refuseAlias shows the page again with what was typed.
@@ -146,7 +146,7 @@ func (s *Server) removeAlias(c echo.Context) error {
 	}
 	was := aliasVersion(m, alias)
 	s.logger().Info("alias removed", "model", m.Name, "alias", alias, "was", was, "by", visitorOf(c).principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery(at, "removed", alias, "was", oldVersion(was)))
+	return c.Redirect(http.StatusSeeOther, withQuery(at, "removed", alias, "was", oldVersion(was))+"#aliases")
 }
 
 // oldVersion writes the version that an alias pointed at, "" for none.

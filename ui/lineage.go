@@ -57,19 +57,19 @@ func inputNodes(l mlops.Lineage) []view.LineageNode {
 }
 
 func datasetNode(d mlops.LineageDataset) view.LineageNode {
-	n := view.LineageNode{Kind: "dataset", Label: "Dataset", Title: d.Name}
+	n := view.LineageNode{Kind: "dataset", Label: "Dataset", Title: shorten(d.Name), Hover: d.Name}
 	if d.Context != "" {
 		n.Label += " · " + d.Context
 	}
 	if d.Stored != nil {
 		if d.Stored.Name == d.Name {
-			n.Title = fmt.Sprintf("%s v%d", d.Name, d.Stored.Version)
+			n.Title = fmt.Sprintf("%s v%d", shorten(d.Name), d.Stored.Version)
 		}
 		n.Facts = append(n.Facts, view.Text(fmt.Sprintf("%d rows × %d features", d.Stored.Rows, d.Stored.Features)))
 	}
 	n.Facts = append(n.Facts, view.Digest(wholeOf(d)))
 	if uri := datasetURI(d.Source); uri != "" {
-		n.Facts = append(n.Facts, view.Value{Text: shortURI(uri), Title: uri, Code: true})
+		n.Facts = append(n.Facts, view.Value{Text: shorten(uri), Title: uri, Code: true})
 	}
 	return n
 }
@@ -82,21 +82,20 @@ func wholeOf(d mlops.LineageDataset) string {
 	return d.Digest
 }
 
-// shortURI keeps where an address begins and ends, and shortens digests in
-// its last part.
-func shortURI(uri string) string {
+// shorten keeps where a name or an address begins and ends.
+func shorten(s string) string {
 	const keep = 44
-	if r := []rune(uri); len(r) > keep {
+	if r := []rune(s); len(r) > keep {
 		return string(r[:22]) + "…" + string(r[len(r)-(keep-23):])
 	}
-	return uri
+	return s
 }
 
 func codeNode(c mlops.LineageCode) view.LineageNode {
 	if c.Commit == "" && c.SHA256 == "" && c.Source == "" {
 		return missing("code", "Code", "unknown", "The run names neither a git commit nor a source.")
 	}
-	n := view.LineageNode{Kind: "code", Label: "Code", Title: path.Base(c.Source), Hover: c.Source}
+	n := view.LineageNode{Kind: "code", Label: "Code", Title: shorten(path.Base(c.Source)), Hover: c.Source}
 	if c.Source == "" {
 		n.Title = "source not named"
 	}
@@ -104,10 +103,10 @@ func codeNode(c mlops.LineageCode) view.LineageNode {
 		n.Facts = append(n.Facts, view.Value{Text: "commit " + view.Short(c.Commit), Title: c.Commit, Code: true})
 	}
 	if c.Branch != "" {
-		n.Facts = append(n.Facts, view.Text("branch "+c.Branch))
+		n.Facts = append(n.Facts, view.Value{Text: "branch " + shorten(c.Branch), Title: c.Branch})
 	}
 	if c.Repo != "" {
-		n.Facts = append(n.Facts, view.Value{Text: shortURI(c.Repo), Title: c.Repo, Code: true})
+		n.Facts = append(n.Facts, view.Value{Text: shorten(c.Repo), Title: c.Repo, Code: true})
 	}
 	if c.SHA256 != "" {
 		n.Facts = append(n.Facts, view.Digest(c.SHA256))
@@ -122,7 +121,7 @@ func imageNode(image string) view.LineageNode {
 		return missing("image", "Image", "unknown", "The run names no container image.")
 	}
 	name, digest, _ := strings.Cut(image, "@")
-	n := view.LineageNode{Kind: "image", Label: "Image", Title: path.Base(name), Hover: image}
+	n := view.LineageNode{Kind: "image", Label: "Image", Title: shorten(path.Base(name)), Hover: image}
 	if dir := path.Dir(name); dir != "." {
 		n.Facts = append(n.Facts, view.Value{Text: dir, Code: true})
 	}
@@ -152,7 +151,7 @@ func runNode(mv mlops.ModelVersion, l mlops.Lineage) view.LineageNode {
 	if l.Run.Deleted {
 		pill = view.Pill{Kind: view.Bad, Text: "deleted"}
 	}
-	n := view.LineageNode{Kind: "run", Label: "Run", Title: lineageRunName(*l.Run), URL: runURL(l.Run.RunID), Hover: l.Run.RunID, Pill: &pill,
+	n := view.LineageNode{Kind: "run", Label: "Run", Title: shorten(lineageRunName(*l.Run)), URL: runURL(l.Run.RunID), Hover: l.Run.RunID, Pill: &pill,
 		Facts: []view.Value{view.Text("experiment " + l.Run.Experiment), view.At(time.UnixMilli(l.Run.StartTime))}}
 	if l.Job != nil && l.Job.Trigger != "" {
 		n.Facts = append(n.Facts, view.Text("trigger: "+l.Job.Trigger))
@@ -164,9 +163,13 @@ func runNode(mv mlops.ModelVersion, l mlops.Lineage) view.LineageNode {
 
 func versionNodes(mv mlops.ModelVersion, l mlops.Lineage) []view.LineageNode {
 	pill := versionPill(mv.Status)
-	n := view.LineageNode{Kind: "version", Label: "Model version", Title: fmt.Sprintf("%s v%d", mv.Model, mv.Version), Current: true, Pill: &pill, Facts: []view.Value{view.At(mv.CreatedAt)}}
-	for _, a := range mv.Aliases {
-		n.Facts = append(n.Facts, view.Text("@"+a))
+	n := view.LineageNode{Kind: "version", Label: "Model version", Title: fmt.Sprintf("%s v%d", shorten(mv.Model), mv.Version), Hover: mv.Model, Current: true, Pill: &pill, Facts: []view.Value{view.At(mv.CreatedAt)}}
+	for i, a := range mv.Aliases {
+		if i == aliasesInList {
+			n.Facts = append(n.Facts, view.Text(fmt.Sprintf("and %d more", len(mv.Aliases)-i)))
+			break
+		}
+		n.Facts = append(n.Facts, view.Text("@"+shorten(a)))
 	}
 	if len(l.Others) == 0 {
 		return []view.LineageNode{n}
@@ -182,7 +185,7 @@ func versionNodes(mv mlops.ModelVersion, l mlops.Lineage) []view.LineageNode {
 			break
 		}
 		number, _ := strconv.Atoi(o.Version) // the registry's numbers are numbers
-		others.Links = append(others.Links, view.Link{Text: o.Name + " v" + o.Version, URL: versionURL(o.Name, number)})
+		others.Links = append(others.Links, view.Link{Text: shorten(o.Name) + " v" + o.Version, URL: versionURL(o.Name, number)})
 	}
 	return []view.LineageNode{n, others}
 }

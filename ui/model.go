@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sort"
 	"strconv"
@@ -44,6 +45,9 @@ func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page, error) 
 	served := s.servedBy(ctx)
 	for _, mv := range found.Versions {
 		v.Versions = append(v.Versions, versionRow(mv, runs, v.Metric.Name, served))
+	}
+	if n := len(found.Versions); n > 0 && n < m.Versions {
+		v.Shown = fmt.Sprintf("Versions %d to %d, of %d.", found.Versions[0].Version, found.Versions[n-1].Version, m.Versions)
 	}
 	if token != "" {
 		v.Pager.First = withQuery(modelURL(m.Name), "metric", metric)

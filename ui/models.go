@@ -18,7 +18,7 @@ const (
 	modelsPerPage = 50
 	// aliasesInList bounds what one row of a list shows of a model that has
 	// very many.
-	aliasesInList = 6
+	aliasesInList = 3
 )
 
 // models is the list of registered models, searched by name.

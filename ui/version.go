@@ -115,7 +115,7 @@ func (s *Server) loadSnippets(c echo.Context, mv mlops.ModelVersion) []view.Snip
 	}
 	uri := scheme + "://" + c.Request().Host
 	load := func(model string) string {
-		return fmt.Sprintf("import mlflow\n\nmodel = mlflow.pyfunc.load_model(%s)", strconv.Quote(model))
+		return fmt.Sprintf("import mlflow\nmodel = mlflow.pyfunc.load_model(%s)", strconv.Quote(model))
 	}
 	out := []view.Snippet{
 		{Title: "Once, in the terminal", Label: "environment", Code: fmt.Sprintf("export MLFLOW_TRACKING_URI=%s MLFLOW_TRACKING_USERNAME=%s\nread -rs MLFLOW_TRACKING_PASSWORD && export MLFLOW_TRACKING_PASSWORD",

@@ -27,11 +27,10 @@ func (w *World) addModels() {
 	run.Inputs = []mlops.DatasetInput{
 		{Name: "digits-train", Digest: "3f9a1c7e", SourceType: "http", Source: `{"url": "https://data.example.org/digits/optdigits.tra"}`, Context: "training"},
 		{Name: "digits-holdout", Digest: "b81d02f4", SourceType: "local", Source: `{"uri": "/home/ada/data/optdigits-holdout-with-a-rather-long-name.parquet"}`, Context: "evaluation"}}
-	for name, version := range map[string]int{"digits-forest": 1, "digits-forest-distilled": 1} {
-		w.Versions = append(w.Versions, mlops.ModelVersion{Model: name, Version: version, RunID: run.ID, Source: run.ArtifactURI + "/" + name, Status: "READY", Stage: "None",
+	for _, name := range []string{"digits-forest", "digits-forest-distilled"} {
+		w.Versions = append(w.Versions, mlops.ModelVersion{Model: name, Version: 1, RunID: run.ID, Source: run.ArtifactURI + "/" + name, Status: "READY", Stage: "None",
 			Description: "Chosen by hand from a random search.", CreatedAt: begun.Add(20 * time.Minute), Tags: []mlops.KV{{Key: "reviewed_by", Value: "ada"}}})
 	}
-	slices.SortStableFunc(w.Versions, func(a, b mlops.ModelVersion) int { return strings.Compare(a.Model, b.Model) })
 	for i := range 130 {
 		made := begun.Add(time.Duration(i-130) * 30 * time.Minute)
 		old := mlops.Run{ID: digest(fmt.Sprint("demand", i))[:32], Name: fmt.Sprintf("demand-%d", i+1), ExperimentID: "3", Experiment: "first tries", Status: mlops.RunFinished, Deleted: true,

@@ -46,6 +46,7 @@ type Model struct {
 	Metric      MetricChoice
 	Chart       *Chart
 	Versions    []VersionRow
+	Shown       string // which of the versions these are, if not all
 	Pager       Pager
 	Problem     *Problem
 }
