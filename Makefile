@@ -45,7 +45,8 @@ generate:
 .PHONY: dist/benchtop
 dist/benchtop: bundle $(WEB)
 	@mkdir -p dist
-	$(GO) build -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o dist/benchtop.core ./cmd/benchtop
+	modfile=$$($(GO) run ./scripts/patch) && \
+	$(GO) build -modfile "$$modfile" -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o dist/benchtop.core ./cmd/benchtop
 	$(GO) run ./scripts/bundle append -o dist/benchtop dist/benchtop.core
 	@rm -f dist/benchtop.core
 
@@ -76,7 +77,8 @@ lint: $(WEB)
 # Vet wants facts of every dependency: minutes for those that link Kubernetes.
 .PHONY: unit
 unit: $(WEB)
-	$(GO) test -vet=off -tags "$(TAGS)" $(HEAVY)
+	modfile=$$($(GO) run ./scripts/patch) && \
+	$(GO) test -vet=off -modfile "$$modfile" -tags "$(TAGS)" $(HEAVY)
 
 .PHONY: race
 race: $(WEB)

@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -230,27 +229,4 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 func (a *Appliance) takeSignals() {
 	signal.Reset(syscall.SIGINT, syscall.SIGTERM)
 	signal.Notify(a.signals, syscall.SIGINT, syscall.SIGTERM)
-}
-
-// Components lists the embedded systems and their versions.
-func Components() []ui.Component {
-	out := []ui.Component{{Name: "K3s", Version: k3s.Version}}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return out
-	}
-	names := map[string]string{
-		"github.com/containerd/containerd/v2": "containerd", "github.com/minio/minio": "MinIO",
-		"github.com/prometheus/prometheus": "Prometheus", "modernc.org/sqlite": "SQLite (modernc.org/sqlite)",
-	}
-	for _, d := range info.Deps {
-		if name, ok := names[d.Path]; ok {
-			v := d.Version
-			if d.Replace != nil && d.Replace.Version != "" {
-				v = d.Replace.Version
-			}
-			out = append(out, ui.Component{Name: name, Version: strings.TrimSuffix(v, "+incompatible")})
-		}
-	}
-	return out
 }

@@ -1,0 +1,182 @@
+// Patch changes single lines of modules that Benchtop links and prints the
+// path of a go.mod that uses them so, for `go build -modfile`. It is for what
+// a module does while it is initialised, before any code of ours could
+// prevent it.
+//
+// The copies lie in $BENCHTOP_CACHE (default: the user's cache directory),
+// under the same name for every checkout, so that the go command's own cache
+// goes on working. An overlay (go build -overlay) would be simpler, but cannot
+// replace files of the module cache.
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// change replaces the only occurrence of old in a module's file.
+type change struct {
+	module, file string
+	old, new     string
+}
+
+var changes = []change{
+	// MinIO reads its whole executable for a checksum that the nodes of a
+	// distributed MinIO compare: half a gigabyte and 0.7 s of CPU for every
+	// command of ours. There is one node here.
+	{"github.com/minio/minio", "cmd/bootstrap-peer-server.go", "var binaryChecksum = getBinaryChecksum()", `var binaryChecksum = "one node"`},
+}
+
+func main() {
+	path, err := patch(".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "patch:", err)
+		os.Exit(1)
+	}
+	fmt.Println(path)
+}
+
+// patch writes the copies and the go.mod; root has the one to start from.
+func patch(root string) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	gosum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		return "", err
+	}
+	for _, c := range changes {
+		dir, err := c.copy(root, cache)
+		if err != nil {
+			return "", fmt.Errorf("change module %s: %w", c.module, err)
+		}
+		gomod = fmt.Appendf(gomod, "\nreplace %s => %s\n", c.module, dir)
+	}
+	return keep(cache, gomod, gosum)
+}
+
+func cacheDir() (string, error) {
+	if dir := os.Getenv("BENCHTOP_CACHE"); dir != "" {
+		return filepath.Abs(filepath.Join(dir, "patch"))
+	}
+	dir, err := os.UserCacheDir()
+	return filepath.Join(dir, "benchtop", "patch"), err
+}
+
+// apply returns a file as it is changed.
+func (c change) apply(source []byte) ([]byte, error) {
+	if n := bytes.Count(source, []byte(c.old)); n != 1 {
+		return nil, fmt.Errorf("%s has %q %d times, expected once: see what this version does there and change scripts/patch", c.file, c.old, n)
+	}
+	return bytes.Replace(source, []byte(c.old), []byte(c.new), 1), nil
+}
+
+// copy returns a directory with the changed module.
+func (c change) copy(root, cache string) (string, error) {
+	cmd := exec.Command("go", "mod", "download", "-json", c.module)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("find it: %w", err)
+	}
+	var module struct{ Dir, Sum string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		return "", fmt.Errorf("find it: %w", err)
+	}
+	source, err := os.ReadFile(filepath.Join(module.Dir, filepath.FromSlash(c.file)))
+	if err != nil {
+		return "", err
+	}
+	changed, err := c.apply(source)
+	if err != nil {
+		return "", err
+	}
+	dest := filepath.Join(cache, "module-"+name([]byte(module.Sum), changed))
+	return dest, whole(dest, func(dir string) error {
+		if err := copyFiles(dir, os.DirFS(module.Dir)); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, filepath.FromSlash(c.file)), changed, 0o644)
+	})
+}
+
+// copyFiles copies files, which are read-only in the module cache, so that
+// they can be written and deleted.
+func copyFiles(dir string, from fs.FS) error {
+	return fs.WalkDir(from, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(path))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		content, err := fs.ReadFile(from, path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, content, 0o644)
+	})
+}
+
+// keep writes go.mod and go.sum into a directory of their own.
+func keep(cache string, gomod, gosum []byte) (string, error) {
+	dest := filepath.Join(cache, "mod-"+name(gomod, gosum))
+	err := whole(dest, func(dir string) error {
+		if err := os.WriteFile(filepath.Join(dir, "go.sum"), gosum, 0o644); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, "go.mod"), gomod, 0o644)
+	})
+	return filepath.Join(dest, "go.mod"), err
+}
+
+// name is a digest of contents.
+func name(contents ...[]byte) string {
+	h := sha256.New()
+	for _, c := range contents {
+		fmt.Fprintf(h, "%d ", len(c))
+		h.Write(c)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// whole fills the directory dest unless it is there: all of it or nothing.
+func whole(dest string, fill func(dir string) error) error {
+	if _, err := os.Stat(dest); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dest), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(dest), "tmp-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := fill(tmp); err != nil {
+		return err
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, dest); err != nil {
+		if _, statErr := os.Stat(dest); statErr == nil {
+			return nil // another process was faster
+		}
+		return err
+	}
+	return nil
+}
