@@ -68,21 +68,15 @@ func parseColumn(s string) (column, error) {
 	return c, mlops.Errorf(mlops.Invalid, "%q is no column: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>, for example metrics.accuracy.", clip(s))
 }
 
-// parseColumns reads the chosen columns of an address. Repeated and empty
-// ones do not count.
+// parseColumns reads the chosen columns of an address.
 func parseColumns(values []string) ([]column, error) {
 	var out []column
 	for _, v := range values {
-		if v = strings.TrimSpace(v); v == "" {
-			continue
-		}
 		c, err := parseColumn(v)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(out, c) {
-			out = append(out, c)
-		}
+		out = append(out, c)
 	}
 	if len(out) > mostColumns {
 		return nil, mlops.Errorf(mlops.Invalid, "The table shows at most %d columns; %d are chosen.", mostColumns, len(out))
@@ -330,7 +324,7 @@ func columnChoices(chosen []column, runs []mlops.Run) []view.ColumnGroup {
 		for _, c := range all {
 			group.Choices = append(group.Choices, view.ColumnChoice{Value: c.String(), Text: c.title(), Checked: slices.Contains(chosen, c)})
 		}
-		if more := len(own[g.entity]) - len(all); more > 0 {
+		if more := len(appendNew(all, own[g.entity], len(own[g.entity]))) - len(all); more > 0 {
 			group.More = view.Plural(more, "more key is", "more keys are") + " not listed: type it below."
 		}
 		if len(group.Choices) > 0 {

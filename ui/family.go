@@ -31,6 +31,9 @@ func (s *Server) describeFamily(ctx context.Context, v *view.Run, r mlops.Run) {
 	}
 	v.Children = &view.Children{All: view.Link{Text: "Show and compare them in the list of runs", URL: q.url()}}
 	v.Children.Table, _ = s.runTable(ctx, found.Runs, nil, nil)
+	for i := range v.Children.Table.Rows {
+		v.Children.Table.Rows[i].Parent = nil // the page says it
+	}
 	if found.NextPageToken != "" {
 		v.Children.All.Text = fmt.Sprintf("The newest %d are shown: all in the list of runs", childrenShown)
 	}

@@ -36,6 +36,7 @@ func TestPages(t *testing.T) {
 	broken.Down = map[string]error{"metrics": errors.New("dial tcp: secret detail"), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this.")}
 	broken.Units[5].State, broken.Units[5].Error = supervise.Failed, "no space left on device"
 	running, finished, failedRun := full.Runs[0].ID, full.Runs[1].ID, full.Runs[9].ID
+	child, parent := full.Runs[len(full.Runs)-3].ID, full.Runs[len(full.Runs)-2].ID
 
 	for _, c := range []struct {
 		world  *uitest.World
@@ -48,6 +49,12 @@ func TestPages(t *testing.T) {
 		{full, "full", "/runs", "runs", 200},
 		{full, "full", "/runs?filter=metrics.accuracy+%3E+0.96", "runs-filtered", 200},
 		{full, "full", "/runs?filter=nonsense", "runs-filter-error", 400},
+		{full, "full", "/runs?experiment=2&order=metrics.%60val%2Ff1%60+DESC", "runs-sorted", 200},
+		{full, "full", "/runs?experiment=2&order=nonsense&column=attributes.user_id&column=metrics.val%2Ff1", "runs-order-error", 400},
+		{full, "full", "/runs?experiment=3", "runs-deleted-experiment", 404},
+		{full, "full", "/experiments?deleted=1", "experiments", 200},
+		{full, "full", "/runs/" + parent, "run-parent", 200},
+		{full, "full", "/runs/" + child, "run-child", 200},
 		{full, "full", "/runs/" + running, "run-running", 200},
 		{full, "full", "/runs/" + finished, "run-finished", 200},
 		{full, "full", "/runs/" + failedRun, "run-failed", 200},
@@ -77,6 +84,7 @@ func TestPages(t *testing.T) {
 		{full, "full", "/no/such/page", "not-found", 404},
 		{empty, "empty", "/", "overview", 200},
 		{empty, "empty", "/runs", "runs", 200},
+		{empty, "empty", "/experiments", "experiments", 200},
 		{empty, "empty", "/models", "models", 200},
 		{empty, "empty", "/deployments", "deployments", 200},
 		{empty, "empty", "/system/events", "events", 200},
@@ -84,6 +92,7 @@ func TestPages(t *testing.T) {
 		{failed, "boot-failed", "/", "overview", 200},
 		{starting, "starting", "/", "overview", 200},
 		{starting, "starting", "/runs", "runs", 200},
+		{starting, "starting", "/experiments", "experiments", 200},
 		{starting, "starting", "/models", "models", 200},
 		{starting, "starting", "/models/iris/versions/12", "version", 503},
 		{starting, "starting", "/deployments", "deployments", 200},

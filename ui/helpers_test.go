@@ -195,3 +195,13 @@ func (l *lab) expect(resp *http.Response, body string, status int, texts ...stri
 		}
 	}
 }
+
+// expectText checks that a body contains every text.
+func (l *lab) expectText(body string, texts ...string) {
+	l.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(body, text) {
+			l.t.Errorf("%q is not in %s", text, body)
+		}
+	}
+}

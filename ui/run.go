@@ -132,8 +132,13 @@ func (s *Server) describeTraining(v *view.Run, t mlops.Training) {
 
 func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 	v.Title, v.Pill = runName(r), runPill(r.Status)
-	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Ref(r.Experiment, runList{experiment: r.ExperimentID}.url())}, {Name: "Trigger", Value: view.Text(r.Tag(mlops.TagTrigger))},
-		{Name: "Started", Value: view.At(r.StartedAt)}}
+	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Ref(r.Experiment, runList{experiment: r.ExperimentID}.url())}}
+	if trigger := r.Tag(mlops.TagTrigger); trigger != "" {
+		v.Facts = append(v.Facts, view.Fact{Name: "Trigger", Value: view.Text(trigger)})
+	} else if r.User != "" {
+		v.Facts = append(v.Facts, view.Fact{Name: "User", Value: view.Text(r.User)})
+	}
+	v.Facts = append(v.Facts, view.Fact{Name: "Started", Value: view.At(r.StartedAt)})
 	if r.Status.Terminal() {
 		v.Facts = append(v.Facts, view.Fact{Name: "Duration", Value: view.Text(view.Duration(r.Duration(s.cfg.Now())))})
 	} else {

@@ -25,7 +25,8 @@ func parseRunList(c echo.Context) runList {
 	q := runList{experiment: c.QueryParam("experiment"), filter: strings.TrimSpace(c.QueryParam("filter")),
 		order: strings.TrimSpace(c.QueryParam("order")), token: c.QueryParam("page")}
 	for _, column := range c.QueryParams()["column"] {
-		if column = strings.TrimSpace(column); column != "" && !slices.Contains(q.columns, column) {
+		// Only at the left: a key may end with a space.
+		if column = strings.TrimLeft(column, " "); column != "" && !slices.Contains(q.columns, column) {
 			q.columns = append(q.columns, column)
 		}
 	}

@@ -45,6 +45,11 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 	if len(q.columns) > 0 || q.order != "" {
 		v.Reset = q.withColumns(nil).ordered("").url()
 	}
+	for _, e := range v.Experiments {
+		if e.Selected && e.Value != "" {
+			p.title = "Runs of " + e.Text
+		}
+	}
 	p.body = view.RunsPage(v)
 	p.parts = []part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table)}}
 	return p, nil

@@ -90,6 +90,8 @@ func trainingRow(t mlops.Training, columns []view.RunColumn) view.RunRow {
 			v = view.Text(string(t.Trigger))
 		case "tags." + mlops.TagProject:
 			v = view.Text(t.Project)
+		case "attributes.experiment":
+			v = view.Text(t.Project) // which its run will be in
 		case startedColumn.String():
 			v = view.At(t.CreatedAt)
 		case "attributes.duration":

@@ -19,6 +19,9 @@ const LongName = "a-registered-model-whose-name-is-much-longer-than-anybody-woul
 // without a run; and one without a version.
 func (w *World) addModels() {
 	begun := w.Clock().Add(-25 * time.Hour)
+	// Tests count the sweep's runs from the end of the list.
+	sweep := slices.IndexFunc(w.Runs, func(r mlops.Run) bool { return r.ExperimentID == "2" })
+	var old []mlops.Run
 	best := slices.IndexFunc(w.Runs, func(r mlops.Run) bool { return r.Name == "sweep-11" })
 	run := &w.Runs[best]
 	run.Tags = append(run.Tags, mlops.KV{Key: "mlflow.source.git.branch", Value: "main"}, mlops.KV{Key: "mlflow.source.git.commit", Value: digest("commit")[:40]},
@@ -33,11 +36,12 @@ func (w *World) addModels() {
 	}
 	for i := range 130 {
 		made := begun.Add(time.Duration(i-130) * 30 * time.Minute)
-		old := mlops.Run{ID: digest(fmt.Sprint("demand", i))[:32], Name: fmt.Sprintf("demand-%d", i+1), ExperimentID: "3", Experiment: "first tries", Status: mlops.RunFinished, Deleted: true,
+		run := mlops.Run{ID: digest(fmt.Sprint("demand", i))[:32], Name: fmt.Sprintf("demand-%d", i+1), ExperimentID: "3", Experiment: "first tries", Status: mlops.RunFinished, Deleted: true,
 			StartedAt: made.Add(-time.Minute), EndedAt: made, User: "grace", Metrics: []mlops.Metric{{Key: "mae", Value: 41 - 0.1*float64(i)}, {Key: "rmse", Value: 62 - 0.15*float64(i) + 3*math.Sin(float64(i)/4)}}}
-		w.Runs = append(w.Runs, old)
-		w.Versions = append(w.Versions, mlops.ModelVersion{Model: "energy-demand", Version: i + 1, RunID: old.ID, Source: "models:/m-" + old.ID, Status: "READY", Stage: "None", CreatedAt: made})
+		old = append(old, run)
+		w.Versions = append(w.Versions, mlops.ModelVersion{Model: "energy-demand", Version: i + 1, RunID: run.ID, Source: "models:/m-" + run.ID, Status: "READY", Stage: "None", CreatedAt: made})
 	}
+	w.Runs = slices.Insert(w.Runs, sweep, old...)
 	w.Versions = append(w.Versions, mlops.ModelVersion{Model: LongName, Version: 7, Source: "s3://models/imported/" + LongName + "/7", Status: "READY", Stage: "Production", CreatedAt: begun})
 	w.Models = append(w.Models,
 		mlops.RegisteredModel{Name: "digits-forest", CreatedAt: begun, LastUpdateAt: begun, Aliases: []mlops.Alias{{Alias: "candidate", Version: 1}}, Tags: []mlops.KV{{Key: "task", Value: "classification"}, {Key: "team", Value: "vision"}}},

@@ -6,8 +6,8 @@
 //     [--link URL]          signs in with a one-time link first, and checks that it works once
 //     [--boot]              starts while the lab does, and waits until the boot page has turned into the overview
 //     [--train]             starts a training
-//     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, artifacts, artifact,
-//                           model, version, lineage, alias, deployment, pod, prediction, "live log"
+//     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, run-parent, artifacts,
+//                           artifact, compare, model, version, lineage, alias, deployment, pod, prediction, "live log"
 //     [--chromium PATH]     /usr/bin/chromium if not given
 //
 // It works on any lab: it follows the links that it finds.
@@ -15,7 +15,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { openBrowser } from "./session.mjs";
 import { visitPages } from "./pages.mjs";
-import { aliases, boot, keyboard, predict, refuseWrongPassword, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
+import { aliases, boot, compareRuns, keyboard, predict, refuseWrongPassword, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -48,6 +48,7 @@ try {
   await themeToggle(lab);
   await visitPages(lab);
   await wrongFilter(lab);
+  await compareRuns(lab);
   await aliases(lab);
   await predict(lab);
   if (options.train) await train(lab);

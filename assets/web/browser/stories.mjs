@@ -189,6 +189,99 @@ export async function aliases(lab) {
   lab.seen.add("lineage").add("alias");
 }
 
+// compareRuns goes from an experiment to two of its runs: sorts, adds a column,
+// selects with the keyboard, and ends on the page that compares.
+export async function compareRuns(lab) {
+  const { page } = lab;
+  await lab.go("/experiments");
+  const names = await page.locator('tbody th a[href^="/runs?experiment="]').all();
+  for (const link of await Promise.all(names.map((name) => name.getAttribute("href")))) {
+    await lab.go(link);
+    if ((await page.locator('input[name="run"]').count()) > 1 && (await page.locator("thead th.num a").count()) > 0) break;
+  }
+  const boxes = page.locator('input[name="run"]');
+  const metric = page.locator("thead th.num a").first();
+  if ((await boxes.count()) < 2 || (await metric.count()) === 0) return;
+
+  // Choosing the experiment by hand leads to the same list.
+  const chosen = await page.inputValue("#experiment");
+  await page.goto("/runs");
+  await page.selectOption("#experiment", chosen);
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.waitForURL((url) => url.searchParams.get("experiment") === chosen);
+
+  const key = await metric.textContent();
+  for (const direction of ["descending", "ascending", "descending"]) {
+    await metric.click();
+    await page.waitForSelector(`thead th[aria-sort="${direction}"] a:text-is(${JSON.stringify(key)})`);
+  }
+  lab.expect("sort", "the order in the address", /^metrics\..* DESC$/.test(new URL(page.url()).searchParams.get("order")));
+  const cells = await page.locator("tbody tr").evaluateAll((rows) => {
+    const column = [...document.querySelectorAll("thead th")].findIndex((th) => th.ariaSort === "descending");
+    return rows.map((row) => Number(row.children[column].textContent)).filter((value) => !Number.isNaN(value));
+  });
+  lab.expect("sort", `the highest first in ${cells}`, cells.length > 1 && cells.every((value, i) => i === 0 || value <= cells[i - 1]));
+
+  await page.locator(".choose-columns summary").click();
+  await page.locator('.choose-columns input[value="attributes.run_id"]').check();
+  await lab.shot("columns-laptop-light");
+  await lab.checkAccess("columns");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await lab.shot("columns-phone-light");
+  await lab.checkOverflow("columns");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.locator(".choose-columns").getByRole("button", { name: "Show", exact: true }).click();
+  await page.waitForSelector('thead th:has-text("Run id")');
+  lab.expect("columns", "the order to stay", (await page.locator('thead th[aria-sort="descending"]').textContent()).includes(key));
+  await lab.settle();
+
+  const compare = page.getByRole("button", { name: "Compare", exact: true });
+  await compare.click();
+  lab.expect("compare", "the button to say what is missing", /at least two runs/.test(await page.textContent("[data-selected]")));
+  await page.locator("[data-select-all] input").check();
+  lab.expect("compare", "all runs to be selected", (await page.locator('input[name="run"]:not(:checked)').count()) === 0);
+  await page.locator("[data-select-all] input").uncheck();
+  for (const i of [0, 1]) {
+    await boxes.nth(i).focus();
+    await page.keyboard.press("Space");
+  }
+  const wanted = [await boxes.nth(0).inputValue(), await boxes.nth(1).inputValue()];
+  lab.expect("compare", "two selected runs", /^2 of /.test(await page.textContent("[data-selected]")));
+  await lab.shot("selected-laptop-light");
+  await lab.checkAccess("selected");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await lab.shot("selected-phone-dark");
+  await lab.checkOverflow("selected");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await compare.click();
+  await page.waitForURL((url) => url.pathname === "/compare");
+  lab.expect("compare", "the address to name both runs", new URL(page.url()).searchParams.getAll("run").join() === wanted.join());
+  await page.goBack();
+  lab.seen.add("compare");
+}
+
+// selectionStays starts a training in another window: the new row must not
+// untick what is ticked in this one.
+async function selectionStays(lab) {
+  const { page } = lab;
+  await lab.go("/runs");
+  const boxes = page.locator('input[name="run"]');
+  if ((await boxes.count()) === 0) return;
+  const id = await boxes.first().getAttribute("id");
+  await boxes.first().check();
+  const rows = await page.locator("tbody tr").count();
+  const other = await lab.context.newPage();
+  await other.goto("/runs");
+  await other.getByRole("button", { name: /^Train/ }).first().click();
+  await other.waitForURL(/\/(trainings|runs)\/[^/]+$/);
+  await other.close();
+  await page.waitForFunction((before) => document.querySelectorAll("tbody tr").length > before, rows);
+  lab.expect("selection", "the box to stay ticked while rows come in", await page.locator(`#${id}`).isChecked());
+  lab.expect("selection", "the count to stay", /^1 of /.test(await page.textContent("[data-selected]")));
+}
+
 export async function predict(lab) {
   const { page } = lab;
   await lab.go("/deployments");
@@ -223,6 +316,7 @@ export async function predict(lab) {
 
 export async function train(lab) {
   const { page } = lab;
+  await selectionStays(lab);
   await lab.go("/runs");
   const button = page.getByRole("button", { name: /^Train/ }).first();
   lab.expect("train", "a button that starts a training", (await button.count()) === 1);

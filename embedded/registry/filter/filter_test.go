@@ -88,6 +88,19 @@ func TestParseOrder(t *testing.T) {
 	}
 }
 
+// TestOrderByAnyKey reads clauses as the pages write them: whatever a client
+// may use as a key can be quoted.
+func TestOrderByAnyKey(t *testing.T) {
+	for clause, key := range map[string]string{"metrics.loss DESC": "loss", "metrics.a.b DESC": "a.b", "metrics.`val/f1` DESC": "val/f1", "metrics.`1st` DESC": "1st", "metrics.`a.` DESC": "a.",
+		"metrics.`fit \"seconds\"` DESC": `fit "seconds"`, "metrics.\"weird`key`\" DESC": "weird`key`", "metrics.`both``\"` DESC": "both`\"", "metrics.`шаг` DESC": "шаг", "metrics.`DESC ` DESC": "DESC ",
+		"metrics.`it's` DESC": "it's"} {
+		got, err := ParseOrder([]string{clause}, Runs)
+		if want := []Order{{Metric, key, true}}; err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v (%v), want %+v", clause, got, err, want)
+		}
+	}
+}
+
 // FuzzParse looks for panics and for errors that do not blame the filter.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"metrics.a > 1 and params.`b` = 'c'", "run_id IN ('a', \"b\")", "tags.\"x\".y IS NOT NULL", "a'b\"c`d"} {

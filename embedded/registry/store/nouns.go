@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -51,6 +52,9 @@ func (s *Store) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage
 		for _, e := range es {
 			q.ExperimentIDs = append(q.ExperimentIDs, e.ID)
 		}
+		// Page tokens belong to this list, and experiments come in the order
+		// of their last change.
+		slices.Sort(q.ExperimentIDs)
 	}
 	docs, next, err := s.SearchRunDocs(ctx, RunSearch{ExperimentIDs: q.ExperimentIDs, Filter: q.Filter, OrderBy: q.OrderBy, Max: q.Max, Token: q.PageToken})
 	if err != nil {

@@ -40,6 +40,24 @@ func TestExperimentSummaries(t *testing.T) {
 	}
 }
 
+// TestPagesOfAllRunsOutliveChanges pages through all experiments while one of
+// them is renamed.
+func TestPagesOfAllRunsOutliveChanges(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	a := must(s.CreateExperiment(ctx, "a", "", nil))(t)
+	must(s.CreateExperiment(ctx, "b", "", nil))(t)
+	first, second := newRun(t, s, a), newRun(t, s, a)
+	page := must(s.SearchRuns(ctx, mlops.RunQuery{Max: 1}))(t)
+	time.Sleep(2 * time.Millisecond) // so that the change is later than what was before
+	if err := s.RenameExperiment(ctx, a, "c"); err != nil {
+		t.Fatal(err)
+	}
+	rest := must(s.SearchRuns(ctx, mlops.RunQuery{Max: 1, PageToken: page.NextPageToken}))(t)
+	if len(page.Runs) != 1 || len(rest.Runs) != 1 || rest.NextPageToken != "" || !slices.Contains([]string{first + second, second + first}, page.Runs[0].ID+rest.Runs[0].ID) {
+		t.Errorf("pages: %+v, then %+v", page, rest)
+	}
+}
+
 func TestVersionsOfRuns(t *testing.T) {
 	s, ctx := open(t), t.Context()
 	first, second, none := newRun(t, s, "0"), newRun(t, s, "0"), newRun(t, s, "0")
