@@ -48,7 +48,7 @@ func runsOf(query ...string) string {
 
 func TestRunsOfAnExperiment(t *testing.T) {
 	l := start(t, uitest.Full(atNoon)).asAdmin()
-	_, body := l.get(runsOf("experiment", "2"))
+	_, body := l.get(runsOf("experiment", "5"))
 	if names := found(rowName, body); len(names) != 13 || names[0] != "sweep-12" || names[12] != "sweep" {
 		t.Errorf("rows: %q", names)
 	}
@@ -60,8 +60,8 @@ func TestRunsOfAnExperiment(t *testing.T) {
 	if heads := found(headTitle, body); strings.Join(heads, "|") != "Run|Status|Trigger|Started|Duration|accuracy|Version" {
 		t.Errorf("columns of the built-in trainer: %q", heads)
 	}
-	resp, body := l.get(runsOf("experiment", "3"))
-	l.expect(resp, body, 404, "Experiment &#34;first tries&#34; is deleted: choose another.", "mlflow experiments restore --experiment-id 3", `aria-errormessage="experiment-error"`)
+	resp, body := l.get(runsOf("experiment", "6"))
+	l.expect(resp, body, 404, "Experiment &#34;first tries&#34; is deleted: choose another.", "mlflow experiments restore --experiment-id 6", `aria-errormessage="experiment-error"`)
 	for _, id := range []string{"4711", "x", "1 OR 1"} {
 		resp, body = l.get(runsOf("experiment", id))
 		l.expect(resp, body, 404, "There is no experiment with the id &#34;"+id+"&#34;: choose one from the list.")
@@ -70,7 +70,7 @@ func TestRunsOfAnExperiment(t *testing.T) {
 
 func TestRunsAreSortedByTheirHeaders(t *testing.T) {
 	l := start(t, uitest.Full(atNoon)).asAdmin()
-	_, body := l.get(runsOf("experiment", "2", "filter", "params.criterion = 'gini'", "column", "metrics.val/f1", "column", "metrics.weird`key`",
+	_, body := l.get(runsOf("experiment", "5", "filter", "params.criterion = 'gini'", "column", "metrics.val/f1", "column", "metrics.weird`key`",
 		"column", `metrics.fit "seconds"`, "column", "params.min samples", "column", "attributes.duration"))
 	links := sortLinks(body)
 	if _, ok := links["Duration"]; ok {
@@ -82,7 +82,7 @@ func TestRunsAreSortedByTheirHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := u.Query(); got.Get("order") != order || got.Get("filter") != "params.criterion = 'gini'" || got.Get("experiment") != "2" || len(got["column"]) != 5 {
+		if got := u.Query(); got.Get("order") != order || got.Get("filter") != "params.criterion = 'gini'" || got.Get("experiment") != "5" || len(got["column"]) != 5 {
 			t.Errorf("%s: %v", title, got)
 		}
 	}
@@ -101,7 +101,7 @@ func TestRunsAreSortedByTheirHeaders(t *testing.T) {
 		t.Errorf("the sorted header: %q", m)
 	}
 	// Without an order the newest come first, and the first click turns that round.
-	_, body = l.get("/runs?experiment=2")
+	_, body = l.get("/runs?experiment=5")
 	if m := sortedHead.FindStringSubmatch(body); m == nil || m[1] != "descending" || m[2] != "Started" {
 		t.Errorf("the sorted header: %q", m)
 	}
@@ -110,15 +110,15 @@ func TestRunsAreSortedByTheirHeaders(t *testing.T) {
 	if names := found(rowName, body); names[0] != "sweep" {
 		t.Errorf("oldest first: %q", names)
 	}
-	if back := sortLinks(body)["Started"]; back != "/runs?experiment=2" {
+	if back := sortLinks(body)["Started"]; back != "/runs?experiment=5" {
 		t.Errorf("back to the newest: %s", back)
 	}
 	// An order that a person wrote, in other words than ours, is known too.
-	_, body = l.get(runsOf("experiment", "2", "order", "metrics.`accuracy` desc"))
+	_, body = l.get(runsOf("experiment", "5", "order", "metrics.`accuracy` desc"))
 	if m := sortedHead.FindStringSubmatch(body); m == nil || m[1] != "descending" || m[2] != "accuracy" {
 		t.Errorf("the sorted header: %q", m)
 	}
-	_, body = l.get(runsOf("experiment", "2", "order", "tags.team DESC"))
+	_, body = l.get(runsOf("experiment", "5", "order", "tags.team DESC"))
 	l.expectText(body, `<option value="tags.team DESC" selected>tags.team DESC</option>`)
 }
 
@@ -181,11 +181,11 @@ func TestWrongOrdersAndColumns(t *testing.T) {
 func TestPagesOfRuns(t *testing.T) {
 	w := uitest.Full(atNoon)
 	for i := range 120 {
-		w.Runs = append(w.Runs, mlops.Run{ID: fmt.Sprintf("%032d", i), Name: fmt.Sprintf("r%03d", i), ExperimentID: "2", Status: mlops.RunFinished, StartedAt: noon.Add(-time.Duration(i) * time.Hour),
+		w.Runs = append(w.Runs, mlops.Run{ID: fmt.Sprintf("%032d", i), Name: fmt.Sprintf("r%03d", i), ExperimentID: "5", Status: mlops.RunFinished, StartedAt: noon.Add(-time.Duration(i) * time.Hour),
 			EndedAt: noon, Metrics: []mlops.Metric{{Key: "score", Value: float64(i)}}})
 	}
 	l := start(t, w).asAdmin()
-	_, body := l.get(runsOf("experiment", "2", "filter", "metrics.score > 9", "order", "metrics.score ASC", "column", "metrics.score"))
+	_, body := l.get(runsOf("experiment", "5", "filter", "metrics.score > 9", "order", "metrics.score ASC", "column", "metrics.score"))
 	names := found(rowName, body)
 	var second string
 	for range 2 {
@@ -236,7 +236,7 @@ func TestColumnsThatAreOffered(t *testing.T) {
 	run.Tags = append(run.Tags, mlops.KV{Key: "long", Value: strings.Repeat("ab", 2000)}, mlops.KV{Key: "mlflow.log-model.history", Value: "[]"})
 	run.Params = append(run.Params, mlops.KV{Key: "accuracy", Value: "wanted"})
 	l := start(t, w).asAdmin()
-	resp, body := l.get(runsOf("experiment", "2", "column", "tags.long", "column", "metrics.elsewhere", "column", "metrics.accuracy", "column", "params.accuracy"))
+	resp, body := l.get(runsOf("experiment", "5", "column", "tags.long", "column", "metrics.elsewhere", "column", "metrics.accuracy", "column", "params.accuracy"))
 	l.expect(resp, body, 200, `value="tags.long" checked`, `value="metrics.elsewhere" checked`, `value="params.n_estimators"`, "53 more keys are not listed", strings.Repeat("ab", 30)+"…",
 		`<span class="sub">metric</span>`, `<span class="sub">param</span>`)
 	if strings.Contains(body, "log-model.history") {
@@ -260,7 +260,7 @@ func TestRunsThatCanBeSelected(t *testing.T) {
 	}
 	l.expectText(body, `<form class="compare-bar" id="compare" method="get" action="/compare"`, `form="compare" id="select-`+w.Runs[0].ID+`"`)
 	// A training belongs to the first page of everything and of its own experiment.
-	for path, want := range map[string]bool{"/runs?experiment=1": true, "/runs?experiment=2": false, runsOf("order", "metrics.accuracy DESC"): false} {
+	for path, want := range map[string]bool{"/runs?experiment=1": true, "/runs?experiment=5": false, runsOf("order", "metrics.accuracy DESC"): false} {
 		if _, body := l.get(path); strings.Contains(body, "iris-train-99") != want {
 			t.Errorf("%s: the training is listed: %t", path, !want)
 		}
@@ -279,7 +279,7 @@ func TestFamilies(t *testing.T) {
 	l := start(t, w).asAdmin()
 	resp, body := l.get("/runs/" + parent.ID)
 	l.expect(resp, body, 200, "Child runs", "sweep-12", "Random search over 12 draws.\nThe forest", "see &lt;notebook&gt;.",
-		html.EscapeString(runsOf("experiment", "2", "filter", "tags.`mlflow.parentRunId` = '"+parent.ID+"'")))
+		html.EscapeString(runsOf("experiment", "5", "filter", "tags.`mlflow.parentRunId` = '"+parent.ID+"'")))
 	resp, body = l.get("/runs/" + child.ID)
 	l.expect(resp, body, 200, "Parent run", `<a href="/runs/`+parent.ID+`" class="" title="">sweep</a>`, "Logged models", "m-"+child.ID)
 	if strings.Contains(body, "Child runs") {
@@ -304,7 +304,7 @@ func TestExperiments(t *testing.T) {
 	w := uitest.Full(atNoon)
 	l := start(t, w).asAdmin()
 	resp, body := l.get("/experiments")
-	l.expect(resp, body, 200, `<a href="/runs?experiment=2">digits/random forest sweep</a>`, `data-label="Runs" class="num">13<`, "mlflow-artifacts:/2", "Show 1 deleted experiment")
+	l.expect(resp, body, 200, `<a href="/runs?experiment=5">digits/random forest sweep</a>`, `data-label="Runs" class="num">13<`, "mlflow-artifacts:/5", "Show 1 deleted experiment")
 	if strings.Contains(body, "first tries") {
 		t.Error("a deleted experiment is listed without being asked for")
 	}

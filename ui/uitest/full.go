@@ -58,7 +58,7 @@ func Full(now func() time.Time) *World {
 		{Time: t.Add(-9 * time.Minute), Type: "Warning", Reason: "Unhealthy", Object: "Pod/iris-7c9d8b6f54-q2x7k", Namespace: "iris", Message: "Readiness probe failed: HTTP probe failed with statuscode: 503", Count: 3},
 		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1}}
 	w.Rate = 4.2
-	w.addSweep()
+	w.addForest()
 	w.addModels()
 	return w
 }

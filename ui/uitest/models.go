@@ -143,7 +143,7 @@ func (r registry) Lineage(_ context.Context, model string, version int, deployed
 	}
 	v := r.withAliases(r.w.Versions[i])
 	l := mlops.Lineage{ArtifactURI: v.Source}
-	for _, run := range r.w.Runs {
+	for _, run := range r.all() {
 		if run.ID == v.RunID {
 			r.lineageOfRun(&l, run)
 		}

@@ -56,13 +56,18 @@ func (r registry) ExperimentSummaries(context.Context) ([]mlops.ExperimentSummar
 	return out, nil
 }
 
+// all returns the runs that can be found by their id.
+func (r registry) all() []mlops.Run {
+	return append(slices.Clip(r.w.Runs), r.w.Unlisted...)
+}
+
 func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
 	if err := r.w.down("registry"); err != nil {
 		return mlops.Run{}, err
 	}
 	r.w.Lock()
 	defer r.w.Unlock()
-	for _, run := range r.w.Runs {
+	for _, run := range r.all() {
 		if run.ID == id {
 			return run, nil
 		}
@@ -77,7 +82,7 @@ func (r registry) RunsByID(_ context.Context, ids []string) ([]mlops.Run, error)
 		return nil, err
 	}
 	var out []mlops.Run
-	for _, run := range r.w.Runs {
+	for _, run := range r.all() {
 		if slices.Contains(ids, run.ID) {
 			out = append(out, run)
 		}
