@@ -135,7 +135,7 @@ func (s *Server) removeAlias(c echo.Context) error {
 	}
 	at, alias := modelURL(m.Name), c.FormValue("alias")
 	if fixed := c.Param("version"); fixed != "" {
-		version, err := s.versionNumber(fixed)
+		version, err := versionNumber(fixed)
 		if err != nil {
 			return err
 		}

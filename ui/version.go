@@ -19,7 +19,7 @@ const runValues = 12
 // version is the page of one model version.
 func (s *Server) version(c echo.Context) (*page, error) { return s.versionPage(c, nil) }
 
-func (s *Server) versionNumber(text string) (int, error) {
+func versionNumber(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		return 0, mlops.Errorf(mlops.NotFound, "There is no version %q: expected a number such as 12.", text)
@@ -35,7 +35,7 @@ func (s *Server) versionPage(c echo.Context, form *view.AliasForm) (*page, error
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.versionNumber(c.Param("version"))
+	n, err := versionNumber(c.Param("version"))
 	if err != nil {
 		return nil, err
 	}
