@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -92,20 +93,60 @@ func (p registryPort) MetricHistory(ctx context.Context, runID, key string, max 
 	return s.MetricHistory(ctx, runID, key, max)
 }
 
-func (p registryPort) RegisteredModels(ctx context.Context) ([]mlops.RegisteredModel, error) {
+func (p registryPort) RunsByID(ctx context.Context, runIDs []string) ([]mlops.Run, error) {
 	s, err := p.store()
 	if err != nil {
 		return nil, err
 	}
-	return s.RegisteredModels(ctx)
+	return s.RunsByID(ctx, runIDs)
 }
 
-func (p registryPort) ModelVersions(ctx context.Context, model string) ([]mlops.ModelVersion, error) {
+func (p registryPort) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage, error) {
 	s, err := p.store()
 	if err != nil {
-		return nil, err
+		return mlops.ModelPage{}, err
 	}
-	return s.ModelVersions(ctx, model)
+	return s.Models(ctx, q)
+}
+
+func (p registryPort) Model(ctx context.Context, name string) (mlops.RegisteredModel, error) {
+	s, err := p.store()
+	if err != nil {
+		return mlops.RegisteredModel{}, err
+	}
+	return s.Model(ctx, name)
+}
+
+func (p registryPort) Versions(ctx context.Context, q mlops.VersionQuery) (mlops.VersionPage, error) {
+	s, err := p.store()
+	if err != nil {
+		return mlops.VersionPage{}, err
+	}
+	return s.Versions(ctx, q)
+}
+
+func (p registryPort) Lineage(ctx context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error) {
+	s, err := p.store()
+	if err != nil {
+		return mlops.ModelVersion{}, mlops.Lineage{}, err
+	}
+	return s.LineageOf(ctx, model, version, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+}
+
+func (p registryPort) SetAlias(ctx context.Context, model, alias string, version int) error {
+	s, err := p.store()
+	if err != nil {
+		return err
+	}
+	return registry.SetAlias(ctx, s, model, alias, strconv.Itoa(version))
+}
+
+func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) error {
+	s, err := p.store()
+	if err != nil {
+		return err
+	}
+	return registry.DeleteAlias(ctx, s, model, alias)
 }
 
 func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {

@@ -62,7 +62,7 @@ func (s *Server) comparedRuns(ctx context.Context, ids []string) (runs []mlops.R
 	for i, err := range errs {
 		switch {
 		case mlops.CodeOf(err) == mlops.NotFound || mlops.CodeOf(err) == mlops.Invalid: // an id that is none is invalid
-			gone = append(gone, shorten(ids[i], 40))
+			gone = append(gone, cutTo(ids[i], 40))
 		case err != nil:
 			return nil, nil, err
 		case found[i].Deleted:

@@ -77,7 +77,7 @@ func parallelPlot(ch compareChoices, shown []view.ComparedRun, fields compareFie
 // parallelAxis returns the axis and the places of the runs on it, NaN for
 // those that have none.
 func parallelAxis(f *compareField) (view.Axis, []float64) {
-	axis := view.Axis{Name: f.name, Title: f.key, Short: shorten(f.key, axisChars), Kind: "param", Low: "0", High: "1"}
+	axis := view.Axis{Name: f.name, Title: f.key, Short: cutTo(f.key, axisChars), Kind: "param", Low: "0", High: "1"}
 	if f.metric {
 		axis.Kind = "metric"
 	}
@@ -99,7 +99,7 @@ func parallelAxis(f *compareField) (view.Axis, []float64) {
 			if text == "" {
 				text = "(empty)"
 			}
-			axis.Ticks = append(axis.Ticks, view.Tick{At: decimal(place((float64(at) + 0.5) / float64(len(categories)))), Text: shorten(text, tickChars), Title: shorten(text, titleChars)})
+			axis.Ticks = append(axis.Ticks, view.Tick{At: decimal(place((float64(at) + 0.5) / float64(len(categories)))), Text: cutTo(text, tickChars), Title: cutTo(text, titleChars)})
 		}
 		return axis, ys
 	}
@@ -237,7 +237,7 @@ func runLabel(run view.ComparedRun, i int, fields compareFields) string {
 	for _, f := range fields {
 		text := "no value"
 		if f.has[i] {
-			text = shorten(f.text[i], cellChars)
+			text = cutTo(f.text[i], cellChars)
 		}
 		lines = append(lines, f.key+": "+text)
 	}

@@ -120,13 +120,14 @@ func limited(name string, only bool, rows []view.CompareRow) view.CompareGroup {
 
 // cell shortens what would burst a column; its title has more of it.
 func cell(text string) view.Value {
-	if short := shorten(text, cellChars); short != text {
-		return view.Value{Text: short, Title: shorten(text, titleChars)}
+	if short := cutTo(text, cellChars); short != text {
+		return view.Value{Text: short, Title: cutTo(text, titleChars)}
 	}
 	return view.Text(text)
 }
 
-func shorten(text string, chars int) string {
+// cutTo keeps the first characters of a text.
+func cutTo(text string, chars int) string {
 	if runes := []rune(text); len(runes) > chars {
 		return string(runes[:chars-1]) + "…"
 	}

@@ -175,7 +175,7 @@ func TestStreamEndsWhenItsPageIsGone(t *testing.T) {
 	w := uitest.Full(time.Now)
 	l := start(t, w).asAdmin()
 	next := l.stream("/live/models/iris")
-	l.await(next, "detail", "v12")
+	l.await(next, "versions", "v12")
 	w.Change(func() { w.Models = nil })
 	for next() != nil {
 	}

@@ -3,9 +3,10 @@ package ui
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
-	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -13,129 +14,159 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// models is the list of registered models.
+const (
+	modelsPerPage = 50
+	// aliasesInList bounds what one row of a list shows of a model that has
+	// very many.
+	aliasesInList = 3
+)
+
+// models is the list of registered models, searched by name.
 func (s *Server) models(c echo.Context) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
-	var v view.Models
-	models, err := s.cfg.Registry.RegisteredModels(ctx)
+	q := mlops.ModelQuery{Name: strings.TrimSpace(c.QueryParam("name")), Max: modelsPerPage, PageToken: c.QueryParam("page")}
+	v := view.Models{Query: q.Name, Empty: view.Empty{Icon: "models", Title: "No registered model yet",
+		Text: "A run registers its model when it has finished. Start one on the Runs page, or in a terminal:", Code: "benchtop train iris"}}
+	if q.Name != "" {
+		v.Empty = view.Empty{Icon: "models", Title: "No model matches", Text: "No registered model has “" + q.Name + "” in its name. Change the search or clear it."}
+	}
+	p := &page{title: "Models", nav: "models"}
+	found, err := s.cfg.Registry.Models(ctx, q)
+	if mlops.CodeOf(err) == mlops.Invalid {
+		p.status = http.StatusBadRequest
+	}
 	v.Problem = s.problem("the models", err)
-	for _, m := range models {
-		row, err := s.modelRow(ctx, m)
-		if err != nil {
-			v.Problem = s.problem("the model versions", err)
-			break
-		}
-		v.Rows = append(v.Rows, row)
+	runs, err := s.runsOf(ctx, newestVersions(found.Models))
+	if v.Problem == nil {
+		v.Problem = s.problem("the runs of the models", err)
 	}
-	return &page{title: "Models", nav: "models", body: view.ModelsPage(v), parts: []part{{"rows", view.ModelRows(v)}}}, nil
-}
-
-func (s *Server) modelRow(ctx context.Context, m mlops.RegisteredModel) (view.ModelRow, error) {
-	row := view.ModelRow{Name: m.Name, URL: "/models/" + url.PathEscape(m.Name), Description: m.Description}
-	for _, a := range m.Aliases {
-		row.Aliases = append(row.Aliases, view.Alias{Name: a.Alias, Version: "v" + strconv.Itoa(a.Version)})
+	served := s.servedBy(ctx)
+	for _, m := range found.Models {
+		v.Rows = append(v.Rows, modelRow(m, runs, served))
 	}
-	versions, err := s.versions(ctx, m.Name)
-	if err != nil {
-		return row, err
+	if q.PageToken != "" {
+		v.Pager.First = modelsURL(q.Name, "")
 	}
-	row.Versions = len(versions)
-	if len(versions) > 0 {
-		row.Latest, row.LatestAt = fmt.Sprintf("v%d", versions[0].Version), versions[0].CreatedAt
-		row.Accuracy, _ = s.accuracyOf(ctx, versions[0].RunID)
+	if found.NextPageToken != "" {
+		v.Pager.Next = modelsURL(q.Name, found.NextPageToken)
 	}
-	return row, nil
-}
-
-// versions returns the versions of a model, newest first.
-func (s *Server) versions(ctx context.Context, model string) ([]mlops.ModelVersion, error) {
-	vs, err := s.cfg.Registry.ModelVersions(ctx, model)
-	sort.SliceStable(vs, func(i, j int) bool { return vs[i].Version > vs[j].Version })
-	return vs, err
-}
-
-// accuracyOf returns the accuracy of a run as text, "" if it has none or is
-// gone.
-func (s *Server) accuracyOf(ctx context.Context, runID string) (string, float64) {
-	if runID == "" {
-		return "", 0
-	}
-	r, err := s.cfg.Registry.Run(ctx, runID)
-	if err != nil {
-		return "", 0
-	}
-	if a, ok := accuracy(r); ok {
-		return view.Number(a), a
-	}
-	return "", 0
-}
-
-// model is the page of one registered model.
-func (s *Server) model(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
-	defer cancel()
-	name := c.Param("name")
-	models, err := s.cfg.Registry.RegisteredModels(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v := view.Model{Name: name}
-	var found *mlops.RegisteredModel
-	for i := range models {
-		if models[i].Name == name {
-			found = &models[i]
-		}
-	}
-	if found == nil {
-		return nil, mlops.Errorf(mlops.NotFound, "There is no registered model %q.", name)
-	}
-	v.Description = found.Description
-	v.Facts = []view.Fact{{Name: "Created", Value: view.At(found.CreatedAt)}, {Name: "Last update", Value: view.At(found.LastUpdateAt)}}
-	versions, err := s.versions(ctx, name)
-	v.Problem = s.problem("the versions", err)
-	served := s.servedBy(ctx, name)
-	chart := view.Chart{ID: "accuracy", Title: "Accuracy by version", Unit: "number", Steps: true, Lines: []string{"accuracy"}, Y: [][]*float64{nil}}
-	// Many versions: the runs of the newest are enough for the table and the chart.
-	for i, mv := range versions {
-		row := view.VersionRow{Version: strconv.Itoa(mv.Version), Pill: versionPill(mv.Status), Aliases: mv.Aliases, Created: mv.CreatedAt, Served: served[strconv.Itoa(mv.Version)]}
-		if mv.RunID != "" {
-			row.Run = &view.Link{Text: view.Short(mv.RunID), URL: "/runs/" + url.PathEscape(mv.RunID)}
-		}
-		if i < 60 {
-			text, value := s.accuracyOf(ctx, mv.RunID)
-			if row.Accuracy = text; text != "" {
-				chart.X = append([]float64{float64(mv.Version)}, chart.X...)
-				chart.Y[0] = append([]*float64{finite(value)}, chart.Y[0]...)
-			}
-		}
-		v.Versions = append(v.Versions, row)
-	}
-	p := &page{title: name, nav: "models"}
-	if len(chart.X) > 1 {
-		chart.Now = view.Number(*chart.Y[0][len(chart.X)-1])
-		chart.Summary = "latest " + chart.Now
-		v.Chart = &chart
-		p.charts = []view.Chart{chart}
-	}
-	p.body = view.ModelPage(v)
-	p.parts = []part{{"detail", view.ModelDetail(v)}}
+	p.body, p.parts = view.ModelsPage(v), []part{{"rows", view.ModelRows(v)}}
 	return p, nil
 }
 
-// servedBy maps a version of a model to the deployments that serve it. It is
-// empty while nobody can say.
-func (s *Server) servedBy(ctx context.Context, model string) map[string][]view.Link {
-	out := map[string][]view.Link{}
-	ds, err := s.cfg.Loop.Deployments(ctx)
-	if err != nil {
-		s.problem("the deployments", err) // logged; the column stays empty
-		return out
-	}
-	for _, d := range ds {
-		if d.Model == model && d.Version != "" {
-			out[d.Version] = append(out[d.Version], view.Link{Text: d.Name, URL: deploymentURL(d.Name)})
+func modelsURL(name, page string) string {
+	return withQuery("/models", "name", name, "page", page)
+}
+
+// withQuery adds the pairs of key and value whose value is not empty.
+func withQuery(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
 		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func newestVersions(models []mlops.RegisteredModel) []mlops.ModelVersion {
+	var out []mlops.ModelVersion
+	for _, m := range models {
+		if m.Latest != nil {
+			out = append(out, *m.Latest)
+		}
+	}
+	return out
+}
+
+// runsOf returns the runs that made the versions, by their id.
+func (s *Server) runsOf(ctx context.Context, versions []mlops.ModelVersion) (map[string]mlops.Run, error) {
+	var ids []string
+	for _, v := range versions {
+		if v.RunID != "" {
+			ids = append(ids, v.RunID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	runs, err := s.cfg.Registry.RunsByID(ctx, ids)
+	out := make(map[string]mlops.Run, len(runs))
+	for _, r := range runs {
+		out[r.ID] = r
+	}
+	return out, err
+}
+
+func modelRow(m mlops.RegisteredModel, runs map[string]mlops.Run, served served) view.ModelRow {
+	row := view.ModelRow{Name: m.Name, URL: modelURL(m.Name), Description: m.Description, Versions: strconv.Itoa(m.Versions), Served: served.model(m.Name)}
+	for i, a := range m.Aliases {
+		if i == aliasesInList {
+			row.More = fmt.Sprintf("and %d more", len(m.Aliases)-i)
+			break
+		}
+		row.Aliases = append(row.Aliases, aliasRow(m.Name, a))
+	}
+	if l := m.Latest; l != nil {
+		row.Latest, row.LatestAt = &view.Link{Text: versionText(l.Version), URL: versionURL(m.Name, l.Version)}, l.CreatedAt
+		if r, ok := runs[l.RunID]; ok {
+			key := mainMetric([]mlops.Run{r})
+			if value, ok := r.Metric(key); ok {
+				row.Metric, row.Value = key, view.Number(value)
+			}
+		}
+	}
+	return row
+}
+
+func modelURL(name string) string { return "/models/" + url.PathEscape(name) }
+
+func versionURL(model string, version int) string {
+	return modelURL(model) + "/versions/" + strconv.Itoa(version)
+}
+
+func versionText(version int) string { return "v" + strconv.Itoa(version) }
+
+// served says which deployments serve what, or that nobody knows.
+type served struct {
+	deployments []mlops.Deployment
+	problem     *view.Problem
+}
+
+// servedBy asks for the deployments.
+func (s *Server) servedBy(ctx context.Context) served {
+	ds, err := s.cfg.Loop.Deployments(ctx)
+	return served{ds, s.problem("the deployments", err)}
+}
+
+// model returns the deployments of a model, with the version that each serves.
+func (d served) model(name string) []view.Value {
+	return d.links(func(m mlops.Deployment) bool { return m.Model == name && m.Version != "" }, true)
+}
+
+// version returns the deployments that serve a version.
+func (d served) version(model string, version int) []view.Value {
+	return d.links(func(m mlops.Deployment) bool { return m.Model == model && m.Version == strconv.Itoa(version) }, false)
+}
+
+func (d served) links(match func(mlops.Deployment) bool, withVersion bool) []view.Value {
+	if d.problem != nil {
+		return []view.Value{{Text: "unknown", Title: d.problem.Message}}
+	}
+	var out []view.Value
+	for _, m := range d.deployments {
+		if !match(m) {
+			continue
+		}
+		text := m.Name
+		if withVersion {
+			text += " (v" + m.Version + ")"
+		}
+		out = append(out, view.Ref(text, deploymentURL(m.Name)))
 	}
 	return out
 }

@@ -137,17 +137,11 @@ func (s *Server) newestTraining(ctx context.Context, project string) (*mlops.Tra
 }
 
 func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelVersion, error) {
-	vs, err := s.cfg.Registry.ModelVersions(ctx, model)
+	m, err := s.cfg.Registry.Model(ctx, model)
 	if mlops.CodeOf(err) == mlops.NotFound {
 		return nil, nil // the first run has not registered it yet
 	}
-	var newest *mlops.ModelVersion
-	for i := range vs {
-		if newest == nil || vs[i].Version > newest.Version {
-			newest = &vs[i]
-		}
-	}
-	return newest, err
+	return m.Latest, err
 }
 
 func (s *Server) deploymentOf(ctx context.Context, project string) (d *mlops.Deployment, t *mlops.Traffic, err, trafficErr error) {

@@ -14,7 +14,7 @@ import (
 // Unavailable; the page then shows that part as starting. Everything else
 // that is not an *mlops.Error is shown as an internal error and logged.
 
-// Registry reads experiments, runs, models and datasets.
+// Registry reads experiments, runs, models and datasets, and sets aliases.
 type Registry interface {
 	// Experiments returns the active experiments.
 	Experiments(ctx context.Context) ([]mlops.Experiment, error)
@@ -24,12 +24,24 @@ type Registry interface {
 	Run(ctx context.Context, id string) (mlops.Run, error)
 	// MetricHistory returns up to max points of a metric, oldest first.
 	MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error)
-	RegisteredModels(ctx context.Context) ([]mlops.RegisteredModel, error)
-	// ModelVersions returns the versions of a model.
-	ModelVersions(ctx context.Context, model string) ([]mlops.ModelVersion, error)
-	// VersionsOfRuns returns the model versions that these runs have made, of
-	// each model the oldest first.
+	// RunsByID returns those of the runs that are there, deleted ones too, in
+	// any order.
+	RunsByID(ctx context.Context, runIDs []string) ([]mlops.Run, error)
+	// Models returns a page of the registered models by name; prompts are none.
+	Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage, error)
+	Model(ctx context.Context, name string) (mlops.RegisteredModel, error)
+	// Versions returns a page of the versions of a model, the newest first.
+	Versions(ctx context.Context, q mlops.VersionQuery) (mlops.VersionPage, error)
+	// VersionsOfRuns returns the versions that were made by the runs, by model
+	// and number.
 	VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error)
+	// Lineage returns a version and its lineage; of deployed, those that serve
+	// it are part of it.
+	Lineage(ctx context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error)
+	// SetAlias points an alias at a version. DeleteAlias removes it; one that
+	// is not there is no error.
+	SetAlias(ctx context.Context, model, alias string, version int) error
+	DeleteAlias(ctx context.Context, model, alias string) error
 	// LoggedModels returns the models that a run has logged.
 	LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error)
 	// Artifacts lists one level below path, "" for the root.

@@ -47,6 +47,7 @@ func (s *Server) routes() {
 	page("/trainings/:id", s.training)
 	page("/models", s.models)
 	page("/models/:name", s.model)
+	page("/models/:name/versions/:version", s.version)
 	page("/deployments", s.deployments)
 	page("/deployments/:name", s.deployment)
 	page("/system", s.systemUnits)
@@ -64,6 +65,10 @@ func (s *Server) routes() {
 
 	changes := signedIn.Group("", s.requireAdmin, s.requireCSRF)
 	changes.POST("/projects/:project/train", s.train)
+	for _, at := range []string{"/models/:name", "/models/:name/versions/:version"} {
+		changes.POST(at+"/aliases", s.setAlias)
+		changes.POST(at+"/aliases/remove", s.removeAlias)
+	}
 	signedIn.POST("/logout", s.logout, s.requireCSRF)
 
 	for path, m := range s.cfg.Mounts {

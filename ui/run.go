@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -245,13 +246,13 @@ func (s *Server) keptLogOf(ctx context.Context, r mlops.Run) (text, download str
 }
 
 // datasetURI returns the address in a dataset source, which MLflow keeps as
-// JSON with a field uri.
+// JSON with a field that depends on the kind of source.
 func datasetURI(source string) string {
-	if i := strings.Index(source, `"uri":`); i >= 0 {
-		rest := strings.TrimLeft(source[i+len(`"uri":`):], " ")
-		if unquoted, err := strconv.QuotedPrefix(rest); err == nil {
-			if uri, err := strconv.Unquote(unquoted); err == nil {
-				return uri
+	var fields map[string]any
+	if json.Unmarshal([]byte(source), &fields) == nil {
+		for _, key := range []string{"uri", "url", "path"} {
+			if address, ok := fields[key].(string); ok {
+				return address
 			}
 		}
 	}

@@ -207,8 +207,4 @@ func trainingURL(t mlops.Training) string {
 	return "/trainings/" + strconv.FormatInt(t.ID, 10)
 }
 
-func versionURL(model string, version int) string {
-	return fmt.Sprintf("/models/%s#v%d", url.PathEscape(model), version)
-}
-
 func deploymentURL(name string) string { return "/deployments/" + url.PathEscape(name) }

@@ -30,6 +30,9 @@ var (
 	sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
+// IsSHA256 reports whether s is a SHA-256 as datasets are known by.
+func IsSHA256(s string) bool { return sha256Hex.MatchString(s) }
+
 // ValidateName reports whether s can name a project, dataset or deployment:
 // a DNS label of at most 40 characters, because it becomes a namespace and a
 // host name with a suffix.
@@ -45,7 +48,7 @@ func (d Dataset) Validate() error {
 	if err := ValidateName("dataset", d.Name); err != nil {
 		return err
 	}
-	if !sha256Hex.MatchString(d.SHA256) {
+	if !IsSHA256(d.SHA256) {
 		return Errorf(Invalid, "dataset %s: digest %q is not 64 lower-case hex digits", d.Name, d.SHA256)
 	}
 	if d.Bucket == "" || d.Key == "" {

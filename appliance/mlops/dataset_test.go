@@ -52,3 +52,21 @@ func TestDatasetValidate(t *testing.T) {
 	noBucket.Bucket = ""
 	expectInvalid(t, noBucket.Validate(), "dataset iris: bucket and key must be set")
 }
+
+func TestValidateAlias(t *testing.T) {
+	for _, ok := range []string{"champion", "a", "A_b-9", "v", "v1a", "vv1", strings.Repeat("a", 255)} {
+		if err := ValidateAlias(ok); err != nil {
+			t.Errorf("%q: %v", ok, err)
+		}
+	}
+	for bad, want := range map[string]string{
+		"":                       `the alias must not be empty`,
+		"two words":              `the alias "two words" is not usable: expected letters, digits, '_' and '-' only`,
+		"é":                      `the alias "é" is not usable: expected letters, digits, '_' and '-' only`,
+		"Latest":                 `the alias 'latest' is reserved: it always means the newest version`,
+		"V12":                    `the alias "V12" is reserved: 'v' and a number would be taken for a version number`,
+		strings.Repeat("b", 256): `the alias "` + strings.Repeat("b", 80) + `"… is longer than 255 characters`,
+	} {
+		expectInvalid(t, ValidateAlias(bad), want)
+	}
+}

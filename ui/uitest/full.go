@@ -59,6 +59,7 @@ func Full(now func() time.Time) *World {
 		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1}}
 	w.Rate = 4.2
 	w.addForest()
+	w.addModels()
 	return w
 }
 
@@ -111,9 +112,6 @@ func (w *World) addRun(i, n int, data string) {
 		}
 		run.Metrics = append([]mlops.Metric{{Key: "accuracy", Value: accuracy, Time: started}, {Key: "f1_macro", Value: accuracy - 0.004, Time: started}, {Key: "log_loss", Value: 0.21 - accuracy/10, Time: started}}, run.Metrics...)
 		v := mlops.ModelVersion{Model: "iris", Version: version, RunID: id, Source: run.ArtifactURI + "/model", Status: "READY", Stage: "None", CreatedAt: run.EndedAt}
-		if version == 12 {
-			v.Aliases = []string{"champion"}
-		}
 		w.Versions = append(w.Versions, v)
 	}
 	w.Files[id] = map[string]string{"logs/train.log": strings.Join(trainLog(), "\n") + "\n", "model/MLmodel": "artifact_path: model\nflavors:\n  benchtop:\n    predictor: linear\n",

@@ -56,18 +56,38 @@ func (r registry) ExperimentSummaries(context.Context) ([]mlops.ExperimentSummar
 	return out, nil
 }
 
+// all returns the runs that can be found by their id.
+func (r registry) all() []mlops.Run {
+	return append(slices.Clip(r.w.Runs), r.w.Unlisted...)
+}
+
 func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
 	if err := r.w.down("registry"); err != nil {
 		return mlops.Run{}, err
 	}
 	r.w.Lock()
 	defer r.w.Unlock()
-	for _, run := range r.w.Runs {
+	for _, run := range r.all() {
 		if run.ID == id {
 			return run, nil
 		}
 	}
 	return mlops.Run{}, mlops.Errorf(mlops.NotFound, "There is no run %q.", id)
+}
+
+func (r registry) RunsByID(_ context.Context, ids []string) ([]mlops.Run, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	var out []mlops.Run
+	for _, run := range r.all() {
+		if slices.Contains(ids, run.ID) {
+			out = append(out, run)
+		}
+	}
+	return out, nil
 }
 
 func (r registry) MetricHistory(_ context.Context, runID, key string, limit int) ([]mlops.Metric, error) {
@@ -78,46 +98,6 @@ func (r registry) MetricHistory(_ context.Context, runID, key string, limit int)
 	}
 	points := r.w.History[runID+"/"+key]
 	return points[:min(limit, len(points))], nil
-}
-
-func (r registry) RegisteredModels(context.Context) ([]mlops.RegisteredModel, error) {
-	r.w.Lock()
-	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
-	return append([]mlops.RegisteredModel(nil), r.w.Models...), nil
-}
-
-func (r registry) ModelVersions(_ context.Context, model string) ([]mlops.ModelVersion, error) {
-	r.w.Lock()
-	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
-	var out []mlops.ModelVersion
-	for _, v := range r.w.Versions {
-		if v.Model == model {
-			out = append(out, v)
-		}
-	}
-	return out, nil
-}
-
-func (r registry) VersionsOfRuns(_ context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
-	r.w.Lock()
-	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
-	var out []mlops.ModelVersion
-	for _, v := range r.w.Versions {
-		if slices.Contains(runIDs, v.RunID) {
-			out = append(out, v)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b mlops.ModelVersion) int { return a.Version - b.Version })
-	return out, nil
 }
 
 func (r registry) LoggedModels(_ context.Context, runID string) ([]mlops.LoggedModel, error) {

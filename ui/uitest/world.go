@@ -24,6 +24,7 @@ type World struct {
 	Datasets    []mlops.Dataset
 	Experiments []mlops.Experiment
 	Runs        []mlops.Run // newest first
+	Unlisted    []mlops.Run // found by id only, as in deleted experiments
 	History     map[string][]mlops.Metric
 	Logged      map[string][]mlops.LoggedModel // by run id
 	Files       map[string]map[string]string   // run id → path → contents

@@ -108,9 +108,10 @@ type Chart struct {
 	Title   string       `json:"-"`
 	Now     string       `json:"now"`
 	Summary string       `json:"summary"`
-	Unit    string       `json:"unit"`          // percent, bytes, seconds, rate or number
-	Steps   bool         `json:"steps"`         // X is a step and not a time
-	Max     float64      `json:"max,omitempty"` // upper end of the scale, 0 for what fits
+	Unit    string       `json:"unit"`           // percent, bytes, seconds, rate or number
+	Steps   bool         `json:"steps"`          // X is a step and not a time
+	Step    string       `json:"step,omitempty"` // what X is called then, step if empty
+	Max     float64      `json:"max,omitempty"`  // upper end of the scale, 0 for what fits
 	Lines   []string     `json:"lines"`
 	X       []float64    `json:"x"` // Unix seconds, or steps
 	Y       [][]*float64 `json:"y"` // per line; null is no value

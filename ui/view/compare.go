@@ -145,12 +145,12 @@ func (p Parallel) runs() []ComparedRun {
 
 // Axis is a scale with its labels.
 type Axis struct {
-	Name   string // params.<key> or metrics.<key>
-	Title  string
-	Short  string
-	Kind   string // param or metric
-	X      string
-	Ticks  []Tick
+	Name  string // params.<key> or metrics.<key>
+	Title string
+	Short string
+	Kind  string // param or metric
+	X     string
+	Ticks []Tick
 	// Low and High are what its ends stand for; of a text axis 0 and 1.
 	Low, High string
 	Absent    int // runs without a place on it

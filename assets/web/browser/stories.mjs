@@ -103,6 +103,92 @@ export async function wrongFilter(lab) {
   await lab.checkAccess("filter error");
 }
 
+// aliases points an alias at a version, sees it in another window and in the
+// list, moves it to another version and removes it.
+export async function aliases(lab) {
+  const { page } = lab;
+  const alias = "browser-walk";
+  await lab.go("/models");
+  const served = page.locator('tbody tr:has(a[href^="/deployments/"]) th a[href^="/models/"]').first();
+  if ((await served.count()) === 0) return;
+  await served.click();
+  await page.waitForSelector("#h-versions");
+  const model = new URL(page.url()).pathname;
+  const versions = await page.locator('tbody th a[href*="/versions/"]').evaluateAll((links) => links.map((a) => a.getAttribute("href")));
+  const older = versions[1] ?? versions[0];
+
+  await lab.go(older);
+  const kinds = await page.locator(".lineage .place").evaluateAll((places) => places.map((p) => /place-(\w+)/.exec(p.className)[1]));
+  for (const kind of ["dataset", "code", "image", "run", "version", "deployment"]) {
+    lab.expect("lineage", `a ${kind} in the picture`, kinds.includes(kind));
+  }
+  const run = page.locator(".stage-run a.node-title");
+  if ((await run.count()) === 1) {
+    await run.click();
+    await page.waitForURL("**/runs/*");
+    await page.goBack();
+  }
+  await page.click(".lineage-full summary");
+  await page.click(".lineage-full [data-copy] >> nth=0");
+  await page.waitForFunction(() => document.querySelector(".lineage-full [data-copy-text]").textContent === "Copied");
+  await lab.shot("version-in-full-laptop-light");
+  await lab.checkAccess("version in full");
+
+  // What MLflow does not allow is said beside the field, which keeps it.
+  await lab.expecting(400, async () => {
+    await page.fill("#alias", "v7");
+    await page.press("#alias", "Enter");
+    await page.waitForSelector("#alias-error");
+  });
+  lab.expect("aliases", "the field to keep what was typed", (await page.inputValue("#alias")) === "v7");
+  await lab.shot("alias-error-laptop-light");
+  await lab.checkAccess("alias error");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await lab.shot("alias-error-phone-light");
+  await lab.checkOverflow("alias error");
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  const other = await lab.context.newPage();
+  await other.goto(older);
+  await other.locator("#alias").fill("half typed");
+  const says = (text) => page.waitForFunction((wanted) => document.querySelector(".aliases [role=status]")?.textContent.includes(wanted), text);
+  await page.fill("#alias", alias);
+  await page.press("#alias", "Enter");
+  await says("now points at");
+  await other.locator(".alias-name", { hasText: alias }).waitFor();
+  lab.expect("aliases", "a live update to leave what is being typed", (await other.inputValue("#alias")) === "half typed");
+  await lab.go("/models");
+  lab.expect("aliases", "the alias in the list", (await page.locator(".tag", { hasText: alias }).count()) === 1);
+
+  if (versions[1]) {
+    await lab.go(versions[0]);
+    await page.fill("#alias", alias);
+    await page.press("#alias", "Enter");
+    await says("was moved");
+    await lab.shot("alias-moved-laptop-light");
+    await lab.checkAccess("alias moved");
+    await other.locator(".alias-name", { hasText: alias }).waitFor({ state: "detached" });
+  }
+  await lab.go(model);
+  await page.getByRole("button", { name: `Remove the alias ${alias}` }).click();
+  await says("was removed");
+  await other.close();
+  await lab.go("/models");
+  lab.expect("aliases", "the alias gone from the list", (await page.locator(".tag", { hasText: alias }).count()) === 0);
+
+  // The metric of the chart can be chosen, and the address keeps the choice.
+  await lab.go(model);
+  const metrics = page.locator("#metric option");
+  if ((await metrics.count()) > 1) {
+    const name = await metrics.last().getAttribute("value");
+    await page.selectOption("#metric", name);
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.waitForURL(/metric=/);
+    lab.expect("metric", "the column of the chosen metric", (await page.locator("th.num").allTextContents()).includes(name));
+  }
+  lab.seen.add("lineage").add("alias");
+}
+
 // compareRuns goes from an experiment to two of its runs: sorts, adds a column,
 // selects with the keyboard, and ends on the page that compares.
 export async function compareRuns(lab) {

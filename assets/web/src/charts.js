@@ -118,7 +118,7 @@ function tip(plot, chart, format) {
     now.textContent = chart.now;
     return;
   }
-  const at = chart.steps ? `step ${chart.x[i]}` : new Date(chart.x[i] * 1000).toLocaleTimeString();
+  const at = chart.steps ? `${chart.step ?? "step"} ${chart.x[i]}` : new Date(chart.x[i] * 1000).toLocaleTimeString();
   const values = chart.y.map((line) => (line[i] == null ? "–" : format(line[i])));
   now.textContent = `${values.join(" / ")} · ${at}`;
 }

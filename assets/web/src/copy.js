@@ -22,7 +22,7 @@ export function startCopying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("[data-copy]");
     if (!button) return;
-    const source = button.parentElement.querySelector("pre");
+    const source = button.parentElement.querySelector("pre, code");
     const label = button.querySelector("[data-copy-text]");
     const done = await copy(source.textContent, source);
     label.textContent = done ? "Copied" : "Press Ctrl+C";

@@ -3,6 +3,7 @@ package mlflow
 import (
 	"context"
 
+	"github.com/benchtop-lab/benchtop/embedded/registry/store"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -97,20 +98,32 @@ func (s *server) registeredModels() {
 		if q.Version == "" {
 			return nil, invalid("missing value for required parameter 'version'")
 		}
-		err := s.store.SetAlias(ctx, q.Name, q.Alias, q.Version)
-		if err == nil {
-			s.notify(ctx, q.Name, "MODEL_VERSION_ALIAS", "CREATED", map[string]any{"alias": q.Alias, "version": q.Version})
-		}
-		return nil, err
+		return nil, SetAlias(ctx, s.store, q.Name, q.Alias, q.Version)
 	})
 	write(s, "DELETE registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
-		err := s.store.DeleteAlias(ctx, q.Name, q.Alias)
-		if err == nil {
-			s.notify(ctx, q.Name, "MODEL_VERSION_ALIAS", "DELETED", map[string]any{"alias": q.Alias})
-		}
-		return nil, err
+		return nil, DeleteAlias(ctx, s.store, q.Name, q.Alias)
 	})
 	read(s, "GET registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
 		return versionAnswer(s.store.VersionByAlias(ctx, q.Name, q.Alias))
 	})
+}
+
+// SetAlias points an alias at a version and tells webhooks of it. Whoever
+// changes an alias, also from a page, does it through here.
+func SetAlias(ctx context.Context, st *store.Store, name, alias, version string) error {
+	err := st.SetAlias(ctx, name, alias, version)
+	if err == nil {
+		announce(ctx, st, name, "MODEL_VERSION_ALIAS", "CREATED", map[string]any{"alias": alias, "version": version})
+	}
+	return err
+}
+
+// DeleteAlias removes an alias and tells webhooks of it; one that is not
+// there is no error.
+func DeleteAlias(ctx context.Context, st *store.Store, name, alias string) error {
+	err := st.DeleteAlias(ctx, name, alias)
+	if err == nil {
+		announce(ctx, st, name, "MODEL_VERSION_ALIAS", "DELETED", map[string]any{"alias": alias})
+	}
+	return err
 }

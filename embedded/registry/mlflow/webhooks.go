@@ -77,10 +77,15 @@ func (s *server) webhooks() {
 	})
 }
 
-// notify tells webhooks of a change of a model or, if it is one, a prompt.
-// entity is the model's word for it.
+// notify is announce for the server's store.
 func (s *server) notify(ctx context.Context, name, entity, action string, payload map[string]any) {
-	if prompt, err := s.store.IsPrompt(ctx, name); err == nil && prompt {
+	announce(ctx, s.store, name, entity, action, payload)
+}
+
+// announce tells webhooks of a change of a model or, if it is one, a prompt.
+// entity is the model's word for it.
+func announce(ctx context.Context, st *store.Store, name, entity, action string, payload map[string]any) {
+	if prompt, err := st.IsPrompt(ctx, name); err == nil && prompt {
 		entity = map[string]string{"REGISTERED_MODEL": "PROMPT", "REGISTERED_MODEL_TAG": "PROMPT_TAG", "MODEL_VERSION": "PROMPT_VERSION",
 			"MODEL_VERSION_TAG": "PROMPT_VERSION_TAG", "MODEL_VERSION_ALIAS": "PROMPT_ALIAS"}[entity]
 	}
@@ -88,7 +93,7 @@ func (s *server) notify(ctx context.Context, name, entity, action string, payloa
 		return // MLflow has no event for it
 	}
 	payload["name"] = name
-	s.store.Notify(entity, action, payload)
+	st.Notify(entity, action, payload)
 }
 
 // tagMap is how payloads carry tags; those that mark prompts stay inside.

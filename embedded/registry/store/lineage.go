@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"strconv"
 	"strings"
 
@@ -9,65 +10,10 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// Lineage is where a model version comes from. What is not known is empty.
+// Lineage is a model version with where it comes from and what serves it.
 type Lineage struct {
-	Version    wire.ModelVersion  `json:"model_version"`
-	Run        *LineageRun        `json:"run,omitempty"`
-	Model      *LineageModel      `json:"logged_model,omitempty"`
-	Code       LineageCode        `json:"code"`
-	Image      string             `json:"image,omitempty"` // that the trainer ran in
-	Job        *LineageJob        `json:"job,omitempty"`
-	Datasets   []LineageDataset   `json:"datasets,omitempty"`
-	Deployment []mlops.Deployment `json:"deployments,omitempty"` // that serve this version now
-}
-
-// LineageRun is the run that made the version.
-type LineageRun struct {
-	RunID        string `json:"run_id"`
-	Name         string `json:"name"`
-	ExperimentID string `json:"experiment_id"`
-	Experiment   string `json:"experiment"`
-	Status       string `json:"status"`
-	User         string `json:"user,omitempty"`
-	StartTime    int64  `json:"start_time"`
-	EndTime      *int64 `json:"end_time,omitempty"`
-	ArtifactURI  string `json:"artifact_uri"`
-}
-
-// LineageModel is the logged model behind the version.
-type LineageModel struct {
-	ModelID     string `json:"model_id"`
-	Name        string `json:"name"`
-	ArtifactURI string `json:"artifact_uri"`
-}
-
-// LineageCode is the code that ran.
-type LineageCode struct {
-	Source string `json:"source,omitempty"`
-	Type   string `json:"type,omitempty"`
-	Commit string `json:"git_commit,omitempty"`
-	Branch string `json:"git_branch,omitempty"`
-	Repo   string `json:"git_repo,omitempty"`
-	SHA256 string `json:"sha256,omitempty"`
-}
-
-// LineageJob is where the code ran.
-type LineageJob struct {
-	Project string `json:"project,omitempty"`
-	Job     string `json:"job,omitempty"`
-	Pod     string `json:"pod,omitempty"`
-	Node    string `json:"node,omitempty"`
-	Trigger string `json:"trigger,omitempty"`
-}
-
-// LineageDataset is a dataset that the run has read; Stored is its version in
-// the object store, if its digest is known there.
-type LineageDataset struct {
-	Name    string         `json:"name"`
-	Digest  string         `json:"digest"`
-	Context string         `json:"context,omitempty"`
-	Source  string         `json:"source"`
-	Stored  *mlops.Dataset `json:"stored,omitempty"`
+	Version wire.ModelVersion `json:"model_version"`
+	mlops.Lineage
 }
 
 // Deployments says what is deployed; the loop knows, the registry asks.
@@ -83,10 +29,13 @@ func (s *Store) Lineage(ctx context.Context, name, version string, deployed Depl
 		return Lineage{}, err
 	}
 	l := Lineage{Version: v}
+	if l.ArtifactURI, err = s.DownloadURI(ctx, name, v.Version); err != nil {
+		return l, err
+	}
 	if v.ModelID != "" {
 		m, err := s.LoggedModel(ctx, v.ModelID, true)
 		if err == nil {
-			l.Model = &LineageModel{m.Info.ModelID, m.Info.Name, m.Info.ArtifactURI}
+			l.Model = &mlops.LineageModel{ModelID: m.Info.ModelID, Name: m.Info.Name, ArtifactURI: m.Info.ArtifactURI}
 		} else if mlops.CodeOf(err) != mlops.NotFound {
 			return l, err
 		}
@@ -94,9 +43,12 @@ func (s *Store) Lineage(ctx context.Context, name, version string, deployed Depl
 	if v.RunID != "" {
 		run, err := s.RunByID(ctx, v.RunID)
 		if err == nil {
-			err = s.lineageOfRun(ctx, &l, run)
+			err = s.lineageOfRun(ctx, &l.Lineage, run)
 		}
 		if err != nil && mlops.CodeOf(err) != mlops.NotFound {
+			return l, err
+		}
+		if l.Others, err = s.otherVersions(ctx, v); err != nil {
 			return l, err
 		}
 	}
@@ -109,48 +61,89 @@ func (s *Store) Lineage(ctx context.Context, name, version string, deployed Depl
 	}
 	for _, d := range all {
 		if d.Model == name && d.Version == v.Version {
-			l.Deployment = append(l.Deployment, d)
+			l.Deployments = append(l.Deployments, d)
 		}
 	}
 	return l, nil
 }
 
-func (s *Store) lineageOfRun(ctx context.Context, l *Lineage, run *wire.Run) error {
+func (s *Store) lineageOfRun(ctx context.Context, l *mlops.Lineage, run *wire.Run) error {
 	i := run.Info
 	e, err := s.Experiment(ctx, i.ExperimentID)
 	if err != nil {
 		return err
 	}
-	l.Run = &LineageRun{i.RunID, i.RunName, i.ExperimentID, e.Name, i.Status, i.UserID, i.StartTime, i.EndTime, i.ArtifactURI}
+	l.Run = &mlops.LineageRun{RunID: i.RunID, Name: i.RunName, ExperimentID: i.ExperimentID, Experiment: e.Name, Status: i.Status,
+		Deleted: i.LifecycleStage == wire.Deleted, User: i.UserID, StartTime: i.StartTime, EndTime: i.EndTime, ArtifactURI: i.ArtifactURI}
 	tag := map[string]string{}
 	for _, t := range run.Data.Tags {
 		tag[t.Key] = t.Value
 	}
-	l.Code = LineageCode{tag["mlflow.source.name"], tag["mlflow.source.type"], tag["mlflow.source.git.commit"], tag["mlflow.source.git.branch"], tag["mlflow.source.git.repoURL"], tag[mlops.TagCodeSHA256]}
+	l.Code = mlops.LineageCode{Source: tag["mlflow.source.name"], Type: tag["mlflow.source.type"], Commit: tag["mlflow.source.git.commit"],
+		Branch: tag["mlflow.source.git.branch"], Repo: tag["mlflow.source.git.repoURL"], SHA256: tag[mlops.TagCodeSHA256]}
 	l.Image = tag[mlops.TagImage]
-	if j := (LineageJob{tag[mlops.TagProject], tag[mlops.TagJob], tag[mlops.TagPod], tag[mlops.TagNode], tag[mlops.TagTrigger]}); j != (LineageJob{}) {
+	if j := (mlops.LineageJob{Project: tag[mlops.TagProject], Job: tag[mlops.TagJob], Pod: tag[mlops.TagPod], Node: tag[mlops.TagNode], Trigger: tag[mlops.TagTrigger]}); j != (mlops.LineageJob{}) {
 		l.Job = &j
 	}
 	for _, in := range run.Inputs.DatasetInputs {
-		d := LineageDataset{Name: in.Dataset.Name, Digest: in.Dataset.Digest, Source: in.Dataset.Source}
+		d := mlops.LineageDataset{Name: in.Dataset.Name, Digest: in.Dataset.Digest, Source: in.Dataset.Source}
+		whole := []string{d.Digest, tag[mlops.TagDatasetSHA256]}
 		for _, t := range in.Tags {
-			if t.Key == tagContext {
+			switch t.Key {
+			case tagContext:
 				d.Context = t.Value
+			case tagSHA256:
+				whole = append(whole, t.Value)
 			}
 		}
-		stored, ok, err := s.DatasetByDigest(ctx, strings.ToLower(d.Digest))
-		if err != nil {
-			return err
-		}
-		if ok {
-			d.Stored = &stored
+		d.SHA256 = wholeDigest(d.Digest, whole)
+		if d.SHA256 != "" {
+			stored, ok, err := s.DatasetByDigest(ctx, d.SHA256)
+			if err != nil {
+				return err
+			}
+			if ok {
+				d.Stored = &stored
+			}
 		}
 		l.Datasets = append(l.Datasets, d)
 	}
 	return nil
 }
 
-// LineageOf is Lineage for a version's number.
-func (s *Store) LineageOf(ctx context.Context, model string, version int, deployed Deployments) (Lineage, error) {
-	return s.Lineage(ctx, model, strconv.Itoa(version), deployed)
+// tagSHA256 is the tag of a run's input in which the trainer keeps the whole
+// digest of the bytes: MLflow's clients send no more than 36 characters.
+const tagSHA256 = "sha256"
+
+// wholeDigest returns the SHA-256 among candidates that begins with digest,
+// "" if none does.
+func wholeDigest(digest string, candidates []string) string {
+	digest = strings.ToLower(digest)
+	for _, c := range candidates {
+		if c = strings.ToLower(c); digest != "" && mlops.IsSHA256(c) && strings.HasPrefix(c, digest) {
+			return c
+		}
+	}
+	return ""
+}
+
+// otherVersions returns what the run of a version has made besides.
+func (s *Store) otherVersions(ctx context.Context, v wire.ModelVersion) (out []mlops.LineageVersion, err error) {
+	err = s.rows(ctx, `SELECT m.name, cast(v.version AS TEXT) FROM model_versions v JOIN registered_models m ON m.id = v.model
+		WHERE v.run_id = ?1 AND m.prompt = 0 AND NOT (m.name = ?2 AND v.version = cast(?3 AS INTEGER)) ORDER BY m.name, v.version DESC LIMIT ?4`, func(r *sql.Rows) error {
+		var o mlops.LineageVersion
+		err := r.Scan(&o.Name, &o.Version)
+		out = append(out, o)
+		return err
+	}, v.RunID, v.Name, v.Version, mlops.MaxLineageOthers)
+	return out, err
+}
+
+// LineageOf is Lineage for a version's number, as nouns.
+func (s *Store) LineageOf(ctx context.Context, model string, version int, deployed Deployments) (mlops.ModelVersion, mlops.Lineage, error) {
+	l, err := s.Lineage(ctx, model, strconv.Itoa(version), deployed)
+	if err != nil {
+		return mlops.ModelVersion{}, mlops.Lineage{}, err
+	}
+	return versionNoun(l.Version), l.Lineage, nil
 }

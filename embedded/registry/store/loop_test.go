@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -77,30 +76,6 @@ func TestTrainings(t *testing.T) {
 	if len(all) != 2 || all[0].ID != tr.ID || all[0].RunID != run.Info.RunID || all[0].State != mlops.TrainingSucceeded || all[0].EndedAt.UnixMilli() != 9000 || all[1].RunID != "" {
 		t.Errorf("trainings: %+v", all)
 	}
-}
-
-type deployed []mlops.Deployment
-
-func (d deployed) Deployments(context.Context) ([]mlops.Deployment, error) { return d, nil }
-
-func TestLineage(t *testing.T) {
-	s, ctx := open(t), t.Context()
-	d := must(s.PutDataset(ctx, iris("d")))(t)
-	run := must(s.CreateRun(ctx, NewRun{UserID: "u", Tags: []wire.KV{{Key: "mlflow.source.git.commit", Value: "abc"}, {Key: mlops.TagImage, Value: "img@sha256:1"},
-		{Key: mlops.TagCodeSHA256, Value: "c0de"}, {Key: mlops.TagJob, Value: "iris-train-1"}}}))(t).Info.RunID
-	if err := s.LogInputs(ctx, run, []wire.DatasetInput{{Dataset: wire.Dataset{Name: "iris", Digest: d.SHA256, SourceType: "s3", Source: d.URI()}, Tags: []wire.KV{{Key: tagContext, Value: "training"}}}}, nil); err != nil {
-		t.Fatal(err)
-	}
-	must(s.CreateRegisteredModel(ctx, "iris", "", nil))(t)
-	must(s.CreateModelVersion(ctx, NewVersion{Name: "iris", Source: "runs:/" + run + "/model", RunID: run}))(t)
-	l := must(s.LineageOf(ctx, "iris", 1, deployed{{Name: "a", Model: "iris", Version: "1"}, {Name: "b", Model: "iris", Version: "2"}}))(t)
-	if l.Run == nil || l.Run.RunID != run || l.Run.Experiment != "Default" || l.Code.Commit != "abc" || l.Code.SHA256 != "c0de" || l.Image != "img@sha256:1" || l.Job == nil || l.Job.Job != "iris-train-1" ||
-		len(l.Datasets) != 1 || l.Datasets[0].Stored == nil || l.Datasets[0].Stored.ID != d.ID || l.Datasets[0].Context != "training" || len(l.Deployment) != 1 || l.Deployment[0].Name != "a" {
-		b, _ := json.MarshalIndent(l, "", " ")
-		t.Errorf("lineage: %s", b)
-	}
-	_, err := s.LineageOf(ctx, "iris", 2, nil)
-	wantCode(t, err, mlops.NotFound, "no version 2")
 }
 
 func TestVersionNumbersAreNotGivenAgain(t *testing.T) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -28,7 +29,7 @@ func (s *Store) DeleteRegisteredModelTag(ctx context.Context, name, key string) 
 
 // SetAlias points an alias at a version.
 func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error {
-	if err := validateAlias(alias); err != nil {
+	if err := mlops.ValidateAlias(alias); err != nil {
 		return err
 	}
 	return s.changeModel(ctx, name, func(t *tx, id int64) error {
@@ -42,7 +43,7 @@ func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error
 
 // DeleteAlias removes an alias; one that is not there is no error.
 func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
-	if err := validateAlias(alias); err != nil {
+	if err := mlops.ValidateAlias(alias); err != nil {
 		return err
 	}
 	return s.changeModel(ctx, name, func(t *tx, id int64) error {

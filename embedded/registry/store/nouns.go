@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -76,6 +77,34 @@ func (s *Store) Run(ctx context.Context, id string) (mlops.Run, error) {
 	return runNoun(d, names), err
 }
 
+// RunsByID returns those of the runs that are there, deleted ones too, in any
+// order.
+func (s *Store) RunsByID(ctx context.Context, runIDs []string) ([]mlops.Run, error) {
+	list, err := json.Marshal(runIDs)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int64
+	if err := s.rows(ctx, "SELECT id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))", func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, string(list)); err != nil {
+		return nil, err
+	}
+	docs, err := s.documents(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.experimentNames(ctx)
+	out := make([]mlops.Run, 0, len(docs))
+	for _, d := range docs {
+		out = append(out, runNoun(d, names))
+	}
+	return out, err
+}
+
 func (s *Store) experimentNames(ctx context.Context) (map[string]string, error) {
 	es, _, err := s.SearchExperiments(ctx, ViewAll, PageQuery{Max: wire.MaxExperiments})
 	names := make(map[string]string, len(es))
@@ -126,49 +155,6 @@ func runNoun(d *wire.Run, names map[string]string) mlops.Run {
 func (s *Store) MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error) {
 	points, err := s.downSampled(ctx, runID, key, max)
 	return metricNouns(points), err
-}
-
-// RegisteredModels returns all registered models but prompts, by name.
-func (s *Store) RegisteredModels(ctx context.Context) ([]mlops.RegisteredModel, error) {
-	rs, _, err := s.SearchRegisteredModels(ctx, PageQuery{Max: 100_000})
-	out := make([]mlops.RegisteredModel, 0, len(rs))
-	for _, r := range rs {
-		m := mlops.RegisteredModel{Name: r.Name, Description: r.Description, CreatedAt: ms(r.CreationTime), LastUpdateAt: ms(r.LastUpdated), Tags: kvNouns(r.Tags)}
-		for _, a := range r.Aliases {
-			v, _ := strconv.Atoi(a.Version)
-			m.Aliases = append(m.Aliases, mlops.Alias{Alias: a.Alias, Version: v})
-		}
-		for _, v := range r.LatestVersions {
-			m.Latest = append(m.Latest, versionNoun(v))
-		}
-		out = append(out, m)
-	}
-	return out, err
-}
-
-func versionNoun(v wire.ModelVersion) mlops.ModelVersion {
-	n, _ := strconv.Atoi(v.Version)
-	return mlops.ModelVersion{Model: v.Name, Version: n, RunID: v.RunID, Source: v.Source, Status: v.Status, Stage: v.CurrentStage,
-		Description: v.Description, CreatedAt: ms(v.CreationTime), Aliases: v.Aliases, Tags: kvNouns(v.Tags)}
-}
-
-// ModelVersions returns the versions of a model, the newest first.
-func (s *Store) ModelVersions(ctx context.Context, model string) ([]mlops.ModelVersion, error) {
-	vs, err := s.versions(ctx, "WHERE m.name = ? ORDER BY v.version DESC", model)
-	out := make([]mlops.ModelVersion, 0, len(vs))
-	for _, v := range vs {
-		out = append(out, versionNoun(v))
-	}
-	return out, err
-}
-
-// ModelVersion returns one version of a model.
-func (s *Store) ModelVersion(ctx context.Context, model string, version int) (mlops.ModelVersion, error) {
-	v, err := s.Version(ctx, model, strconv.Itoa(version))
-	if err != nil {
-		return mlops.ModelVersion{}, err
-	}
-	return versionNoun(v), nil
 }
 
 // Artifacts lists one level of a run's artifacts, below path.

@@ -39,13 +39,13 @@ func (s *Store) ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSumm
 }
 
 // VersionsOfRuns returns the model versions that name one of these runs as
-// their origin, of each model the oldest first.
+// their origin, of each model the oldest first. Those of prompts are left out.
 func (s *Store) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
 	list, err := json.Marshal(runIDs)
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
-	vs, err := s.versions(ctx, "WHERE v.run_id <> '' AND v.run_id IN (SELECT value FROM json_each(?)) ORDER BY m.name, v.version", string(list))
+	vs, err := s.versions(ctx, "WHERE v.run_id <> '' AND v.run_id IN (SELECT value FROM json_each(?)) AND m.prompt = 0 ORDER BY m.name, v.version", string(list))
 	out := make([]mlops.ModelVersion, 0, len(vs))
 	for _, v := range vs {
 		out = append(out, versionNoun(v))

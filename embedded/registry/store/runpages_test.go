@@ -148,7 +148,9 @@ func BenchmarkRunPages(b *testing.B) {
 		{"experiments", func() error { _, err := s.Experiments(ctx); return err }},
 		{"experiment summaries", func() error { _, err := s.ExperimentSummaries(ctx); return err }},
 		{"versions of a page", func() error { _, err := s.VersionsOfRuns(ctx, ids); return err }},
-		{"all versions", func() error { _, err := s.ModelVersions(ctx, "m"); return err }},
+		{"versions of a model", func() error { _, err := s.Versions(ctx, mlops.VersionQuery{Model: "m", Max: 50}); return err }},
+		{"models", func() error { _, err := s.Models(ctx, mlops.ModelQuery{Max: 50}); return err }},
+		{"lineage", func() error { _, _, err := s.LineageOf(ctx, "m", 10_000, nil); return err }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var took []time.Duration

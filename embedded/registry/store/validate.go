@@ -72,25 +72,6 @@ func head(s string) string {
 	return string([]rune(s)[:80])
 }
 
-var aliasName = regexp.MustCompile(`^[\w\-]+$`)
-var versionAlias = regexp.MustCompile(`^[vV]\d+$`)
-
-func validateAlias(alias string) error {
-	switch {
-	case alias == "":
-		return invalid("the alias must not be empty")
-	case len(alias) > wire.MaxAlias:
-		return invalid("the alias %q… is longer than %d characters", head(alias), wire.MaxAlias)
-	case !aliasName.MatchString(alias):
-		return invalid("the alias %q is not usable: expected letters, digits, '_' and '-' only", head(alias))
-	case strings.EqualFold(alias, "latest"):
-		return invalid("the alias 'latest' is reserved: it always means the newest version")
-	case versionAlias.MatchString(alias):
-		return invalid("the alias %q is reserved: 'v' and a number would be taken for a version number", alias)
-	}
-	return nil
-}
-
 // parseVersion reads a model version's number.
 func parseVersion(s string) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(s))

@@ -14,7 +14,6 @@ const (
 	MaxExperimentName = 500
 	MaxExperimentTag  = 20000
 	MaxRegistryTag    = 100_000
-	MaxAlias          = 255
 	MaxDatasetName    = 500
 	// MLflow allows 36. A sha256 in hex is 64, and the digest of the bytes is
 	// what lineage needs.

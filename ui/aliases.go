@@ -1,0 +1,158 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// Aliases are changed on the page of a model, where the form has a field for
+// the version, and on the page of a version, whose address has it.
+
+// aliasPanel shows the aliases of a model, or those of one of its versions.
+func (s *Server) aliasPanel(c echo.Context, m mlops.RegisteredModel, version *int, form *view.AliasForm) view.AliasPanel {
+	at := modelURL(m.Name)
+	p := view.AliasPanel{Admin: visitorOf(c).principal.Role == mlops.RoleAdmin}
+	if version != nil {
+		at, p.Version = versionURL(m.Name, *version), strconv.Itoa(*version)
+	}
+	p.Set, p.Remove = at+"/aliases", at+"/aliases/remove"
+	if p.Admin {
+		p.CSRF = csrf(c)
+	}
+	if form != nil {
+		p.Form = *form
+	}
+	for _, a := range m.Aliases {
+		p.Names = append(p.Names, a.Alias)
+		if version == nil || *version == a.Version {
+			p.Rows = append(p.Rows, aliasRow(m.Name, a))
+		}
+	}
+	p.Notice = aliasNotice(m, version, c.QueryParam("alias"), c.QueryParam("removed"), c.QueryParam("was"))
+	return p
+}
+
+func aliasRow(model string, a mlops.Alias) view.Alias {
+	return view.Alias{Name: a.Alias, Version: versionText(a.Version), URL: versionURL(model, a.Version)}
+}
+
+// aliasNotice says what the change that led here has done, for as long as
+// that is still how things are.
+func aliasNotice(m mlops.RegisteredModel, version *int, set, removed, was string) *view.Notice {
+	old, err := strconv.Atoi(was)
+	known := err == nil && old > 0
+	now := aliasVersion(m, set+removed)
+	switch {
+	case set != "" && now > 0 && (version == nil || *version == now):
+		text := fmt.Sprintf("Alias “%s” now points at v%d.", set, now)
+		if known && old != now {
+			text = fmt.Sprintf("Alias “%s” was moved: it now points at v%d, and pointed at v%d before.", set, now, old)
+		}
+		return &view.Notice{Kind: view.Good, Text: text}
+	case removed != "" && now == 0 && known:
+		return &view.Notice{Kind: view.Good, Text: fmt.Sprintf("Alias “%s” was removed; it pointed at v%d.", removed, old)}
+	}
+	return nil
+}
+
+// aliasVersion returns the version that an alias points at, 0 if there is no
+// such alias.
+func aliasVersion(m mlops.RegisteredModel, alias string) int {
+	for _, a := range m.Aliases {
+		if a.Alias == alias {
+			return a.Version
+		}
+	}
+	return 0
+}
+
+// setAlias points an alias at a version and leads back to where that was
+// asked for. What the registry refuses is shown beside the field.
+func (s *Server) setAlias(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	m, err := s.findModel(ctx, c.Param("name"))
+	if err != nil {
+		return err
+	}
+	form := view.AliasForm{Alias: strings.TrimSpace(c.FormValue("alias")), Version: strings.TrimSpace(c.FormValue("version"))}
+	at := modelURL(m.Name)
+	if fixed := c.Param("version"); fixed != "" {
+		form.Version = fixed
+	}
+	version, err := strconv.Atoi(strings.TrimPrefix(form.Version, "v"))
+	if err != nil {
+		form.VersionError = fmt.Sprintf("The version is %q: expected a number such as 12.", form.Version)
+		return s.refuseAlias(c, form, http.StatusBadRequest)
+	}
+	if c.Param("version") != "" {
+		at = versionURL(m.Name, version)
+	}
+	was := aliasVersion(m, form.Alias)
+	switch err := s.cfg.Registry.SetAlias(ctx, m.Name, form.Alias, version); mlops.CodeOf(err) {
+	case "":
+	case mlops.Invalid:
+		form.AliasError = mlops.MessageOf(err)
+		return s.refuseAlias(c, form, http.StatusBadRequest)
+	case mlops.NotFound:
+		form.VersionError = mlops.MessageOf(err)
+		return s.refuseAlias(c, form, http.StatusNotFound)
+	default:
+		return err
+	}
+	s.logger().Info("alias set", "model", m.Name, "alias", form.Alias, "version", version, "was", was, "by", visitorOf(c).principal.Name)
+	return c.Redirect(http.StatusSeeOther, withQuery(at, "alias", form.Alias, "was", oldVersion(was))+"#aliases")
+}
+
+// refuseAlias shows the page again with what was typed.
+func (s *Server) refuseAlias(c echo.Context, form view.AliasForm, status int) error {
+	show := s.modelPage
+	if c.Param("version") != "" {
+		show = s.versionPage
+	}
+	p, err := show(c, &form)
+	if err != nil {
+		return err
+	}
+	p.status, p.parts = status, nil // the address of the event stream is that of the plain page
+	return s.render(c, p)
+}
+
+// removeAlias removes an alias and leads back.
+func (s *Server) removeAlias(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	m, err := s.findModel(ctx, c.Param("name"))
+	if err != nil {
+		return err
+	}
+	at, alias := modelURL(m.Name), c.FormValue("alias")
+	if fixed := c.Param("version"); fixed != "" {
+		version, err := versionNumber(fixed)
+		if err != nil {
+			return err
+		}
+		at = versionURL(m.Name, version)
+	}
+	if err := s.cfg.Registry.DeleteAlias(ctx, m.Name, alias); err != nil {
+		return err
+	}
+	was := aliasVersion(m, alias)
+	s.logger().Info("alias removed", "model", m.Name, "alias", alias, "was", was, "by", visitorOf(c).principal.Name)
+	return c.Redirect(http.StatusSeeOther, withQuery(at, "removed", alias, "was", oldVersion(was))+"#aliases")
+}
+
+// oldVersion writes the version that an alias pointed at, "" for none.
+func oldVersion(v int) string {
+	if v == 0 {
+		return ""
+	}
+	return strconv.Itoa(v)
+}

@@ -1,0 +1,184 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sort"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+const versionsPerPage = 50
+
+// model is the page of one registered model.
+func (s *Server) model(c echo.Context) (*page, error) { return s.modelPage(c, nil) }
+
+// modelPage shows a model, with the alias form as it was sent if it was.
+func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	m, err := s.findModel(ctx, c.Param("name"))
+	if err != nil {
+		return nil, err
+	}
+	p := &page{title: m.Name, nav: "models"}
+	metric, token := c.QueryParam("metric"), c.QueryParam("page")
+	v := view.Model{Name: m.Name, Description: m.Description, Facts: modelFacts(m), Tags: tagFacts(m.Tags), Aliases: s.aliasPanel(c, m, nil, form)}
+	found, err := s.cfg.Registry.Versions(ctx, mlops.VersionQuery{Model: m.Name, Max: versionsPerPage, PageToken: token})
+	if mlops.CodeOf(err) == mlops.Invalid {
+		p.status = http.StatusBadRequest
+	}
+	v.Problem = s.problem("the versions", err)
+	runs, err := s.runsOf(ctx, found.Versions)
+	if v.Problem == nil {
+		v.Problem = s.problem("the runs of the versions", err)
+	}
+	v.Metric = metricChoice(m.Name, metric, token, found.Versions, runs)
+	if v.Chart = versionChart(v.Metric.Name, found.Versions, runs); v.Chart != nil {
+		p.charts = []view.Chart{*v.Chart}
+	}
+	served := s.servedBy(ctx)
+	for _, mv := range found.Versions {
+		v.Versions = append(v.Versions, versionRow(mv, runs, v.Metric.Name, served))
+	}
+	if n := len(found.Versions); n > 0 && n < m.Versions {
+		v.Shown = fmt.Sprintf("Versions %d to %d, of %d.", found.Versions[0].Version, found.Versions[n-1].Version, m.Versions)
+	}
+	if token != "" {
+		v.Pager.First = withQuery(modelURL(m.Name), "metric", metric)
+	}
+	if found.NextPageToken != "" {
+		v.Pager.Next = withQuery(modelURL(m.Name), "metric", metric, "page", found.NextPageToken)
+	}
+	p.body = view.ModelPage(v)
+	p.parts = []part{{"head", view.ModelHead(v)}, {"aliases", view.AliasList(v.Aliases)}, {"chart", view.ModelChart(v)}, {"versions", view.VersionTable(v)}}
+	return p, nil
+}
+
+func (s *Server) findModel(ctx context.Context, name string) (mlops.RegisteredModel, error) {
+	m, err := s.cfg.Registry.Model(ctx, name)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return m, mlops.Errorf(mlops.NotFound, "There is no registered model %q.", name)
+	}
+	return m, err
+}
+
+func modelFacts(m mlops.RegisteredModel) []view.Fact {
+	facts := []view.Fact{{Name: "Versions", Value: view.Text(strconv.Itoa(m.Versions))}}
+	if m.Latest != nil {
+		facts = append(facts, view.Fact{Name: "Latest", Value: view.Ref(versionText(m.Latest.Version), versionURL(m.Name, m.Latest.Version))})
+	}
+	return append(facts, view.Fact{Name: "Created", Value: view.At(m.CreatedAt)}, view.Fact{Name: "Last update", Value: view.At(m.LastUpdateAt)})
+}
+
+func tagFacts(tags []mlops.KV) []view.Fact {
+	var facts []view.Fact
+	for _, t := range tags {
+		facts = append(facts, view.Fact{Name: t.Key, Value: view.Text(t.Value)})
+	}
+	return facts
+}
+
+func versionRow(mv mlops.ModelVersion, runs map[string]mlops.Run, metric string, served served) view.VersionRow {
+	row := view.VersionRow{Version: versionText(mv.Version), URL: versionURL(mv.Model, mv.Version), Pill: versionPill(mv.Status), Stage: stageOf(mv),
+		Aliases: mv.Aliases, Created: mv.CreatedAt, Served: served.version(mv.Model, mv.Version)}
+	if mv.RunID == "" {
+		return row
+	}
+	r, ok := runs[mv.RunID]
+	if !ok {
+		row.Run = view.Value{Text: "gone", Title: "The run " + mv.RunID + " is not in the registry any more."}
+		return row
+	}
+	row.Run = view.Ref(runName(r), runURL(r.ID))
+	if value, ok := r.Metric(metric); ok {
+		row.Value = view.Number(value)
+	}
+	return row
+}
+
+// stageOf returns the stage of a version, "" if it has none.
+func stageOf(v mlops.ModelVersion) string {
+	if v.Stage == "None" {
+		return ""
+	}
+	return v.Stage
+}
+
+// mainMetric returns the metric that versions are compared by when nobody has
+// chosen one: an accuracy, else what most of the runs have logged.
+func mainMetric(runs []mlops.Run) string {
+	count := map[string]int{}
+	for _, r := range runs {
+		for _, m := range r.Metrics {
+			count[m.Key]++
+		}
+	}
+	for _, key := range accuracyKeys {
+		if count[key] > 0 {
+			return key
+		}
+	}
+	best := ""
+	for key, n := range count {
+		if best == "" || n > count[best] || n == count[best] && key < best {
+			best = key
+		}
+	}
+	return best
+}
+
+// metricChoice offers the metrics that the runs of these versions have.
+func metricChoice(model, wanted, token string, versions []mlops.ModelVersion, runs map[string]mlops.Run) view.MetricChoice {
+	choice := view.MetricChoice{Action: modelURL(model), Name: wanted, Page: token}
+	known := map[string]bool{}
+	var all []mlops.Run
+	for _, v := range versions {
+		r, ok := runs[v.RunID]
+		if !ok {
+			continue
+		}
+		all = append(all, r)
+		for _, m := range r.Metrics {
+			known[m.Key] = true
+		}
+	}
+	if wanted == "" {
+		choice.Name = mainMetric(all)
+	} else if !known[wanted] {
+		choice.Missing = true
+	}
+	for key := range known {
+		choice.Options = append(choice.Options, key)
+	}
+	sort.Strings(choice.Options)
+	return choice
+}
+
+// versionChart draws a metric over the versions, nil if fewer than two have it.
+func versionChart(metric string, versions []mlops.ModelVersion, runs map[string]mlops.Run) *view.Chart {
+	c := view.Chart{ID: "metric", Title: metric + " by version", Unit: "number", Steps: true, Step: "version", Lines: []string{metric}, Y: [][]*float64{nil}}
+	for i := len(versions) - 1; i >= 0; i-- {
+		r, ok := runs[versions[i].RunID]
+		if !ok {
+			continue
+		}
+		value, ok := r.Metric(metric)
+		if !ok {
+			continue
+		}
+		c.X = append(c.X, float64(versions[i].Version))
+		c.Y[0] = append(c.Y[0], finite(value))
+		c.Now = view.Number(value)
+	}
+	if len(c.X) < 2 {
+		return nil
+	}
+	c.Summary = "latest " + c.Now
+	return &c
+}

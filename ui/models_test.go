@@ -1,0 +1,259 @@
+package ui_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/uitest"
+)
+
+// refuse checks that an answer's body contains none of the texts.
+func (l *lab) refuse(resp *http.Response, body string, texts ...string) {
+	l.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(body, text) {
+			l.t.Errorf("%s %s: %q is in %s", resp.Request.Method, resp.Request.URL.Path, text, body)
+		}
+	}
+}
+
+func TestModelList(t *testing.T) {
+	w := uitest.Full(atNoon)
+	for i := range 120 {
+		w.Models = append(w.Models, mlops.RegisteredModel{Name: fmt.Sprintf("bulk-%03d", i)})
+	}
+	l := start(t, w).asAdmin()
+	resp, body := l.get("/models?name=bulk")
+	l.expect(resp, body, 200, "bulk-000", "bulk-049", "/models?name=bulk&amp;page=from-50", `value="bulk"`)
+	l.refuse(resp, body, "bulk-050", "First page", "iris")
+	resp, body = l.get("/models?name=bulk&page=from-100")
+	l.expect(resp, body, 200, "bulk-119", `href="/models?name=bulk"`)
+	l.refuse(resp, body, "Next page")
+	resp, body = l.get("/models?name=%20IRIS%20")
+	l.expect(resp, body, 200, "iris (v12)", "0.9771", "champion → v12", `href="/models/iris/versions/12"`)
+	resp, body = l.get("/models?name=%3Cb%3E")
+	l.expect(resp, body, 200, "No registered model has “&lt;b&gt;” in its name.")
+	resp, body = l.get("/models?page=nonsense")
+	l.expect(resp, body, 400, "page token &#34;nonsense&#34; is not valid")
+
+	// Nobody knows what is served: the table says so, and is not wrong.
+	w.Down["loop"] = uitest.Starting("The loop")
+	resp, body = l.get("/models?name=iris")
+	l.expect(resp, body, 200, "unknown")
+	l.refuse(resp, body, "iris (v12)")
+}
+
+func TestModelPage(t *testing.T) {
+	w := uitest.Full(atNoon)
+	l := start(t, w).asAdmin()
+	resp, body := l.get("/models/energy-demand")
+	l.expect(resp, body, 200, "Versions 130 to 81, of 130.", "mae by version", `<option value="mae" selected>`, `<option value="rmse">`, "/models/energy-demand?page=from-50", `href="/models/energy-demand/versions/118"`)
+	l.refuse(resp, body, "accuracy", `id="v80"`)
+	resp, body = l.get("/models/energy-demand?metric=rmse&page=from-50")
+	l.expect(resp, body, 200, "rmse by version", "Versions 80 to 31, of 130.", `name="page" value="from-50"`, `href="/models/energy-demand?metric=rmse"`, "/models/energy-demand?metric=rmse&amp;page=from-100")
+	resp, body = l.get("/models/energy-demand?metric=accuracy")
+	l.expect(resp, body, 200, "No run of these versions has logged a metric “accuracy”.", `<option value="accuracy" selected>`)
+	resp, body = l.get("/models/energy-demand?page=nonsense")
+	l.expect(resp, body, 400, "is not valid")
+	resp, body = l.get("/models/unknown")
+	l.expect(resp, body, 404, "There is no registered model &#34;unknown&#34;.")
+
+	w.Change(func() {
+		w.Models = append(w.Models, mlops.RegisteredModel{Name: "odd name & 100%?"})
+		w.Versions = append(w.Versions, mlops.ModelVersion{Model: "odd name & 100%?", Version: 3, RunID: "collected", Status: "PENDING_REGISTRATION", Stage: "Staging"})
+	})
+	resp, body = l.get("/models?name=odd")
+	l.expect(resp, body, 200, `href="/models/odd%20name%20&amp;%20100%25%3F"`)
+	resp, body = l.get("/models/odd%20name%20&%20100%25%3F")
+	l.expect(resp, body, 200, "<h1>odd name &amp; 100%?</h1>", "pending", "Staging", "is not in the registry any more", `href="/models/odd%20name%20&amp;%20100%25%3F/versions/3"`)
+	resp, body = l.get("/models/odd%20name%20&%20100%25%3F/versions/3")
+	l.expect(resp, body, 200, "The run is not in the registry any more.", "They are known through the run")
+}
+
+func TestVersionPage(t *testing.T) {
+	w := uitest.Full(atNoon)
+	l := start(t, w).asAdmin()
+	resp, body := l.get("/models/iris/versions/12")
+	l.expect(resp, body, 200, "<h1>iris v12</h1>", "This is the latest version.", "1 of 1 replicas ready", `href="/deployments/iris"`, w.Datasets[0].SHA256, "150 rows × 4 features",
+		`title="`+w.Datasets[0].SHA256+`"`, "lab-python:3.11-4be1c09a77d2", "train.py", "models:/iris/12", "models:/iris@champion", "export MLFLOW_TRACKING_URI="+l.url+" MLFLOW_TRACKING_USERNAME=admin", "logistic-regression", "0.9771")
+	resp, body = l.get("/models/iris/versions/3")
+	l.expect(resp, body, 200, "No deployment serves this version now.", "No alias points at this version.", `The latest is <a href="/models/iris/versions/12">v12</a>`)
+	l.refuse(resp, body, "models:/iris@")
+	resp, body = l.get("/models/digits-forest/versions/1")
+	l.expect(resp, body, 200, "commit ", "branch main", "https://git.example.org/vision/digits-random-forest.git", "Dataset · training", "Dataset · evaluation", "https://data.example.org/digits/optdigits.tra",
+		"Also made by this run", `href="/models/digits-forest-distilled/versions/1"`, "The run names no container image.", "reviewed_by")
+	resp, body = l.get("/models/energy-demand/versions/118")
+	l.expect(resp, body, 200, "deleted", "The run has logged no dataset.", "The run names neither a git commit nor a source.", "The run has logged no param.")
+	resp, body = l.get("/models/" + uitest.LongName + "/versions/7")
+	l.expect(resp, body, 200, "This version was registered without a run.", "They are known through the run that makes a version.", "Production", "and 6 more")
+
+	for path, text := range map[string]string{
+		"/models/unknown/versions/1":                 "There is no registered model &#34;unknown&#34;.",
+		"/models/iris/versions/99":                   "The registered model &#34;iris&#34; has no version 99.",
+		"/models/iris/versions/-1":                   "The registered model &#34;iris&#34; has no version -1.",
+		"/models/iris/versions/twelve":               "There is no version &#34;twelve&#34;: expected a number such as 12.",
+		"/models/iris/versions/99999999999999999999": "expected a number such as 12",
+		"/live/models/iris/versions/99":              "has no version 99",
+		"/models/iris/versions/12/nothing":           "There is no page at this address.",
+	} {
+		resp, body = l.get(path)
+		l.expect(resp, body, 404, text)
+	}
+
+	// While nobody knows what is deployed, the page does not say "none".
+	w.Down["loop"] = uitest.Starting("The loop")
+	resp, body = l.get("/models/iris/versions/12")
+	l.expect(resp, body, 200, "The loop is not ready yet", "iris-train-13")
+	l.refuse(resp, body, "No deployment serves", "no deployment")
+	w.Down["loop"] = errors.New("the secret cause")
+	resp, body = l.get("/models/iris/versions/12")
+	l.expect(resp, body, 200, "internal error: see the log")
+	l.refuse(resp, body, "the secret cause")
+}
+
+// Many of everything: the picture stays a picture, the list has it all.
+func TestLineagePictureIsBounded(t *testing.T) {
+	w := uitest.Full(atNoon)
+	for i := range 20 {
+		w.Runs[1].Inputs = append(w.Runs[1].Inputs, mlops.DatasetInput{Name: fmt.Sprintf("part-%02d", i), Digest: fmt.Sprintf("d%02d", i), Source: "not json"})
+		w.Deployments = append(w.Deployments, mlops.Deployment{Name: fmt.Sprintf("copy-%02d", i), Model: "iris", Version: "12", Replicas: 1})
+		w.Versions = append(w.Versions, mlops.ModelVersion{Model: fmt.Sprintf("part-model-%02d", i), Version: 1, RunID: w.Runs[1].ID})
+	}
+	l := start(t, w).asAdmin()
+	resp, body := l.get("/models/iris/versions/12")
+	l.expect(resp, body, 200, "and 16 more", "part-19, digest", "and 15 more", "part-model-04 v1", `href="/deployments/copy-19"`)
+	l.refuse(resp, body, "part-model-05 v1")
+	if n := strings.Count(body, "node-card"); n != 5+1+2+1+2+5+1 {
+		t.Errorf("%d cards", n)
+	}
+}
+
+// post303 posts a form and returns the page that the answer leads to.
+func (l *lab) post303(from, path string, form url.Values) (*http.Response, string) {
+	l.t.Helper()
+	resp, body := l.post(from, path, form)
+	l.expect(resp, body, http.StatusSeeOther)
+	return l.get(resp.Header.Get("Location"))
+}
+
+func TestAliases(t *testing.T) {
+	w := uitest.Full(time.Now)
+	l := start(t, w).asAdmin()
+	watched := l.stream("/live/models/iris/versions/12")
+	l.await(watched, "aliases", "@champion")
+	list := l.stream("/live/models")
+	l.await(list, "rows", "champion → v12")
+
+	const at = "/models/iris/versions/11"
+	resp, body := l.post303(at, at+"/aliases", url.Values{"alias": {" challenger "}})
+	l.expect(resp, body, 200, "Alias “challenger” now points at v11.", "@challenger", "models:/iris@challenger")
+	l.await(list, "rows", "challenger → v11")
+	resp, body = l.post303(at, at+"/aliases", url.Values{"alias": {"champion"}})
+	l.expect(resp, body, 200, "Alias “champion” was moved: it now points at v11, and pointed at v12 before.")
+	// Another window that shows the version which the alias has left.
+	e := l.await(watched, "aliases", "No alias points at this version.")
+	if strings.Contains(e.data, "was moved") {
+		t.Error("another window tells of a change that it did not make")
+	}
+	l.await(list, "rows", "champion → v11")
+	resp, body = l.post303(at, at+"/aliases/remove", url.Values{"alias": {"champion"}})
+	l.expect(resp, body, 200, "Alias “champion” was removed; it pointed at v11.", "@challenger")
+	l.refuse(resp, body, "@champion")
+	// Removing what is gone is no error, as in MLflow.
+	resp, body = l.post303(at, at+"/aliases/remove", url.Values{"alias": {"champion"}})
+	l.expect(resp, body, 200)
+	l.refuse(resp, body, "was removed")
+
+	// On the model's page the version is typed.
+	resp, body = l.post303("/models/iris", "/models/iris/aliases", url.Values{"alias": {"challenger"}, "version": {"v4"}})
+	l.expect(resp, body, 200, "Alias “challenger” was moved: it now points at v4, and pointed at v11 before.")
+	resp, body = l.post303("/models/iris", "/models/iris/aliases/remove", url.Values{"alias": {"challenger"}})
+	l.expect(resp, body, 200, "Alias “challenger” was removed; it pointed at v4.", "This model has no alias yet.")
+	for _, want := range []string{`msg="alias set" model=iris alias=champion version=11 was=12 by=admin`, `msg="alias removed" model=iris alias=challenger was=4 by=admin`} {
+		if !strings.Contains(l.log.String(), want) {
+			t.Errorf("%s is not in the log: %s", want, l.log)
+		}
+	}
+	// A message whose change was undone, or that somebody made up, is not shown.
+	for _, query := range []string{"?alias=champion&was=3", "?removed=nothing&was=x", "?removed=nothing", "?alias=%3Cb%3E"} {
+		resp, body = l.get(at + query)
+		l.expect(resp, body, 200)
+		l.refuse(resp, body, "Alias “")
+	}
+}
+
+func TestAliasesThatAreRefused(t *testing.T) {
+	w := uitest.Full(atNoon)
+	l := start(t, w).asAdmin()
+	const version, model = "/models/iris/versions/11", "/models/iris"
+	for alias, text := range map[string]string{
+		"":                       "the alias must not be empty",
+		"two words":              "the alias &#34;two words&#34; is not usable: expected letters, digits, &#39;_&#39; and &#39;-&#39; only",
+		"<b>":                    "the alias &#34;&lt;b&gt;&#34; is not usable",
+		"LATEST":                 "the alias &#39;latest&#39; is reserved",
+		"v7":                     "the alias &#34;v7&#34; is reserved",
+		strings.Repeat("x", 256): "is longer than 255 characters",
+	} {
+		resp, body := l.post(version, version+"/aliases", url.Values{"alias": {alias}})
+		l.expect(resp, body, 400, "<h1>iris v11</h1>", text, `id="alias-error" role="alert"`, `aria-describedby="alias-error"`)
+		if alias != "" && alias != "<b>" {
+			l.expect(resp, body, 400, `name="alias" value="`+alias+`"`)
+		}
+		resp, body = l.post(model, model+"/aliases", url.Values{"alias": {alias}, "version": {"11"}})
+		l.expect(resp, body, 400, "<h1>iris</h1>", text, `name="version" value="11"`)
+	}
+	for number, text := range map[string]string{"": "The version is &#34;&#34;: expected a number such as 12.", "twelve": "The version is &#34;twelve&#34;: expected a number such as 12."} {
+		resp, body := l.post(model, model+"/aliases", url.Values{"alias": {"good"}, "version": {number}})
+		l.expect(resp, body, 400, text, `name="alias" value="good"`, `aria-describedby="version-error"`)
+	}
+	resp, body := l.post(model, model+"/aliases", url.Values{"alias": {"good"}, "version": {"99"}})
+	l.expect(resp, body, 404, "registered model &#34;iris&#34; has no version 99", `name="version" value="99"`)
+	resp, body = l.post(version, "/models/iris/versions/99/aliases", url.Values{"alias": {"good"}})
+	l.expect(resp, body, 404, "The registered model &#34;iris&#34; has no version 99.")
+	resp, body = l.post(version, "/models/unknown/aliases", url.Values{"alias": {"good"}, "version": {"1"}})
+	l.expect(resp, body, 404, "There is no registered model")
+	resp, body = l.post(version, "/models/unknown/aliases/remove", url.Values{"alias": {"good"}})
+	l.expect(resp, body, 404, "There is no registered model")
+	resp, body = l.post(version, "/models/iris/versions/x/aliases/remove", url.Values{"alias": {"champion"}})
+	l.expect(resp, body, 404, "expected a number")
+	resp, body = l.post(version, version+"/aliases/remove", url.Values{"alias": {"two words"}})
+	l.expect(resp, body, 400, "is not usable")
+	w.Down["registry"] = uitest.Starting("The registry")
+	resp, body = l.post("/system", version+"/aliases", url.Values{"alias": {"good"}})
+	l.expect(resp, body, 503, "The registry is not ready yet")
+	delete(w.Down, "registry")
+
+	// Without the token of a form nothing happens.
+	for _, path := range []string{version + "/aliases", version + "/aliases/remove", model + "/aliases", model + "/aliases/remove"} {
+		for _, token := range []string{"", "made-up"} {
+			resp, body = l.do(l.client, http.MethodPost, path, url.Values{"alias": {"champion"}, "version": {"11"}, "csrf": {token}})
+			l.expect(resp, body, 403, "The form has expired")
+		}
+	}
+	if got := fmt.Sprint(w.Models[0].Aliases); got != "[{champion 12}]" {
+		t.Errorf("aliases: %s", got)
+	}
+}
+
+func TestReadersCannotChangeAliases(t *testing.T) {
+	w := uitest.Full(atNoon)
+	l := start(t, w).signIn("guest", "guest")
+	for _, at := range []string{"/models/iris", "/models/iris/versions/12"} {
+		resp, body := l.get(at)
+		l.expect(resp, body, 200, "@champion")
+		l.refuse(resp, body, at+"/aliases", "Remove the alias", `name="alias"`)
+		for _, change := range []string{"/aliases", "/aliases/remove"} {
+			resp, body = l.post(at, at+change, url.Values{"alias": {"champion"}, "version": {"3"}})
+			l.expect(resp, body, 403, "Only an administrator may do this; you are signed in as guest.")
+		}
+	}
+	if got := fmt.Sprint(w.Models[0].Aliases); got != "[{champion 12}]" {
+		t.Errorf("aliases: %s", got)
+	}
+}

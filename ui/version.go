@@ -1,0 +1,140 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// runValues bounds the params and metrics of the run on the page of a
+// version; the run's page has all of them.
+const runValues = 12
+
+// version is the page of one model version.
+func (s *Server) version(c echo.Context) (*page, error) { return s.versionPage(c, nil) }
+
+func versionNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, mlops.Errorf(mlops.NotFound, "There is no version %q: expected a number such as 12.", text)
+	}
+	return n, nil
+}
+
+// versionPage shows a version, with the alias form as it was sent if it was.
+func (s *Server) versionPage(c echo.Context, form *view.AliasForm) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	m, err := s.findModel(ctx, c.Param("name"))
+	if err != nil {
+		return nil, err
+	}
+	n, err := versionNumber(c.Param("version"))
+	if err != nil {
+		return nil, err
+	}
+	served := s.servedBy(ctx)
+	mv, lineage, err := s.cfg.Registry.Lineage(ctx, m.Name, n, served.deployments)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return nil, mlops.Errorf(mlops.NotFound, "The registered model %q has no version %d.", m.Name, n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := view.Version{Model: view.Link{Text: m.Name, URL: modelURL(m.Name)}, Title: m.Name + " " + versionText(n), Name: versionText(n), Pill: versionPill(mv.Status),
+		Description: mv.Description, Tags: tagFacts(mv.Tags), Served: served.version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, form), Load: s.loadSnippets(c, mv)}
+	if m.Latest != nil && m.Latest.Version > n {
+		v.Newer = &view.Link{Text: versionText(m.Latest.Version), URL: versionURL(m.Name, m.Latest.Version)}
+	}
+	v.Facts = versionFacts(mv, lineage)
+	v.Lineage = lineageGraph(mv, lineage, served.problem)
+	if lineage.Run != nil {
+		err = s.describeRunOf(ctx, &v, lineage.Run.RunID)
+	}
+	v.Problem = s.problem("the run", err)
+	return &page{title: v.Title, nav: "models", body: view.VersionPage(v),
+		parts: []part{{"head", view.VersionHead(v)}, {"lineage", view.LineagePicture(v.Lineage)}, {"aliases", view.AliasList(v.Aliases)},
+			{"load", view.LoadSnippets(v.Load)}, {"run", view.VersionRun(v)}}}, nil
+}
+
+func versionFacts(mv mlops.ModelVersion, l mlops.Lineage) []view.Fact {
+	facts := []view.Fact{{Name: "Registered", Value: view.At(mv.CreatedAt)}}
+	if stage := stageOf(mv); stage != "" {
+		facts = append(facts, view.Fact{Name: "Stage", Value: view.Text(stage)})
+	}
+	if l.Run != nil {
+		facts = append(facts, view.Fact{Name: "Run", Value: view.Ref(lineageRunName(*l.Run), runURL(l.Run.RunID))}, view.Fact{Name: "Experiment", Value: view.Text(l.Run.Experiment)})
+	}
+	if l.Model != nil {
+		facts = append(facts, view.Fact{Name: "Logged model", Value: view.Code(l.Model.ModelID)})
+	}
+	facts = append(facts, view.Fact{Name: "Files", Value: view.Code(l.ArtifactURI)})
+	if mv.Source != l.ArtifactURI {
+		facts = append(facts, view.Fact{Name: "Registered from", Value: view.Code(mv.Source)})
+	}
+	return facts
+}
+
+// describeRunOf shows the params and metrics of the version's run.
+func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) error {
+	runs, err := s.cfg.Registry.RunsByID(ctx, []string{id})
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	r := runs[0]
+	v.Run = &view.Link{Text: runName(r), URL: runURL(r.ID)}
+	for i, m := range r.Metrics {
+		if i == runValues {
+			v.MoreMetrics = len(r.Metrics) - i
+			break
+		}
+		v.Metrics = append(v.Metrics, view.Fact{Name: m.Key, Value: view.Text(view.Number(m.Value))})
+	}
+	for i, p := range r.Params {
+		if i == runValues {
+			v.MoreParams = len(r.Params) - i
+			break
+		}
+		v.Params = append(v.Params, view.Fact{Name: p.Key, Value: view.Text(p.Value)})
+	}
+	return nil
+}
+
+// loadSnippets returns how to load the version from a client: at the address
+// by which the browser has reached this server, as the user who is looking.
+func (s *Server) loadSnippets(c echo.Context, mv mlops.ModelVersion) []view.Snippet {
+	scheme := "http"
+	if c.Request().TLS != nil {
+		scheme = "https"
+	}
+	uri := scheme + "://" + c.Request().Host
+	load := func(model string) string {
+		return fmt.Sprintf("import mlflow\nmodel = mlflow.pyfunc.load_model(%s)", strconv.Quote(model))
+	}
+	out := []view.Snippet{
+		{Title: "Once, in the terminal", Label: "environment", Code: fmt.Sprintf("export MLFLOW_TRACKING_URI=%s MLFLOW_TRACKING_USERNAME=%s\nread -rs MLFLOW_TRACKING_PASSWORD && export MLFLOW_TRACKING_PASSWORD",
+			uri, shellWord(visitorOf(c).principal.Name))},
+		{Title: "This version, in Python", Label: "code that loads this version", Code: load(fmt.Sprintf("models:/%s/%d", mv.Model, mv.Version))},
+	}
+	if len(mv.Aliases) > 0 {
+		out = append(out, view.Snippet{Title: "Whatever @" + mv.Aliases[0] + " points at", Label: "code that loads by alias", Code: load("models:/" + mv.Model + "@" + mv.Aliases[0])})
+	}
+	return out
+}
+
+// shellWord quotes a word for a shell if it needs that.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.@", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
