@@ -177,4 +177,3 @@ var shapes = []shape{
 	{"tag order metric", "tags.team = 'team-7'", []string{"metrics.loss ASC"}},
 	{"dataset order metric", "dataset.name = 'data-7'", []string{"metrics.acc DESC"}},
 }
-
