@@ -70,6 +70,10 @@ const (
 	partSize = 16 << 20
 )
 
+// maxWhole is the most that S3 takes in one request. Below, parts would cost a
+// buffer each and win nothing: what broke off cannot be read again.
+const maxWhole = 5 << 30
+
 // Put implements mlops.ObjectStore.
 func (b *bucket) Put(ctx context.Context, key string, r io.Reader, size int64, contentType string) (mlops.ObjectInfo, error) {
 	c, err := b.s3()
@@ -79,14 +83,14 @@ func (b *bucket) Put(ctx context.Context, key string, r io.Reader, size int64, c
 	if err := b.unit.room(max(size, 0)); err != nil {
 		return mlops.ObjectInfo{}, b.failure("put", key, err)
 	}
-	opts := miniogo.PutObjectOptions{ContentType: contentType}
+	opts := miniogo.PutObjectOptions{ContentType: contentType, DisableMultipart: size >= 0 && size <= maxWhole}
 	if size < 0 {
 		head, err := io.ReadAll(io.LimitReader(r, peekSize))
 		if err != nil {
 			return mlops.ObjectInfo{}, fmt.Errorf("read what to put to %s: %w", key, err)
 		}
 		if len(head) < peekSize {
-			r, size = bytes.NewReader(head), int64(len(head))
+			r, size, opts.DisableMultipart = bytes.NewReader(head), int64(len(head)), true
 		} else {
 			r, opts.PartSize = io.MultiReader(bytes.NewReader(head), r), partSize
 		}

@@ -87,7 +87,7 @@ func (l latencies) at(q float64) time.Duration {
 
 // patience is how long one call may take; a server that needs longer is not
 // asked again.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // repeat calls fn for about d from n goroutines, at least three times each
 // unless that takes too long, and returns how long each call took and how long

@@ -63,20 +63,7 @@ func bench(python string, each time.Duration, conns int) error {
 			return err
 		}
 	}
-	fmt.Println("Both servers answer a write after it is on disk: SQLite with synchronous=FULL, here in WAL mode, MLflow's in its default mode.")
-	fmt.Printf("+Inf: a call took more than %s; NaN: not measured, as the server was still busy with that call.\n", patience)
-	fmt.Printf("%-55s %14s %14s %10s\n", "", "benchtop", "mlflow", "ratio")
-	for i, r := range ours {
-		fmt.Printf("%-55s %9.2f %-4s", r.name, r.value, r.unit)
-		if i < len(theirs) {
-			ratio := theirs[i].value / r.value
-			if r.more {
-				ratio = r.value / theirs[i].value
-			}
-			fmt.Printf(" %9.2f %-4s %9.1f×", theirs[i].value, r.unit, ratio)
-		}
-		fmt.Println()
-	}
+	report(os.Stdout, ours, theirs)
 	return nil
 }
 
@@ -86,20 +73,20 @@ func one(name, dir, python string, each time.Duration, conns int) ([]result, err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	base, pid, stop, err := start(name, dir, python)
+	srv, err := start(name, dir, python)
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
-	idle := memory(pid)
-	c := newClient(base, conns)
+	defer func() { srv.stop() }()
+	idle := memory(srv.pid)
+	c := newClient(srv.base, conns)
 	fmt.Fprintln(os.Stderr, name, "serves, filling it")
 	began := time.Now()
 	for _, size := range []int{10_000, 100_000} {
 		if name == "mlflow" {
 			err = fillMLflow(dir, python, size, c)
 		} else {
-			err = fill(c, size, conns)
+			err = fill(newClient(srv.base, fillConns), size, fillConns)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("fill %s: %w", name, err)
@@ -110,15 +97,51 @@ func one(name, dir, python string, each time.Duration, conns int) ([]result, err
 	if err != nil {
 		return nil, fmt.Errorf("measure %s: %w", name, err)
 	}
-	return append(rs, result{"resident memory, idle", idle, "MB", false}, result{"resident memory after the load", memory(pid), "MB", false}), nil
+	if python != "" {
+		more, err := pythonClient(python, srv.base)
+		if err != nil {
+			return nil, fmt.Errorf("measure %s with the Python client: %w", name, err)
+		}
+		rs = append(rs, more...)
+	}
+	// After a search that took too long the server is still busy with it.
+	again := func() (*client, error) {
+		fmt.Fprintln(os.Stderr, name, "lost its way in a search, starting it again")
+		srv.stop()
+		if srv, err = start(name, dir, python); err != nil {
+			return nil, err
+		}
+		return newClient(srv.base, conns), nil
+	}
+	found, err := searches(c, each, again)
+	if err != nil {
+		return nil, fmt.Errorf("search %s: %w", name, err)
+	}
+	rs = append(rs, found...)
+	loaded := memory(srv.pid)
+	fmt.Fprintln(os.Stderr, name, "measured after", time.Since(began).Round(time.Second))
+	return append(rs,
+		result{name: "memory, idle: resident", value: idle.rss, unit: "MB"}, result{name: "memory, idle: proportional", value: idle.pss, unit: "MB"},
+		result{name: "memory, after the load: resident", value: loaded.rss, unit: "MB", limit: 60}, result{name: "memory, after the load: proportional", value: loaded.pss, unit: "MB"}), nil
 }
 
-func start(name, dir, python string) (base string, pid int, stop func(), err error) {
+// fillConns is how many connections fill the registry: many share a commit.
+const fillConns = 32
+
+// server is a process that serves.
+type server struct {
+	base string
+	pid  int
+	stop func()
+}
+
+func start(name, dir, python string) (*server, error) {
 	var cmd *exec.Cmd
+	base := ""
 	if name == "mlflow" {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return "", 0, nil, err
+			return nil, err
 		}
 		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
@@ -131,14 +154,20 @@ func start(name, dir, python string) (base string, pid int, stop func(), err err
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return "", 0, nil, err
+		return nil, err
 	}
 	cmd.Dir, cmd.Stderr, cmd.Stdout = dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
-		return "", 0, nil, err
+		return nil, err
 	}
-	stop = func() {
+	stop := func() {
+		if cmd.ProcessState != nil {
+			return
+		}
+		// A server that is busy with a search does not listen to requests to end.
+		hard := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		defer hard.Stop()
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		_ = cmd.Wait()
 	}
@@ -154,49 +183,13 @@ func start(name, dir, python string) (base string, pid int, stop func(), err err
 			c := newClient(base, 1)
 			if resp, err := c.http.Get(base + "/health"); err == nil {
 				resp.Body.Close()
-				return base, cmd.Process.Pid, stop, nil
+				return &server{base, cmd.Process.Pid, stop}, nil
 			}
 		}
 		if time.Now().After(deadline) {
 			stop()
 			b, _ := os.ReadFile(log.Name())
-			return "", 0, nil, fmt.Errorf("%s did not start: %s", name, b)
+			return nil, fmt.Errorf("%s did not start: %s", name, b)
 		}
 	}
-}
-
-// memory is the resident memory of a process and its descendants, in MB.
-func memory(pid int) float64 {
-	children := map[int][]int{}
-	rss := map[int]float64{}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, d := range dirs {
-		b, err := os.ReadFile(d + "/status")
-		if err != nil {
-			continue
-		}
-		p, _ := strconv.Atoi(filepath.Base(d))
-		for line := range strings.SplitSeq(string(b), "\n") {
-			f := strings.Fields(line)
-			if len(f) < 2 {
-				continue
-			}
-			n, _ := strconv.Atoi(f[1])
-			switch f[0] {
-			case "PPid:":
-				children[n] = append(children[n], p)
-			case "VmRSS:":
-				rss[p] = float64(n) * 1024 / 1e6
-			}
-		}
-	}
-	var sum func(int) float64
-	sum = func(p int) float64 {
-		total := rss[p]
-		for _, c := range children[p] {
-			total += sum(c)
-		}
-		return total
-	}
-	return sum(pid)
 }

@@ -136,3 +136,12 @@ def test_pages(server):
         if not token:
             break
     assert seen == sorted(seen, key=lambda x: (-x[0], -x[1])) and len(set(seen)) == 25
+
+
+def test_big_files_are_uploaded_whole_where_parts_are_not_taken(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "1000000")
+    (tmp_path / "big.bin").write_bytes(b"x" * 2_000_000)
+    with mlflow.start_run() as run:
+        mlflow.log_artifact(str(tmp_path / "big.bin"))
+    assert [(f.path, f.file_size) for f in MlflowClient().list_artifacts(run.info.run_id)] == [("big.bin", 2_000_000)]

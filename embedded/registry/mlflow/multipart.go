@@ -10,6 +10,10 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
+// noMultipart is how clients tell that they must upload a file whole: they
+// compare the beginning of the message, and give up at any other.
+const noMultipart = "Multipart upload is not supported for the current artifact repository"
+
 func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) error {
 	if err := s.mayWrite(r); err != nil {
 		return err
@@ -39,7 +43,7 @@ func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) 
 	}
 	parts, ok := objects.(mlops.MultipartStore)
 	if !ok {
-		return mlops.Errorf(mlops.NotSupported, "this registry keeps artifacts in a directory, which takes no uploads in parts: upload without them")
+		return mlops.Errorf(mlops.NotSupported, noMultipart+": it is a directory, upload files whole")
 	}
 	switch action {
 	case "create":

@@ -2,7 +2,9 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
@@ -68,4 +70,43 @@ func BenchmarkMetricHistory(b *testing.B) {
 			}
 		}
 	}
+}
+
+// BenchmarkSearch is how long a page of 50 takes: the first and one 20 pages
+// in, in an experiment of 100,000 runs, in one of a thousand beside it, and
+// over all of them. Documents come from their tables, not from memory.
+func BenchmarkSearch(b *testing.B) {
+	s := open(b)
+	exps := labRuns(b, s, 100_000, 20)
+	for _, in := range []struct {
+		name string
+		exps []string
+	}{{"large", exps[:1]}, {"small", exps[10:11]}, {"all", exps}} {
+		for _, sh := range shapes {
+			q := RunSearch{ExperimentIDs: in.exps, Filter: sh.filter, OrderBy: sh.order, Max: 50}
+			b.Run(in.name+"/"+sh.name, func(b *testing.B) { benchmarkPage(b, s, q) })
+			deep := q
+			deep.Max = 1000
+			if _, next, err := s.SearchRunDocs(b.Context(), deep); err != nil {
+				b.Fatal(err)
+			} else if next != "" {
+				q.Token = next
+				b.Run(in.name+"/"+sh.name+"/deep", func(b *testing.B) { benchmarkPage(b, s, q) })
+			}
+		}
+	}
+}
+
+func benchmarkPage(b *testing.B, s *Store, q RunSearch) {
+	var took []time.Duration
+	for b.Loop() {
+		s.docs = newDocCache(8 << 20)
+		start := time.Now()
+		if _, _, err := s.SearchRunDocs(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*95/100].Microseconds())/1000, "p95-ms")
 }

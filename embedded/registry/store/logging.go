@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
@@ -91,8 +93,9 @@ func (t *tx) putParam(r *runRow, p wire.KV) error {
 }
 
 // rowsPerInsert is how many points of history one statement writes: to run a
-// statement costs more than to write a row.
-const rowsPerInsert = 50
+// statement costs more than to write a row, but the driver looks for each
+// parameter among all of its statement.
+const rowsPerInsert = 16
 
 var (
 	insertPoint  = "INSERT OR IGNORE INTO metrics (series, step, timestamp, is_nan, value) VALUES (?,?,?,?,?)"
@@ -101,7 +104,7 @@ var (
 
 // putMetrics appends points and keeps the latest of each key.
 func (t *tx) putMetrics(r *runRow, ms []wire.Metric) error {
-	args := make([]any, 0, 5*min(len(ms), rowsPerInsert))
+	points := make([]latestRow, 0, len(ms))
 	changed := make(map[string]*latestRow)
 	for _, m := range ms {
 		p := pointOf(m)
@@ -109,33 +112,47 @@ func (t *tx) putMetrics(r *runRow, ms []wire.Metric) error {
 		if err != nil {
 			return err
 		}
+		p.series = l.series
 		if p.newer(l) {
-			p.series = l.series
 			*l = p
 			changed[m.Key] = l
 		}
-		args = append(args, l.series, p.step, p.timestamp, p.isNaN, p.value)
-		if len(args) == 5*rowsPerInsert {
-			if err := t.exec(insertPoints, args...); err != nil {
-				return err
-			}
-			args = args[:0]
-		}
+		points = append(points, p)
 		if m.ModelID != "" {
 			if err := t.putModelMetric(r, m, p); err != nil {
 				return err
 			}
 		}
 	}
-	for ; len(args) > 0; args = args[5:] {
-		if err := t.exec(insertPoint, args[:5]...); err != nil {
-			return err
-		}
+	if err := t.putPoints(points); err != nil {
+		return err
 	}
 	for _, l := range changed {
 		if err := t.exec("UPDATE latest_metrics SET value = ?, is_nan = ?, timestamp = ?, step = ? WHERE series = ?", l.value, l.isNaN, l.timestamp, l.step, l.series); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// putPoints writes history in the order in which it lies: clients mix the keys
+// of a step, and each would be looked for in another place.
+func (t *tx) putPoints(points []latestRow) error {
+	slices.SortStableFunc(points, func(a, b latestRow) int { return cmp.Compare(a.series, b.series) })
+	args := make([]any, 0, 5*min(len(points), rowsPerInsert))
+	for len(points) > 0 {
+		n, query := 1, insertPoint
+		if len(points) >= rowsPerInsert {
+			n, query = rowsPerInsert, insertPoints
+		}
+		args = args[:0]
+		for _, p := range points[:n] {
+			args = append(args, p.series, p.step, p.timestamp, p.isNaN, p.value)
+		}
+		if err := t.exec(query, args...); err != nil {
+			return err
+		}
+		points = points[n:]
 	}
 	return nil
 }

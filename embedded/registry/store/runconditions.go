@@ -1,63 +1,148 @@
 package store
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/benchtop-lab/benchtop/embedded/registry/filter"
 )
 
-func indexed(c filter.Comparison) bool {
-	switch c.Entity {
-	case filter.Metric:
-		return c.Op != filter.Ne
-	case filter.Param, filter.Tag:
-		return c.Op == filter.Eq
-	case filter.Attribute:
-		return c.Key == "run_id" && (c.Op == filter.Eq || c.Op == filter.In) || c.Key == "run_name" && c.Op == filter.Eq
+// runGroup is the comparisons of a filter with one thing, a metric for
+// example: together they are a range of an index.
+type runGroup struct {
+	entity filter.Entity
+	key    string
+	comps  []filter.Comparison
+}
+
+// groupRuns sorts comparisons into those that an index can answer, by what
+// they compare, and conditions on the run r that are added to base.
+func groupRuns(comps []filter.Comparison, base clause) ([]*runGroup, clause) {
+	var groups []*runGroup
+next:
+	for _, c := range comps {
+		if c.Entity == filter.Attribute && !indexedAttribute(c) {
+			col := "r." + c.Key // the schema has only let columns through
+			if c.Key == "start_time" {
+				base.and(compareNumber(col, c))
+			} else {
+				base.and(compareText(col, c))
+			}
+			continue
+		}
+		// What has no key cannot be in an index; and a run may have read
+		// several datasets, one for each comparison.
+		alone := c.Op == filter.IsNull || c.Entity == filter.Dataset
+		if !alone {
+			for _, g := range groups {
+				if g.entity == c.Entity && g.key == c.Key && !g.absent() {
+					g.comps = append(g.comps, c)
+					continue next
+				}
+			}
+		}
+		groups = append(groups, &runGroup{c.Entity, c.Key, []filter.Comparison{c}})
+	}
+	return groups, base
+}
+
+func indexedAttribute(c filter.Comparison) bool {
+	switch c.Key {
+	case "run_name", "status", "user_id", "end_time":
+		return true
+	case "run_id":
+		return c.Op == filter.Eq || c.Op == filter.In
 	}
 	return false
 }
 
-// keyed is FROM and WHERE of the rows of an index that match a comparison;
-// the column run is the run's number.
-func keyed(exps []int64, c filter.Comparison) clause {
-	in := " AND x.exp IN (" + idList(exps) + ")"
-	switch {
-	case c.Entity == filter.Metric:
-		v := compareMetric("x", c)
-		return clause{"latest_metrics x WHERE x.key = ? AND " + v.sql + in, append([]any{c.Key}, v.args...)}
-	case c.Entity == filter.Param:
-		return clause{"params x WHERE x.key = ? AND x.value = ?" + in, []any{c.Key, c.Text}}
-	case c.Entity == filter.Tag:
-		return clause{"tags x WHERE x.key = ? AND x.value = ?" + in, []any{c.Key, c.Text}}
-	case c.Key == "run_name":
-		return clause{"tags x WHERE x.key = ? AND x.value = ?" + in, []any{tagRunName, c.Text}}
+// absent reports whether the group says that a key is not there.
+func (g *runGroup) absent() bool { return g.comps[0].Op == filter.IsNull }
+
+// scans reports whether an index must be read from end to end for the group.
+func (g *runGroup) scans() bool {
+	for _, c := range g.comps {
+		switch c.Op {
+		case filter.ILike, filter.Ne:
+			return true
+		case filter.Like:
+			if strings.IndexAny(c.Text, "%_") == 0 {
+				return true
+			}
+		}
 	}
-	v := compareText("x.run_id", c)
-	return clause{"(SELECT id AS run, run_id, exp FROM runs) x WHERE " + v.sql + in, v.args}
+	return g.entity == filter.Dataset && g.key == "context" // which has none
 }
 
-// runCondition is a comparison as a condition on the run r.
-func runCondition(c filter.Comparison) clause {
-	switch c.Entity {
-	case filter.Metric:
-		v := compareMetric("x", c)
-		return clause{"EXISTS (SELECT 1 FROM latest_metrics x WHERE x.run = r.id AND x.key = ? AND " + v.sql + ")", append([]any{c.Key}, v.args...)}
-	case filter.Param:
-		return compareTag("params", "run", "r.id", c)
-	case filter.Tag:
-		return compareTag("tags", "run", "r.id", c)
-	case filter.Dataset:
-		col := "d." + c.Key
-		if c.Key == "context" {
-			col = "i.context"
+// allowsNaN reports whether a run whose metric is NaN may fit.
+func (g *runGroup) allowsNaN() bool {
+	return g.entity == filter.Metric && !slices.ContainsFunc(g.comps, func(c filter.Comparison) bool { return c.Op != filter.Ne })
+}
+
+// compare is the comparisons with column col of the row alias.
+func (g *runGroup) compare(alias, col string) clause {
+	var out clause
+	for _, c := range g.comps {
+		switch {
+		case g.entity == filter.Metric:
+			out.and(compareMetric(alias, c))
+		case g.entity == filter.Attribute && g.key == "end_time":
+			out.and(compareNumber(alias+"."+col, c))
+		case c.Op != filter.IsNotNull: // a row is there
+			out.and(compareText(alias+"."+col, c))
 		}
-		v := compareText(col, c)
-		return clause{"EXISTS (SELECT 1 FROM run_inputs i JOIN input_datasets d ON d.id = i.dataset WHERE i.run = r.id AND " + v.sql + ")", v.args}
 	}
-	switch c.Key {
-	case "start_time", "end_time":
-		return compareNumber("r."+c.Key, c)
-	case "run_name":
-		return compareText("r.name", c)
+	return out
+}
+
+// runs selects the numbers of the runs that fit, as column run, from an index
+// alone; not for groups that are absent.
+func (g *runGroup) runs(in string) clause {
+	switch g.entity {
+	case filter.Metric, filter.Param, filter.Tag:
+		out := clause{"SELECT x.run AS run FROM " + keyTable(g.entity) + " x WHERE x.exp" + in + " AND x.key = ?", []any{g.key}}
+		out.and(g.compare("x", "value"))
+		return out
+	case filter.Dataset:
+		v := g.compare(datasetColumn(g.key))
+		return clause{"SELECT DISTINCT i.run AS run FROM input_datasets d CROSS JOIN run_inputs i ON i.dataset = d.id WHERE d.exp" + in + " AND " + v.sql, v.args}
 	}
-	return compareText("r."+c.Key, c) // the schema has only let columns through
+	out := clause{"SELECT x.id AS run FROM runs x WHERE x.exp" + in, nil}
+	if g.key == "run_id" {
+		out.sql = "SELECT x.id AS run FROM runs x WHERE +x.exp" + in
+	}
+	out.and(g.compare("x", runColumn(g.key)))
+	return out
+}
+
+func datasetColumn(key string) (alias, col string) {
+	if key == "context" {
+		return "i", key
+	}
+	return "d", key
+}
+
+// check is the group as a condition on the run with this number, a column.
+// Each is a subquery that gives a value: of EXISTS SQLite would make a join,
+// and lose the order in which runs are visited.
+func (g *runGroup) check(run string) clause {
+	var out clause
+	switch g.entity {
+	case filter.Metric, filter.Param, filter.Tag:
+		out = clause{"(SELECT 1 FROM " + keyTable(g.entity) + " x WHERE x.run = " + run + " AND x.key = ?", []any{g.key}}
+		if g.absent() {
+			out.add(") IS NULL")
+			return out
+		}
+		out.and(g.compare("x", "value"))
+	case filter.Dataset:
+		out = clause{"(SELECT 1 FROM run_inputs i JOIN input_datasets d ON d.id = i.dataset WHERE i.run = " + run, nil}
+		out.and(g.compare(datasetColumn(g.key)))
+		out.add(" LIMIT 1")
+	default:
+		out = clause{"(SELECT 1 FROM runs x WHERE x.id = " + run, nil}
+		out.and(g.compare("x", runColumn(g.key)))
+	}
+	out.add(")")
+	return out
 }

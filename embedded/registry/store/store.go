@@ -55,8 +55,9 @@ type Store struct {
 	deployed  Deployments
 	changed   chan struct{}
 
-	docs *docCache
-	hook *deliverer
+	docs   *docCache
+	hook   *deliverer
+	limits searchLimits
 }
 
 // Open opens the database at path, creating it if it is missing and bringing
@@ -80,7 +81,7 @@ func Open(ctx context.Context, path string, opt Options) (_ *Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
 	}
-	s := &Store{path: path, log: opt.Log, now: opt.Now, artifacts: opt.Artifacts, changed: make(chan struct{}), docs: newDocCache(8 << 20)}
+	s := &Store{path: path, log: opt.Log, now: opt.Now, artifacts: opt.Artifacts, changed: make(chan struct{}), docs: newDocCache(8 << 20), limits: usualLimits}
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
 	}

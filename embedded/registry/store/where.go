@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/embedded/registry/filter"
@@ -13,9 +14,10 @@ type clause struct {
 	args []any
 }
 
+// add appends; clauses that were copied from this one stay as they are.
 func (c *clause) add(sql string, args ...any) {
 	c.sql += sql
-	c.args = append(c.args, args...)
+	c.args = append(slices.Clip(c.args), args...)
 }
 
 func (c *clause) and(o clause) {
@@ -34,7 +36,7 @@ func compareText(col string, c filter.Comparison) clause {
 	case filter.Like:
 		return clause{col + " GLOB ?", []any{globOf(c.Text)}}
 	case filter.ILike:
-		return clause{"lower(" + col + ") GLOB lower(?)", []any{globOf(c.Text)}}
+		return clause{col + " LIKE ?", []any{c.Text}} // SQLite's own ignores the case of ASCII letters, as MLflow's does
 	case filter.In, filter.NotIn:
 		args := make([]any, len(c.List))
 		for i, v := range c.List {
