@@ -199,7 +199,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case 503:
 		w.Header().Set("Retry-After", "5")
 	}
-	if st >= 500 {
+	if st >= 500 && st != http.StatusNotImplemented {
 		s.log.Error("registry request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	writeJSON(w, st, map[string]string{"error_code": string(code), "message": message})

@@ -11,7 +11,7 @@ import (
 // all pages must be the same, in the same order.
 func TestWaysOfSearchAgree(t *testing.T) {
 	s := open(t)
-	exps := labRuns(t, s, 450, 2)
+	exps := labRuns(t, s, 450, 1)
 	other := must(s.CreateExperiment(t.Context(), "other", "", nil))(t)
 	if err := s.write(t.Context(), func(t *tx) error { // in between in time
 		for i := range 20 {
@@ -23,7 +23,7 @@ func TestWaysOfSearchAgree(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	const most = 200
+	const most = 120
 	ids := func(runs []*wire.Run) (ids []string) {
 		for _, r := range runs {
 			ids = append(ids, r.Info.RunID)
@@ -43,12 +43,16 @@ func TestWaysOfSearchAgree(t *testing.T) {
 		return ids(must(s.documents(t.Context(), numbers))(t))
 	}
 	for _, sh := range shapes {
-		for _, in := range [][]string{exps[:1], {exps[0], other}, {exps[0], exps[1], exps[2], other}} {
+		for _, in := range [][]string{exps[:1], {exps[0], other}, {exps[0], exps[1], other}} {
 			q := RunSearch{ExperimentIDs: in, Filter: sh.filter, OrderBy: sh.order, View: ViewAll}
 			want := sorted(q)
 			for _, limits := range []searchLimits{usualLimits, {lead: 10, walk: 20, gather: 60}, {lead: -1, walk: 10_000, gather: -1}, {lead: -1, walk: 5, gather: 10_000}} {
 				s.limits = limits
-				for _, size := range []int{41, most} {
+				sizes := []int{41, most}
+				if limits.lead < 0 {
+					sizes = sizes[:1]
+				}
+				for _, size := range sizes {
 					var got []string
 					for q.Max, q.Token = size, ""; len(got) < most; {
 						page, next, err := s.SearchRunDocs(t.Context(), q)

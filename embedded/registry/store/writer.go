@@ -29,11 +29,11 @@ type writer struct {
 	stmts map[string]*sql.Stmt
 	cache *runCache
 
-	reqs chan *writeReq
-	done chan struct{}
-	// stop is closed by close; mu keeps requests from being queued after it.
-	mu     sync.RWMutex
-	closed bool
+	mu     sync.Mutex
+	queue  []*writeReq
+	busy   bool          // somebody is committing and will look at the queue again
+	closed bool          // nothing is queued any more
+	idle   chan struct{} // closed when the last commit of a closed writer has ended
 }
 
 type writeReq struct {
@@ -56,33 +56,61 @@ func newWriter(ctx context.Context, db *sql.DB, s *Store) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{db: db, conn: conn, store: s, stmts: map[string]*sql.Stmt{}, cache: newRunCache(),
-		reqs: make(chan *writeReq, 4*maxGroup), done: make(chan struct{})}
-	go w.loop()
-	return w, nil
+	return &writer{db: db, conn: conn, store: s, stmts: map[string]*sql.Stmt{}, cache: newRunCache(), idle: make(chan struct{})}, nil
 }
 
 // write runs fn in a transaction and returns after it is durable. If fn fails,
 // nothing of what it did remains.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	w := s.writer
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	r := &writeReq{ctx: ctx, fn: fn, done: make(chan struct{})}
-	w.mu.RLock()
+	w.mu.Lock()
 	if w.closed {
-		w.mu.RUnlock()
+		w.mu.Unlock()
 		return mlops.Errorf(mlops.Unavailable, "the registry is shutting down")
 	}
-	select {
-	case w.reqs <- r:
-		w.mu.RUnlock()
-	case <-ctx.Done():
-		w.mu.RUnlock()
-		return ctx.Err()
+	w.queue = append(w.queue, r)
+	lead := !w.busy
+	w.busy = true
+	w.mu.Unlock()
+	if lead && w.next() {
+		go w.rest()
 	}
 	// From here on the outcome is the writer's: returning early would leave
 	// the caller not knowing whether the write is there.
 	<-r.done
 	return r.err
+}
+
+// next commits what is queued and reports whether more has come meanwhile.
+// Who finds the writer idle does it in the own goroutine: to wake another one
+// and to be woken by it costs a single client as much as the writing itself.
+func (w *writer) next() (more bool) {
+	w.mu.Lock()
+	group := w.queue
+	if len(group) > maxGroup {
+		group = group[:maxGroup:maxGroup]
+	}
+	if w.queue = w.queue[len(group):]; len(w.queue) == 0 {
+		w.queue = nil
+	}
+	w.mu.Unlock()
+	w.commit(group)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy = len(w.queue) > 0; !w.busy && w.closed {
+		close(w.idle)
+	}
+	return w.busy
+}
+
+// rest goes on where a request has committed its group.
+func (w *writer) rest() {
+	for w.next() {
+	}
 }
 
 func (w *writer) close() error {
@@ -92,34 +120,15 @@ func (w *writer) close() error {
 		return nil
 	}
 	w.closed = true
-	close(w.reqs)
+	busy := w.busy
 	w.mu.Unlock()
-	<-w.done
+	if busy {
+		<-w.idle
+	}
 	for _, st := range w.stmts {
 		st.Close()
 	}
 	return errors.Join(w.conn.Close(), w.db.Close())
-}
-
-func (w *writer) loop() {
-	defer close(w.done)
-	group := make([]*writeReq, 0, maxGroup)
-	for r := range w.reqs {
-		group = append(group[:0], r)
-	more:
-		for len(group) < maxGroup {
-			select {
-			case r, ok := <-w.reqs:
-				if !ok {
-					break more
-				}
-				group = append(group, r)
-			default:
-				break more
-			}
-		}
-		w.commit(group)
-	}
 }
 
 // commit executes a group of requests and answers each.
