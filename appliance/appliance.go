@@ -144,7 +144,7 @@ func (a *Appliance) build() error {
 	nodeAddress := net.ParseIP(a.cfg.NodeAddress)
 
 	if a.minio, err = minio.New(minio.Config{
-		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr,
+		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr, PublicURL: a.cfg.S3PublicURL,
 		RootUser: a.secrets.S3Root.Access, RootPassword: a.secrets.S3Root.Secret,
 		Buckets: []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}},
 		Users: []minio.User{{Name: "trainer", AccessKey: a.secrets.S3Trainer.Access, SecretKey: a.secrets.S3Trainer.Secret,

@@ -29,6 +29,7 @@ type Config struct {
 	HTTPAddr     string
 	RegistryAddr string
 	S3Addr       string
+	S3PublicURL  string
 	HTTPPort     int
 	HTTPSPort    int
 	Schedule     string

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,6 +80,7 @@ var settings = []Setting{
 	{"http_addr", "address of the web UI and its APIs", func(c *Config) any { return &c.HTTPAddr }, listenAddr},
 	{"registry_addr", "address of the MLflow-compatible registry", func(c *Config) any { return &c.RegistryAddr }, listenAddr},
 	{"s3_addr", "address of the S3 API", func(c *Config) any { return &c.S3Addr }, listenAddr},
+	{"s3_public_url", "how clients reach S3 if not by this machine's address and s3_addr's port; presigned URLs start with it", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
 	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
 	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},
 	{"ingress.https_port", "host port of the ingress for HTTPS", func(c *Config) any { return &c.HTTPSPort }, port},
@@ -127,6 +129,14 @@ var domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9
 func domain(v string) error {
 	if !domainPattern.MatchString(v) || len(v) > 200 {
 		return fmt.Errorf("expected a domain name such as lab.internal, found %q", v)
+	}
+	return nil
+}
+
+func baseURL(v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" {
+		return fmt.Errorf("expected a URL such as https://s3.example.org:9000, without a path, found %q", v)
 	}
 	return nil
 }

@@ -6,29 +6,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 func TestPublicURL(t *testing.T) {
 	t.Parallel()
 	u := sharedUnit(t)
-	other := &Unit{cfg: u.cfg, addr: u.addr, loopback: u.loopback, publicURL: "https://s3.lab.internal"}
+	other := &Unit{cfg: u.cfg, addr: u.addr, loopback: u.loopback}
+	other.cfg.PublicURL = "https://s3.lab.internal"
 	_, urls, err := other.Bucket("mlflow").CreateMultipart(t.Context(), "elsewhere", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(urls[0], "https://s3.lab.internal/mlflow/elsewhere?") {
 		t.Errorf("URL is %s", urls[0])
-	}
-	if err := other.SetPublicURL("http://10.0.0.7:9000"); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := other.PublicURL(); err != nil || got != "http://10.0.0.7:9000" {
-		t.Errorf("after SetPublicURL: %q, %v", got, err)
-	}
-	if err := other.SetPublicURL("10.0.0.7:9000"); mlops.CodeOf(err) != mlops.Invalid {
-		t.Errorf("an address that is no URL: %v", err)
 	}
 	if got, err := publicURL("", wildcard{}); err != nil || !strings.HasSuffix(got, ":9000") || strings.Contains(got, "0.0.0.0") {
 		t.Errorf("for a wildcard address: %q, %v", got, err)

@@ -24,11 +24,10 @@ import (
 type Unit struct {
 	cfg Config
 
-	mu        sync.Mutex
-	addr      net.Addr // where the public proxy listens, nil when it does not
-	loopback  string   // where MinIO listens, "" until it serves
-	publicURL string
-	usage     *Usage // the last one, see Usage
+	mu       sync.Mutex
+	addr     net.Addr // where the public proxy listens, nil when it does not
+	loopback string   // where MinIO listens, "" until it serves
+	usage    *Usage   // the last one, see Usage
 }
 
 // New checks cfg and returns a unit that does nothing until it runs.
@@ -36,7 +35,7 @@ func New(cfg Config) (*Unit, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Unit{cfg: cfg, publicURL: cfg.PublicURL}, nil
+	return &Unit{cfg: cfg}, nil
 }
 
 // Name implements supervise.Unit.
@@ -187,18 +186,6 @@ func (u *Unit) Loopback() string {
 	return u.loopback
 }
 
-// SetPublicURL changes the base of presigned URLs, for example when the
-// machine's address has changed.
-func (u *Unit) SetPublicURL(base string) error {
-	if err := validateURL(base); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.publicURL = base
-	return nil
-}
-
 // PublicURL returns the base of presigned URLs.
 func (u *Unit) PublicURL() (string, error) {
 	u.mu.Lock()
@@ -206,7 +193,7 @@ func (u *Unit) PublicURL() (string, error) {
 	if u.addr == nil {
 		return "", errNotReady
 	}
-	return publicURL(u.publicURL, u.addr)
+	return publicURL(u.cfg.PublicURL, u.addr)
 }
 
 var errNotReady = mlops.Errorf(mlops.Unavailable, "the object store is not ready: try again in a moment")

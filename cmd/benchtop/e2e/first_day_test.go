@@ -26,6 +26,7 @@ func TestFirstDay(t *testing.T) {
 	chapter(t, "a wrong request is told what was expected", s.wrongRequests)
 	chapter(t, "Prometheus scrapes everything", s.prometheusScrapes)
 	chapter(t, "a new version is taken up under traffic", s.newVersion)
+	chapter(t, "a training script of one's own", s.ownScript)
 	chapter(t, "pages in a real browser", s.pages)
 	chapter(t, "restart drops no request", s.restart)
 	chapter(t, "kill -9 loses nothing", s.killed)
