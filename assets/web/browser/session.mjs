@@ -44,6 +44,8 @@ export async function openBrowser(options) {
     }
   });
   await context.addInitScript(() => {
+    document.addEventListener("htmx:sseMessage", () => (window.heardOfServer = true));
+    document.addEventListener("htmx:sseBeforeMessage", () => (window.heardOfServer = true));
     document.addEventListener("securitypolicyviolation", (event) => {
       console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`);
     });
@@ -56,14 +58,16 @@ export async function openBrowser(options) {
     lab.expectedStatus.delete(status);
   };
 
+  // go opens a page and waits for its first live update, so that pictures show
+  // it as it stays.
   lab.go = async (path) => {
     const answer = await page.goto(path, { waitUntil: "load" });
-    await lab.settle();
+    await page.waitForFunction(() => window.heardOfServer || !document.querySelector("[sse-connect]"));
+    await page.waitForTimeout(150);
     return answer;
   };
 
-  // settle waits for the first live update, so that pictures show a page as
-  // it stays.
+  // settle waits for what follows from a click.
   lab.settle = async () => {
     await page.waitForTimeout(700);
   };
