@@ -1,7 +1,7 @@
 // Patch changes single lines of modules that Benchtop links and prints the
 // path of a go.mod that uses them so, for `go build -modfile`. It is for what
-// a module does while it is initialised, before any code of ours could
-// prevent it.
+// a module leaves nobody a choice about: what it does while it is initialised,
+// and sizes that are written into its code.
 //
 // The copies lie in $BENCHTOP_CACHE (default: the user's cache directory),
 // under the same name for every checkout, so that the go command's own cache
@@ -21,18 +21,29 @@ import (
 	"path/filepath"
 )
 
-// change replaces the only occurrence of old in a module's file.
-type change struct {
-	module, file string
-	old, new     string
+// module is what is changed in one module.
+type module struct {
+	path    string
+	changes []change
 }
 
-var changes = []change{
+// change replaces the only occurrence of old in a file.
+type change struct{ file, old, new string }
+
+var modules = []module{{"github.com/minio/minio", []change{
 	// MinIO reads its whole executable for a checksum that the nodes of a
 	// distributed MinIO compare: half a gigabyte and 0.7 s of CPU for every
 	// command of ours. There is one node here.
-	{"github.com/minio/minio", "cmd/bootstrap-peer-server.go", "var binaryChecksum = getBinaryChecksum()", `var binaryChecksum = "one node"`},
-}
+	{"cmd/bootstrap-peer-server.go", "var binaryChecksum = getBinaryChecksum()", `var binaryChecksum = "one node"`},
+	// Queues of tiering, replication, healing and notifications, none of which
+	// one node with one disk has: 130 MB that the collector takes for live.
+	{"cmd/bucket-lifecycle.go", "make(chan transitionTask, 100000)", "make(chan transitionTask, 100)"},
+	{"cmd/bucket-replication.go", "mrfReplicaCh:    make(chan ReplicationWorkerOperation, 100000)", "mrfReplicaCh:    make(chan ReplicationWorkerOperation, 100)"},
+	{"cmd/bucket-replication.go", "make(chan MRFReplicateEntry, 100000)", "make(chan MRFReplicateEntry, 100)"},
+	{"cmd/bucket-replication.go", "for len(p.lrgworkers) < n {\n\t\tinput := make(chan ReplicationWorkerOperation, 100000)", "for len(p.lrgworkers) < n {\n\t\tinput := make(chan ReplicationWorkerOperation, 100)"},
+	{"cmd/mrf.go", "mrfOpsQueueSize = 100000", "mrfOpsQueueSize = 100"},
+	{"internal/event/targetlist.go", "make(chan asyncEvent, maxConcurrentAsyncSend)", "make(chan asyncEvent, 100)"},
+}}}
 
 func main() {
 	path, err := patch(".")
@@ -57,12 +68,12 @@ func patch(root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, c := range changes {
-		dir, err := c.copy(root, cache)
+	for _, m := range modules {
+		dir, err := m.copy(root, cache)
 		if err != nil {
-			return "", fmt.Errorf("change module %s: %w", c.module, err)
+			return "", fmt.Errorf("change module %s: %w", m.path, err)
 		}
-		gomod = fmt.Appendf(gomod, "\nreplace %s => %s\n", c.module, dir)
+		gomod = fmt.Appendf(gomod, "\nreplace %s => %s\n", m.path, dir)
 	}
 	return keep(cache, gomod, gosum)
 }
@@ -84,31 +95,42 @@ func (c change) apply(source []byte) ([]byte, error) {
 }
 
 // copy returns a directory with the changed module.
-func (c change) copy(root, cache string) (string, error) {
-	cmd := exec.Command("go", "mod", "download", "-json", c.module)
+func (m module) copy(root, cache string) (string, error) {
+	cmd := exec.Command("go", "mod", "download", "-json", m.path)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("find it: %w", err)
 	}
-	var module struct{ Dir, Sum string }
-	if err := json.Unmarshal(out, &module); err != nil {
+	var found struct{ Dir, Sum string }
+	if err := json.Unmarshal(out, &found); err != nil {
 		return "", fmt.Errorf("find it: %w", err)
 	}
-	source, err := os.ReadFile(filepath.Join(module.Dir, filepath.FromSlash(c.file)))
-	if err != nil {
-		return "", err
+	changed := map[string][]byte{}
+	id := []byte(found.Sum)
+	for _, c := range m.changes {
+		source, ok := changed[c.file]
+		if !ok {
+			if source, err = os.ReadFile(filepath.Join(found.Dir, filepath.FromSlash(c.file))); err != nil {
+				return "", err
+			}
+		}
+		if changed[c.file], err = c.apply(source); err != nil {
+			return "", err
+		}
+		id = fmt.Appendf(id, "\n%q", c)
 	}
-	changed, err := c.apply(source)
-	if err != nil {
-		return "", err
-	}
-	dest := filepath.Join(cache, "module-"+name([]byte(module.Sum), changed))
+	dest := filepath.Join(cache, "module-"+name(id))
 	return dest, whole(dest, func(dir string) error {
-		if err := copyFiles(dir, os.DirFS(module.Dir)); err != nil {
+		if err := copyFiles(dir, os.DirFS(found.Dir)); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(dir, filepath.FromSlash(c.file)), changed, 0o644)
+		for file, content := range changed {
+			if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(file)), content, 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
