@@ -20,8 +20,8 @@ const maxGroup = 128
 // writer owns the only connection that writes. Requests that arrive while a
 // commit is being synced to disk are executed together in the next one: a
 // single client pays one sync a request, many clients share it. Each request
-// runs in a savepoint of its own, so that the failure of one undoes only that
-// one; nobody is answered before the commit is on disk.
+// of a group runs in a savepoint of its own, so that the failure of one undoes
+// only that one; nobody is answered before the commit is on disk.
 type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
@@ -172,7 +172,15 @@ func (w *writer) run(t *tx, group []*writeReq) (err error) {
 		if r.err = r.ctx.Err(); r.err != nil {
 			continue
 		}
-		// A request alone in its group needs no savepoint unless it fails.
+		if len(group) == 1 {
+			// The transaction is all that a request alone needs.
+			if r.err = call(r.fn, t); r.err != nil {
+				t.dirty, t.after = nil, nil
+				w.cache.reset()
+				return t.exec("ROLLBACK")
+			}
+			break
+		}
 		if err := t.exec("SAVEPOINT request"); err != nil {
 			return err
 		}
