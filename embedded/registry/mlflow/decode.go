@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -45,15 +44,16 @@ func decode(r *http.Request, v any) error {
 }
 
 func decodeBody(r *http.Request, v any) error {
-	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
-	if err != nil {
+	// What a client claims to send is room enough, within limits.
+	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), 1<<20)))
+	if _, err := body.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return invalid("the request body is larger than %d MiB", maxBody>>20)
 		}
 		return &mlops.Error{Code: mlops.BadRequest, Message: "the request body could not be read to its end", Err: err}
 	}
-	b = bytes.TrimSpace(b)
+	b := bytes.TrimSpace(body.Bytes())
 	if len(b) > 0 && b[0] == '"' {
 		// Old clients encode their JSON twice.
 		var inner string

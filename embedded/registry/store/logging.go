@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -55,9 +56,13 @@ func (b Batch) validate() error {
 	case len(b.Metrics)+len(b.Params)+len(b.Tags) > wire.MaxBatchEntities:
 		return invalid("a batch may have at most %d metrics, params and tags in all, this one has %d", wire.MaxBatchEntities, len(b.Metrics)+len(b.Params)+len(b.Tags))
 	}
+	valid := make(map[string]bool) // a batch has many points of a few metrics
 	for _, m := range b.Metrics {
-		if err := validateKey("metric", m.Key); err != nil {
-			return err
+		if !valid[m.Key] {
+			if err := validateKey("metric", m.Key); err != nil {
+				return err
+			}
+			valid[m.Key] = true
 		}
 		if m.Timestamp < 0 {
 			return invalid("metric %q: the timestamp %d is before 1970: expected milliseconds since the epoch", m.Key, m.Timestamp)
@@ -95,7 +100,7 @@ func (t *tx) putParam(r *runRow, p wire.KV) error {
 // rowsPerInsert is how many points of history one statement writes: to run a
 // statement costs more than to write a row, but the driver looks for each
 // parameter among all of its statement.
-const rowsPerInsert = 16
+const rowsPerInsert = 8
 
 var (
 	insertPoint  = "INSERT OR IGNORE INTO metrics (series, step, timestamp, is_nan, value) VALUES (?,?,?,?,?)"
@@ -104,7 +109,7 @@ var (
 
 // putMetrics appends points and keeps the latest of each key.
 func (t *tx) putMetrics(r *runRow, ms []wire.Metric) error {
-	points := make([]latestRow, 0, len(ms))
+	points := make(map[*latestRow][]latestRow) // history lies by series: there the points of one are neighbours
 	changed := make(map[string]*latestRow)
 	for _, m := range ms {
 		p := pointOf(m)
@@ -117,7 +122,7 @@ func (t *tx) putMetrics(r *runRow, ms []wire.Metric) error {
 			*l = p
 			changed[m.Key] = l
 		}
-		points = append(points, p)
+		points[l] = append(points[l], p)
 		if m.ModelID != "" {
 			if err := t.putModelMetric(r, m, p); err != nil {
 				return err
@@ -137,8 +142,9 @@ func (t *tx) putMetrics(r *runRow, ms []wire.Metric) error {
 
 // putPoints writes history in the order in which it lies: clients mix the keys
 // of a step, and each would be looked for in another place.
-func (t *tx) putPoints(points []latestRow) error {
-	slices.SortStableFunc(points, func(a, b latestRow) int { return cmp.Compare(a.series, b.series) })
+func (t *tx) putPoints(bySeries map[*latestRow][]latestRow) error {
+	groups := slices.SortedFunc(maps.Values(bySeries), func(a, b []latestRow) int { return cmp.Compare(a[0].series, b[0].series) })
+	points := slices.Concat(groups...)
 	args := make([]any, 0, 5*min(len(points), rowsPerInsert))
 	for len(points) > 0 {
 		n, query := 1, insertPoint
