@@ -56,7 +56,8 @@ func Full(now func() time.Time) *World {
 		{Time: t.Add(-20 * time.Second), Type: "Normal", Reason: "Started", Object: "Pod/iris-train-14-8fzqm", Namespace: "iris", Message: "Started container trainer", Count: 1},
 		{Time: t.Add(-22 * time.Second), Type: "Normal", Reason: "SuccessfulCreate", Object: "Job/iris-train-14", Namespace: "iris", Message: "Created pod: iris-train-14-8fzqm", Count: 1},
 		{Time: t.Add(-9 * time.Minute), Type: "Warning", Reason: "Unhealthy", Object: "Pod/iris-7c9d8b6f54-q2x7k", Namespace: "iris", Message: "Readiness probe failed: HTTP probe failed with statuscode: 503", Count: 3},
-		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1}}
+		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1},
+		{Time: t.Add(-30 * time.Minute), Type: "Warning", Reason: "PossibleMemoryBackedVolumesOnDisk", Object: "Node/bench", Message: "The tmpfs noswap option is not supported by this kernel", Count: 1}}
 	w.Rate = 4.2
 	w.addForest()
 	w.addModels()

@@ -127,6 +127,7 @@ export async function aliases(lab) {
     await run.click();
     await page.waitForURL("**/runs/*");
     await page.goBack();
+    await lab.settle();
   }
   await page.click(".lineage-full summary");
   await page.click(".lineage-full [data-copy] >> nth=0");

@@ -17,6 +17,7 @@ Idiomorph.defaults.callbacks.beforeNodeMorphed = (from, to) => {
   if (from.matches("[data-chart], [data-log]") && from.id === to.id) return false;
   if (from.matches("[data-curves] :is(.chart-plot, .chart-now)")) return false;
   if (from.matches("time") && from.dateTime === to.dateTime) return false;
+  if (from.matches("[data-copy-text]")) return false; // "Copied" stays for its two seconds
   return true;
 };
 // What the reader has opened or ticked is theirs, whatever the server sends.
