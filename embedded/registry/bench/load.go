@@ -24,7 +24,9 @@ func newClient(base string, conns int) *client {
 // call sends a JSON request and decodes the answer into out, if not nil.
 func (c *client) call(method, path string, in, out any) error {
 	var body io.Reader
-	if in != nil {
+	if raw, ok := in.(json.RawMessage); ok {
+		body = bytes.NewReader(raw) // to marshal it would check it once more
+	} else if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
 			return err
