@@ -47,7 +47,7 @@ func artifactPath(c echo.Context) (string, error) {
 }
 
 func fileURL(runID, what, p string) string {
-	return "/runs/" + url.PathEscape(runID) + "/" + what + "?path=" + url.QueryEscape(p)
+	return runURL(runID) + "/" + what + "?path=" + url.QueryEscape(p)
 }
 
 // artifactList lists the directory dir of a run. current is the file that is
@@ -55,7 +55,7 @@ func fileURL(runID, what, p string) string {
 func (s *Server) artifactList(ctx context.Context, runID, dir, current string) view.ArtifactList {
 	l := view.ArtifactList{Path: dir}
 	if dir != "" {
-		l.Crumbs = []view.Link{{Text: "artifacts", URL: "/runs/" + url.PathEscape(runID) + "/artifacts"}}
+		l.Crumbs = []view.Link{{Text: "artifacts", URL: runURL(runID) + "/artifacts"}}
 		parts := strings.Split(dir, "/")
 		for i, name := range parts {
 			l.Crumbs = append(l.Crumbs, view.Link{Text: name, URL: fileURL(runID, "artifacts", strings.Join(parts[:i+1], "/"))})
@@ -88,7 +88,7 @@ func (s *Server) artifacts(c echo.Context) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := view.Artifacts{Run: view.Link{Text: runName(r), URL: "/runs/" + url.PathEscape(r.ID)}}
+	v := view.Artifacts{Run: view.Link{Text: runName(r), URL: runURL(r.ID)}}
 	dir, file := at, ""
 	if at != "" {
 		parent := strings.TrimPrefix(path.Dir(at), ".")

@@ -148,10 +148,7 @@ func (s *Server) value(c column, r mlops.Run, made *view.Link) view.Value {
 	case "end_time":
 		return view.At(r.EndedAt)
 	case "duration":
-		if r.Status.Terminal() {
-			return view.Text(view.Duration(r.Duration(s.cfg.Now())))
-		}
-		return view.Value{Since: r.StartedAt}
+		return runDuration(r, s.cfg.Now())
 	case "user_id":
 		return view.Text(r.User)
 	case "version":
@@ -322,7 +319,7 @@ func columnChoices(chosen []column, runs []mlops.Run) []view.ColumnGroup {
 			return strings.Compare(a.title(), b.title())
 		})
 		for _, c := range all {
-			group.Choices = append(group.Choices, view.ColumnChoice{Value: c.String(), Text: c.title(), Checked: slices.Contains(chosen, c)})
+			group.Choices = append(group.Choices, view.Option{Value: c.String(), Text: c.title(), Selected: slices.Contains(chosen, c)})
 		}
 		if more := len(appendNew(all, own[g.entity], len(own[g.entity]))) - len(all); more > 0 {
 			group.More = view.Plural(more, "more key is", "more keys are") + " not listed: type it below."

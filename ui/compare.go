@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -40,7 +39,7 @@ func (s *Server) compare(c echo.Context) (*page, error) {
 	if err != nil {
 		v.Problem = s.problem("the model versions", err)
 	}
-	v.Table = compareTable(ch, runs, shown, fields, made)
+	v.Table = compareTable(ch, runs, shown, fields, made, s.cfg.Now())
 	var more []view.Notice
 	v.Curves, more = s.curvesPlot(ctx, ch, runs, shown, fields)
 	notices = append(notices, more...)
@@ -56,19 +55,23 @@ func (s *Server) compare(c echo.Context) (*page, error) {
 
 // comparedRuns reads the runs; missing says which are not there any more.
 func (s *Server) comparedRuns(ctx context.Context, ids []string) (runs []mlops.Run, missing *view.Notice, err error) {
-	found, errs := make([]mlops.Run, len(ids)), make([]error, len(ids))
-	each(len(ids), func(i int) { found[i], errs[i] = s.cfg.Registry.Run(ctx, ids[i]) })
+	found, err := s.cfg.Registry.RunsByID(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	byID := map[string]mlops.Run{}
+	for _, r := range found {
+		byID[r.ID] = r
+	}
 	var gone, deleted []string
-	for i, err := range errs {
-		switch {
-		case mlops.CodeOf(err) == mlops.NotFound || mlops.CodeOf(err) == mlops.Invalid: // an id that is none is invalid
-			gone = append(gone, cutTo(ids[i], 40))
-		case err != nil:
-			return nil, nil, err
-		case found[i].Deleted:
-			deleted = append(deleted, runName(found[i]))
+	for _, id := range ids {
+		switch r, ok := byID[id]; {
+		case !ok:
+			gone = append(gone, cutTo(id, 40))
+		case r.Deleted:
+			deleted = append(deleted, runName(r))
 		default:
-			runs = append(runs, found[i])
+			runs = append(runs, r)
 		}
 	}
 	text := ""
@@ -98,7 +101,7 @@ func quoteAll(names []string) string {
 func comparedColumns(runs []mlops.Run) []view.ComparedRun {
 	out := make([]view.ComparedRun, len(runs))
 	for i, r := range runs {
-		out[i] = view.ComparedRun{Index: i, Name: runName(r), URL: "/runs/" + url.PathEscape(r.ID), Pill: runPill(r.Status)}
+		out[i] = view.ComparedRun{Index: i, Name: runName(r), URL: runURL(r.ID), Pill: runPill(r.Status)}
 		if len(runs) > 2 {
 			out[i].Without = r.ID
 		}

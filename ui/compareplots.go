@@ -267,7 +267,7 @@ func pickGroups(fields compareFields, on func(*compareField) bool) []view.PickGr
 		if f.metric {
 			g = &groups[1]
 		}
-		g.Picks = append(g.Picks, view.Pick{Value: f.name, Text: f.key, On: on(f)})
+		g.Picks = append(g.Picks, view.Option{Value: f.name, Text: f.key, Selected: on(f)})
 	}
 	return slices.DeleteFunc(groups, func(g view.PickGroup) bool { return len(g.Picks) == 0 })
 }

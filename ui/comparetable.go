@@ -18,9 +18,9 @@ const (
 )
 
 // compareTable has the runs side by side.
-func compareTable(ch compareChoices, runs []mlops.Run, shown []view.ComparedRun, fields compareFields, made map[string]*view.Link) view.CompareTable {
+func compareTable(ch compareChoices, runs []mlops.Run, shown []view.ComparedRun, fields compareFields, made map[string]*view.Link, now time.Time) view.CompareTable {
 	t := view.CompareTable{Runs: shown, Only: ch.only, Toggle: ch.with("table", func(c *compareChoices) { c.only = !c.only })}
-	t.Groups = append(t.Groups, limited("Run", ch.only, runRows(runs, made)))
+	t.Groups = append(t.Groups, limited("Run", ch.only, runRows(runs, made, now)))
 	var params, metrics []view.CompareRow
 	for _, f := range fields {
 		row := view.CompareRow{Name: f.key, Code: true, Differs: f.differs()}
@@ -42,7 +42,7 @@ func compareTable(ch compareChoices, runs []mlops.Run, shown []view.ComparedRun,
 	}
 	slices.Sort(tags)
 	for _, key := range slices.Compact(tags) {
-		t.Tags = append(t.Tags, view.Pick{Value: key, Text: key, On: slices.Contains(ch.tags, key)})
+		t.Tags = append(t.Tags, view.Option{Value: key, Text: key, Selected: slices.Contains(ch.tags, key)})
 	}
 	if len(ch.tags) > 0 {
 		var rows []view.CompareRow
@@ -56,17 +56,12 @@ func compareTable(ch compareChoices, runs []mlops.Run, shown []view.ComparedRun,
 }
 
 // runRows are the facts that every run has.
-func runRows(runs []mlops.Run, made map[string]*view.Link) []view.CompareRow {
+func runRows(runs []mlops.Run, made map[string]*view.Link, now time.Time) []view.CompareRow {
 	rows := []view.CompareRow{
 		valueRow("Status", false, runs, func(r mlops.Run) view.Value { p := runPill(r.Status); return view.Value{Pill: &p, Text: p.Text} }),
 		valueRow("Experiment", false, runs, func(r mlops.Run) view.Value { return view.Text(r.Experiment) }),
 		valueRow("Started", false, runs, func(r mlops.Run) view.Value { return view.At(r.StartedAt) }),
-		valueRow("Duration", false, runs, func(r mlops.Run) view.Value {
-			if !r.Status.Terminal() {
-				return view.Value{Since: r.StartedAt}
-			}
-			return view.Text(view.Duration(r.Duration(time.Time{})))
-		}),
+		valueRow("Duration", false, runs, func(r mlops.Run) view.Value { return runDuration(r, now) }),
 	}
 	if slices.ContainsFunc(runs, func(r mlops.Run) bool { return len(r.Inputs) > 0 }) {
 		rows = append(rows, valueRow("Dataset", false, runs, func(r mlops.Run) view.Value {

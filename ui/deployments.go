@@ -84,7 +84,7 @@ func (s *Server) deploymentPage(c echo.Context, form *view.PredictForm) (*page, 
 		{Name: "Project", Value: view.Text(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
 		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}
 	if d.RunID != "" {
-		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: "/runs/" + d.RunID, Title: d.RunID}})
+		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: runURL(d.RunID), Title: d.RunID}})
 	}
 	var traffic mlops.Traffic
 	var trafficErr, chartErr error

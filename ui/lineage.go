@@ -132,10 +132,7 @@ func imageNode(image string) view.LineageNode {
 }
 
 func lineageRunName(r mlops.LineageRun) string {
-	if r.Name != "" {
-		return r.Name
-	}
-	return view.Short(r.RunID)
+	return runName(mlops.Run{ID: r.RunID, Name: r.Name})
 }
 
 func runNode(mv mlops.ModelVersion, l mlops.Lineage) view.LineageNode {

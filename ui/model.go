@@ -28,7 +28,7 @@ func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page, error) 
 	}
 	p := &page{title: m.Name, nav: "models"}
 	metric, token := c.QueryParam("metric"), c.QueryParam("page")
-	v := view.Model{Name: m.Name, Description: m.Description, Facts: modelFacts(m), Tags: tagFacts(m.Tags), Aliases: s.aliasPanel(c, m, nil, form)}
+	v := view.Model{Name: m.Name, Description: m.Description, Facts: modelFacts(m), Tags: kvFacts(m.Tags), Aliases: s.aliasPanel(c, m, nil, form)}
 	found, err := s.cfg.Registry.Versions(ctx, mlops.VersionQuery{Model: m.Name, Max: versionsPerPage, PageToken: token})
 	if mlops.CodeOf(err) == mlops.Invalid {
 		p.status = http.StatusBadRequest
@@ -76,12 +76,13 @@ func modelFacts(m mlops.RegisteredModel) []view.Fact {
 	return append(facts, view.Fact{Name: "Created", Value: view.At(m.CreatedAt)}, view.Fact{Name: "Last update", Value: view.At(m.LastUpdateAt)})
 }
 
-func tagFacts(tags []mlops.KV) []view.Fact {
-	var facts []view.Fact
-	for _, t := range tags {
-		facts = append(facts, view.Fact{Name: t.Key, Value: view.Text(t.Value)})
+// kvFacts shows params or tags.
+func kvFacts(kvs []mlops.KV) []view.Fact {
+	var out []view.Fact
+	for _, kv := range kvs {
+		out = append(out, view.Fact{Name: kv.Key, Value: view.Text(kv.Value)})
 	}
-	return facts
+	return out
 }
 
 func versionRow(mv mlops.ModelVersion, runs map[string]mlops.Run, metric string, served served) view.VersionRow {
@@ -113,15 +114,13 @@ func stageOf(v mlops.ModelVersion) string {
 // mainMetric returns the metric that versions are compared by when nobody has
 // chosen one: an accuracy, else what most of the runs have logged.
 func mainMetric(runs []mlops.Run) string {
+	if key := accuracyKey(runs); key != "" {
+		return key
+	}
 	count := map[string]int{}
 	for _, r := range runs {
 		for _, m := range r.Metrics {
 			count[m.Key]++
-		}
-	}
-	for _, key := range accuracyKeys {
-		if count[key] > 0 {
-			return key
 		}
 	}
 	best := ""

@@ -139,11 +139,11 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 		v.Facts = append(v.Facts, view.Fact{Name: "User", Value: view.Text(r.User)})
 	}
 	v.Facts = append(v.Facts, view.Fact{Name: "Started", Value: view.At(r.StartedAt)})
-	if r.Status.Terminal() {
-		v.Facts = append(v.Facts, view.Fact{Name: "Duration", Value: view.Text(view.Duration(r.Duration(s.cfg.Now())))})
-	} else {
-		v.Facts = append(v.Facts, view.Fact{Name: "Running for", Value: view.Value{Since: r.StartedAt}})
+	took := view.Fact{Name: "Duration", Value: runDuration(r, s.cfg.Now())}
+	if !r.Status.Terminal() {
+		took.Name = "Running for"
 	}
+	v.Facts = append(v.Facts, took)
 	if a, ok := accuracy(r); ok {
 		v.Facts = append(v.Facts, view.Fact{Name: "Accuracy", Value: view.Text(view.Number(a))})
 	}
@@ -164,12 +164,7 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 		v.Models = append(v.Models, view.LoggedModel{Name: m.Name, Type: m.Type, ID: m.ID, Step: strconv.FormatInt(m.Step, 10), Pill: loggedModelPill(m.Status)})
 	}
 	v.Lineage = lineage(r)
-	for _, p := range r.Params {
-		v.Params = append(v.Params, view.Fact{Name: p.Key, Value: view.Text(p.Value)})
-	}
-	for _, tag := range r.Tags {
-		v.Tags = append(v.Tags, view.Fact{Name: tag.Key, Value: view.Text(tag.Value)})
-	}
+	v.Params, v.Tags = kvFacts(r.Params), kvFacts(r.Tags)
 	for _, m := range r.Metrics {
 		v.Metrics = append(v.Metrics, view.Metric{Key: m.Key, Value: view.Number(m.Value), Step: strconv.FormatInt(m.Step, 10)})
 	}

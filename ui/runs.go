@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -137,10 +138,10 @@ func (s *Server) searchRuns(ctx context.Context, q runList, project string, colu
 		v.Table.Rows = append(rows, v.Table.Rows...)
 	}
 	if q.token != "" {
-		v.Table.Newer = q.page("").url()
+		v.Table.Pager.First = q.page("").url()
 	}
 	if found.NextPageToken != "" {
-		v.Table.Older = q.page(found.NextPageToken).url()
+		v.Table.Pager.Next = q.page(found.NextPageToken).url()
 	}
 	return found.Runs, columns, http.StatusOK
 }
@@ -162,7 +163,7 @@ func (s *Server) explain(ctx context.Context, q runList, err error, v *view.Runs
 	}
 	if v.FilterError == "" && v.OrderError == "" {
 		v.Table.Empty = view.Empty{Icon: "runs", Title: "This page of the list is gone", Text: "Its address belongs to another filter, order or set of experiments than the list has now. " + mlops.MessageOf(err) + "."}
-		v.Table.Newer = q.page("").url()
+		v.Table.Pager.First = q.page("").url()
 	}
 }
 
@@ -182,13 +183,14 @@ func (s *Server) train(c echo.Context) error {
 // by.
 var accuracyKeys = []string{"accuracy", "test_accuracy", "val_accuracy", "eval_accuracy"}
 
-func accuracy(r mlops.Run) (float64, bool) {
-	for _, key := range accuracyKeys {
-		if v, ok := r.Metric(key); ok {
-			return v, true
-		}
+func accuracy(r mlops.Run) (float64, bool) { return r.Metric(accuracyKey([]mlops.Run{r})) }
+
+// runDuration is how long a run has taken, or since when it goes on.
+func runDuration(r mlops.Run, now time.Time) view.Value {
+	if r.Status.Terminal() {
+		return view.Text(view.Duration(r.Duration(now)))
 	}
-	return 0, false
+	return view.Value{Since: r.StartedAt}
 }
 
 func runName(r mlops.Run) string {

@@ -48,7 +48,7 @@ func (s *Server) versionPage(c echo.Context, form *view.AliasForm) (*page, error
 		return nil, err
 	}
 	v := view.Version{Model: view.Link{Text: m.Name, URL: modelURL(m.Name)}, Title: m.Name + " " + versionText(n), Name: versionText(n), Pill: versionPill(mv.Status),
-		Description: mv.Description, Tags: tagFacts(mv.Tags), Served: served.version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, form), Load: s.loadSnippets(c, mv)}
+		Description: mv.Description, Tags: kvFacts(mv.Tags), Served: served.version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, form), Load: s.loadSnippets(c, mv)}
 	if m.Latest != nil && m.Latest.Version > n {
 		v.Newer = &view.Link{Text: versionText(m.Latest.Version), URL: versionURL(m.Name, m.Latest.Version)}
 	}
@@ -96,13 +96,8 @@ func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) 
 		}
 		v.Metrics = append(v.Metrics, view.Fact{Name: m.Key, Value: view.Text(view.Number(m.Value))})
 	}
-	for i, p := range r.Params {
-		if i == runValues {
-			v.MoreParams = len(r.Params) - i
-			break
-		}
-		v.Params = append(v.Params, view.Fact{Name: p.Key, Value: view.Text(p.Value)})
-	}
+	shown := min(len(r.Params), runValues)
+	v.Params, v.MoreParams = kvFacts(r.Params[:shown]), len(r.Params)-shown
 	return nil
 }
 

@@ -57,13 +57,7 @@ type CompareTable struct {
 	Groups []CompareGroup
 	Only   bool   // rows without differences are left out
 	Toggle string // the other choice
-	Tags   []Pick
-}
-
-// Pick is a box that can be ticked.
-type Pick struct {
-	Value, Text string
-	On          bool
+	Tags   []Option
 }
 
 // CompareGroup is some rows under a name.
@@ -105,7 +99,7 @@ type Picker struct {
 // PickGroup is a part of a list.
 type PickGroup struct {
 	Name  string
-	Picks []Pick
+	Picks []Option
 }
 
 // ParallelHeight is the height of the field of the parallel coordinates, in

@@ -8,8 +8,7 @@ type RunTable struct {
 	Select       bool // runs can be selected, to compare them
 	Problem      *Problem
 	Empty        Empty
-	Newer        string // address of the first page, if this is not it
-	Older        string // address of the next page
+	Pager        Pager
 }
 
 // RunColumn is the header of a column.
@@ -79,14 +78,8 @@ type Hidden struct{ Name, Value string }
 // ColumnGroup are the columns of one kind that can be chosen.
 type ColumnGroup struct {
 	Title   string
-	Choices []ColumnChoice
+	Choices []Option
 	More    string // said if there are too many to list
-}
-
-// ColumnChoice is a box of the panel that chooses columns.
-type ColumnChoice struct {
-	Value, Text string
-	Checked     bool
 }
 
 // Run is the page of a run, of a training, or of both.

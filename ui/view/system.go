@@ -36,7 +36,7 @@ type SystemObjects struct {
 	Problem    *Problem
 }
 
-// Option is one choice of a filter.
+// Option is one choice: of a list, or a box that can be ticked.
 type Option struct {
 	Value    string
 	Text     string
