@@ -46,9 +46,8 @@ func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Tim
 // settle turns from starting quickly to staying small. It gives back the
 // memory that starting took (decoding images, building schemas and filling
 // caches leave more garbage than the lab makes in hours), and from then on has
-// the collector run early: one process holds what is usually five, and a good
-// part of its live heap is MinIO's queues, which are never touched but let the
-// collector wait for longer than it should. An operator's GOGC wins.
+// the collector run early: one process holds what is usually five, and idle
+// memory counts more than a little CPU. An operator's GOGC wins.
 func settle() {
 	time.AfterFunc(15*time.Second, func() {
 		if os.Getenv("GOGC") == "" {
