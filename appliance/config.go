@@ -30,6 +30,7 @@ type Config struct {
 	RegistryAddr string
 	S3Addr       string
 	S3PublicURL  string
+	TLSSAN       string
 	HTTPPort     int
 	HTTPSPort    int
 	Schedule     string

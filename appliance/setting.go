@@ -81,6 +81,7 @@ var settings = []Setting{
 	{"registry_addr", "address of the MLflow-compatible registry", func(c *Config) any { return &c.RegistryAddr }, listenAddr},
 	{"s3_addr", "address of the S3 API", func(c *Config) any { return &c.S3Addr }, listenAddr},
 	{"s3_public_url", "how clients reach S3 if not by this machine's address and s3_addr's port; presigned URLs start with it", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
+	{"tls_san", "more names and addresses that the Kubernetes API's certificate is valid for, with commas between; those of the machine are found", func(c *Config) any { return &c.TLSSAN }, optional(certNames)},
 	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
 	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},
 	{"ingress.https_port", "host port of the ingress for HTTPS", func(c *Config) any { return &c.HTTPSPort }, port},
@@ -169,6 +170,28 @@ func listenAddr(v string) error {
 		return nil
 	}
 	return fmt.Errorf("expected an address such as :8080 or 192.168.1.10:8080, found %q", v)
+}
+
+// certNames checks what splitList makes of v.
+func certNames(v string) error {
+	for _, name := range splitList(v) {
+		if net.ParseIP(name) == nil && (!domainPattern.MatchString(strings.TrimPrefix(name, "*.")) || len(name) > 253) {
+			return fmt.Errorf("expected names or addresses with commas between, such as lab.example.org,203.0.113.7, found %q", v)
+		}
+	}
+	return nil
+}
+
+// splitList returns the values of a setting that holds several.
+func splitList(v string) []string {
+	if v == "" {
+		return nil
+	}
+	values := strings.Split(v, ",")
+	for i := range values {
+		values[i] = strings.TrimSpace(values[i])
+	}
+	return values
 }
 
 func oneOf(values ...string) func(string) error {

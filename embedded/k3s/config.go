@@ -29,6 +29,10 @@ type Config struct {
 	// Log gets K3s' output besides the unit's buffer.
 	Log io.Writer
 
+	// CertNames are names and addresses, besides those found on the machine,
+	// that the API server's certificate is valid for.
+	CertNames []string
+
 	HTTPPort  int // host port of the ingress
 	HTTPSPort int
 	// Ports of the appliance's own servers, reached by pods through the
@@ -47,9 +51,10 @@ const (
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }
 
-// args returns the command line of the K3s server.
-func (c Config) args(snapshotter string) []string {
-	return []string{"k3s", "server",
+// args returns the command line of the K3s server; its certificate will be
+// valid for names.
+func (c Config) args(snapshotter string, names []string) []string {
+	args := []string{"k3s", "server",
 		"--data-dir=" + c.Dir,
 		"--write-kubeconfig=" + c.Kubeconfig(), "--write-kubeconfig-mode=0600",
 		"--node-name=" + c.NodeName, "--node-ip=" + c.NodeAddress.String(),
@@ -72,6 +77,10 @@ func (c Config) args(snapshotter string) []string {
 		"--kube-proxy-arg=conntrack-tcp-timeout-established=0s",
 		"--kube-proxy-arg=conntrack-tcp-timeout-close-wait=0s",
 	}
+	for _, name := range names {
+		args = append(args, "--tls-san="+name)
+	}
+	return args
 }
 
 // prepare writes the files that K3s and containerd read, and returns the

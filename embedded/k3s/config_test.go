@@ -13,11 +13,11 @@ import (
 
 func TestServerArguments(t *testing.T) {
 	c := testConfig(t)
-	args := c.args("native")
+	args := c.args("native", []string{"lab.example.org"})
 	for _, want := range []string{
 		"--data-dir=" + c.Dir, "--node-name=node-a", "--node-ip=10.44.0.1", "--advertise-address=10.44.0.1", "--snapshotter=native",
 		"--write-kubeconfig=" + c.Dir + "/kubeconfig.yaml", "--write-kubeconfig-mode=0600",
-		"--pause-image=benchtop.local/pause:1-0123456789ab", "--kubelet-arg=fail-cgroupv1=false",
+		"--pause-image=benchtop.local/pause:1-0123456789ab", "--kubelet-arg=fail-cgroupv1=false", "--tls-san=lab.example.org",
 	} {
 		if !slices.Contains(args, want) {
 			t.Errorf("the server is not given %s: %v", want, args)

@@ -225,7 +225,7 @@ func TestClusterDNSHasItsAddress(t *testing.T) {
 
 func TestEveryBundledImageIsUsed(t *testing.T) {
 	c := testConfig(t)
-	all := strings.Join(c.args("native"), " ")
+	all := strings.Join(c.args("native", []string{"lab.example.org"}), " ")
 	for _, name := range files(t) {
 		for _, o := range render(t, c, name) {
 			b, err := o.MarshalJSON()

@@ -83,6 +83,11 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	}
 	h.Log().Info("node prepared", "address", u.cfg.NodeAddress, "interface", nodeInterface, "snapshotter", snapshotter)
 
+	names, err := u.cfg.certNames()
+	if err != nil {
+		return err
+	}
+
 	fatal := make(chan error, 1)
 	interceptExits(fatal)
 	// logrus keeps the output it is given; klog's settings are undone by the
@@ -122,7 +127,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	app.Commands = []*cli.Command{cmds.NewServerCommand(server.Run)}
 	done := make(chan error, 1)
 	h.Progress("starting the Kubernetes API")
-	go func() { done <- app.Run(u.cfg.args(snapshotter)) }()
+	go func() { done <- app.Run(u.cfg.args(snapshotter, names)) }()
 
 	upCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -210,6 +215,7 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	u.client = client
 	close(u.ready)
 	h.Ready()
+	go client.followCertNames(ctx, h.Log())
 	// What only people look at can wait until the first model is served.
 	select {
 	case <-time.After(laterAfter):

@@ -63,7 +63,7 @@ func Rootfs(packages []string) (string, error) {
 
 func debootstrap(dir string, packages []string) error {
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
-		return errors.New("make the Debian root file system: mmdebstrap is not installed; run: make deps")
+		return errors.New("make the Debian root file system: mmdebstrap is not installed; run: make test-deps")
 	}
 	// Variant custom installs exactly the list and what it depends on, and
 	// runs the packages' scripts: a system, not an archive.

@@ -13,5 +13,10 @@ import (
 // each chapter cleans up what it made.
 func TestOpenDoors(t *testing.T) {
 	s := begin(t, "open-doors", testhost.Options{})
+	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "tls_san: lab.example.org\n"); err != nil {
+		t.Fatal(err)
+	}
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "kubectl on a laptop, with a user of its own", s.kubeconfigs)
+	chapter(t, "kubectl on a laptop does what it does elsewhere", s.kubectlVerbs)
 }

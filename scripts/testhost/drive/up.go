@@ -16,18 +16,18 @@ import (
 type Up struct {
 	Started time.Time
 	cmd     *exec.Cmd
-	out     *output
+	out     *Output
 	done    chan struct{} // closed when it has ended
 }
 
-// output keeps what a process prints and passes it on.
-type output struct {
+// Output keeps what a process prints and passes it on.
+type Output struct {
 	mu   sync.Mutex
 	text strings.Builder
 	also io.Writer
 }
 
-func (o *output) Write(p []byte) (int, error) {
+func (o *Output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text.Write(p)
@@ -37,7 +37,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.also.Write(p)
 }
 
-func (o *output) String() string {
+func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
@@ -46,7 +46,7 @@ func (o *output) String() string {
 // Up starts `benchtop up args...`. What it prints also goes to log. It lives
 // until it is stopped, killed, or its host closed; ctx does not end it.
 func (a *Appliance) Up(log io.Writer, args ...string) (*Up, error) {
-	u := &Up{Started: time.Now(), out: &output{also: log}, done: make(chan struct{})}
+	u := &Up{Started: time.Now(), out: &Output{also: log}, done: make(chan struct{})}
 	u.cmd = a.Host.Command(context.Background(), Program, append([]string{"up"}, args...)...)
 	u.cmd.Stdout, u.cmd.Stderr = u.out, u.out
 	if err := u.cmd.Start(); err != nil {

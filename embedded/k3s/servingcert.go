@@ -1,0 +1,81 @@
+package k3s
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rancher/dynamiclistener/factory"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+)
+
+// certNames returns the names and addresses that the API server's certificate
+// has to be valid for besides those of the cluster itself: what this machine
+// is called and reached at, and what the configuration adds.
+func (c Config) certNames() ([]string, error) {
+	names := append([]string(nil), c.CertNames...)
+	if host, err := os.Hostname(); err == nil && net.ParseIP(host) == nil {
+		host = strings.ToLower(host)
+		names = append(names, host)
+		if !strings.Contains(host, ".") {
+			names = append(names, host+".local") // its name by mDNS
+		}
+	}
+	addrs, err := LANAddresses()
+	for _, a := range addrs {
+		names = append(names, a.String())
+	}
+	return names, err
+}
+
+// followCertNames keeps the certificate valid for the machine's addresses
+// while they change, until ctx ends.
+func (c *Client) followCertNames(ctx context.Context, log *slog.Logger) {
+	err := followLAN(ctx, func() {
+		names, err := c.cfg.certNames()
+		if err == nil {
+			err = c.certify(ctx, names)
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Error("the Kubernetes API's certificate does not follow the machine's addresses", "err", err)
+		}
+	})
+	if err != nil {
+		log.Error("a change of the machine's addresses will not be seen until the next start", "err", err)
+	}
+}
+
+// certify makes the API server's certificate valid for names too. K3s gives
+// its certificate new names from its own flags only, and filters what clients
+// ask for, so that nobody can stuff it. But it takes over what another server
+// of the cluster has put into the Secret that they share; so does this.
+func (c *Client) certify(ctx context.Context, names []string) error {
+	tls := filepath.Join(c.cfg.Dir, "server", "tls")
+	ca, key, err := factory.LoadCertsChain(filepath.Join(tls, "server-ca.crt"), filepath.Join(tls, "server-ca.key"))
+	if err != nil {
+		return fmt.Errorf("load the server's certificate authority: %w", err)
+	}
+	signer := &factory.TLS{CACert: ca, CAKey: key, CN: "k3s", Organization: []string{"k3s"}}
+	secrets := c.kube.CoreV1().Secrets(metav1.NamespaceSystem)
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		s, err := secrets.Get(ctx, "k3s-serving", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		s, changed, err := signer.AddCN(s, names...)
+		if err != nil || !changed {
+			return err
+		}
+		_, err = secrets.Update(ctx, s, metav1.UpdateOptions{FieldManager: fieldManager})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("add %s to the API server's certificate: %w", strings.Join(names, ", "), err)
+	}
+	return nil
+}
