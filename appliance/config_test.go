@@ -111,6 +111,8 @@ func TestConfigFileErrors(t *testing.T) {
 		{"http_addr: 8080\n", `FILE:1: key http_addr: expected an address such as :8080 or 192.168.1.10:8080, found "8080"`},
 		{"http_addr: localhost:8080\n", `FILE:1: key http_addr: expected an address such as :8080 or 192.168.1.10:8080, found "localhost:8080"`},
 		{"registry_addr: ':0'\n", `FILE:1: key registry_addr: expected an address such as :8080 or 192.168.1.10:8080, found ":0"`},
+		{"tls_san: 'lab.example.org,https://x'\n", `FILE:1: key tls_san: expected names or addresses with commas between, such as lab.example.org,203.0.113.7, found "lab.example.org,https://x"`},
+		{"tls_san: 'a,,b'\n", `FILE:1: key tls_san: expected names or addresses with commas between, such as lab.example.org,203.0.113.7, found "a,,b"`},
 		{"s3_public_url: 's3.example.org:9000'\n", `FILE:1: key s3_public_url: expected a URL such as https://s3.example.org:9000, without a path, found "s3.example.org:9000"`},
 		{"s3_addr: ':http'\n", `FILE:1: key s3_addr: expected an address such as :8080 or 192.168.1.10:8080, found ":http"`},
 		{"log_level: loud\n", `FILE:1: key log_level: expected one of debug, info, warn, error, found "loud"`},
@@ -178,7 +180,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	for i, s := range Settings() {
 		values := map[string]string{
 			"data_dir": `/data with "quotes": and # signs`, "domain": "x.example", "node_name": "n1", "node_address": "10.9.8.7",
-			"http_addr": "[::1]:1", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "log_level": "error",
+			"http_addr": "[::1]:1", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
 			"ingress.http_port": "4", "ingress.https_port": "5", "project.schedule": "1 2 3 4 5", "project.params": `{"a": "b\n"}`,
 			"prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}
