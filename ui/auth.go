@@ -80,7 +80,7 @@ func (s *Server) requireCredentials(roles ...mlops.Role) echo.MiddlewareFunc {
 func (s *Server) credentials(c echo.Context) (visitor, error) {
 	header := c.Request().Header.Get("Authorization")
 	if header == "" {
-		if _, err := c.Cookie(sessionCookie); err == nil {
+		if cookie(c, sessionCookie) != "" {
 			return s.session(c)
 		}
 		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Credentials are required: send a user name and password, or a token as Authorization: Bearer.")
