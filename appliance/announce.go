@@ -61,6 +61,9 @@ func settle() {
 func (a *Appliance) links() []string {
 	ip := hostAddress(a.cfg.NodeAddress)
 	ui := "http://" + net.JoinHostPort(ip, fmt.Sprint(portOf(a.cfg.HTTPAddr)))
+	if public := a.cfg.publicURL(); public != nil {
+		ui = public.String()
+	}
 	return []string{
 		"UI        " + ui + "/login?token=" + a.tokens.New(),
 		"Password  " + a.paths.AdminPassword() + " (user admin)",

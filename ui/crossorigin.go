@@ -12,12 +12,13 @@ import (
 
 // refuseCrossOrigin is the second fence against forged requests, behind the
 // token of each form and the SameSite cookie. Mounted handlers have their own:
-// what is forged depends on what they take for credentials.
+// what is forged depends on what they take for credentials. The front page
+// changes nothing.
 func (s *Server) refuseCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	protection := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
 		r := c.Request()
-		if s.mounted(r.URL.Path) || s.known(r.Header.Get("Origin"), r) || protection.Check(r) == nil {
+		if s.mounted(r.URL.Path) || isFront(r.URL.Path) || s.known(r.Header.Get("Origin"), r) || protection.Check(r) == nil {
 			return next(c)
 		}
 		return &foreign{origin: r.Header.Get("Origin"), site: r.Header.Get("Sec-Fetch-Site"), host: r.Host, peer: peerOf(r),
@@ -87,6 +88,6 @@ func (e *foreign) help() []view.Advice {
 			Code: "trusted_proxies: " + e.peer})
 	}
 	return append(out,
-		view.Advice{Text: "Or name the address in the lab’s configuration file and start the lab again:", Code: "public_url: " + e.origin},
+		view.Advice{Text: "Or name the address in the lab’s configuration file, /etc/benchtop/config.yaml, and start the lab again:", Code: "public_url: " + e.origin},
 		view.Advice{Text: "If there is no such proxy, a page of " + e.origin + " has tried to act in your name. Nothing was done."})
 }

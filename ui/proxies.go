@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // caller is who asks, as far as it can be known: with a reverse proxy in
@@ -31,6 +33,18 @@ func (s *Server) know(next echo.HandlerFunc) echo.HandlerFunc {
 		who := s.callerOf(c.Request())
 		c.Request().Host = who.host
 		c.Set(callerKey, who)
+		return next(c)
+	}
+}
+
+// refusePrefix says that the pages do not work below a path. It is no matter
+// of links only: pages of one host name share one origin, so whatever else the
+// proxy serves there could act in the name of who is signed in to the lab.
+func refusePrefix(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if prefix := strings.Trim(c.Request().Header.Get("X-Forwarded-Prefix"), "/"); prefix != "" {
+			return mlops.Errorf(mlops.InvalidState, "A proxy serves these pages below the path /%s, where they do not work. Give the lab a host name of its own, such as lab.example.org, or use its own port.", prefix)
+		}
 		return next(c)
 	}
 }

@@ -110,6 +110,30 @@ func TestAdviceForProxies(t *testing.T) {
 	}
 }
 
+// TestBelowAPath: the pages say that they do not work there, programs do not
+// mind.
+func TestBelowAPath(t *testing.T) {
+	l := start(t, uitest.Full(atNoon)).asAdmin()
+	for _, path := range []string{"/", "/login", "/runs", "/live/"} {
+		resp, body := l.get(path, "X-Forwarded-Prefix", "/lab")
+		l.expect(resp, body, 400, "below the path /lab, where they do not work. Give the lab a host name of its own")
+	}
+	resp, body := l.get("/runs", "X-Forwarded-Prefix", "/")
+	l.expect(resp, body, 200)
+	resp, body = l.get("/api/status", "X-Forwarded-Prefix", "/lab")
+	l.expect(resp, body, 200)
+	// A proxy that says nothing: the first redirect stays below the path, and
+	// the page that it leads to knows whether its style sheet is there.
+	stranger := newBrowser(t)
+	resp, body = l.do(stranger, http.MethodGet, "/", nil)
+	l.expect(resp, body, 303)
+	if at, err := url.Parse("http://proxy.example/lab/"); err != nil || at.JoinPath(resp.Header.Get("Location")).Path != "/lab/login" {
+		t.Errorf("/lab/ leads to %s", resp.Header.Get("Location"))
+	}
+	_, body = l.do(stranger, http.MethodGet, "/login", nil)
+	l.expectText(body, `<p class="astray"><strong>The style sheet of this page did not load.`)
+}
+
 // TestSessionsOfBothKinds: one browser may be signed in with and without HTTPS.
 func TestSessionsOfBothKinds(t *testing.T) {
 	l := start(t, uitest.Empty(atNoon), trustLoopback)

@@ -26,7 +26,10 @@ func (s *Server) routes() {
 	})
 
 	// Anybody may ask for these; compressed like every page.
-	open := e.Group("", middleware.BodyLimit("1M"), compressed())
+	open := e.Group("", refusePrefix, middleware.BodyLimit("1M"), compressed())
+	e.GET(frontPrefix+"/assets/:name", s.static.serve)
+	e.Any(frontPrefix, s.front, compressed())
+	e.Any(frontPrefix+"/*", s.front, compressed())
 	open.GET("/login", s.loginPage)
 	open.POST("/login", s.login)
 
@@ -37,7 +40,7 @@ func (s *Server) routes() {
 		return mlops.Errorf(mlops.EndpointError, "There is no endpoint %s %s.", c.Request().Method, c.Request().URL.Path)
 	})
 
-	signedIn := e.Group("", s.requireSession, middleware.BodyLimit("1M"))
+	signedIn := e.Group("", refusePrefix, s.requireSession, middleware.BodyLimit("1M"))
 	pages := signedIn.Group("", compressed())
 	page := func(path string, p pageFunc) {
 		pages.GET(path, s.show(p))
