@@ -14,4 +14,7 @@ import (
 func TestOpenDoors(t *testing.T) {
 	s := begin(t, "open-doors", testhost.Options{})
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "others' programs may send passwords, pages may not", s.forgedRequests)
+	chapter(t, "sign in behind nginx", s.behindNginx)
+	chapter(t, "the machine's address in a browser", s.frontPage)
 }
