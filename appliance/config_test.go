@@ -81,6 +81,9 @@ func TestProxySettings(t *testing.T) {
 		t.Errorf("without settings: %s", got)
 	}
 	cfg, _, err := load(t, "public_url: https://lab.example.org:8443/\ntrusted_proxies: ' 192.168.1.10,10.1.2.3/8, ::ffff:192.0.2.1 '\n")
+	if cfg.uiURL() != "https://lab.example.org:8443" || !strings.HasSuffix(DefaultConfig().uiURL(), ":8080") {
+		t.Errorf("people are sent to %s, without settings to %s", cfg.uiURL(), DefaultConfig().uiURL())
+	}
 	if got := fmt.Sprint(cfg.publicURL(), cfg.trustedProxies(), err); got != "https://lab.example.org:8443 [192.168.1.10/32 10.0.0.0/8 192.0.2.1/32] <nil>" {
 		t.Errorf("found %s", got)
 	}
