@@ -61,7 +61,7 @@ domain: home.arpa
 node_name: shelf
 http_addr: ":18080"
 public_url: https://lab.home.arpa
-trusted_proxies: 10.0.0.0/8
+trusted_proxies: 10.9.8.7, 192.168.0.0/16
 registry_addr: ":15000"
 s3_addr: ":19000"
 ingress:
