@@ -60,12 +60,19 @@ func settle() {
 // links are the lines that a user needs.
 func (a *Appliance) links() []string {
 	ip := hostAddress(a.cfg.NodeAddress)
-	ui := "http://" + net.JoinHostPort(ip, fmt.Sprint(portOf(a.cfg.HTTPAddr)))
 	return []string{
-		"UI        " + ui + "/login?token=" + a.tokens.New(),
+		"UI        " + a.cfg.uiURL() + "/login?token=" + a.tokens.New(),
 		"Password  " + a.paths.AdminPassword() + " (user admin)",
 		"Try       curl '" + a.ingressURL(ip) + "/models/" + DefaultProject + "/predict?x=5.1,3.5,1.4,0.2'",
 	}
+}
+
+// uiURL is where people find the web UI.
+func (c Config) uiURL() string {
+	if public := c.publicURL(); public != nil {
+		return public.String()
+	}
+	return "http://" + net.JoinHostPort(hostAddress(c.NodeAddress), fmt.Sprint(portOf(c.HTTPAddr)))
 }
 
 func (a *Appliance) ingressURL(ip string) string {

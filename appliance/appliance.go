@@ -124,6 +124,13 @@ func (a *Appliance) prepare(term *Terminal) (err error) {
 // buffers make the collector run all the time.
 const memoryLimit = 640 << 20
 
+// reachable reports whether pods reach a server that listens on addr.
+func (c Config) reachable(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr) // checked with the configuration
+	ip := net.ParseIP(host)
+	return host == "" || ip.IsUnspecified() || ip.Equal(net.ParseIP(c.NodeAddress))
+}
+
 func portOf(addr string) int {
 	_, p, _ := net.SplitHostPort(addr) // checked with the configuration
 	n, _ := strconv.Atoi(p)
@@ -167,7 +174,7 @@ func (a *Appliance) build() error {
 	a.k3s = k3s.NewUnit(k3s.Config{
 		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle,
 		CertNames: splitList(a.cfg.TLSSAN), HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
-		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr),
+		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr), FrontPage: a.cfg.reachable(a.cfg.HTTPAddr),
 		TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
 	})
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
@@ -180,7 +187,7 @@ func (a *Appliance) build() error {
 	}
 	mlflow := registryHandler(a.registry, auth, a.log)
 	if a.web, err = ui.New(ui.Config{
-		Address: a.cfg.HTTPAddr, Version: a.version, Components: Components(),
+		Address: a.cfg.HTTPAddr, PublicURL: a.cfg.publicURL(), TrustedProxies: a.cfg.trustedProxies(), Version: a.version, Components: Components(),
 		Mounts: map[string]ui.Mount{
 			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow}, "/v1/": {Handler: mlflow},
 			"/health": {Handler: mlflow}, "/version": {Handler: mlflow}, "/get-artifact": {Handler: mlflow}, "/model-versions/get-artifact": {Handler: mlflow},

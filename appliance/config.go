@@ -27,6 +27,8 @@ type Config struct {
 	NodeName     string
 	NodeAddress  string
 	HTTPAddr     string
+	PublicURL    string
+	Proxies      string
 	RegistryAddr string
 	S3Addr       string
 	S3PublicURL  string
@@ -47,6 +49,7 @@ func DefaultConfig() Config {
 		Domain:       "lab.internal",
 		NodeAddress:  "10.44.0.1",
 		HTTPAddr:     ":8080",
+		Proxies:      "127.0.0.0/8, ::1",
 		RegistryAddr: ":5000",
 		S3Addr:       ":9000",
 		HTTPPort:     80,

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,34 @@ prometheus: {retention_time: 12h, retention_size: 512MB}
 	}
 }
 
+func TestProxySettings(t *testing.T) {
+	cfg := DefaultConfig()
+	if got := fmt.Sprint(cfg.publicURL(), cfg.trustedProxies()); got != "<nil> [127.0.0.0/8 ::1/128]" {
+		t.Errorf("without settings: %s", got)
+	}
+	cfg, _, err := load(t, "public_url: https://lab.example.org:8443/\ntrusted_proxies: ' 192.168.1.10,10.1.2.3/8, ::ffff:192.0.2.1 '\n")
+	if cfg.uiURL() != "https://lab.example.org:8443" || !strings.HasSuffix(DefaultConfig().uiURL(), ":8080") {
+		t.Errorf("people are sent to %s, without settings to %s", cfg.uiURL(), DefaultConfig().uiURL())
+	}
+	if got := fmt.Sprint(cfg.publicURL(), cfg.trustedProxies(), err); got != "https://lab.example.org:8443 [192.168.1.10/32 10.0.0.0/8 192.0.2.1/32] <nil>" {
+		t.Errorf("found %s", got)
+	}
+	if cfg, _, err = load(t, "trusted_proxies: ''\n"); err != nil || len(cfg.trustedProxies()) != 0 {
+		t.Errorf("nobody trusted: %v %v", cfg.trustedProxies(), err)
+	}
+}
+
+// The front page is served from a pod; a UI on the loopback address has none.
+func TestFrontPageNeedsAReachableUI(t *testing.T) {
+	cfg := DefaultConfig()
+	for addr, want := range map[string]bool{":8080": true, "0.0.0.0:8080": true, "[::]:8080": true, "10.44.0.1:8080": true,
+		"127.0.0.1:8080": false, "192.168.1.10:8080": false, "[::1]:8080": false} {
+		if got := cfg.reachable(addr); got != want {
+			t.Errorf("%s: %t", addr, got)
+		}
+	}
+}
+
 func TestEmptyConfigFile(t *testing.T) {
 	for _, content := range []string{"", "\n# nothing\n"} {
 		if cfg, _, err := load(t, content); err != nil || cfg != DefaultConfig() {
@@ -114,6 +143,11 @@ func TestConfigFileErrors(t *testing.T) {
 		{"tls_san: 'lab.example.org,https://x'\n", `FILE:1: key tls_san: expected names or addresses with commas between, such as lab.example.org,203.0.113.7, found "lab.example.org,https://x"`},
 		{"tls_san: 'a,,b'\n", `FILE:1: key tls_san: expected names or addresses with commas between, such as lab.example.org,203.0.113.7, found "a,,b"`},
 		{"s3_public_url: 's3.example.org:9000'\n", `FILE:1: key s3_public_url: expected a URL such as https://s3.example.org:9000, without a path, found "s3.example.org:9000"`},
+		{"public_url: 'lab.example.org'\n", `FILE:1: key public_url: expected a URL such as https://lab.example.org, found "lab.example.org"`},
+		{"public_url: 'https://u:p@lab.example.org'\n", `FILE:1: key public_url: expected a URL such as https://lab.example.org, found "https://u:p@lab.example.org"`},
+		{"public_url: 'https://example.org/lab'\n", `FILE:1: key public_url: expected a URL without a path such as https://lab.example.org, found "https://example.org/lab": the pages do not work below a path, where whatever else that host serves could act for who is signed in; give the lab a host name of its own`},
+		{"trusted_proxies: 10.0.0.0/8, nginx\n", `FILE:1: key trusted_proxies: expected addresses or networks such as 192.168.1.10, 10.0.0.0/8, found "nginx"`},
+		{"trusted_proxies: 10.0.0.0/33\n", `FILE:1: key trusted_proxies: expected addresses or networks such as 192.168.1.10, 10.0.0.0/8, found "10.0.0.0/33"`},
 		{"s3_addr: ':http'\n", `FILE:1: key s3_addr: expected an address such as :8080 or 192.168.1.10:8080, found ":http"`},
 		{"log_level: loud\n", `FILE:1: key log_level: expected one of debug, info, warn, error, found "loud"`},
 		{"ingress:\n  http_port: 65536\n", `FILE:2: key ingress.http_port: expected a port from 1 to 65535, found "65536"`},
@@ -180,7 +214,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	for i, s := range Settings() {
 		values := map[string]string{
 			"data_dir": `/data with "quotes": and # signs`, "domain": "x.example", "node_name": "n1", "node_address": "10.9.8.7",
-			"http_addr": "[::1]:1", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
+			"http_addr": "[::1]:1", "public_url": "https://lab.example.org", "trusted_proxies": "10.0.0.0/8", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
 			"ingress.http_port": "4", "ingress.https_port": "5", "project.schedule": "1 2 3 4 5", "project.params": `{"a": "b\n"}`,
 			"prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}

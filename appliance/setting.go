@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -78,6 +79,8 @@ var settings = []Setting{
 	{"node_name", "name of this node, kept for the life of the data dir (the host name if empty)", func(c *Config) any { return &c.NodeName }, optional(nodeName)},
 	{"node_address", "IPv4 address that the node owns on its own bridge; pods reach the appliance there", func(c *Config) any { return &c.NodeAddress }, ipv4},
 	{"http_addr", "address of the web UI and its APIs", func(c *Config) any { return &c.HTTPAddr }, listenAddr},
+	{"public_url", "how browsers reach the web UI through a reverse proxy, if that does not pass their Host header on", func(c *Config) any { return &c.PublicURL }, optional(publicURL)},
+	{"trusted_proxies", "addresses or networks, with commas, of reverse proxies whose X-Forwarded-* and Forwarded headers the web UI believes", func(c *Config) any { return &c.Proxies }, networks},
 	{"registry_addr", "address of the MLflow-compatible registry", func(c *Config) any { return &c.RegistryAddr }, listenAddr},
 	{"s3_addr", "address of the S3 API", func(c *Config) any { return &c.S3Addr }, listenAddr},
 	{"s3_public_url", "how clients reach S3 if not by this machine's address and s3_addr's port; presigned URLs start with it", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
@@ -140,6 +143,41 @@ func baseURL(v string) error {
 		return fmt.Errorf("expected a URL such as https://s3.example.org:9000, without a path, found %q", v)
 	}
 	return nil
+}
+
+func publicURL(v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("expected a URL such as https://lab.example.org, found %q", v)
+	}
+	if strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("expected a URL without a path such as https://lab.example.org, found %q: the pages do not work below a path, where whatever else that host serves could act for who is signed in; give the lab a host name of its own", v)
+	}
+	return nil
+}
+
+func networks(v string) error {
+	_, err := parseNetworks(v)
+	return err
+}
+
+// parseNetworks reads addresses and networks, separated by commas.
+func parseNetworks(v string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, n := range strings.Split(v, ",") {
+		if n = strings.TrimSpace(n); n == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(n)
+		if a, aerr := netip.ParseAddr(n); err != nil && aerr == nil {
+			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("expected addresses or networks such as 192.168.1.10, 10.0.0.0/8, found %q", n)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 func nodeName(v string) error {
@@ -222,6 +260,21 @@ func duration(v string) error {
 		return fmt.Errorf("expected a duration such as 15d or 12h, found %q", v)
 	}
 	return nil
+}
+
+// publicURL returns the setting as a URL, nil if it is not set. It and the
+// trusted proxies are checked when they are set.
+func (c Config) publicURL() *url.URL {
+	if c.PublicURL == "" {
+		return nil
+	}
+	u, _ := url.Parse(strings.TrimRight(c.PublicURL, "/"))
+	return u
+}
+
+func (c Config) trustedProxies() []netip.Prefix {
+	p, _ := parseNetworks(c.Proxies)
+	return p
 }
 
 // retentionTime and retentionBytes are checked when they are set.

@@ -47,7 +47,7 @@ type ProjectStatus struct {
 // status collects the appliance's status. What can't be read yet is left out.
 func (a *Appliance) status(ctx context.Context, served bool) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
-		UI: fmt.Sprintf("http://%s:%d", hostAddress(a.cfg.NodeAddress), portOf(a.cfg.HTTPAddr)), Loop: []ProjectStatus{}, Warnings: []string{}}
+		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Warnings: []string{}}
 	stopping, failed, starting := false, false, !served
 	for _, u := range s.Units {
 		switch u.State {

@@ -17,11 +17,13 @@ func (s *Server) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		v, err := s.session(c)
 		if mlops.CodeOf(err) == mlops.Unauthorized && navigates(c.Request()) {
-			target := "/login"
-			if at := c.Request().URL.RequestURI(); at != "/" {
-				target += "?next=" + url.QueryEscape(at)
+			at := c.Request().URL.RequestURI()
+			if at == "/" {
+				// Relative, so that who has come through a proxy below a path
+				// gets to the sign-in page, which says that this cannot work.
+				return c.Redirect(http.StatusSeeOther, "login")
 			}
-			return c.Redirect(http.StatusSeeOther, target)
+			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(at))
 		}
 		if err != nil {
 			return err
@@ -80,7 +82,7 @@ func (s *Server) requireCredentials(roles ...mlops.Role) echo.MiddlewareFunc {
 func (s *Server) credentials(c echo.Context) (visitor, error) {
 	header := c.Request().Header.Get("Authorization")
 	if header == "" {
-		if _, err := c.Cookie(sessionCookie); err == nil {
+		if cookie(c, sessionCookie) != "" {
 			return s.session(c)
 		}
 		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Credentials are required: send a user name and password, or a token as Authorization: Bearer.")

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +23,9 @@ type Component struct {
 // Mount is a handler of another part of the process, served below a path.
 type Mount struct {
 	Handler http.Handler
-	// Roles are who may use it, by session, password or token. Empty means
-	// that the handler checks credentials itself.
+	// Roles are who may use it, by session, password or token: for handlers
+	// that change nothing, as a forged request may carry a session. Empty
+	// means that the handler checks credentials, and forgery, itself.
 	Roles []mlops.Role
 }
 
@@ -31,6 +34,12 @@ type Config struct {
 	Address string      // where to listen, for example ":8080"
 	TLS     *tls.Config // nil serves plain HTTP
 	Version string      // of Benchtop
+
+	// PublicURL is where browsers find this server if a proxy stands before
+	// it, nil if unknown.
+	PublicURL *url.URL
+	// TrustedProxies may say in headers who asks, and by which address.
+	TrustedProxies []netip.Prefix
 
 	Components []Component // embedded systems, for the System page
 	// Mounts are other handlers by path: "/x/" is x and all below it, "/x" is

@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 
@@ -127,16 +126,6 @@ func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
 // curl returns a command that predicts from wherever the browser is: it uses
 // the name by which the browser reached this machine.
 func (s *Server) curl(c echo.Context, d mlops.Deployment) string {
-	host := c.Request().Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	host = strings.Trim(host, "[]")
-	if s.cfg.IngressPort != 80 {
-		host = net.JoinHostPort(host, strconv.Itoa(s.cfg.IngressPort))
-	} else if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return fmt.Sprintf("curl -s http://%s%s/predict -H 'Content-Type: application/json' -d '%s'", host, strings.TrimSuffix(d.Path, "/"),
+	return fmt.Sprintf("curl -s %s%s/predict -H 'Content-Type: application/json' -d '%s'", s.ingressURL(c), strings.TrimSuffix(d.Path, "/"),
 		instanceBody(s.example(d)))
 }

@@ -41,9 +41,12 @@ func (s *Server) showError(err error, c echo.Context) {
 	var he *echo.HTTPError
 	status, message := statusOf(err), mlops.MessageOf(err)
 	var limited *tooMany
+	var other *foreign
 	if errors.As(err, &limited) {
 		status, message = http.StatusTooManyRequests, limited.Error()
 		c.Response().Header().Set("Retry-After", limited.seconds())
+	} else if errors.As(err, &other) {
+		status, message = http.StatusForbidden, other.Error()
 	} else if errors.As(err, &he) {
 		status, message = he.Code, httpMessage(he.Code)
 	}
@@ -56,24 +59,27 @@ func (s *Server) showError(err error, c echo.Context) {
 	switch {
 	case c.Request().Method == http.MethodHead:
 		sendErr = c.NoContent(status)
-	case wantsJSON(c.Request()):
+	case s.programs(c.Request().URL.Path) || strings.HasPrefix(c.Request().Header.Get("Accept"), "application/json"):
 		code := mlops.CodeOf(err)
-		if he != nil {
+		switch {
+		case other != nil:
+			code = mlops.Denied
+		case he != nil || limited != nil:
 			code = mlops.BadRequest
 		}
 		sendErr = c.JSON(status, map[string]any{"error_code": code, "message": message})
 	default:
 		p := &page{status: status, title: errorTitle(status)}
-		p.body = view.ErrorPage(view.Failure{Status: status, Title: errorTitle(status), Message: message, Starting: status == http.StatusServiceUnavailable})
+		failure := view.Failure{Status: status, Title: errorTitle(status), Message: message, Starting: status == http.StatusServiceUnavailable}
+		if other != nil {
+			failure.Help = other.help()
+		}
+		p.body = view.ErrorPage(failure)
 		sendErr = s.render(c, p)
 	}
 	if sendErr != nil {
 		s.logger().Debug("cannot send the error", "err", sendErr)
 	}
-}
-
-func wantsJSON(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.Header.Get("Accept"), "application/json")
 }
 
 func errorTitle(status int) string {

@@ -124,6 +124,18 @@ func TestPages(t *testing.T) {
 		_, body := l.get("/login")
 		compare(t, filepath.Join("testdata", "login.html"), body)
 	})
+	t.Run("front", func(t *testing.T) {
+		l := start(t, full)
+		_, body := l.get("/front/", "Accept", "text/html")
+		compare(t, filepath.Join("testdata", "front.html"), body)
+		_, body = l.get("/front/models/wine", "Accept", "text/html")
+		compare(t, filepath.Join("testdata", "front-not-found.html"), body)
+	})
+	t.Run("another site", func(t *testing.T) {
+		l := start(t, empty)
+		_, body := l.signInFrom("http://lab.example:8088", "X-Forwarded-Host", "lab.example:8088")
+		compare(t, filepath.Join("testdata", "another-site.html"), body)
+	})
 }
 
 // compare puts each element on a line of its own, so that a difference can

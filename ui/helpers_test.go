@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -126,7 +127,9 @@ func (l *lab) do(client *http.Client, method, path string, form url.Values, head
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
+		if r.Header.Set(header[i], header[i+1]); header[i] == "Host" {
+			r.Host = header[i+1]
+		}
 	}
 	resp, err := client.Do(r)
 	if err != nil {
@@ -193,6 +196,19 @@ func (l *lab) expect(resp *http.Response, body string, status int, texts ...stri
 		if !strings.Contains(body, text) {
 			l.t.Errorf("%s %s: %q is not in %s", resp.Request.Method, resp.Request.URL.Path, text, body)
 		}
+	}
+}
+
+// expectJSON checks an error for a program.
+func (l *lab) expectJSON(resp *http.Response, body string, status int, code, text string) {
+	l.t.Helper()
+	l.expect(resp, body, status)
+	var e struct {
+		Code    string `json:"error_code"`
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal([]byte(body), &e); err != nil || e.Code != code || !strings.Contains(e.Message, text) || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+		l.t.Errorf("%s %s answers %s %s, want %s: %s", resp.Request.Method, resp.Request.URL.Path, resp.Header.Get("Content-Type"), body, code, text)
 	}
 }
 

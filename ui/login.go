@@ -45,8 +45,7 @@ func (s *Server) loginWithToken(c echo.Context, token string) error {
 
 func (s *Server) login(c echo.Context) error {
 	form := view.Login{Name: c.FormValue("name"), Next: localPath(c.FormValue("next"))}
-	secret, err := c.Cookie(loginCookie)
-	if err != nil || !csrfValid(secret.Value, c.FormValue("csrf")) {
+	if !csrfValid(cookie(c, loginCookie), c.FormValue("csrf")) {
 		form.Error = "The form has expired: please try again."
 		return s.showLogin(c, http.StatusForbidden, form)
 	}
@@ -74,8 +73,8 @@ func (s *Server) login(c echo.Context) error {
 
 func (s *Server) showLogin(c echo.Context, status int, form view.Login) error {
 	secret := newSecret()
-	if old, err := c.Cookie(loginCookie); err == nil && len(old.Value) == len(secret) {
-		secret = old.Value // another tab's form stays valid
+	if old := cookie(c, loginCookie); len(old) == len(secret) {
+		secret = old // another tab's form stays valid
 	}
 	s.setCookie(c, loginCookie, secret, 3600)
 	form.CSRF = csrfToken(secret)

@@ -13,27 +13,34 @@ import (
 func (s *Server) routes() {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect() // headers that name another client are anybody's to set
+	e.IPExtractor = func(r *http.Request) string { return s.callerOf(r).address }
 	e.HTTPErrorHandler = s.showError
+	e.Pre(s.know)
 	e.Use(s.recoverPanics, securityHeaders, s.refuseCrossOrigin)
 	s.echo = e
 
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/healthz", s.healthz)
+	endpoint(e, "/healthz", s.healthz)
 	e.GET("/assets/:name", s.static.serve)
 	e.GET("/favicon.ico", func(c echo.Context) error {
 		return c.Redirect(http.StatusMovedPermanently, s.static.url(s.cfg.Assets.Icon))
 	})
 
 	// Anybody may ask for these; compressed like every page.
-	open := e.Group("", middleware.BodyLimit("1M"), compressed())
+	open := e.Group("", refusePrefix, middleware.BodyLimit("1M"), compressed())
+	e.GET(frontPrefix+"/assets/:name", s.static.serve)
+	e.Any(frontPrefix, s.front, compressed())
+	e.Any(frontPrefix+"/*", s.front, compressed())
 	open.GET("/login", s.loginPage)
 	open.POST("/login", s.login)
 
 	// Programs come with a password or a token, browsers with a session.
 	api := e.Group("/api", s.requireCredentials(mlops.RoleAdmin, mlops.RoleReader), compressed())
-	api.GET("/status", s.apiStatus)
+	endpoint(api, "/status", s.apiStatus)
+	api.RouteNotFound("/*", func(c echo.Context) error {
+		return mlops.Errorf(mlops.EndpointError, "There is no endpoint %s %s.", c.Request().Method, c.Request().URL.Path)
+	})
 
-	signedIn := e.Group("", s.requireSession, middleware.BodyLimit("1M"))
+	signedIn := e.Group("", refusePrefix, s.requireSession, middleware.BodyLimit("1M"))
 	pages := signedIn.Group("", compressed())
 	page := func(path string, p pageFunc) {
 		pages.GET(path, s.show(p))
@@ -87,4 +94,31 @@ func (s *Server) routes() {
 	pages.RouteNotFound("/*", func(echo.Context) error {
 		return mlops.Errorf(mlops.NotFound, "There is no page at this address.")
 	})
+}
+
+// endpoint serves reading programs, and tells the others that they may only
+// read.
+func endpoint(at interface {
+	Match(methods []string, path string, h echo.HandlerFunc, mw ...echo.MiddlewareFunc) []*echo.Route
+}, path string, h echo.HandlerFunc) {
+	at.Match([]string{http.MethodGet, http.MethodHead}, path, h)
+	at.Match([]string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, path, func(c echo.Context) error {
+		c.Response().Header().Set("Allow", "GET, HEAD")
+		return echo.ErrMethodNotAllowed
+	})
+}
+
+// programs reports whether a path is for programs and not for browsers.
+func (s *Server) programs(path string) bool {
+	return path == "/healthz" || path == "/api" || strings.HasPrefix(path, "/api/") || s.mounted(path)
+}
+
+// mounted reports whether another part of the process answers at a path.
+func (s *Server) mounted(path string) bool {
+	for at := range s.cfg.Mounts {
+		if below, ok := strings.CutSuffix(at, "/"); path == at || ok && (path == below || strings.HasPrefix(path, at)) {
+			return true
+		}
+	}
+	return false
 }

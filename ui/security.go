@@ -8,8 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
-
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // contentPolicy lets a page load from this server only, and run no script or
@@ -37,19 +35,6 @@ func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if !strings.HasPrefix(c.Request().URL.Path, "/assets/") {
 			h.Set("Cache-Control", "no-store")
-		}
-		return next(c)
-	}
-}
-
-// refuseCrossOrigin is the second fence against forged requests, behind the
-// token of each form and the SameSite cookie; for mounted APIs, which have no
-// forms, it is the first.
-func (s *Server) refuseCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
-	protection := http.NewCrossOriginProtection()
-	return func(c echo.Context) error {
-		if err := protection.Check(c.Request()); err != nil {
-			return &mlops.Error{Code: mlops.Denied, Err: err, Message: "This request came from another site, so it was not carried out."}
 		}
 		return next(c)
 	}

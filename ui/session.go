@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -50,9 +51,44 @@ func hashOf(id string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// securePrefix makes the names of cookies differ that browsers keep for HTTPS
+// only: they let no page without it replace one, so that nobody could sign in
+// at http://host:8080 who has been at https://host.
+const securePrefix = "__Host-"
+
 func (s *Server) setCookie(c echo.Context, name, value string, maxAge int) {
+	secure := s.secure(c)
+	if secure {
+		name = securePrefix + name
+	}
 	c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
-		Secure: s.cfg.TLS != nil, SameSite: http.SameSiteLaxMode})
+		Secure: secure, SameSite: http.SameSiteLaxMode})
+}
+
+// cookie returns the value of a cookie that setCookie has set, "" if there is
+// none.
+func cookie(c echo.Context, name string) string {
+	for _, n := range []string{securePrefix + name, name} {
+		if found, err := c.Cookie(n); err == nil && found.Value != "" {
+			return found.Value
+		}
+	}
+	return ""
+}
+
+// secure reports whether the browser speaks HTTPS: to us, to a proxy that
+// says so, or at the public address.
+func (s *Server) secure(c echo.Context) bool {
+	if callerOf(c).https {
+		return true
+	}
+	public, r := s.cfg.PublicURL, c.Request()
+	if public == nil || public.Scheme != "https" {
+		return false
+	}
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && origin.Scheme == "https" && hostOf(origin) == hostOf(public) ||
+		hostOf(&url.URL{Scheme: "https", Host: r.Host}) == hostOf(public)
 }
 
 // startSession signs the browser in.
@@ -69,18 +105,18 @@ func (s *Server) startSession(c echo.Context, p mlops.Principal) error {
 
 // session returns the visitor of a signed-in browser.
 func (s *Server) session(c echo.Context) (visitor, error) {
-	cookie, err := c.Cookie(sessionCookie)
-	if err != nil || cookie.Value == "" {
+	id := cookie(c, sessionCookie)
+	if id == "" {
 		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Sign in first.")
 	}
-	session, err := s.cfg.Sessions.Check(c.Request().Context(), hashOf(cookie.Value))
+	session, err := s.cfg.Sessions.Check(c.Request().Context(), hashOf(id))
 	if mlops.CodeOf(err) == mlops.NotFound || err == nil && !session.ExpiresAt.After(s.cfg.Now()) {
 		return visitor{}, mlops.Errorf(mlops.Unauthorized, "Your session has ended: sign in again.")
 	}
 	if err != nil {
 		return visitor{}, err
 	}
-	return visitor{principal: session.Principal, id: cookie.Value, expires: session.ExpiresAt}, nil
+	return visitor{principal: session.Principal, id: id, expires: session.ExpiresAt}, nil
 }
 
 // csrfToken returns a token that only someone who knows secret can make. It

@@ -105,7 +105,7 @@ func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) 
 // by which the browser has reached this server, as the user who is looking.
 func (s *Server) loadSnippets(c echo.Context, mv mlops.ModelVersion) []view.Snippet {
 	scheme := "http"
-	if c.Request().TLS != nil {
+	if callerOf(c).https {
 		scheme = "https"
 	}
 	uri := scheme + "://" + c.Request().Host

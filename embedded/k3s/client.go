@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -95,6 +96,28 @@ func (c *Client) applySystem(ctx context.Context, names ...string) error {
 		for _, o := range objects {
 			if err := c.applyUnstructured(ctx, o); err != nil {
 				return fmt.Errorf("apply %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// removeSystem deletes what an earlier start may have applied.
+func (c *Client) removeSystem(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		objects, err := c.cfg.render(name)
+		if err != nil {
+			return err
+		}
+		for _, o := range objects {
+			gvk := o.GroupVersionKind()
+			mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+			if err != nil {
+				return fmt.Errorf("find resource for %s: %w", gvk, err)
+			}
+			err = c.dynamic.Resource(mapping.Resource).Namespace(o.GetNamespace()).Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return fmt.Errorf("delete %s %s/%s: %w", gvk.Kind, o.GetNamespace(), o.GetName(), err)
 			}
 		}
 	}

@@ -151,6 +151,24 @@ func TestApplySystem(t *testing.T) {
 	expectError(t, c.applySystem(t.Context(), "traefik.yaml"), "apply traefik.yaml: apply Deployment kube-system/traefik: quota exceeded")
 }
 
+func TestRemoveSystem(t *testing.T) {
+	s, c := newAPIServer(t)
+	const front = "/apis/networking.k8s.io/v1/namespaces/benchtop/ingresses/front"
+	if err := c.applySystem(t.Context(), "front.yaml"); err != nil || !slices.Contains(s.names(), front) {
+		t.Fatalf("it was not applied: %v, %v", err, s.names())
+	}
+	for range 2 { // what is not there is removed
+		if err := c.removeSystem(t.Context(), "front.yaml"); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(s.names(), front) {
+			t.Error("it is still there")
+		}
+	}
+	s.broken = "DELETE"
+	expectError(t, c.removeSystem(t.Context(), "front.yaml"), "delete Ingress benchtop/front: quota exceeded")
+}
+
 func TestStartTraining(t *testing.T) {
 	s, c := newAPIServer(t)
 	training := mlops.Training{Project: "iris", Job: "iris-train-7", Trigger: mlops.TriggerManual}

@@ -38,6 +38,9 @@ type Config struct {
 	// Ports of the appliance's own servers, reached by pods through the
 	// Services s3, mlflow and prometheus of namespace benchtop.
 	S3Port, RegistryPort, UIPort int
+	// FrontPage has the ingress show the UI's front page where nothing else
+	// answers. The UI must listen on NodeAddress.
+	FrontPage bool
 }
 
 const (

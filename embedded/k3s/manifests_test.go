@@ -9,6 +9,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -209,6 +210,56 @@ func TestIngressTakesTheConfiguredPorts(t *testing.T) {
 		return
 	}
 	t.Error("there is no Deployment")
+}
+
+// The front page must lose against any rule of a user's, and must not open
+// the rest of the web UI to whoever reaches the ingress.
+func TestFrontPageComesLast(t *testing.T) {
+	objects := render(t, testConfig(t), "front.yaml")
+	in, ok := typed(t, objects[0]).(*networkingv1.Ingress)
+	if !ok || len(objects) != 1 {
+		t.Fatalf("it holds %v", objects)
+	}
+	const router = "traefik.ingress.kubernetes.io/router."
+	if a := in.Annotations; a[router+"priority"] != "1" || a[router+"middlewares"] != "front@file" || a[router+"entrypoints"] != "web,websecure" {
+		t.Errorf("annotations are %v", in.Annotations)
+	}
+	rule := in.Spec.Rules[0]
+	if b := rule.HTTP.Paths[0].Backend.Service; rule.Host != "" || rule.HTTP.Paths[0].Path != "/" || b.Name != "prometheus" || b.Port.Name != "http" {
+		t.Errorf("rule is %+v", rule)
+	}
+	for _, o := range render(t, testConfig(t), "traefik.yaml") {
+		m, ok := typed(t, o).(*corev1.ConfigMap)
+		if !ok {
+			continue
+		}
+		var file struct {
+			HTTP struct {
+				Middlewares map[string]struct {
+					Chain     struct{ Middlewares []string }
+					AddPrefix struct{ Prefix string }
+					Headers   struct{ CustomRequestHeaders map[string]string }
+				}
+			}
+		}
+		if err := yaml.Unmarshal([]byte(m.Data["middlewares.yaml"]), &file); err != nil {
+			t.Fatal(err)
+		}
+		prefix, anonymous := "", 0
+		for _, name := range file.HTTP.Middlewares["front"].Chain.Middlewares {
+			prefix += file.HTTP.Middlewares[name].AddPrefix.Prefix
+			for _, header := range []string{"Cookie", "Authorization"} {
+				if v, set := file.HTTP.Middlewares[name].Headers.CustomRequestHeaders[header]; set && v == "" {
+					anonymous++
+				}
+			}
+		}
+		if prefix != "/front" || anonymous != 2 {
+			t.Errorf("the prefix is %q, %d of 2 headers are removed: %s", prefix, anonymous, m.Data["middlewares.yaml"])
+		}
+		return
+	}
+	t.Error("there are no middlewares")
 }
 
 func TestClusterDNSHasItsAddress(t *testing.T) {

@@ -225,6 +225,13 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
 		h.Log().Error("kubectl top will not work until the next start", "err", err)
 	}
+	front := client.applySystem
+	if !u.cfg.FrontPage {
+		front = client.removeSystem
+	}
+	if err := front(ctx, "front.yaml"); err != nil && ctx.Err() == nil {
+		h.Log().Error("the ingress' front page is not as configured until the next start", "err", err)
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (s *server) newHandler() http.Handler {
 	router := route.New()
 	s.newAPI().Register(router)
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", http.StripPrefix("/api/v1", router))
+	mux.Handle("/api/v1/", http.StripPrefix("/api/v1", unroutedAsJSON(router)))
 	mux.HandleFunc("GET /-/healthy", text("Prometheus Server is Healthy.\n"))
 	mux.HandleFunc("GET /-/ready", text("Prometheus Server is Ready.\n"))
 	mux.HandleFunc("GET /federate", s.federate)
@@ -143,6 +143,43 @@ type noAlertmanagers struct{}
 
 func (noAlertmanagers) Alertmanagers() []*url.URL        { return nil }
 func (noAlertmanagers) DroppedAlertmanagers() []*url.URL { return nil }
+
+// unroutedAsJSON has the router's own errors, of unknown paths and wrong
+// methods, look like those of the API.
+func unroutedAsJSON(router http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		router.ServeHTTP(&unrouted{ResponseWriter: w, method: r.Method, path: r.URL.Path}, r)
+	})
+}
+
+type unrouted struct {
+	http.ResponseWriter
+	method, path string
+	replaced     bool
+}
+
+func (u *unrouted) WriteHeader(status int) {
+	if (status == http.StatusNotFound || status == http.StatusMethodNotAllowed) && strings.HasPrefix(u.Header().Get("Content-Type"), "text/plain") {
+		u.replaced = true
+		respondError(u.ResponseWriter, status, "not_found", fmt.Sprintf("the API has no %s %s/api/v1%s", u.method, prefix, u.path))
+		return
+	}
+	u.ResponseWriter.WriteHeader(status)
+}
+
+func (u *unrouted) Write(p []byte) (int, error) {
+	if u.replaced {
+		return len(p), nil
+	}
+	return u.ResponseWriter.Write(p)
+}
+
+// Flush is for answers that go on.
+func (u *unrouted) Flush() {
+	if f, ok := u.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
 
 // respondError answers the way the API does.
 func respondError(w http.ResponseWriter, status int, kind, message string) {

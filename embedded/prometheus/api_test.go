@@ -160,7 +160,7 @@ func TestPlainPages(t *testing.T) {
 		{"/-/ready", 200, "Ready"},
 		{"/metrics", 200, "prometheus_tsdb_head_series "},
 		{"/api/v1/query?query=up{", 400, `"errorType":"bad_data"`},
-		{"/api/v1/nothing", 404, ""},
+		{"/api/v1/nothing", 404, `{"error":"the API has no GET /prometheus/api/v1/nothing","errorType":"not_found","status":"error"}`},
 		{"/graph", 404, "is not part of the API"},
 		{"/federate", 400, "match[]"},
 		{"/federate?match[]=up{", 400, "bad_data"},
@@ -175,13 +175,22 @@ func TestPlainPages(t *testing.T) {
 			t.Errorf("%s answers\n%s", tc.path, body)
 		}
 	}
+	resp, err := http.Post(base+"/api/v1/targets", "text/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || resp.StatusCode != 405 || resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(string(said), "the API has no POST /prometheus/api/v1/targets") {
+		t.Errorf("a wrong method: %s %s %s (%v)", resp.Status, resp.Header.Get("Content-Type"), said, err)
+	}
 	// A page of another origin may not read, and asking does not break us.
 	req, err := http.NewRequest(http.MethodGet, base+"/api/v1/query?query=up", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Origin", "http://evil.example")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err = http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,8 +124,49 @@ func TestCredentials(t *testing.T) {
 	a.want(403, "POST", "/api/registry/gc", "")
 	a.user = "admin"
 	a.want(200, "POST", "/api/registry/gc", "")
-	// A page of another site must not act with the browser's credentials.
-	a.want(403, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "y"}`, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")
+}
+
+// TestForgedRequests: a page of another site must not act with a password that
+// the browser remembers; who sends credentials of their own may.
+func TestForgedRequests(t *testing.T) {
+	a := newAPI(t, users{}, true)
+	n := 0
+	try := func(status int, headers ...string) {
+		t.Helper()
+		n++
+		v := a.want(status, "POST", "/api/2.0/mlflow/experiments/create", fmt.Sprintf(`{"name": "e%d"}`, n), headers...)
+		if status == 403 && (v["error_code"] != "PERMISSION_DENIED" || !strings.Contains(fmt.Sprint(v["message"]), "came from another site")) {
+			t.Errorf("%v: %v", headers, v)
+		}
+	}
+	const json, form = "application/json", "application/x-www-form-urlencoded"
+	// Without credentials nothing has changed.
+	try(401, "Sec-Fetch-Site", "cross-site")
+	a.user = "admin"
+	for _, site := range []string{"same-site", "cross-site"} {
+		// A proxy that adds the password to what its own pages send.
+		try(200, "Sec-Fetch-Site", site)
+		try(200, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", form)
+		try(200, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", json, "Origin", "http://grafana.example:3000")
+		try(200, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", form, "Origin", "http://grafana.example", "Authorization", "Bearer tok")
+		// What a browser sends with a password that it remembers.
+		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate", "Content-Type", form, "Origin", "https://evil.example")
+		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate", "Content-Type", form)
+		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "no-cors", "Content-Type", "text/plain", "Origin", "null")
+		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", "text/plain;charset=UTF-8", "Origin", "https://evil.example")
+		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Origin", "https://evil.example")
+	}
+	try(403, "Origin", "https://evil.example", "Content-Type", form) // an old browser
+	// Only the right password makes a request anybody's own.
+	a.want(401, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "y"}`, "Sec-Fetch-Site", "cross-site", "Authorization", "Bearer wrong")
+
+	alone := newAPI(t, nil, false)
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site", "Content-Type", json}, {"Origin", "https://evil.example"}} {
+		v := alone.want(403, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "y"}`, header...)
+		if !strings.Contains(fmt.Sprint(v["message"]), "came from another site") {
+			t.Errorf("without credentials: %v", v)
+		}
+	}
 }
 
 func TestErrors(t *testing.T) {

@@ -91,7 +91,11 @@ type Failure struct {
 	Title    string
 	Message  string
 	Starting bool
+	Help     []Advice
 }
+
+// Advice is what to do about a failure: a text, and what to type.
+type Advice struct{ Text, Code string }
 
 // Login is the sign-in form.
 type Login struct {

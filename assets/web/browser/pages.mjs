@@ -49,6 +49,8 @@ const pages = [
   { name: "pod", from: "/system/pods", find: 'tbody tr:has(.pill-good) th a[href^="/system/pods/"]' },
   { name: "objects", path: "/system/objects" },
   { name: "events", path: "/system/events" },
+  { name: "front", path: "/front/" },
+  { name: "front-not-found", path: "/front/models/none", status: 404 },
   { name: "not-found", path: "/no/such/page", status: 404 },
 ];
 

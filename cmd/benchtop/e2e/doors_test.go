@@ -19,4 +19,7 @@ func TestOpenDoors(t *testing.T) {
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
 	chapter(t, "kubectl on a laptop, with a user of its own", s.kubeconfigs)
 	chapter(t, "kubectl on a laptop does what it does elsewhere", s.kubectlVerbs)
+	chapter(t, "others' programs may send passwords, pages may not", s.forgedRequests)
+	chapter(t, "sign in behind nginx", s.behindNginx)
+	chapter(t, "the machine's address in a browser", s.frontPage)
 }

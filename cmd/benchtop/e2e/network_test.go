@@ -60,6 +60,8 @@ func TestNoDefaultRoute(t *testing.T) {
 domain: home.arpa
 node_name: shelf
 http_addr: ":18080"
+public_url: https://lab.home.arpa
+trusted_proxies: 10.9.8.7, 192.168.0.0/16
 registry_addr: ":15000"
 s3_addr: ":19000"
 ingress:
@@ -79,7 +81,7 @@ log_level: debug
 	t.Logf("ready after %.1f s", took.Seconds())
 	address := s.Host.Address().String()
 	for what, c := range map[string]struct{ got, want string }{
-		"UI":       {s.said.UI, "http://" + address + ":18080/login"},
+		"UI":       {s.said.UI, "https://lab.home.arpa/login"},
 		"Try":      {s.said.Try, "http://" + address + ":10080/models/iris/predict"},
 		"Password": {s.said.PasswordFile, "/var/lib/elsewhere/secrets/"},
 	} {
@@ -104,6 +106,7 @@ log_level: debug
 		}
 		_ = r.Body.Close()
 	}
+	s.behindConfiguredProxy(t, "http://"+address+":18080")
 	if left := s.sh(t, "ls -d /var/lib/benchtop 2>/dev/null || true"); left != "" {
 		t.Errorf("the default data dir was made although another is configured")
 	}

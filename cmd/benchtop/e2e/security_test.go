@@ -67,8 +67,8 @@ func (s *story) credentialsNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Body.Close()
-	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/login" {
-		t.Errorf("the UI answers %s to %s, want 303 to /login", r.Status, r.Header.Get("Location"))
+	if r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "login" {
+		t.Errorf("the UI answers %s to %s, want 303 to login", r.Status, r.Header.Get("Location"))
 	}
 	for _, key := range [][2]string{{"", ""}, {"minioadmin", "minioadmin"}, {"admin", "password"}} {
 		c, err := s.ObjectStore(key[0], key[1])

@@ -48,7 +48,7 @@ func NewHandler(st *store.Store, auth mlops.Authenticator, log *slog.Logger) htt
 	s.lineage()
 	s.gc()
 	s.serverInfo()
-	return http.NewCrossOriginProtection().Handler(s)
+	return s
 }
 
 func plain(w http.ResponseWriter, text string) {
@@ -73,6 +73,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, mlops.Errorf(mlops.Internal, "internal error: see the log"))
 		}
 	}()
+	if err := s.refuseForged(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	if s.auth == nil && !localHost(r.Host) {
 		// Without credentials all that keeps a web page away is that it has
 		// another origin; a name that it lets resolve to this machine would not.

@@ -1,0 +1,55 @@
+package mlflow
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// refuseForged refuses what a web page of another origin has made the browser
+// send. Without credentials that is all of it. With them it is only what the
+// browser may have put a password to that it remembers: whoever sends
+// credentials of their own, a proxy or a notebook's page, is no forger.
+func (s *server) refuseForged(r *http.Request) error {
+	err := http.NewCrossOriginProtection().Check(r)
+	if err == nil || s.auth != nil && !remembered(r) {
+		return nil
+	}
+	message := "this request came from another site, so it was not carried out"
+	if s.auth != nil {
+		message += ": send JSON as application/json, or a token as Authorization: Bearer (MLFLOW_TRACKING_TOKEN), which no browser adds by itself"
+	}
+	return &mlops.Error{Code: mlops.Denied, Message: message, Err: err}
+}
+
+// remembered reports whether a browser may have added the credentials of a
+// request of another origin by itself. It never adds tokens. It does add
+// passwords to navigations, forms and images, and to what a script sends
+// without asking first. It asks first, and we never agree, before a script may
+// send a header of its own, a method other than POST, or JSON; and what it
+// sends says where it comes from, unless a proxy has taken that away.
+func remembered(r *http.Request) bool {
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Mode") {
+	case "navigate", "no-cors":
+		return true
+	}
+	return r.Header.Get("Origin") != "" && r.Method == http.MethodPost && simple(r.Header.Get("Content-Type"))
+}
+
+// simple reports whether browsers send bodies of this type anywhere without
+// asking first.
+func simple(contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case contentType == "" || err != nil:
+		return true
+	case kind == "text/plain", kind == "application/x-www-form-urlencoded", kind == "multipart/form-data":
+		return true
+	}
+	return false
+}

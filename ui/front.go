@@ -1,0 +1,124 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// frontPrefix is what the ingress puts before every address that nobody else
+// answers at, so that a stranger can reach nothing of ours but what is below.
+const frontPrefix = "/front"
+
+// frontEvery bounds how often strangers make the lab look what it serves.
+const frontEvery = 3 * time.Second
+
+// offered remembers the deployments for a moment.
+type offered struct {
+	mu   sync.Mutex
+	at   time.Time
+	list []mlops.Deployment
+}
+
+func (v *offered) get(ctx context.Context, now time.Time, ask func(context.Context) ([]mlops.Deployment, error)) ([]mlops.Deployment, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if age := now.Sub(v.at); !v.at.IsZero() && age >= 0 && age < frontEvery {
+		return v.list, nil
+	}
+	list, err := ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.list, v.at = list, now
+	return list, nil
+}
+
+func isFront(path string) bool {
+	return path == frontPrefix || strings.HasPrefix(path, frontPrefix+"/")
+}
+
+// front is what the ingress shows where nothing is: the way to the pages and
+// to the models. It says nothing that the ingress does not answer anybody.
+func (s *Server) front(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	v := view.Front{UI: s.pagesURL(c)}
+	if path := strings.TrimPrefix(c.Request().URL.Path, frontPrefix); strings.Trim(path, "/") != "" {
+		v.Missing = path
+	}
+	ds, err := s.offered.get(ctx, s.cfg.Now(), s.cfg.Loop.Deployments)
+	v.Problem = s.problem("what is served", err)
+	for _, d := range ds {
+		at := s.predictURL(c, d)
+		v.Deployments = append(v.Deployments, view.FrontDeployment{Name: d.Name, Ready: d.Ready > 0 && d.Version != "", URL: at, Curl: "curl '" + at + "'"})
+	}
+	accept := c.Request().Header.Get("Accept")
+	switch {
+	case c.Request().Method == http.MethodGet && strings.Contains(accept, "text/html"):
+		status := http.StatusOK
+		if v.Missing != "" {
+			status = http.StatusNotFound
+		}
+		return s.render(c, &page{status: status, title: "Front page", bare: true, body: view.FrontPage(v)})
+	case strings.Contains(accept, "json"):
+		return c.JSON(http.StatusNotFound, map[string]any{"error_code": mlops.EndpointError, "message": v.Text()})
+	}
+	return c.String(http.StatusNotFound, v.Text()+"\n")
+}
+
+// pagesURL is where the pages are for whoever asks.
+func (s *Server) pagesURL(c echo.Context) string {
+	if s.cfg.PublicURL != nil {
+		return s.cfg.PublicURL.String() + "/"
+	}
+	scheme := "http"
+	if s.cfg.TLS != nil {
+		scheme = "https"
+	}
+	_, port, _ := net.SplitHostPort(s.cfg.Address)
+	if at := s.Address(); at != nil {
+		port = strconv.Itoa(at.Port)
+	}
+	return scheme + "://" + net.JoinHostPort(nameOf(c), port) + "/"
+}
+
+// predictURL is a prediction that a browser or curl can ask for.
+func (s *Server) predictURL(c echo.Context, d mlops.Deployment) string {
+	numbers := make([]string, 0, len(d.FeatureNames))
+	for _, x := range s.example(d) {
+		numbers = append(numbers, strconv.FormatFloat(x, 'f', -1, 64))
+	}
+	return fmt.Sprintf("%s%s/predict?x=%s", s.ingressURL(c), strings.TrimSuffix(d.Path, "/"), strings.Join(numbers, ","))
+}
+
+// ingressURL is where deployments answer, by the name by which this machine
+// was reached.
+func (s *Server) ingressURL(c echo.Context) string {
+	host := nameOf(c)
+	if s.cfg.IngressPort != 80 {
+		host = net.JoinHostPort(host, strconv.Itoa(s.cfg.IngressPort))
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return "http://" + host
+}
+
+// nameOf is the name or address by which this machine was reached.
+func nameOf(c echo.Context) string {
+	host := c.Request().Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.Trim(host, "[]")
+}
