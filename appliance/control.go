@@ -58,6 +58,9 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("GET /v1/projects/{project}/logs", c.projectLogs)
 	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
 	mux.HandleFunc("POST /v1/registry/gc", c.registryGC)
+	mux.HandleFunc("GET /v1/images", c.images)
+	mux.HandleFunc("POST /v1/images", c.loadImages)
+	mux.HandleFunc("DELETE /v1/images", c.removeImage)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
 	failed := make(chan error, 1)

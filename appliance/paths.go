@@ -41,13 +41,16 @@ func (p Paths) Kubeconfig() string { return filepath.Join(p.Data, "k3s", "kubeco
 // Bin returns where the bundled programs are installed.
 func (p Paths) Bin() string { return filepath.Join(p.Data, "bin") }
 
+// Images returns the folder whose image archives are loaded.
+func (p Paths) Images() string { return filepath.Join(p.Data, "images") }
+
 // RunDir is cleared by the machine at reboot; pods do not outlive one either.
 const RunDir = "/run/benchtop"
 
 func (p Paths) create() error {
 	for dir, mode := range map[string]os.FileMode{
 		p.Data: 0o711, p.Secrets(): 0o700, p.Dir("log"): 0o700, p.Dir("run"): 0o700,
-		p.Dir("registry"): 0o700, p.Dir("minio"): 0o700, p.Dir("prometheus"): 0o700, p.Dir("k3s"): 0o711, p.Bin(): 0o755,
+		p.Dir("registry"): 0o700, p.Dir("minio"): 0o700, p.Dir("prometheus"): 0o700, p.Dir("k3s"): 0o711, p.Bin(): 0o755, p.Images(): 0o755,
 	} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			return fmt.Errorf("create directory %s: %w", dir, err)

@@ -45,7 +45,7 @@ Start with:  sudo benchtop up`,
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
 		trainCommand(), predictCommand(), logsCommand(),
-		registryCommand(), kubectlCommand(), crictlCommand(),
+		registryCommand(), imagesCommand(), kubectlCommand(), crictlCommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),
 	)

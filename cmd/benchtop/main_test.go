@@ -104,7 +104,7 @@ func TestResetAsks(t *testing.T) {
 	for _, answer := range []string{"", "no\n", "y\n", "yes please\n", "YES\n"} {
 		out, err := run(t, answer, "reset", "--data-dir", dir)
 		expectMessage(t, err, "nothing was deleted: type yes, or give --yes, to reset")
-		if want := "This stops the lab and deletes everything in " + dir + ": models, runs, artifacts, datasets, secrets.\nType yes to go on: "; out != want {
+		if want := "This stops the lab and deletes everything in " + dir + ": models, runs, artifacts, datasets, images, secrets.\nType yes to go on: "; out != want {
 			t.Errorf("it asks %q, expected %q", out, want)
 		}
 	}
