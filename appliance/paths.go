@@ -50,7 +50,7 @@ const RunDir = "/run/benchtop"
 func (p Paths) create() error {
 	for dir, mode := range map[string]os.FileMode{
 		p.Data: 0o711, p.Secrets(): 0o700, p.Dir("log"): 0o700, p.Dir("run"): 0o700,
-		p.Dir("registry"): 0o700, p.Dir("minio"): 0o700, p.Dir("prometheus"): 0o700, p.Dir("k3s"): 0o711, p.Bin(): 0o755, p.Images(): 0o755,
+		p.Dir("registry"): 0o700, p.Dir("minio"): 0o700, p.Dir("prometheus"): 0o700, p.Dir("k3s"): 0o711, p.Bin(): 0o755,
 	} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			return fmt.Errorf("create directory %s: %w", dir, err)
@@ -58,6 +58,10 @@ func (p Paths) create() error {
 		if err := os.Chmod(dir, mode); err != nil {
 			return fmt.Errorf("set mode of %s: %w", dir, err)
 		}
+	}
+	// It may be a link or a mount, whose mode is not ours to set.
+	if err := os.MkdirAll(p.Images(), 0o755); err != nil {
+		return fmt.Errorf("create images folder: %w", err)
 	}
 	return nil
 }

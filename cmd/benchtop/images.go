@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -65,12 +65,12 @@ func printImages(w io.Writer, images []mlops.Image) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "IMAGE\tDIGEST\tSIZE\tSOURCE\tPODS")
 	for _, img := range images {
-		fmt.Fprintf(t, "%s\t%.19s\t%s\t%s\t%d\n", img.Reference, img.Digest, megabytes(img.Bytes), img.Source, len(img.Pods))
+		fmt.Fprintf(t, "%s\t%.19s\t%s\t%s\t%d\n", img.Reference, img.Digest, mebibytes(img.Bytes), img.Source, len(img.Pods))
 	}
 	return t.Flush()
 }
 
-func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB" }
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 func imagesLoadCommand() *cobra.Command {
 	var name string
@@ -91,7 +91,7 @@ func imagesLoadCommand() *cobra.Command {
 				in := io.NopCloser(cmd.InOrStdin())
 				if file != "-" {
 					if in, err = os.Open(file); err != nil {
-						return mlops.Errorf(mlops.NotFound, "can't read %v", err)
+						return mlops.Errorf(mlops.NotFound, "can't read %s", strings.TrimPrefix(err.Error(), "open "))
 					}
 				}
 				images, err := appliance.NewControl(cfg.DataDir).LoadImages(cmd.Context(), in, name)
@@ -103,7 +103,7 @@ func imagesLoadCommand() *cobra.Command {
 					return err
 				}
 				for _, img := range images {
-					fmt.Fprintf(cmd.OutOrStdout(), "loaded %s (%s)\n", img.Reference, megabytes(img.Bytes))
+					fmt.Fprintf(cmd.OutOrStdout(), "loaded %s (%s)\n", img.Reference, mebibytes(img.Bytes))
 				}
 			}
 			return nil

@@ -15,7 +15,7 @@ import (
 )
 
 // pullReason is the reason of the events that say what to do.
-const pullReason = "ImageNotHere"
+const pullReason = "ImageUnavailable"
 
 // watchPulls adds an event with advice to each pod whose image the kubelet
 // could not get, until ctx ends. The API tells only of pods' failures, so it
@@ -24,10 +24,11 @@ func (c *Client) watchPulls(ctx context.Context, log *slog.Logger) {
 	for ctx.Err() == nil {
 		if err := c.watchPullsOnce(ctx, log); err != nil && ctx.Err() == nil {
 			log.Warn("pods with missing images get no advice for a moment", "err", err)
-			select {
-			case <-time.After(5 * time.Second):
-			case <-ctx.Done():
-			}
+		}
+		// A new watch begins with the events that are there, so none is missed.
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
 		}
 	}
 }

@@ -110,7 +110,7 @@ func registryOf(image string) string {
 	}
 	host, _, _ := strings.Cut(ref, "/")
 	if host == "docker.io" {
-		host = "Docker Hub"
+		return "Docker Hub"
 	}
 	return "registry " + host
 }

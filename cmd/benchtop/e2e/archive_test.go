@@ -108,6 +108,7 @@ func hello(t *testing.T, arch, what string) (layer []byte, config m) {
 	}
 	l := newArchive(t)
 	l.file("hello", b)
+	l.file("what", []byte(what)) // no two images share the layer
 	layer = l.bytes()
 	return layer, m{"architecture": arch, "os": "linux", "rootfs": m{"type": "layers", "diff_ids": []string{"sha256:" + sha(layer)}},
 		"config": m{"Entrypoint": []string{"/hello"}, "Env": []string{"HELLO=" + what}}}

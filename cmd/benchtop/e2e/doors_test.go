@@ -14,4 +14,8 @@ import (
 func TestOpenDoors(t *testing.T) {
 	s := begin(t, "open-doors", testhost.Options{})
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "pods run from images that came as archives", s.imagesLoad)
+	chapter(t, "images are listed and removed", s.imagesRemove)
+	chapter(t, "archives in the images folder are loaded", s.imagesFolder)
+	chapter(t, "a pod without its image says what to do", s.imagesMissing)
 }

@@ -63,10 +63,10 @@ func (s *Store) describe(ctx context.Context, client *containerd.Client, img ima
 	}
 	out := mlops.Image{Reference: img.Name, Digest: img.Target.Digest.String(), Bytes: size, Source: mlops.ImagePulled, Pods: []string{}}
 	switch {
-	case slices.Contains(s.Bundled, img.Name):
-		out.Source = mlops.ImageBundled
 	case img.Labels[sourceLabel] != "":
 		out.Source = mlops.ImageLoaded
+	case slices.Contains(s.Bundled, img.Name), img.Labels["io.cri-containerd.pinned"] != "":
+		out.Source = mlops.ImageBundled // also one of an earlier version, which may be removed
 	}
 	return out, nil
 }

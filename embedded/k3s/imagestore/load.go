@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/core/images/archive"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
+	"github.com/containerd/platforms"
 	"google.golang.org/grpc"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
@@ -81,6 +82,9 @@ func (s *Store) load(ctx context.Context, client *containerd.Client, id string, 
 		if err := keep(ctx, client.ContentStore(), img.Target); err != nil {
 			return nil, fmt.Errorf("%s: %w", img.Name, err)
 		}
+		if err := checkLayers(ctx, client, img); err != nil {
+			return nil, fmt.Errorf("%s: %w", img.Name, err)
+		}
 		if err := containerd.NewImage(client, img).Unpack(ctx, s.Snapshotter); err != nil {
 			return nil, fmt.Errorf("unpack %s: %w", img.Name, err)
 		}
@@ -97,6 +101,29 @@ func (s *Store) load(ctx context.Context, client *containerd.Client, id string, 
 		out = append(out, loaded)
 	}
 	return out, nil
+}
+
+// checkLayers holds layers that came as they are against the image's
+// configuration. Unpacking does that too, but not for a layer that an image on
+// the machine has already.
+func checkLayers(ctx context.Context, client *containerd.Client, img images.Image) error {
+	manifest, err := images.Manifest(ctx, client.ContentStore(), img.Target, platforms.Default())
+	if err != nil {
+		return fmt.Errorf("read manifest: %w", err)
+	}
+	diffs, err := images.RootFS(ctx, client.ContentStore(), manifest.Config)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	if len(diffs) != len(manifest.Layers) {
+		return mlops.Errorf(mlops.Invalid, "it is damaged: the image says that it has %d layers, and has %d; write the archive again", len(diffs), len(manifest.Layers))
+	}
+	for i, layer := range manifest.Layers {
+		if compression, err := images.DiffCompression(ctx, layer.MediaType); err == nil && compression == "" && layer.Digest != diffs[i] {
+			return damaged(diffs[i])
+		}
+	}
+	return nil
 }
 
 // put names an image, and waits until the kubelet's side of containerd, which
