@@ -65,6 +65,14 @@ func (p clusterPort) Logs(ctx context.Context, namespace, pod string, follow boo
 	return c.Logs(ctx, namespace, pod, follow, tail)
 }
 
+func (p clusterPort) Images(ctx context.Context) ([]mlops.Image, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.Images(ctx)
+}
+
 // loopPort joins the rows, the cluster and what the servers say of themselves.
 type loopPort struct {
 	registry *registry.Unit

@@ -172,7 +172,7 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.k3s = k3s.NewUnit(k3s.Config{
-		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle,
+		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle, ImagesDir: a.paths.Images(),
 		CertNames: splitList(a.cfg.TLSSAN), HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
 		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr), FrontPage: a.cfg.reachable(a.cfg.HTTPAddr),
 		TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,

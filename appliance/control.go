@@ -61,6 +61,9 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("GET /v1/kubeconfigs", c.kubeconfigs)
 	mux.HandleFunc("POST /v1/kubeconfigs/{user}", c.kubeconfig)
 	mux.HandleFunc("DELETE /v1/kubeconfigs/{user}", c.revokeKubeconfig)
+	mux.HandleFunc("GET /v1/images", c.images)
+	mux.HandleFunc("POST /v1/images", c.loadImages)
+	mux.HandleFunc("DELETE /v1/images", c.removeImage)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
 	failed := make(chan error, 1)

@@ -87,6 +87,8 @@ func TestControlWhenNothingRuns(t *testing.T) {
 		_, _, err = c.Predict(t.Context(), "iris", nil)
 		expectCode(t, err, mlops.Unavailable, want)
 		expectCode(t, c.Logs(t.Context(), "iris", false, 1, io.Discard), mlops.Unavailable, want)
+		_, err = c.LoadImages(t.Context(), strings.NewReader("x"), "")
+		expectCode(t, err, mlops.Unavailable, want)
 	}
 }
 

@@ -36,8 +36,8 @@ func NewControl(dataDir string) *Control {
 	}}}
 }
 
-func (c *Control) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://benchtop"+path, bytes.NewReader(body))
+func (c *Control) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://benchtop"+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("build request: %w", err)
 	}
@@ -53,7 +53,7 @@ func (c *Control) do(ctx context.Context, method, path string, body []byte) (*ht
 	return resp, nil
 }
 
-func (c *Control) call(ctx context.Context, method, path string, body []byte, out any) error {
+func (c *Control) call(ctx context.Context, method, path string, body io.Reader, out any) error {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (c *Control) Training(ctx context.Context, project string, id int64) (mlops
 
 // Predict sends a request body to a deployment and returns its answer.
 func (c *Control) Predict(ctx context.Context, deployment string, body []byte) (status int, answer []byte, err error) {
-	resp, err := c.do(ctx, http.MethodPost, "/v1/deployments/"+url.PathEscape(deployment)+"/predict", body)
+	resp, err := c.do(ctx, http.MethodPost, "/v1/deployments/"+url.PathEscape(deployment)+"/predict", bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -55,8 +55,11 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		out = append(out, diagnoseProject(p)...)
 	}
 	for _, w := range s.Warnings {
-		if strings.HasPrefix(w, "the disk") {
+		switch {
+		case strings.HasPrefix(w, "the disk"):
 			out = append(out, doctor.Finding{Check: "disk", Level: doctor.Warn, Detail: w, Fix: "free some space"})
+		case strings.HasPrefix(w, imageWarning):
+			out = append(out, doctor.Finding{Check: "images", Level: doctor.Warn, Detail: w, Fix: "replace the archive, or delete it; `benchtop images` lists what is there"})
 		}
 	}
 	return out, nil

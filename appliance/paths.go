@@ -41,6 +41,9 @@ func (p Paths) Kubeconfig() string { return filepath.Join(p.Data, "k3s", "kubeco
 // Bin returns where the bundled programs are installed.
 func (p Paths) Bin() string { return filepath.Join(p.Data, "bin") }
 
+// Images returns the folder whose image archives are loaded.
+func (p Paths) Images() string { return filepath.Join(p.Data, "images") }
+
 // RunDir is cleared by the machine at reboot; pods do not outlive one either.
 const RunDir = "/run/benchtop"
 
@@ -55,6 +58,10 @@ func (p Paths) create() error {
 		if err := os.Chmod(dir, mode); err != nil {
 			return fmt.Errorf("set mode of %s: %w", dir, err)
 		}
+	}
+	// It may be a link or a mount, whose mode is not ours to set.
+	if err := os.MkdirAll(p.Images(), 0o755); err != nil {
+		return fmt.Errorf("create images folder: %w", err)
 	}
 	return nil
 }

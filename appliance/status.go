@@ -9,6 +9,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/embedded/k3s/imagestore"
 )
 
 // State sums an appliance up.
@@ -77,6 +78,9 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	if w := diskWarning(a.paths.Data); w != "" {
 		s.Warnings = append(s.Warnings, w)
 	}
+	for _, f := range imagestore.Failures(a.paths.Images()) {
+		s.Warnings = append(s.Warnings, imageWarning+f.File+" was not loaded: "+f.Message)
+	}
 	switch {
 	case stopping:
 		s.State = StateStopping
@@ -110,6 +114,9 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 	}
 	return out
 }
+
+// imageWarning begins the warnings about archives in the images folder.
+const imageWarning = "image archive "
 
 // Disk space below which the appliance warns: 5 % and 2 GiB.
 const (

@@ -4,8 +4,9 @@ set -eu
 
 # What for: chromium: pages in a real browser. iproute2, util-linux, iptables: the private test host. mmdebstrap: its
 # minimal root filesystem. e2fsprogs: its small disk. zstd: reading images. python3-venv: clients and workloads.
-# curl: asking as a user would. nginx-light: somebody's reverse proxy. fonts-dejavu-core: text in screenshots.
-packages="chromium iproute2 util-linux iptables mmdebstrap e2fsprogs zstd curl nginx-light fonts-dejavu-core"
+# curl: asking as a user would. nginx-light: somebody's reverse proxy. skopeo: image archives as others write them.
+# fonts-dejavu-core: text in screenshots.
+packages="chromium iproute2 util-linux iptables mmdebstrap e2fsprogs zstd curl nginx-light skopeo fonts-dejavu-core"
 
 missing=""
 for p in $packages; do

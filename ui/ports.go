@@ -73,6 +73,8 @@ type Cluster interface {
 	Objects(ctx context.Context) ([]mlops.Object, error)
 	// Events returns up to max events, newest first.
 	Events(ctx context.Context, max int) ([]mlops.Event, error)
+	// Images returns the images that pods can start from, by reference.
+	Images(ctx context.Context) ([]mlops.Image, error)
 	// Pods returns the pods of a namespace, of all namespaces if it is "".
 	Pods(ctx context.Context, namespace string) ([]mlops.Pod, error)
 	// Logs opens the last tail lines of a pod's first container; with follow

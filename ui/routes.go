@@ -60,6 +60,7 @@ func (s *Server) routes() {
 	page("/system", s.systemUnits)
 	page("/system/pods", s.systemPods)
 	page("/system/pods/:namespace/:name", s.systemPod)
+	page("/system/images", s.systemImages)
 	page("/system/objects", s.systemObjects)
 	page("/system/events", s.systemEvents)
 

@@ -45,7 +45,7 @@ Start with:  sudo benchtop up`,
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
 		trainCommand(), predictCommand(), logsCommand(),
-		registryCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(),
+		registryCommand(), imagesCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),
 	)

@@ -59,6 +59,11 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"predict", "a", "b", "c"}, "accepts between 1 and 2 arg(s), received 3"},
 		{[]string{"train", "a", "b"}, "accepts at most 1 arg(s), received 2"},
 		{[]string{"logs", "a", "b"}, "accepts at most 1 arg(s), received 2"},
+		{[]string{"images", "load"}, "requires at least 1 arg(s), only received 0"},
+		{[]string{"images", "remove"}, "requires at least 1 arg(s), only received 0"},
+		{[]string{"images", "lod"}, `unknown command "lod" for "benchtop images"`},
+		{[]string{"images", "load", "--name", "x:1", "a.tar", "b.tar"}, "--name names one image: load one FILE at a time with it"},
+		{[]string{"images", "load", "/none.tar"}, "can't read /none.tar: no such file or directory"},
 		{[]string{"status", "--jsn"}, "unknown flag: --jsn"},
 		{[]string{"logs", "--tail", "many"}, `invalid argument "many" for "-n, --tail" flag: strconv.ParseInt: parsing "many": invalid syntax`},
 		{[]string{"status", "--http-addr", "80"}, `flag --http-addr: expected an address such as :8080 or 192.168.1.10:8080, found "80"`},
@@ -81,7 +86,8 @@ func TestSettingsFromTheEnvironment(t *testing.T) {
 func TestWhenNothingRuns(t *testing.T) {
 	dir := t.TempDir()
 	want := "benchtop does not run with data dir " + dir + ": start it with `benchtop up`, or name its --data-dir"
-	for _, args := range [][]string{{"down"}, {"train"}, {"train", "wine", "--wait"}, {"predict", "1,2"}, {"logs", "iris"}} {
+	for _, args := range [][]string{{"down"}, {"train"}, {"train", "wine", "--wait"}, {"predict", "1,2"}, {"logs", "iris"},
+		{"images"}, {"images", "list", "--json"}, {"images", "load", "-"}, {"images", "remove", "a:1"}} {
 		_, err := run(t, "", append(args, "--data-dir", dir)...)
 		expectMessage(t, err, want)
 	}
@@ -104,7 +110,7 @@ func TestResetAsks(t *testing.T) {
 	for _, answer := range []string{"", "no\n", "y\n", "yes please\n", "YES\n"} {
 		out, err := run(t, answer, "reset", "--data-dir", dir)
 		expectMessage(t, err, "nothing was deleted: type yes, or give --yes, to reset")
-		if want := "This stops the lab and deletes everything in " + dir + ": models, runs, artifacts, datasets, secrets.\nType yes to go on: "; out != want {
+		if want := "This stops the lab and deletes everything in " + dir + ": models, runs, artifacts, datasets, images, secrets.\nType yes to go on: "; out != want {
 			t.Errorf("it asks %q, expected %q", out, want)
 		}
 	}
@@ -166,6 +172,17 @@ func TestUserMessage(t *testing.T) {
 			t.Errorf("%v: the user reads %q, expected %q", err, got, want)
 		}
 	}
+}
+
+func TestPrintImages(t *testing.T) {
+	var out bytes.Buffer
+	if err := printImages(&out, []mlops.Image{
+		{Reference: "benchtop.local/pause:1.0.0-502bd0699e36", Digest: "sha256:163e89d9b2ad699fe224a23754913ee6adc54414c6a22e28bd5c225612dca73f", Bytes: 20 << 10, Source: mlops.ImageBundled},
+		{Reference: "docker.io/library/myapp:1", Digest: "sha256:48f5dd9e57f528053037cdc49a5927d25bc0a608d8947fe362012b07a50014d5", Bytes: 3 << 30, Source: mlops.ImageLoaded, Pods: []string{"default/a", "default/b"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "images.txt", out.String())
 }
 
 func TestPrintStatus(t *testing.T) {

@@ -23,7 +23,7 @@ func resetCommand() *cobra.Command {
 				return err
 			}
 			if !yes {
-				fmt.Fprintf(cmd.OutOrStdout(), "This stops the lab and deletes everything in %s: models, runs, artifacts, datasets, secrets.\nType yes to go on: ", cfg.DataDir)
+				fmt.Fprintf(cmd.OutOrStdout(), "This stops the lab and deletes everything in %s: models, runs, artifacts, datasets, images, secrets.\nType yes to go on: ", cfg.DataDir)
 				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // end of input is a no
 				if strings.TrimSpace(answer) != "yes" {
 					return mlops.Errorf(mlops.InvalidState, "nothing was deleted: type yes, or give --yes, to reset")

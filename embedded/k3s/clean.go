@@ -64,7 +64,7 @@ func killPods() (int, error) {
 	var doomed []int
 	shims := 0
 	for _, p := range procs {
-		if filepath.Base(p.args[0]) == "containerd-shim-runc-v2" && slices.Contains(p.args, "/run/k3s/containerd/containerd.sock") {
+		if filepath.Base(p.args[0]) == "containerd-shim-runc-v2" && slices.Contains(p.args, containerdSocket) {
 			shims++
 			queue := []int{p.pid}
 			for len(queue) > 0 {

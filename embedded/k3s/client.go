@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/benchtop-lab/benchtop/embedded/k3s/imagestore"
 )
 
 // fieldManager owns the fields that Benchtop sets by server-side apply.
@@ -30,6 +32,7 @@ type Client struct {
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
+	images  *imagestore.Store
 }
 
 // connect waits until K3s has written the administrator's kubeconfig and the

@@ -21,6 +21,7 @@ type Config struct {
 	NodeName    string // stays the same for the life of the data dir
 	NodeAddress net.IP // stable IPv4 address that the appliance owns
 	Bundle      *images.Bundle
+	ImagesDir   string // image archives that are put here are loaded
 	// TakeSignals is called when K3s has registered its signal handlers, so
 	// that the caller can take SIGINT and SIGTERM back.
 	TakeSignals func()

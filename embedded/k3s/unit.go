@@ -24,6 +24,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/embedded/k3s/imagestore"
 )
 
 // Version is the K3s version that go.mod pins; K3s reports it as its own.
@@ -34,7 +35,7 @@ type Unit struct {
 	cfg  Config
 	once sync.Once
 
-	ready  chan struct{} // closed when clients is set
+	ready  chan struct{} // closed when client is set
 	client *Client
 }
 
@@ -119,6 +120,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 		},
 	}
 	k3sexecutor.Set(exec)
+	store := u.cfg.imageStore(snapshotter)
 
 	app := cmds.NewApp()
 	// The library would exit the process on a command-line error.
@@ -132,7 +134,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	upCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	up := make(chan error, 1)
-	go func() { up <- u.bringUp(upCtx, h, images) }()
+	go func() { up <- u.bringUp(upCtx, h, images, store) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -177,7 +179,7 @@ func (u *Unit) stop(h *supervise.Handle, exec *executor, done <-chan error) erro
 }
 
 // bringUp waits for the API, then applies what a fresh node lacks.
-func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importer) error {
+func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importer, store *imagestore.Store) error {
 	client, err := connect(ctx, u.cfg)
 	if err != nil {
 		return err
@@ -212,10 +214,21 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	if err := images.wait(ctx); err != nil {
 		return err
 	}
+	if err := store.Recover(ctx); err != nil {
+		return err
+	}
+	client.images = store
 	u.client = client
 	close(u.ready)
 	h.Ready()
 	go client.followCertNames(ctx, h.Log())
+	go client.watchPulls(ctx, h.Log())
+	go func() {
+		folder := imagestore.Folder{Dir: u.cfg.ImagesDir, Load: store.Load, Log: h.Log()}
+		if err := folder.Run(ctx); err != nil {
+			h.Log().Error("images that are put into the folder are not loaded until the next start", "dir", u.cfg.ImagesDir, "err", err)
+		}
+	}()
 	// What only people look at can wait until the first model is served.
 	select {
 	case <-time.After(laterAfter):

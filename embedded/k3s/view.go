@@ -23,6 +23,7 @@ func (c *Client) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error
 	}
 	pods := make([]mlops.Pod, 0, len(list.Items))
 	for i := range list.Items {
+		c.explainPulls(ctx, &list.Items[i])
 		pods = append(pods, podOf(&list.Items[i]))
 	}
 	return pods, nil
@@ -39,6 +40,11 @@ func podOf(p *corev1.Pod) mlops.Pod {
 		}
 		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && out.Message == "" {
 			out.Message = cond.Message
+		}
+	}
+	for _, s := range p.Status.InitContainerStatuses {
+		if s.State.Waiting != nil && s.State.Waiting.Reason != "PodInitializing" && out.Message == "" {
+			out.Message = strings.TrimSuffix(s.State.Waiting.Reason+": "+s.State.Waiting.Message, ": ")
 		}
 	}
 	for _, s := range p.Status.ContainerStatuses {
@@ -181,6 +187,7 @@ func (c *Client) Deployment(ctx context.Context, project string) (mlops.Deployme
 	out := mlops.Deployment{Name: project, Project: project, Namespace: project, Model: project,
 		Image: d.Spec.Template.Spec.Containers[0].Image, Replicas: int(replicas(d)), Ready: int(d.Status.ReadyReplicas)}
 	for i := range pods.Items {
+		c.explainPulls(ctx, &pods.Items[i])
 		pod := podOf(&pods.Items[i])
 		out.Pods = append(out.Pods, pod)
 		if !pod.Ready && pod.Message != "" {

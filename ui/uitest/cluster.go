@@ -29,6 +29,15 @@ func (c cluster) Events(_ context.Context, limit int) ([]mlops.Event, error) {
 	return append([]mlops.Event(nil), c.w.Events[:min(limit, len(c.w.Events))]...), nil
 }
 
+func (c cluster) Images(context.Context) ([]mlops.Image, error) {
+	c.w.Lock()
+	defer c.w.Unlock()
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	return append([]mlops.Image(nil), c.w.Images...), nil
+}
+
 func (c cluster) Pods(_ context.Context, namespace string) ([]mlops.Pod, error) {
 	c.w.Lock()
 	defer c.w.Unlock()

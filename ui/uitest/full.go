@@ -52,6 +52,11 @@ func Full(now func() time.Time) *World {
 		w.Objects = append(w.Objects, mlops.Object{Kind: "Deployment", Namespace: "kube-system", Name: name, Status: "1/1 ready", CreatedAt: t.Add(-3 * time.Hour)})
 	}
 	w.Objects = append(w.Objects, mlops.Object{Kind: "Node", Name: "bench", Status: "Ready", CreatedAt: t.Add(-3 * time.Hour)}, mlops.Object{Kind: "Namespace", Name: "iris", Status: "Active", CreatedAt: t.Add(-3 * time.Hour)})
+	w.Images = []mlops.Image{
+		{Reference: "benchtop.local/lab-python:3.11-4be1c09a77d2", Digest: "sha256:d482d0e5de131b0909dc5cbc6422ff32caa16ddab7c3d999594779a65d48b923", Bytes: 502300000, Source: mlops.ImageBundled, Pods: []string{pod.Namespace + "/" + pod.Name}},
+		{Reference: "docker.io/library/churn-trainer:2026-01", Digest: "sha256:48f5dd9e57f528053037cdc49a5927d25bc0a608d8947fe362012b07a50014d5", Bytes: 1812000000, Source: mlops.ImageLoaded},
+		{Reference: "docker.io/library/python:3.12-slim", Digest: "sha256:85686c3e4d9f21d50de4568b927d54f5c5be58932c2fda9b08acec7bf767b648", Bytes: 171000000, Source: mlops.ImagePulled},
+	}
 	w.Events = []mlops.Event{
 		{Time: t.Add(-20 * time.Second), Type: "Normal", Reason: "Started", Object: "Pod/iris-train-14-8fzqm", Namespace: "iris", Message: "Started container trainer", Count: 1},
 		{Time: t.Add(-22 * time.Second), Type: "Normal", Reason: "SuccessfulCreate", Object: "Job/iris-train-14", Namespace: "iris", Message: "Created pod: iris-train-14-8fzqm", Count: 1},

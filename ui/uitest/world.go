@@ -33,6 +33,7 @@ type World struct {
 	Trainings   []mlops.Training // newest first
 	Deployments []mlops.Deployment
 	Pods        []mlops.Pod
+	Images      []mlops.Image
 	Objects     []mlops.Object
 	Events      []mlops.Event
 	Logs        map[string][]string // namespace/pod → lines

@@ -27,6 +27,19 @@ type SystemPod struct {
 	Problem *Problem
 }
 
+// SystemImages shows the images that pods can start from.
+type SystemImages struct {
+	Rows    []ImageRow
+	Shown   string
+	Problem *Problem
+}
+
+// ImageRow is one image.
+type ImageRow struct {
+	Reference, Source, Size, Digest string
+	Pods                            int // that use it
+}
+
 // SystemObjects shows the cluster's objects.
 type SystemObjects struct {
 	Kinds      []Option

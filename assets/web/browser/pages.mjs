@@ -47,6 +47,7 @@ const pages = [
   { name: "system", path: "/system" },
   { name: "pods", path: "/system/pods" },
   { name: "pod", from: "/system/pods", find: 'tbody tr:has(.pill-good) th a[href^="/system/pods/"]' },
+  { name: "images", path: "/system/images" },
   { name: "objects", path: "/system/objects" },
   { name: "events", path: "/system/events" },
   { name: "front", path: "/front/" },

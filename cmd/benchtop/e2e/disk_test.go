@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"archive/tar"
+	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +33,11 @@ func (s *story) diskFull(t *testing.T) {
 	if r, err := s.Try(t.Context(), "", "doctor"); err != nil || !strings.Contains(r.All(), "nearly full") || !strings.Contains(r.All(), "fix:") {
 		t.Errorf("doctor does not name the full disk and what to do: %v\n%s", err, r.All())
 	}
+	cmd := s.Host.Command(t.Context(), drive.Program, "images", "load", "-")
+	cmd.Stdin = io.MultiReader(bytes.NewReader(largeBlob(t)), neverEnding{})
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "is full: the image needs more than the") {
+		t.Errorf("an image that does not fit: %v: %s", err, out)
+	}
 	time.Sleep(15 * time.Second) // long enough for leases to run out, if they cannot be renewed
 	if !s.up.Running() {
 		t.Fatalf("the appliance ended on a full disk:\n%s", s.up.Output())
@@ -41,3 +49,18 @@ func (s *story) diskFull(t *testing.T) {
 	undisturbed(t, traffic)
 	s.benchtop(t, "train", "--wait")
 }
+
+// largeBlob is how an archive begins whose first layer has 64 GiB.
+func largeBlob(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "layer.tar", Size: 64 << 30}); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// neverEnding is what follows.
+type neverEnding struct{}
+
+func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }

@@ -22,4 +22,8 @@ func TestOpenDoors(t *testing.T) {
 	chapter(t, "others' programs may send passwords, pages may not", s.forgedRequests)
 	chapter(t, "sign in behind nginx", s.behindNginx)
 	chapter(t, "the machine's address in a browser", s.frontPage)
+	chapter(t, "pods run from images that came as archives", s.imagesLoad)
+	chapter(t, "images are listed and removed", s.imagesRemove)
+	chapter(t, "archives in the images folder are loaded", s.imagesFolder)
+	chapter(t, "a pod without its image says what to do", s.imagesMissing)
 }

@@ -1,0 +1,75 @@
+package imagestore
+
+import (
+	"context"
+	"fmt"
+
+	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Remove takes a name off an image; the image goes with its last name.
+func (s *Store) Remove(ctx context.Context, ref string) error {
+	if err := s.mayChange(ref); err != nil {
+		return err
+	}
+	client, ctx, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	img, err := client.ImageService().Get(ctx, ref)
+	if errdefs.IsNotFound(err) {
+		return mlops.Errorf(mlops.NotFound, "image %s is not on this machine: see `benchtop images`", ref)
+	}
+	if err != nil {
+		return fmt.Errorf("get image %s: %w", ref, err)
+	}
+	if err := client.ImageService().Delete(ctx, ref); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove image %s: %w", ref, err)
+	}
+	return dropUnnamed(ctx, client, img)
+}
+
+// dropUnnamed removes what remains of an image that has lost a name, if that
+// was the last one: the names that the kubelet's side of containerd gave it.
+// The space is free when it returns.
+func dropUnnamed(ctx context.Context, client *containerd.Client, img images.Image) error {
+	id, err := configDigest(ctx, client, img)
+	if errdefs.IsNotFound(err) {
+		return nil // its content is gone, and so are its names
+	}
+	if err != nil {
+		return err
+	}
+	all, err := client.ImageService().List(ctx)
+	if err != nil {
+		return fmt.Errorf("list images: %w", err)
+	}
+	doomed := []string{id}
+	for _, other := range all {
+		if isID(other.Name) {
+			continue
+		}
+		same := other.Target.Digest == img.Target.Digest
+		if !same {
+			otherID, err := configDigest(ctx, client, other)
+			same = err == nil && otherID == id
+		}
+		switch {
+		case same && isDigestOf(other, append(all, img)):
+			doomed = append(doomed, other.Name)
+		case same:
+			return nil
+		}
+	}
+	for _, name := range doomed {
+		if err := client.ImageService().Delete(ctx, name, images.SynchronousDelete()); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove image %s: %w", name, err)
+		}
+	}
+	return nil
+}
