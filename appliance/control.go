@@ -58,6 +58,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("GET /v1/projects/{project}/logs", c.projectLogs)
 	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
 	mux.HandleFunc("POST /v1/registry/gc", c.registryGC)
+	c.keyCalls(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
 	failed := make(chan error, 1)

@@ -80,6 +80,9 @@ func (s *Server) session(c echo.Context) (visitor, error) {
 	if err != nil {
 		return visitor{}, err
 	}
+	if err := s.cfg.Auth.Valid(session.Principal); err != nil {
+		return visitor{}, sentence(err)
+	}
 	return visitor{principal: session.Principal, id: cookie.Value, expires: session.ExpiresAt}, nil
 }
 
