@@ -88,6 +88,7 @@ func Run(ctx context.Context, cfg Config, version string, term *Terminal) (err e
 	if err := a.build(); err != nil {
 		return err
 	}
+	defer a.keys.Close()
 	return a.serve(ctx, term)
 }
 

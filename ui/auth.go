@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -122,7 +124,8 @@ func sentence(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	return &mlops.Error{Code: e.Code, Message: strings.ToUpper(e.Message[:1]) + strings.TrimSuffix(e.Message[1:], ".") + ".", Err: e.Err}
+	first, size := utf8.DecodeRuneInString(e.Message)
+	return &mlops.Error{Code: e.Code, Message: string(unicode.ToUpper(first)) + strings.TrimSuffix(e.Message[size:], ".") + ".", Err: e.Err}
 }
 
 // localPath returns target if it is a path on this server, "/" otherwise:

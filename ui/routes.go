@@ -30,9 +30,9 @@ func (s *Server) routes() {
 	open.POST("/login", s.login)
 
 	// Programs come with a password or a token, browsers with a session.
-	api := e.Group("/api", compressed())
-	api.GET("/status", s.apiStatus, s.requireCredentials(mlops.Read))
-	api.POST("/projects/:project/train", s.apiTrain, s.requireCredentials(mlops.Operate))
+	api := e.Group("/api", s.requireCredentials(mlops.Read), compressed())
+	api.GET("/status", s.apiStatus)
+	api.POST("/projects/:project/train", s.apiTrain, s.require(mlops.Operate))
 
 	signedIn := e.Group("", s.requireSession, middleware.BodyLimit("1M"))
 	pages := signedIn.Group("", compressed())

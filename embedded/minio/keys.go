@@ -89,7 +89,11 @@ func (u *Unit) SyncKeys(ctx context.Context, keys []mlops.ObjectUser) error {
 	for _, k := range keys {
 		want = append(want, keyUser(k))
 	}
-	return a.p.makeUsers(ctx, adm, a.log, want, have, policies)
+	err = a.p.makeUsers(ctx, adm, a.log, want, have, policies)
+	if storageFull(err) {
+		err = &mlops.Error{Code: mlops.Unavailable, Err: err, Message: "the disk is full, so the object store cannot take another key: free some space and try again"}
+	}
+	return err
 }
 
 // ofKey reports whether a policy is that of an access key.

@@ -214,7 +214,7 @@ func AccessPage(a Access) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "</form><p class=\"hint below\" id=\"buckets-hint\">NAME:ro reads, NAME:rw also writes and makes the bucket if it is missing; role admin reaches all. Without an end a key is good until it is revoked.</p></section><section class=\"block\" aria-labelledby=\"roles\"><h2 id=\"roles\">What the roles may do</h2><div class=\"scroll\"><table class=\"table roles\"><thead><tr><th scope=\"col\">Role</th>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "</form><p class=\"hint below\" id=\"buckets-hint\">NAME:ro reads, NAME:rw also writes and makes the bucket if it is missing; role admin reaches all. Without an end a key is good until it is revoked.</p></section><section class=\"block\" aria-labelledby=\"roles\"><h2 id=\"roles\">What the roles may do</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of roles\"><table class=\"table roles\"><thead><tr><th scope=\"col\">Role</th>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -49,6 +49,7 @@ const pages = [
   { name: "pod", from: "/system/pods", find: 'tbody tr:has(.pill-good) th a[href^="/system/pods/"]' },
   { name: "objects", path: "/system/objects" },
   { name: "events", path: "/system/events" },
+  { name: "access", path: "/access" },
   { name: "not-found", path: "/no/such/page", status: 404 },
 ];
 

@@ -14,4 +14,11 @@ import (
 func TestOpenDoors(t *testing.T) {
 	s := begin(t, "open-doors", testhost.Options{})
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
+}
+
+func TestTemporaryKeys(t *testing.T) {
+	s := begin(t, "open-doors-keys", testhost.Options{})
+	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
 }
