@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/access"
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
@@ -44,6 +45,7 @@ type Appliance struct {
 	signals chan os.Signal
 	quit    chan struct{} // closed when `benchtop down` asks for the end
 
+	keys       *access.Keys
 	control    *control
 	web        *ui.Server
 	registry   *registry.Unit
@@ -86,6 +88,7 @@ func Run(ctx context.Context, cfg Config, version string, term *Terminal) (err e
 	if err := a.build(); err != nil {
 		return err
 	}
+	defer a.keys.Close()
 	return a.serve(ctx, term)
 }
 
@@ -147,7 +150,17 @@ func (a *Appliance) build() error {
 	if err != nil {
 		return err
 	}
-	auth := NewAuth(a.secrets)
+	a.keys = access.New(access.Config{
+		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Log: a.log,
+		Rows: func() access.Rows {
+			if s := a.registry.Store(); s != nil {
+				return s
+			}
+			return nil
+		},
+		Objects: func() access.Objects { return a.minio },
+	})
+	auth := NewAuth(a.secrets, a.keys)
 	nodeAddress := net.ParseIP(a.cfg.NodeAddress)
 
 	if a.minio, err = minio.New(minio.Config{
@@ -156,6 +169,7 @@ func (a *Appliance) build() error {
 		Buckets: []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}},
 		Users: []minio.User{{Name: "trainer", AccessKey: a.secrets.S3Trainer.Access, SecretKey: a.secrets.S3Trainer.Secret,
 			Grants: []minio.Grant{minio.ReadObjects(loop.DatasetBucket, DefaultProject+"/")}}},
+		Door:        a.keys,
 		MemoryLimit: memoryLimit,
 	}); err != nil {
 		return err
@@ -191,11 +205,11 @@ func (a *Appliance) build() error {
 		Mounts: map[string]ui.Mount{
 			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow}, "/v1/": {Handler: mlflow},
 			"/health": {Handler: mlflow}, "/version": {Handler: mlflow}, "/get-artifact": {Handler: mlflow}, "/model-versions/get-artifact": {Handler: mlflow},
-			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Roles: []mlops.Role{mlops.RoleAdmin}},
+			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Needs: mlops.Read},
 		},
-		Auth: uiAuth{auth, a.tokens}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
+		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
 		Cluster: clusterPort{a.k3s}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
-		Examples: map[string][]float64{DefaultProject: {5.1, 3.5, 1.4, 0.2}}, IngressPort: a.cfg.HTTPPort,
+		Examples: map[string][]float64{DefaultProject: {5.1, 3.5, 1.4, 0.2}}, IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {
 		return err
 	}

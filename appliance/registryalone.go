@@ -41,7 +41,7 @@ func RegistryAlone(ctx context.Context, dir, addr, passwordFile string, log *slo
 		}
 		// The password is also the bearer token (MLFLOW_TRACKING_TOKEN). The
 		// other accounts belong to the appliance: nobody knows their secrets.
-		cfg.Auth = NewAuth(Secrets{AdminPassword: password, AdminToken: password, Trainer: randomText(20)})
+		cfg.Auth = NewAuth(Secrets{AdminPassword: password, AdminToken: password, Trainer: randomText(20)}, nil)
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

@@ -20,6 +20,7 @@ type Secrets struct {
 	S3Root        KeyPair `json:"s3_root"`     // never leaves the process
 	S3Trainer     KeyPair `json:"s3_trainer"`
 	Trainer       string  `json:"mlflow_trainer"` // password of user trainer at the registry
+	AccessKeys    string  `json:"access_keys"`    // the tokens of access keys are derived with it
 }
 
 // KeyPair is an S3 access key with its secret.
@@ -48,7 +49,7 @@ func LoadSecrets(p Paths) (Secrets, error) {
 			*k = KeyPair{Access: "benchtop-" + access + "-" + randomText(5), Secret: randomText(25)}
 		}
 	}
-	for _, t := range []*string{&s.AdminToken, &s.Trainer} {
+	for _, t := range []*string{&s.AdminToken, &s.Trainer, &s.AccessKeys} {
 		if *t == "" {
 			*t = randomText(20)
 		}

@@ -132,7 +132,7 @@ func TestLoginTokens(t *testing.T) {
 }
 
 func TestAuth(t *testing.T) {
-	a := NewAuth(Secrets{AdminPassword: "pw", AdminToken: "token", Trainer: "train"})
+	a := NewAuth(Secrets{AdminPassword: "pw", AdminToken: "token", Trainer: "train"}, nil)
 	for _, c := range []struct {
 		name, password string
 		want           mlops.Role
@@ -140,25 +140,25 @@ func TestAuth(t *testing.T) {
 		{"admin", "pw", mlops.RoleAdmin}, {"trainer", "train", mlops.RoleTrainer},
 		{"admin", "train", ""}, {"trainer", "pw", ""}, {"admin", "", ""}, {"", "", ""}, {"nobody", "pw", ""}, {"Admin", "pw", ""}, {"admin", "pw ", ""},
 	} {
-		p, ok := a.Password(c.name, c.password)
-		if ok != (c.want != "") || p.Role != c.want || ok && p.Name != c.name {
-			t.Errorf("%s with %q: %+v, %t", c.name, c.password, p, ok)
+		p, err := a.Password(c.name, c.password)
+		if (err == nil) != (c.want != "") || p.Role != c.want || err == nil && p.Name != c.name {
+			t.Errorf("%s with %q: %+v, %v", c.name, c.password, p, err)
 		}
 	}
-	if p, ok := a.Token("token"); !ok || p.Role != mlops.RoleAdmin || p.Name != "admin" {
-		t.Errorf("the administrator's token is %+v, %t", p, ok)
+	if p, err := a.Token("token"); err != nil || p.Role != mlops.RoleAdmin || p.Name != "admin" {
+		t.Errorf("the administrator's token is %+v, %v", p, err)
 	}
 	for _, bad := range []string{"", "pw", "token "} {
-		if p, ok := a.Token(bad); ok {
+		if p, err := a.Token(bad); err == nil {
 			t.Errorf("token %q is %+v", bad, p)
 		}
 	}
 	// What must not happen: an account without a password lets everybody in.
-	empty := NewAuth(Secrets{})
-	if _, ok := empty.Password("admin", ""); ok {
+	empty := NewAuth(Secrets{}, nil)
+	if _, err := empty.Password("admin", ""); err == nil {
 		t.Error("without secrets the empty password is the administrator's")
 	}
-	if _, ok := empty.Token(""); ok {
+	if _, err := empty.Token(""); err == nil {
 		t.Error("without secrets the empty token is the administrator's")
 	}
 }

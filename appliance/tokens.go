@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/access"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
@@ -40,7 +41,12 @@ func (t *loginTokens) TakeLoginToken(token string) bool {
 	return ok && time.Now().Before(end)
 }
 
+// uiAuth is all that the UI asks about who is there.
 type uiAuth struct {
 	mlops.Authenticator
 	*loginTokens
+	keys *access.Keys
 }
+
+// Valid implements ui.Auth: sessions end with the key that began them.
+func (a uiAuth) Valid(p mlops.Principal) error { return a.keys.Valid(p) }

@@ -18,7 +18,7 @@ import (
 // aliasPanel shows the aliases of a model, or those of one of its versions.
 func (s *Server) aliasPanel(c echo.Context, m mlops.RegisteredModel, version *int, form *view.AliasForm) view.AliasPanel {
 	at := modelURL(m.Name)
-	p := view.AliasPanel{Admin: visitorOf(c).principal.Role == mlops.RoleAdmin}
+	p := view.AliasPanel{Admin: visitorOf(c).principal.Role.May(mlops.Operate)}
 	if version != nil {
 		at, p.Version = versionURL(m.Name, *version), strconv.Itoa(*version)
 	}

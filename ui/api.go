@@ -72,3 +72,15 @@ func (s *Server) apiStatus(c echo.Context) error {
 	out.Deployments = append(out.Deployments, ds...)
 	return c.JSONPretty(http.StatusOK, out, "  ")
 }
+
+// apiTrain starts a training, for programs.
+func (s *Server) apiTrain(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	t, err := s.cfg.Loop.Train(ctx, c.Param("project"))
+	if err != nil {
+		return err
+	}
+	s.logger().Info("training requested", "project", t.Project, "training", t.ID, "by", visitorOf(c).principal.Name)
+	return c.JSONPretty(http.StatusCreated, t, "  ")
+}

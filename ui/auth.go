@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -40,13 +42,27 @@ func navigates(r *http.Request) bool {
 		!strings.HasPrefix(r.URL.Path, "/live/") && !strings.HasPrefix(r.URL.Path, "/logs/")
 }
 
-func (s *Server) requireAdmin(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if visitorOf(c).principal.Role != mlops.RoleAdmin {
-			return mlops.Errorf(mlops.Denied, "Only an administrator may do this; you are signed in as %s.", visitorOf(c).principal.Name)
+// require lets those through who are signed in and may do something.
+func (s *Server) require(p mlops.Permission) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if who := visitorOf(c).principal; !who.Role.May(p) {
+				return mlops.Errorf(mlops.Denied, "%s may not do this: its role is %s. It takes %s.", who.Name, who.Role, rolesWith(p))
+			}
+			return next(c)
 		}
-		return next(c)
 	}
+}
+
+// rolesWith names the roles that may do something, the least first.
+func rolesWith(p mlops.Permission) string {
+	var names []string
+	for _, r := range mlops.Roles() {
+		if r.May(p) {
+			names = append([]string{string(r)}, names...)
+		}
+	}
+	return "role " + strings.Join(names, " or ")
 }
 
 func (s *Server) requireCSRF(next echo.HandlerFunc) echo.HandlerFunc {
@@ -59,8 +75,8 @@ func (s *Server) requireCSRF(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // requireCredentials lets in programs, by password or token, and signed-in
-// browsers, if their role is one of roles.
-func (s *Server) requireCredentials(roles ...mlops.Role) echo.MiddlewareFunc {
+// browsers, if they may do something.
+func (s *Server) requireCredentials(needs mlops.Permission) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			v, err := s.credentials(c)
@@ -70,11 +86,8 @@ func (s *Server) requireCredentials(roles ...mlops.Role) echo.MiddlewareFunc {
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(roles, v.principal.Role) {
-				return mlops.Errorf(mlops.Denied, "%s may not use this: its role is %s.", v.principal.Name, v.principal.Role)
-			}
 			c.Set(visitorKey, v)
-			return next(c)
+			return s.require(needs)(next)(c)
 		}
 	}
 }
@@ -91,19 +104,30 @@ func (s *Server) credentials(c echo.Context) (visitor, error) {
 	if err := s.attempts.check(address); err != nil {
 		return visitor{}, err
 	}
-	var p mlops.Principal
-	var ok bool
+	p, err := mlops.Principal{}, mlops.ErrCredentials
 	if name, password, basic := c.Request().BasicAuth(); basic {
-		p, ok = s.cfg.Auth.Password(name, password)
+		p, err = s.cfg.Auth.Password(name, password)
 	} else if token, bearer := strings.CutPrefix(header, "Bearer "); bearer {
-		p, ok = s.cfg.Auth.Token(token)
+		p, err = s.cfg.Auth.Token(token)
 	}
-	if !ok {
+	if errors.Is(err, mlops.ErrCredentials) {
 		s.attempts.failed(address)
 		s.logger().Warn("credentials refused", "address", address, "path", c.Request().URL.Path)
-		return visitor{}, mlops.Errorf(mlops.Unauthorized, "These credentials are not right.")
+	}
+	if err != nil {
+		return visitor{}, sentence(err)
 	}
 	return visitor{principal: p}, nil
+}
+
+// sentence makes a sentence of the message of an error that users see.
+func sentence(err error) error {
+	var e *mlops.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	first, size := utf8.DecodeRuneInString(e.Message)
+	return &mlops.Error{Code: e.Code, Message: string(unicode.ToUpper(first)) + strings.TrimSuffix(e.Message[size:], ".") + ".", Err: e.Err}
 }
 
 // localPath returns target if it is a path on this server, "/" otherwise:

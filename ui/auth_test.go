@@ -192,11 +192,12 @@ func TestChangesNeedTokenAndRole(t *testing.T) {
 
 	guest := start(t, uitest.Full(atNoon)).signIn("guest", "guest")
 	resp, body = guest.post("/runs", "/projects/iris/train", nil)
-	guest.expect(resp, body, http.StatusForbidden, "Only an administrator may do this; you are signed in as guest.")
+	guest.expect(resp, body, http.StatusForbidden, "guest may not do this: its role is reader. It takes role editor or admin.")
 }
 
 func TestCredentialsOfPrograms(t *testing.T) {
 	w := uitest.Full(atNoon)
+	w.Passwords["nobody:nobody"] = mlops.Principal{Name: "nobody", Role: "none"}
 	w.Tokens["good-token"] = mlops.Principal{Name: "ci", Role: mlops.RoleReader}
 	l := start(t, w)
 	plain := &http.Client{}
@@ -207,7 +208,8 @@ func TestCredentialsOfPrograms(t *testing.T) {
 	}{
 		{"none", "", 401, "Credentials are required"},
 		{"wrong password", "Basic YWRtaW46d3Jvbmc=", 401, "These credentials are not right."},
-		{"trainer", "Basic dHJhaW5lcjp0cmFpbmVy", 403, "trainer may not use this: its role is trainer."},
+		{"trainer", "Basic dHJhaW5lcjp0cmFpbmVy", 200, `"projects"`},
+		{"no role", "Basic bm9ib2R5Om5vYm9keQ==", 403, "nobody may not do this: its role is none. It takes role reader or trainer or editor or admin."},
 		{"reader", "Basic Z3Vlc3Q6Z3Vlc3Q=", 200, `"projects"`},
 		{"token", "Bearer good-token", 200, `"next_training"`},
 		{"wrong token", "Bearer other", 401, "These credentials are not right."},
@@ -234,7 +236,7 @@ var basicAdmin = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+ui
 func TestProgramsGetJSON(t *testing.T) {
 	breaks := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the handler broke") })
 	l := start(t, uitest.Empty(atNoon), func(c *ui.Config) {
-		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: breaks, Roles: []mlops.Role{mlops.RoleAdmin}}, "/version": {Handler: breaks}}
+		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: breaks, Needs: mlops.Administer}, "/version": {Handler: breaks}}
 	})
 	plain := &http.Client{}
 	for _, c := range []struct {
@@ -267,7 +269,7 @@ func TestMounts(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(name + " " + r.URL.Path)) })
 	}
 	l := start(t, uitest.Empty(atNoon), func(c *ui.Config) {
-		c.Mounts = map[string]ui.Mount{"/api/2.0/mlflow/": {Handler: seen("registry")}, "/prometheus/": {Handler: seen("metrics"), Roles: []mlops.Role{mlops.RoleAdmin}},
+		c.Mounts = map[string]ui.Mount{"/api/2.0/mlflow/": {Handler: seen("registry")}, "/prometheus/": {Handler: seen("metrics"), Needs: mlops.Administer},
 			"/version": {Handler: seen("registry")}}
 	})
 	plain := &http.Client{}
@@ -283,7 +285,7 @@ func TestMounts(t *testing.T) {
 	resp, body = l.do(plain, http.MethodGet, "/prometheus/api/v1/query", nil)
 	l.expectJSON(resp, body, 401, "UNAUTHENTICATED", "Credentials are required")
 	resp, body = l.do(plain, http.MethodGet, "/prometheus/api/v1/query", nil, "Authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=")
-	l.expectJSON(resp, body, 403, "PERMISSION_DENIED", "guest may not use this")
+	l.expectJSON(resp, body, 403, "PERMISSION_DENIED", "guest may not do this")
 	l.asAdmin()
 	resp, body = l.get("/prometheus/api/v1/query")
 	l.expect(resp, body, 200, "metrics /prometheus/api/v1/query")

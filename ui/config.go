@@ -23,10 +23,11 @@ type Component struct {
 // Mount is a handler of another part of the process, served below a path.
 type Mount struct {
 	Handler http.Handler
-	// Roles are who may use it, by session, password or token: for handlers
-	// that change nothing, as a forged request may carry a session. Empty
-	// means that the handler checks credentials, and forgery, itself.
-	Roles []mlops.Role
+	// Needs is what one must be allowed to use it, by session, password or
+	// token: for handlers that change nothing, as a forged request may carry a
+	// session. Empty means that the handler checks credentials, and forgery,
+	// itself.
+	Needs mlops.Permission
 }
 
 // Config is what a Server is made of. Every port is required.
@@ -47,6 +48,7 @@ type Config struct {
 	Mounts map[string]Mount
 
 	Auth     Auth
+	Keys     Keys
 	Sessions Sessions
 	Registry Registry
 	Loop     Loop
@@ -61,6 +63,8 @@ type Config struct {
 	Queries Queries
 	// IngressPort is where deployments answer, 80 if zero.
 	IngressPort int
+	// S3Port is where S3 answers, 9000 if zero.
+	S3Port int
 	// SampleEvery is how often the machine is measured, 5 s if zero.
 	SampleEvery time.Duration
 	// Assets is the browser's bundle, the embedded one if nil.
@@ -71,7 +75,7 @@ type Config struct {
 
 func (c *Config) complete() error {
 	for name, missing := range map[string]bool{
-		"Address": c.Address == "", "Auth": c.Auth == nil, "Sessions": c.Sessions == nil,
+		"Address": c.Address == "", "Auth": c.Auth == nil, "Keys": c.Keys == nil, "Sessions": c.Sessions == nil,
 		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Cluster": c.Cluster == nil,
 		"Metrics": c.Metrics == nil, "Machine": c.Machine == nil, "Units": c.Units == nil,
 	} {
@@ -99,6 +103,9 @@ func (c *Config) complete() error {
 	}
 	if c.IngressPort == 0 {
 		c.IngressPort = 80
+	}
+	if c.S3Port == 0 {
+		c.S3Port = 9000
 	}
 	if c.SampleEvery == 0 {
 		c.SampleEvery = 5 * time.Second

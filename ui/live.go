@@ -41,6 +41,9 @@ func (s *Server) live(f pageFunc) echo.HandlerFunc {
 		beat := time.NewTicker(beatEvery)
 		defer beat.Stop()
 		for {
+			if _, err := s.session(c); mlops.CodeOf(err) == mlops.Unauthorized {
+				return nil // signed out, or its key was revoked
+			}
 			unitsChanged, registryChanged := s.cfg.Units.Changed(), s.cfg.Registry.Changed()
 			p, err := f(c)
 			if err != nil {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -53,14 +54,19 @@ func (s *Server) login(c echo.Context) error {
 	if err := s.attempts.check(address); err != nil {
 		return err
 	}
-	principal, ok := s.cfg.Auth.Password(form.Name, c.FormValue("password"))
-	if !ok {
+	principal, err := s.cfg.Auth.Password(form.Name, c.FormValue("password"))
+	if errors.Is(err, mlops.ErrCredentials) {
 		s.attempts.failed(address)
 		s.logger().Warn("sign-in refused", "address", address)
 		form.Error = "Name or password is not right."
 		return s.showLogin(c, http.StatusUnauthorized, form)
 	}
-	if principal.Role != mlops.RoleAdmin && principal.Role != mlops.RoleReader {
+	if err != nil { // an access key that has expired, or keys are not known yet
+		err = sentence(err)
+		form.Error = mlops.MessageOf(err)
+		return s.showLogin(c, statusOf(err), form)
+	}
+	if !principal.Role.May(mlops.Browse) {
 		form.Error = "This account is for programs; sign in as admin."
 		return s.showLogin(c, http.StatusForbidden, form)
 	}

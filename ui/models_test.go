@@ -250,7 +250,7 @@ func TestReadersCannotChangeAliases(t *testing.T) {
 		l.refuse(resp, body, at+"/aliases", "Remove the alias", `name="alias"`)
 		for _, change := range []string{"/aliases", "/aliases/remove"} {
 			resp, body = l.post(at, at+change, url.Values{"alias": {"champion"}, "version": {"3"}})
-			l.expect(resp, body, 403, "Only an administrator may do this; you are signed in as guest.")
+			l.expect(resp, body, 403, "guest may not do this: its role is reader. It takes role editor or admin.")
 		}
 	}
 	if got := fmt.Sprint(w.Models[0].Aliases); got != "[{champion 12}]" {

@@ -23,6 +23,7 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 	}
 	ctx, cancel := gather(c)
 	defer cancel()
+	mayTrain := visitorOf(c).principal.Role.May(mlops.Operate)
 	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Machine: s.machineCharts()}
 	together(
 		func() { v.Recent = s.recentRuns(ctx) },
@@ -32,7 +33,9 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 			v.Loops = make([]view.Loop, len(projects))
 			var work []func()
 			for i, p := range projects {
-				v.Actions.Projects = append(v.Actions.Projects, p.Name)
+				if mayTrain {
+					v.Actions.Projects = append(v.Actions.Projects, p.Name)
+				}
 				work = append(work, func() { v.Loops[i] = s.loopView(ctx, p) })
 			}
 			together(work...)

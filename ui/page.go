@@ -14,6 +14,7 @@ import (
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -105,7 +106,7 @@ func (s *Server) render(c echo.Context, p *page) error {
 		frame.Theme = theme.Value
 	}
 	if v.id != "" {
-		frame.User, frame.CSRF = v.principal.Name, csrf(c)
+		frame.User, frame.CSRF, frame.Admin = v.principal.Name, csrf(c), v.principal.Role.May(mlops.Administer)
 	}
 	if len(p.parts) > 0 {
 		frame.Live, frame.View = "/live"+c.Request().URL.RequestURI(), p.view

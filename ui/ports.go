@@ -137,6 +137,17 @@ type Auth interface {
 	// TakeLoginToken reports whether token is an unused one-time token, and
 	// uses it up.
 	TakeLoginToken(token string) bool
+	// Valid reports why a session of p must end although its time has not
+	// come: its access key was revoked or has expired.
+	Valid(p mlops.Principal) error
+}
+
+// Keys makes and revokes access keys.
+type Keys interface {
+	Keys(ctx context.Context) ([]mlops.Key, error)
+	// CreateKey returns the only copy of the key's token.
+	CreateKey(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, error)
+	RevokeKey(ctx context.Context, name string) error
 }
 
 // Session is a signed-in browser.

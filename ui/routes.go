@@ -34,8 +34,9 @@ func (s *Server) routes() {
 	open.POST("/login", s.login)
 
 	// Programs come with a password or a token, browsers with a session.
-	api := e.Group("/api", s.requireCredentials(mlops.RoleAdmin, mlops.RoleReader), compressed())
+	api := e.Group("/api", s.requireCredentials(mlops.Read), compressed())
 	endpoint(api, "/status", s.apiStatus)
+	api.POST("/projects/:project/train", s.apiTrain, s.require(mlops.Operate))
 	api.RouteNotFound("/*", func(c echo.Context) error {
 		return mlops.Errorf(mlops.EndpointError, "There is no endpoint %s %s.", c.Request().Method, c.Request().URL.Path)
 	})
@@ -71,19 +72,20 @@ func (s *Server) routes() {
 	pages.GET("/deployments/:name/predict", s.predict)
 	signedIn.GET("/session", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 
-	changes := signedIn.Group("", s.requireAdmin, s.requireCSRF)
+	changes := signedIn.Group("", s.require(mlops.Operate), s.requireCSRF)
 	changes.POST("/projects/:project/train", s.train)
 	for _, at := range []string{"/models/:name", "/models/:name/versions/:version"} {
 		changes.POST(at+"/aliases", s.setAlias)
 		changes.POST(at+"/aliases/remove", s.removeAlias)
 	}
+	s.accessRoutes(pages, signedIn)
 	signedIn.POST("/logout", s.logout, s.requireCSRF)
 
 	for path, m := range s.cfg.Mounts {
 		h := echo.WrapHandler(m.Handler)
 		var mw []echo.MiddlewareFunc
-		if len(m.Roles) > 0 {
-			mw = append(mw, s.requireCredentials(m.Roles...))
+		if m.Needs != "" {
+			mw = append(mw, s.requireCredentials(m.Needs))
 		}
 		exact, below := strings.CutSuffix(path, "/")
 		e.Any(exact, h, mw...)

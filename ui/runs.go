@@ -31,7 +31,7 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 	together(
 		func() {
 			// Without projects the list is still worth showing; training can wait.
-			if projects, err := s.cfg.Loop.Projects(ctx); err == nil {
+			if projects, err := s.cfg.Loop.Projects(ctx); err == nil && visitorOf(c).principal.Role.May(mlops.Operate) {
 				for _, project := range projects {
 					v.Actions.Projects = append(v.Actions.Projects, project.Name)
 				}

@@ -116,6 +116,9 @@ func (s *Server) session(c echo.Context) (visitor, error) {
 	if err != nil {
 		return visitor{}, err
 	}
+	if err := s.cfg.Auth.Valid(session.Principal); err != nil {
+		return visitor{}, sentence(err)
+	}
 	return visitor{principal: session.Principal, id: id, expires: session.ExpiresAt}, nil
 }
 

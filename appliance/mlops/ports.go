@@ -45,26 +45,3 @@ type MultipartStore interface {
 	CompleteMultipart(ctx context.Context, key, uploadID string, etags []string) error
 	AbortMultipart(ctx context.Context, key, uploadID string) error
 }
-
-// Role is what a principal may do.
-type Role string
-
-// The roles. RoleTrainer may write to the registry, RoleReader may read it.
-const (
-	RoleAdmin   Role = "admin"
-	RoleTrainer Role = "trainer"
-	RoleReader  Role = "reader"
-)
-
-// Principal is who a request comes from.
-type Principal struct {
-	Name string
-	Role Role
-}
-
-// Authenticator checks credentials. Its methods take the same time whether
-// or not the name exists.
-type Authenticator interface {
-	Password(name, password string) (Principal, bool)
-	Token(token string) (Principal, bool)
-}

@@ -44,7 +44,7 @@ Start with:  sudo benchtop up`,
 	addConfigFlags(cmd)
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
-		trainCommand(), predictCommand(), logsCommand(),
+		trainCommand(), predictCommand(), logsCommand(), keysCommand(),
 		registryCommand(), imagesCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),

@@ -31,6 +31,9 @@ type Config struct {
 	RootUser, RootPassword string
 	Buckets                []Bucket
 	Users                  []User
+	// Door decides about users who are not listed, see SyncKeys; nil means
+	// that there are none.
+	Door Door `json:"-"`
 	// MemoryLimit is the Go memory limit in bytes to return to after MinIO
 	// has set its own; 0 means the one in force before.
 	MemoryLimit int64

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
 
@@ -22,7 +23,15 @@ import (
 // the test binary; tests of its life each start the test binary again as a
 // child that runs a unit and takes orders on its standard input.
 
-const childEnv = "BENCHTOP_TEST_MINIO_CHILD"
+const (
+	childEnv = "BENCHTOP_TEST_MINIO_CHILD"
+	doorEnv  = "BENCHTOP_TEST_MINIO_DOOR" // a door that admits everybody
+)
+
+type openDoor struct{}
+
+func (openDoor) Admit(string) error { return nil }
+func (openDoor) Used(string)        {}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "address" {
@@ -208,6 +217,9 @@ func runChild(raw string) {
 	if err := json.Unmarshal([]byte(raw), &cfg); err != nil {
 		panic(err)
 	}
+	if os.Getenv(doorEnv) != "" {
+		cfg.Door = openDoor{}
+	}
 	u, err := New(cfg)
 	if err != nil {
 		panic(err)
@@ -252,6 +264,12 @@ func childOrders(u *Unit, cancel func(), again func() error) {
 			fmt.Println("LIMIT", debug.SetMemoryLimit(-1))
 		case "again":
 			fmt.Println("AGAIN", again())
+		case "keys": // makes the users of access keys be those named
+			var keys []mlops.ObjectUser
+			for _, name := range strings.Fields(arg) {
+				keys = append(keys, mlops.ObjectUser{Name: name, Secret: "secret-of-" + name, Buckets: []mlops.KeyBucket{{Name: "datasets"}}})
+			}
+			fmt.Println("KEYS", u.SyncKeys(context.Background(), keys))
 		case "exit": // what MinIO does when it is lost
 			go minioExit(1)
 		case "put": // put objects named by numbers until killed, one line each

@@ -23,10 +23,15 @@ var loopbackTransport = &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout
 // region is where every bucket is, as far as signatures are concerned.
 const region = "us-east-1"
 
+// rootCredentials are for changing users and buckets, and for nothing else.
+func (u *Unit) rootCredentials() *credentials.Credentials {
+	return credentials.NewStaticV4(u.cfg.RootUser, u.cfg.RootPassword, "")
+}
+
 // provision makes buckets, policies and users be what the configuration says.
 // It can be repeated.
 func (u *Unit) provision(ctx context.Context, p *process, log *slog.Logger) error {
-	creds := credentials.NewStaticV4(u.cfg.RootUser, u.cfg.RootPassword, "")
+	creds := u.rootCredentials()
 	s3, err := miniogo.New(p.loopback, &miniogo.Options{Creds: creds, Transport: loopbackTransport, Region: region, MaxRetries: 1})
 	if err != nil {
 		return fmt.Errorf("make the root S3 client: %w", err)
@@ -126,9 +131,8 @@ func makeBucket(ctx context.Context, s3 *miniogo.Client, b Bucket) error {
 }
 
 // provisionUsers makes the users in MinIO be exactly those configured, plus a
-// keeper per bucket. Nobody else can make users: the root key stays here.
-// What is right already is not written again, so that a start needs no room
-// on the disk.
+// keeper per bucket. Nobody else can make users: the root key stays here. The
+// users of access keys, if there may be any, stay until SyncKeys.
 func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.AdminClient, log *slog.Logger, have map[string]madmin.UserInfo) error {
 	policies, err := adm.ListCannedPolicies(ctx)
 	if err != nil {
@@ -138,9 +142,37 @@ func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.Admin
 	for _, b := range u.cfg.Buckets {
 		want = append(want, keeper(b.Name, u.cfg.RootPassword))
 	}
+	if u.cfg.Door != nil {
+		for name, info := range have {
+			if ofKey(info.PolicyName) {
+				delete(have, name)
+			}
+		}
+		for name := range policies {
+			if ofKey(name) {
+				delete(policies, name)
+			}
+		}
+	}
+	return p.makeUsers(ctx, adm, log, want, have, policies)
+}
+
+// makeUsers makes users and policies be those of want, where have and policies
+// are those that may be changed. What is right already is not written again,
+// so that a start needs no room on the disk.
+func (p *process) makeUsers(ctx context.Context, adm *madmin.AdminClient, log *slog.Logger, want []User, have map[string]madmin.UserInfo, policies map[string]json.RawMessage) error {
 	keep, keepPolicy := map[string]bool{}, map[string]bool{}
 	for _, usr := range want {
 		keep[usr.AccessKey], keepPolicy[usr.policyName()] = true, true
+	}
+	for key := range have {
+		if !keep[key] {
+			if err := adm.RemoveUser(ctx, key); err != nil {
+				return fmt.Errorf("remove user with access key %s: %w", key, err)
+			}
+		}
+	}
+	for _, usr := range want {
 		info, exists := have[usr.AccessKey]
 		err := p.retry(ctx, "set up user "+usr.Name, func() error { return usr.provision(ctx, p, adm, policies, info) })
 		if storageFull(err) && exists {
@@ -149,13 +181,6 @@ func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.Admin
 		}
 		if err != nil {
 			return err
-		}
-	}
-	for key := range have {
-		if !keep[key] {
-			if err := adm.RemoveUser(ctx, key); err != nil {
-				return fmt.Errorf("remove user with access key %s: %w", key, err)
-			}
 		}
 	}
 	for name := range policies {

@@ -22,12 +22,14 @@ import (
 type proxy struct {
 	log     *slog.Logger
 	room    func(n int64) error    // whether n more bytes may be written
+	door    Door                   // who besides own may come in, nil if nobody
+	own     map[string]bool        // access keys of the configuration
 	backend atomic.Pointer[string] // host:port, nil until MinIO is ready
 	rp      *httputil.ReverseProxy
 }
 
-func newProxy(log *slog.Logger, room func(int64) error) *proxy {
-	p := &proxy{log: log, room: room}
+func newProxy(log *slog.Logger, room func(int64) error, cfg Config) *proxy {
+	p := &proxy{log: log, room: room, door: cfg.Door, own: cfg.ownKeys()}
 	p.rp = &httputil.ReverseProxy{
 		Rewrite: p.rewrite,
 		Transport: &http.Transport{
@@ -37,8 +39,9 @@ func newProxy(log *slog.Logger, room func(int64) error) *proxy {
 			ExpectContinueTimeout: 5 * time.Second,  // a denied upload is refused before its body is sent
 			DisableCompression:    true,             // objects pass as they are
 		},
-		ErrorHandler: p.failed,
-		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken off transfers
+		ModifyResponse: p.served,
+		ErrorHandler:   p.failed,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken off transfers
 	}
 	return p
 }
@@ -64,6 +67,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.backend.Load() == nil {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, r, http.StatusServiceUnavailable, "ServiceUnavailable", "The object store is starting. Please try again.")
+		return
+	}
+	r, ok := p.admit(w, r)
+	if !ok {
 		return
 	}
 	if writes(r) {

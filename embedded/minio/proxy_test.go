@@ -97,7 +97,7 @@ func raw(t *testing.T, addr, method, path string) (int, string) {
 
 func TestProxyBeforeAndWithoutMinIO(t *testing.T) {
 	t.Parallel()
-	p := newProxy(slog.New(slog.DiscardHandler), endless)
+	p := newProxy(slog.New(slog.DiscardHandler), endless, Config{})
 	get := func() (int, string, string) {
 		rec := httptest.NewRecorder()
 		p.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/mlflow/x", nil))
@@ -121,7 +121,7 @@ func TestProxyPassesRequestsUnchanged(t *testing.T) {
 	var got *http.Request
 	backend := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r }))
 	defer backend.Close()
-	p := newProxy(slog.New(slog.DiscardHandler), endless)
+	p := newProxy(slog.New(slog.DiscardHandler), endless, Config{})
 	p.open(strings.TrimPrefix(backend.URL, "http://"))
 	front := httptest.NewServer(p)
 	defer front.Close()
@@ -163,7 +163,7 @@ func TestProxyRefusesWritesWithoutRoom(t *testing.T) {
 			return nil
 		}
 		return mlops.Errorf(mlops.Unavailable, "no room")
-	})
+	}, Config{})
 	p.open(strings.TrimPrefix(backend.URL, "http://"))
 	for _, tc := range []struct {
 		method, target, body string

@@ -28,6 +28,7 @@ type Unit struct {
 	addr     net.Addr // where the public proxy listens, nil when it does not
 	loopback string   // where MinIO listens, "" until it serves
 	usage    *Usage   // the last one, see Usage
+	admin    *admin   // nil until it serves
 }
 
 // New checks cfg and returns a unit that does nothing until it runs.
@@ -57,7 +58,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	if err != nil {
 		return err
 	}
-	proxy := newProxy(h.Log(), u.room)
+	proxy := newProxy(h.Log(), u.room, u.cfg)
 	srv := &http.Server{Handler: proxy, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.Log().Handler(), slog.LevelDebug)}
 	served := make(chan error, 1)
@@ -78,6 +79,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	if err == nil {
 		proxy.open(p.loopback)
 		u.setAddrs(l.Addr(), p.loopback)
+		u.setAdmin(&admin{p: p, log: h.Log(), root: u.rootCredentials()})
 		h.Ready()
 		// Its self-tests leave hundreds of megabytes of garbage behind, which
 		// the runtime would return to the machine over many minutes.
@@ -89,6 +91,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 		err = nil // whatever happened, it was because we were asked to stop
 	}
 	u.setAddrs(nil, "")
+	u.setAdmin(nil)
 	return errors.Join(err, closeServer(srv), end(p))
 }
 

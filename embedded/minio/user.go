@@ -46,8 +46,8 @@ func (u User) Validate() error {
 	if err := mlops.ValidateName("object store user", u.Name); err != nil {
 		return err
 	}
-	if strings.HasPrefix(u.Name, keeperPrefix) || strings.HasPrefix(u.AccessKey, keeperPrefix) {
-		return mlops.Errorf(mlops.Invalid, "object store user %s: names and access keys starting with %q are reserved", u.Name, keeperPrefix)
+	if strings.HasPrefix(u.Name, keeperPrefix) || strings.HasPrefix(u.AccessKey, keeperPrefix) || strings.HasPrefix(u.Name, keyPrefix) {
+		return mlops.Errorf(mlops.Invalid, "object store user %s: names starting with %q or %q and access keys starting with %q are reserved", u.Name, keeperPrefix, keyPrefix, keeperPrefix)
 	}
 	if len(u.AccessKey) < minKey || strings.ContainsAny(u.AccessKey, "=,") {
 		return mlops.Errorf(mlops.Invalid, "object store user %s: the access key needs at least %d characters and no '=' or ','", u.Name, minKey)
@@ -104,13 +104,13 @@ func (u User) hasPolicy() bool { return len(u.Policy) > 0 && string(u.Policy) !=
 func (g Grant) statements() []statement {
 	var object []string
 	if g.Read {
-		object = append(object, "s3:GetObject", "s3:GetObjectVersion")
+		object = append(object, "s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectTagging")
 	}
 	if g.Write {
-		object = append(object, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+		object = append(object, "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
 	}
 	if g.Delete {
-		object = append(object, "s3:DeleteObject", "s3:DeleteObjectVersion")
+		object = append(object, "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteObjectTagging")
 	}
 	var sts []statement
 	if len(object) > 0 {

@@ -19,12 +19,23 @@ import (
 
 type users struct{}
 
-func (users) Password(name, password string) (mlops.Principal, bool) {
-	return mlops.Principal{Name: name, Role: mlops.Role(name)}, password == "pw"
+func (users) Password(name, password string) (mlops.Principal, error) {
+	if password != "pw" {
+		return mlops.Principal{}, mlops.ErrCredentials
+	}
+	return mlops.Principal{Name: name, Role: mlops.Role(name)}, nil
 }
 
-func (users) Token(token string) (mlops.Principal, bool) {
-	return mlops.Principal{Name: "t", Role: mlops.RoleTrainer}, token == "tok"
+func (users) Token(token string) (mlops.Principal, error) {
+	switch token {
+	case "tok":
+		return mlops.Principal{Name: "t", Role: mlops.RoleTrainer}, nil
+	case "old":
+		return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "the access key ada has expired")
+	case "early":
+		return mlops.Principal{}, mlops.Errorf(mlops.Unavailable, "access keys are not known yet")
+	}
+	return mlops.Principal{}, mlops.ErrCredentials
 }
 
 // api is a registry behind HTTP.
@@ -110,6 +121,16 @@ func TestCredentials(t *testing.T) {
 	}
 	a.want(401, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "", "Authorization", "Bearer wrong")
 	a.want(200, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "", "Authorization", "Bearer tok")
+	for token, want := range map[string]struct {
+		status int
+		text   string
+	}{"old": {401, "has expired"}, "early": {503, "not known yet"}, "other": {401, "MLFLOW_TRACKING_TOKEN"}} {
+		if v := a.want(want.status, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "", "Authorization", "Bearer "+token); !strings.Contains(fmt.Sprint(v["message"]), want.text) {
+			t.Errorf("token %s: %v, want %q", token, v, want.text)
+		}
+	}
+	a.user = "nobody"
+	a.want(403, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "")
 	a.user = "reader"
 	a.want(200, "GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", "")
 	a.want(200, "POST", "/api/2.0/mlflow/runs/search", `{"experiment_ids": ["0"]}`)
@@ -119,9 +140,11 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("%v: %v", c, v)
 		}
 	}
-	a.user = "trainer"
-	a.want(200, "POST", "/api/2.0/mlflow/experiments/create", create)
-	a.want(403, "POST", "/api/registry/gc", "")
+	for _, role := range []string{"trainer", "editor"} {
+		a.user = role
+		a.want(200, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "`+role+`"}`)
+		a.want(403, "POST", "/api/registry/gc", "")
+	}
 	a.user = "admin"
 	a.want(200, "POST", "/api/registry/gc", "")
 }

@@ -3,6 +3,7 @@ package uitest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ type World struct {
 	Passwords   map[string]mlops.Principal // "name:password"
 	Tokens      map[string]mlops.Principal
 	Sessions    map[string]ui.Session
+	Keys        []mlops.Key // by name
 
 	// Down maps a port (registry, loop, cluster, metrics) to its error.
 	Down map[string]error
@@ -72,7 +74,7 @@ func (w *World) Config() ui.Config {
 	return ui.Config{Address: "127.0.0.1:0", Version: "0.1.0", Now: w.Clock,
 		Components: []ui.Component{{Name: "K3s", Version: "v1.35.1-k3s1"}, {Name: "MinIO", Version: "2026-02-12"},
 			{Name: "Prometheus", Version: "v3.11.3"}, {Name: "Traefik", Version: "v3.6.12"}},
-		Auth: auth{w}, Sessions: sessions{w}, Registry: registry{w}, Loop: loop{w}, Cluster: cluster{w}, Metrics: metrics{w},
+		Auth: auth{w}, Keys: keys{w}, Sessions: sessions{w}, Registry: registry{w}, Loop: loop{w}, Cluster: cluster{w}, Metrics: metrics{w},
 		Machine: machine{w}, Units: units{w}, Examples: map[string][]float64{"iris": {5.1, 3.5, 1.4, 0.2}}}
 }
 
@@ -127,14 +129,32 @@ func (u units) Changed() <-chan struct{} {
 
 type auth struct{ w *World }
 
-func (a auth) Password(name, password string) (mlops.Principal, bool) {
-	p, ok := a.w.Passwords[name+":"+password]
-	return p, ok
+func (a auth) Password(name, password string) (mlops.Principal, error) {
+	a.w.Lock()
+	defer a.w.Unlock()
+	return known(a.w.Passwords, name+":"+password)
 }
 
-func (a auth) Token(token string) (mlops.Principal, bool) {
-	p, ok := a.w.Tokens[token]
-	return p, ok
+func (a auth) Token(token string) (mlops.Principal, error) {
+	a.w.Lock()
+	defer a.w.Unlock()
+	return known(a.w.Tokens, token)
+}
+
+func known(all map[string]mlops.Principal, what string) (mlops.Principal, error) {
+	if p, ok := all[what]; ok {
+		return p, nil
+	}
+	return mlops.Principal{}, mlops.ErrCredentials
+}
+
+func (a auth) Valid(p mlops.Principal) error {
+	a.w.Lock()
+	defer a.w.Unlock()
+	if p.Key == 0 || slices.ContainsFunc(a.w.Keys, func(k mlops.Key) bool { return k.ID == p.Key && k.Name == p.Name && !k.Expired(a.w.Clock()) }) {
+		return nil
+	}
+	return mlops.Errorf(mlops.Unauthorized, "the access key %s was revoked", p.Name)
 }
 
 func (a auth) TakeLoginToken(token string) bool {

@@ -8,9 +8,10 @@ import "github.com/a-h/templ"
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
-	Nav     string // the current entry: overview, runs, models, deployments or system
+	Nav     string // the current entry: overview, runs, models, deployments, system or access
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
+	Admin   bool // sees what only administrators may use
 	CSRF    string
 	Theme   string // "light", "dark" or "" for what the system prefers
 	Version string
@@ -27,14 +28,18 @@ type Link struct {
 	URL  string
 }
 
-type navEntry struct{ key, text, url string }
+type navEntry struct {
+	key, text, url string
+	admin          bool
+}
 
 var navigation = []navEntry{
-	{"overview", "Overview", "/"},
-	{"runs", "Runs", "/runs"},
-	{"models", "Models", "/models"},
-	{"deployments", "Deployments", "/deployments"},
-	{"system", "System", "/system"},
+	{"overview", "Overview", "/", false},
+	{"runs", "Runs", "/runs", false},
+	{"models", "Models", "/models", false},
+	{"deployments", "Deployments", "/deployments", false},
+	{"system", "System", "/system", false},
+	{"access", "Access", "/access", true},
 }
 
 // build is what the script compares with the server's build.

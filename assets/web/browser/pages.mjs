@@ -52,6 +52,7 @@ const pages = [
   { name: "events", path: "/system/events" },
   { name: "front", path: "/front/" },
   { name: "front-not-found", path: "/front/models/none", status: 404 },
+  { name: "access", path: "/access" },
   { name: "not-found", path: "/no/such/page", status: 404 },
 ];
 

@@ -26,4 +26,11 @@ func TestOpenDoors(t *testing.T) {
 	chapter(t, "images are listed and removed", s.imagesRemove)
 	chapter(t, "archives in the images folder are loaded", s.imagesFolder)
 	chapter(t, "a pod without its image says what to do", s.imagesMissing)
+	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
+}
+
+func TestTemporaryKeys(t *testing.T) {
+	s := begin(t, "open-doors-keys", testhost.Options{})
+	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
 }

@@ -5,7 +5,6 @@ package e2e
 import (
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,15 +15,11 @@ import (
 // ownScript runs a training script of a user's own on another machine of the
 // network, with the real MLflow client.
 func (s *story) ownScript(t *testing.T) {
-	venv, err := exec.CommandContext(t.Context(), filepath.Join(repository, "embedded/registry/clienttest/run"), "venv", "mlflow3").Output()
-	if err != nil {
-		t.Fatalf("make the client's venv: %v", err)
-	}
 	admin, err := s.Admin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := s.Host.OnLAN(t.Context(), filepath.Join(strings.TrimSpace(string(venv)), "bin", "python"), filepath.Join("testdata", "train.py"))
+	cmd := s.Host.OnLAN(t.Context(), filepath.Join(venv(t, "mlflow3"), "bin", "python"), filepath.Join("testdata", "train.py"))
 	cmd.Env = append(os.Environ(), "MLFLOW_TRACKING_URI=http://"+s.Host.Address().String()+":8080", "MLFLOW_TRACKING_USERNAME=admin", "MLFLOW_TRACKING_PASSWORD="+admin.Password,
 		"MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD=true", "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE=10485760", "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE=5242880",
 		"MLFLOW_DISABLE_TELEMETRY=true", "MPLCONFIGDIR="+t.TempDir(), "HOME="+t.TempDir())

@@ -85,6 +85,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.auth != nil && !open(r.URL.Path) {
 		p, err := s.authenticate(r)
+		if err == nil && !p.Role.May(mlops.Read) {
+			err = mlops.Errorf(mlops.Denied, "%s may not read the registry: its role is %s", p.Name, p.Role)
+		}
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -150,28 +153,30 @@ type principalKey struct{}
 
 func (s *server) authenticate(r *http.Request) (mlops.Principal, error) {
 	if name, password, ok := r.BasicAuth(); ok {
-		if p, ok := s.auth.Password(name, password); ok {
-			return p, nil
+		p, err := s.auth.Password(name, password)
+		if errors.Is(err, mlops.ErrCredentials) {
+			err = mlops.Errorf(mlops.Unauthorized, "wrong user name or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
 		}
-		return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "wrong user name or password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+		return p, err
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Bearer") {
-		if p, ok := s.auth.Token(strings.TrimSpace(token)); ok {
-			return p, nil
+		p, err := s.auth.Token(strings.TrimSpace(token))
+		if errors.Is(err, mlops.ErrCredentials) {
+			err = mlops.Errorf(mlops.Unauthorized, "the token is not valid: set MLFLOW_TRACKING_TOKEN to one that is")
 		}
-		return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "the token is not valid: set MLFLOW_TRACKING_TOKEN to one that is")
+		return p, err
 	}
 	return mlops.Principal{}, mlops.Errorf(mlops.Unauthorized, "credentials are needed: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN")
 }
 
-// mayWrite refuses readers.
+// mayWrite refuses those who may only read.
 func (s *server) mayWrite(r *http.Request) error {
 	p, ok := r.Context().Value(principalKey{}).(mlops.Principal)
-	if s.auth == nil || ok && (p.Role == mlops.RoleAdmin || p.Role == mlops.RoleTrainer) {
+	if s.auth == nil || ok && p.Role.May(mlops.Record) {
 		return nil
 	}
-	return mlops.Errorf(mlops.Denied, "%s may read the registry, but not change it", p.Name)
+	return mlops.Errorf(mlops.Denied, "%s may read the registry, but not change it: its role is %s", p.Name, p.Role)
 }
 
 // status maps error codes to HTTP statuses. A user's mistake is never a 5xx:

@@ -37,10 +37,11 @@ func main() {
 // fixed knows two users with one password.
 type fixed string
 
-func (f fixed) Password(name, password string) (mlops.Principal, bool) {
-	return mlops.Principal{Name: name, Role: mlops.Role(name)}, password == string(f) && (name == "admin" || name == "reader")
+func (f fixed) Password(name, password string) (mlops.Principal, error) {
+	if password != string(f) || name != "admin" && name != "reader" {
+		return mlops.Principal{}, mlops.ErrCredentials
+	}
+	return mlops.Principal{Name: name, Role: mlops.Role(name)}, nil
 }
 
-func (f fixed) Token(token string) (mlops.Principal, bool) {
-	return mlops.Principal{Name: "admin", Role: mlops.RoleAdmin}, token == string(f)
-}
+func (f fixed) Token(token string) (mlops.Principal, error) { return f.Password("admin", token) }

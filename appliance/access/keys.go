@@ -1,0 +1,223 @@
+// Package access keeps the access keys of users: it makes and revokes them,
+// knows who comes with one, and makes the object store's users follow.
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Rows are where keys are kept.
+type Rows interface {
+	CreateKey(ctx context.Context, k mlops.Key) (mlops.Key, error)
+	Keys(ctx context.Context) ([]mlops.Key, error)
+	DeleteKey(ctx context.Context, name string) error
+	KeyUsed(ctx context.Context, id int64, at time.Time) error
+}
+
+// Objects is the object store that follows the rows.
+type Objects interface {
+	// NeedBucket makes a bucket if it is missing and make is true; else a
+	// missing one is an error.
+	NeedBucket(ctx context.Context, name string, make bool) error
+	// SyncKeys makes the users of keys be exactly these.
+	SyncKeys(ctx context.Context, users []mlops.ObjectUser) error
+}
+
+// Config of New.
+type Config struct {
+	Secret  string      // what tokens are derived with
+	Rows    func() Rows // nil until they can be read
+	Objects func() Objects
+	Own     []string // the appliance's own buckets: only administrators write there
+	Log     *slog.Logger
+	Now     func() time.Time // time.Now if nil
+}
+
+// Keys are the access keys of one appliance. Nothing is known before Load.
+type Keys struct {
+	cfg    Config
+	change sync.Mutex // one change at a time: rows, ring and users of the object store
+	ring   atomic.Pointer[ring]
+	expiry *time.Timer // fires when the next key ends
+}
+
+// New returns keys that are not loaded yet.
+func New(cfg Config) *Keys {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Keys{cfg: cfg}
+}
+
+var errStarting = mlops.Errorf(mlops.Unavailable, "access keys are known once the registry has started: try again in a few seconds")
+
+// changeTimeout bounds a change. It goes on when its caller has gone: half a
+// change would need a restart to be repaired.
+const changeTimeout = 20 * time.Second
+
+// Load reads the rows and makes the object store follow. It can be repeated.
+func (k *Keys) Load(ctx context.Context) error {
+	k.change.Lock()
+	defer k.change.Unlock()
+	rows := k.cfg.Rows()
+	if rows == nil {
+		return errStarting
+	}
+	all, err := rows.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read access keys: %w", err)
+	}
+	next := newRing()
+	for _, key := range all {
+		next.add(newEntry(key, k.token(key.Salt)))
+	}
+	k.ring.Store(next)
+	return k.follow(ctx)
+}
+
+// List returns all keys by name.
+func (k *Keys) List() ([]mlops.Key, error) {
+	r := k.ring.Load()
+	if r == nil {
+		return nil, errStarting
+	}
+	out := make([]mlops.Key, 0, len(r.byName))
+	for _, e := range r.byName {
+		key := e.key
+		if ms := e.used.Load(); ms > 0 {
+			key.LastUsedAt = time.UnixMilli(ms)
+		}
+		out = append(out, key)
+	}
+	slices.SortFunc(out, func(a, b mlops.Key) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Create makes a key. What it returns is the only time that the token shows.
+func (k *Keys) Create(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, error) {
+	key, err := req.Key(k.cfg.Now())
+	if err != nil {
+		return mlops.NewKey{}, err
+	}
+	for _, b := range key.Buckets {
+		if b.Write && slices.Contains(k.cfg.Own, b.Name) {
+			return mlops.NewKey{}, mlops.Errorf(mlops.Invalid, "bucket %s is the appliance's own: give the key %s:ro, or a bucket of another name", b.Name, b.Name)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	k.change.Lock()
+	defer k.change.Unlock()
+	old, rows := k.ring.Load(), k.cfg.Rows()
+	if old == nil || rows == nil {
+		return mlops.NewKey{}, errStarting
+	}
+	if old.byName[key.Name] != nil {
+		return mlops.NewKey{}, mlops.Errorf(mlops.Exists, "a key named %q exists already: revoke it first, or choose another name", key.Name)
+	}
+	key.Salt = make([]byte, 16)
+	_, _ = rand.Read(key.Salt) // never fails, see crypto/rand
+	token := k.token(key.Salt)
+	// Bytes first, row second.
+	for _, b := range key.Buckets {
+		if err := k.cfg.Objects().NeedBucket(ctx, b.Name, b.Write); err != nil {
+			return mlops.NewKey{}, err
+		}
+	}
+	if err := k.cfg.Objects().SyncKeys(ctx, k.users(old.with(newEntry(key, token)))); err != nil {
+		return mlops.NewKey{}, errors.Join(err, k.follow(ctx))
+	}
+	if key, err = rows.CreateKey(ctx, key); err != nil {
+		return mlops.NewKey{}, errors.Join(err, k.follow(ctx))
+	}
+	k.ring.Store(old.with(newEntry(key, token)))
+	k.schedule()
+	k.cfg.Log.Info("access key created", "name", key.Name, "role", key.Role, "buckets", key.Buckets, "expires", key.ExpiresAt)
+	return mlops.NewKey{Key: key, Token: token}, nil
+}
+
+// Revoke ends a key. When it returns without an error no door knows it.
+func (k *Keys) Revoke(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	k.change.Lock()
+	defer k.change.Unlock()
+	old, rows := k.ring.Load(), k.cfg.Rows()
+	if old == nil || rows == nil {
+		return errStarting
+	}
+	if err := rows.DeleteKey(ctx, name); err != nil {
+		return err
+	}
+	k.ring.Store(old.without(name))
+	k.cfg.Log.Info("access key revoked", "name", name)
+	if err := k.follow(ctx); err != nil {
+		return fmt.Errorf("key %s is revoked and every door refuses it, but its user stays in the object store until the next start: %w", name, err)
+	}
+	return nil
+}
+
+// follow makes the object store's users be those of the ring.
+func (k *Keys) follow(ctx context.Context) error {
+	k.schedule()
+	return k.cfg.Objects().SyncKeys(ctx, k.users(k.ring.Load()))
+}
+
+// users are the keys that the object store should know now.
+func (k *Keys) users(r *ring) []mlops.ObjectUser {
+	now := k.cfg.Now()
+	var out []mlops.ObjectUser
+	for _, e := range r.byName {
+		if !e.key.Expired(now) {
+			out = append(out, mlops.ObjectUser{Name: e.key.Name, Secret: k.token(e.key.Salt), All: e.key.Role.May(mlops.Administer), Buckets: e.key.Buckets})
+		}
+	}
+	slices.SortFunc(out, func(a, b mlops.ObjectUser) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// schedule sets the timer for the next key that ends.
+func (k *Keys) schedule() {
+	if k.expiry != nil {
+		k.expiry.Stop()
+	}
+	now := k.cfg.Now()
+	var next time.Time
+	for _, e := range k.ring.Load().byName {
+		if end := e.key.ExpiresAt; end.After(now) && (next.IsZero() || end.Before(next)) {
+			next = end
+		}
+	}
+	if next.IsZero() {
+		return
+	}
+	k.expiry = time.AfterFunc(next.Sub(now), func() {
+		ctx, cancel := context.WithTimeout(context.Background(), changeTimeout)
+		defer cancel()
+		k.change.Lock()
+		defer k.change.Unlock()
+		if err := k.follow(ctx); err != nil {
+			k.cfg.Log.Warn("the users of expired keys stay in the object store until the next start", "err", err)
+		}
+	})
+}
+
+// Close stops the timer.
+func (k *Keys) Close() {
+	k.change.Lock()
+	defer k.change.Unlock()
+	if k.expiry != nil {
+		k.expiry.Stop()
+	}
+}

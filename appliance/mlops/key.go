@@ -1,0 +1,154 @@
+package mlops
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Key is an access key: one name and one token for every door of the lab. The
+// token is not part of it; see appliance/access.
+type Key struct {
+	ID         int64       `json:"id"`
+	Name       string      `json:"name"` // also the user name, and the access key of S3
+	Role       Role        `json:"role"`
+	Buckets    []KeyBucket `json:"buckets"`
+	CreatedAt  time.Time   `json:"created_at"`
+	ExpiresAt  time.Time   `json:"expires_at,omitzero"`   // zero is never
+	LastUsedAt time.Time   `json:"last_used_at,omitzero"` // to the minute
+	Salt       []byte      `json:"-"`                     // what its token is derived from, with the server's secret
+}
+
+// NewKey is a key just made. Its token is shown this once.
+type NewKey struct {
+	Key
+	Token string `json:"token"`
+}
+
+// Expired reports whether the key has ended.
+func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+
+// Principal is who comes with the key.
+func (k Key) Principal() Principal { return Principal{Name: k.Name, Role: k.Role, Key: k.ID} }
+
+// KeyBucket is a bucket that a key reaches. As text it is NAME:ro or NAME:rw.
+type KeyBucket struct {
+	Name  string
+	Write bool
+}
+
+func (b KeyBucket) String() string {
+	if b.Write {
+		return b.Name + ":rw"
+	}
+	return b.Name + ":ro"
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (b KeyBucket) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. Without a mode it is ro.
+func (b *KeyBucket) UnmarshalText(text []byte) error {
+	name, mode, given := strings.Cut(string(text), ":")
+	if !bucketName.MatchString(name) || strings.Contains(name, "..") {
+		return Errorf(Invalid, "bucket name %q is not usable: expected 3 to 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit", name)
+	}
+	if given && mode != "ro" && mode != "rw" {
+		return Errorf(Invalid, "bucket %q: expected NAME, NAME:ro or NAME:rw", string(text))
+	}
+	*b = KeyBucket{Name: name, Write: mode == "rw"}
+	return nil
+}
+
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// KeyRequest asks for a key, in the words of who asks.
+type KeyRequest struct {
+	Name    string   `json:"name"`
+	Role    string   `json:"role"`
+	Buckets []string `json:"buckets,omitempty"` // NAME, NAME:ro or NAME:rw
+	Expires string   `json:"expires,omitempty"` // 90d, 12h, 2027-01-31, or "" for never
+}
+
+// Key checks the request and returns the key it asks for.
+func (r KeyRequest) Key(now time.Time) (Key, error) {
+	if err := validateKeyName(r.Name); err != nil {
+		return Key{}, err
+	}
+	k := Key{Name: r.Name, CreatedAt: now, Buckets: []KeyBucket{}}
+	var err error
+	if k.Role, err = ParseRole(r.Role); err != nil {
+		return Key{}, err
+	}
+	if k.ExpiresAt, err = parseExpiry(r.Expires, now); err != nil {
+		return Key{}, err
+	}
+	seen := map[string]bool{}
+	for _, text := range r.Buckets {
+		var b KeyBucket
+		if err := b.UnmarshalText([]byte(text)); err != nil {
+			return Key{}, err
+		}
+		switch {
+		case k.Role.May(Administer):
+			return Key{}, Errorf(Invalid, "role %s reaches every bucket: leave bucket %s out", k.Role, b.Name)
+		case b.Write && !k.Role.May(Store):
+			return Key{}, Errorf(Invalid, "role %s may only read: give it %s:ro, or choose role %s", k.Role, b.Name, RoleTrainer)
+		case seen[b.Name]:
+			return Key{}, Errorf(Invalid, "bucket %s is named twice", b.Name)
+		}
+		seen[b.Name] = true
+		k.Buckets = append(k.Buckets, b)
+	}
+	return k, nil
+}
+
+func validateKeyName(s string) error {
+	if err := ValidateName("key", s); err != nil {
+		return err
+	}
+	if len(s) < 3 {
+		return Errorf(Invalid, "key name %q is too short: it is also an access key of S3, which needs 3 characters", s)
+	}
+	if s == "admin" || s == "trainer" || s == "root" || strings.HasPrefix(s, "benchtop-") || strings.HasPrefix(s, "keeper-") {
+		return Errorf(Invalid, "key name %q belongs to the appliance itself: choose another, for example the name of who will use it", s)
+	}
+	return nil
+}
+
+var fromNow = regexp.MustCompile(`^([1-9][0-9]{0,5})([smhdw])$`)
+
+// parseExpiry reads when a key ends, zero for "".
+func parseExpiry(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if m := fromNow.FindStringSubmatch(s); m != nil {
+		n, _ := strconv.Atoi(m[1]) // at most six digits
+		unit := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]]
+		if time.Duration(n) <= maxExpiry/unit {
+			return now.Add(time.Duration(n) * unit), nil
+		}
+		return time.Time{}, Errorf(Invalid, "expires %q is more than 100 years away: leave it out for a key that does not expire", s)
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if end, err := time.Parse(layout, s); err == nil {
+			if !end.After(now) {
+				return time.Time{}, Errorf(Invalid, "expires %q is in the past: it is now %s", s, now.UTC().Format(time.RFC3339))
+			}
+			return end, nil
+		}
+	}
+	return time.Time{}, Errorf(Invalid, "expires %q is not a time: expected for example 90d, 12h or 2w from now, or a date such as %s", s, now.AddDate(0, 3, 0).UTC().Format(time.DateOnly))
+}
+
+const maxExpiry = 100 * 366 * 24 * time.Hour
+
+// ObjectUser is a key as the object store knows it: the name is its access
+// key, the token its secret.
+type ObjectUser struct {
+	Name, Secret string
+	All          bool // every bucket, and making new ones
+	Buckets      []KeyBucket
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// CreateKey adds an access key and returns it with its id.
+func (s *Store) CreateKey(ctx context.Context, k mlops.Key) (mlops.Key, error) {
+	buckets, err := json.Marshal(k.Buckets)
+	if err != nil {
+		return mlops.Key{}, fmt.Errorf("encode the buckets of key %s: %w", k.Name, err)
+	}
+	err = s.write(ctx, func(t *tx) error {
+		found, err := t.row("SELECT 1 FROM keys WHERE name = ?", []any{k.Name}, new(int))
+		if err == nil && found {
+			err = mlops.Errorf(mlops.Exists, "a key named %q exists already: revoke it first, or choose another name", k.Name)
+		}
+		if err != nil {
+			return err
+		}
+		k.ID, err = t.insert("INSERT INTO keys (name, role, buckets, salt, created, expires, last_used) VALUES (?, ?, ?, ?, ?, ?, 0)",
+			k.Name, string(k.Role), string(buckets), k.Salt, k.CreatedAt.UnixMilli(), msOf(k.ExpiresAt))
+		return err
+	})
+	return k, err
+}
+
+// Keys returns all access keys by name.
+func (s *Store) Keys(ctx context.Context) (out []mlops.Key, err error) {
+	err = s.rows(ctx, "SELECT id, name, role, buckets, salt, created, expires, last_used FROM keys ORDER BY name", func(r *sql.Rows) error {
+		var k mlops.Key
+		var buckets string
+		var created, expires, used int64
+		if err := r.Scan(&k.ID, &k.Name, &k.Role, &buckets, &k.Salt, &created, &expires, &used); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(buckets), &k.Buckets); err != nil {
+			return fmt.Errorf("decode the buckets of key %s: %w", k.Name, err)
+		}
+		k.CreatedAt, k.ExpiresAt, k.LastUsedAt = time.UnixMilli(created), timeOf(expires), timeOf(used)
+		out = append(out, k)
+		return nil
+	})
+	return out, err
+}
+
+// DeleteKey removes an access key for good.
+func (s *Store) DeleteKey(ctx context.Context, name string) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.changes("DELETE FROM keys WHERE name = ?", name)
+		if err == nil && n == 0 {
+			return notFound("there is no key %q: see `benchtop keys`", head(name))
+		}
+		return err
+	})
+}
+
+// KeyUsed notes when a key was used; one that is gone is no error.
+func (s *Store) KeyUsed(ctx context.Context, id int64, at time.Time) error {
+	return s.write(ctx, func(t *tx) error { return t.exec("UPDATE keys SET last_used = ? WHERE id = ?", at.UnixMilli(), id) })
+}
+
+// msOf and timeOf write no time as 0.
+func msOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

@@ -1,0 +1,111 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// accessRoutes are for administrators only.
+func (s *Server) accessRoutes(pages, signedIn *echo.Group) {
+	admin := s.require(mlops.Administer)
+	pages.GET("/access", s.show(s.access), admin)
+	signedIn.GET("/live/access", s.live(s.access), admin)
+	pages.POST("/access", s.createKey, admin, s.requireCSRF)
+	pages.POST("/access/revoke", s.revokeKey, admin, s.requireCSRF)
+}
+
+// access is the page of access keys.
+func (s *Server) access(c echo.Context) (*page, error) {
+	return s.accessPage(c, view.KeyForm{Role: string(mlops.RoleReader), Expires: "90d"}, nil)
+}
+
+func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	v := view.Access{CSRF: csrf(c), Form: form, New: made}
+	keys, err := s.cfg.Keys.Keys(ctx)
+	v.Problem = s.problem("the access keys", err)
+	for _, k := range keys {
+		v.Rows = append(v.Rows, s.keyRow(k))
+	}
+	gone := c.QueryParam("revoked")
+	if gone != "" && err == nil && !slices.ContainsFunc(keys, func(k mlops.Key) bool { return k.Name == gone }) {
+		v.Notice = &view.Notice{Kind: view.Good, Text: "Key “" + clip(gone) + "” is revoked: no door takes it any more."}
+	}
+	for _, r := range mlops.Roles() {
+		row := view.RoleRow{Name: string(r)}
+		for _, p := range []mlops.Permission{mlops.Read, mlops.Browse, mlops.Record, mlops.Store, mlops.Operate, mlops.Administer} {
+			row.Marks = append(row.Marks, r.May(p))
+		}
+		v.Roles = append(v.Roles, row)
+	}
+	return &page{title: "Access", nav: "access", body: view.AccessPage(v), parts: []part{{"keys", view.KeyRows(v)}}}, nil
+}
+
+func (s *Server) keyRow(k mlops.Key) view.KeyRow {
+	row := view.KeyRow{Name: k.Name, Role: string(k.Role), Buckets: "none", Created: view.At(k.CreatedAt), Expires: view.Text("never"), LastUse: view.Text("never")}
+	switch {
+	case k.Role.May(mlops.Administer):
+		row.Buckets = "all"
+	case len(k.Buckets) > 0:
+		names := make([]string, 0, len(k.Buckets))
+		for _, b := range k.Buckets {
+			names = append(names, b.String())
+		}
+		row.Buckets = strings.Join(names, " ")
+	}
+	if k.Expired(s.cfg.Now()) {
+		row.Expires = view.Value{Pill: &view.Pill{Kind: view.Idle, Text: "expired"}}
+	} else if !k.ExpiresAt.IsZero() {
+		row.Expires = view.Text(k.ExpiresAt.UTC().Format("2006-01-02 15:04 MST"))
+	}
+	if !k.LastUsedAt.IsZero() {
+		row.LastUse = view.At(k.LastUsedAt)
+	}
+	return row
+}
+
+// createKey answers with the page that shows the token. Unlike other changes
+// it does not lead back: the token would have to be kept until then.
+func (s *Server) createKey(c echo.Context) error {
+	form := view.KeyForm{Name: strings.TrimSpace(c.FormValue("name")), Role: c.FormValue("role"), Buckets: strings.TrimSpace(c.FormValue("buckets")), Expires: strings.TrimSpace(c.FormValue("expires"))}
+	k, err := s.cfg.Keys.CreateKey(c.Request().Context(), mlops.KeyRequest{Name: form.Name, Role: form.Role, Expires: form.Expires,
+		Buckets: strings.FieldsFunc(form.Buckets, func(r rune) bool { return r == ' ' || r == ',' })})
+	status := http.StatusOK
+	switch mlops.CodeOf(err) {
+	case "":
+		s.logger().Info("access key created", "name", k.Name, "by", visitorOf(c).principal.Name)
+	case mlops.Invalid, mlops.Exists, mlops.NotFound, mlops.Unavailable:
+		form.Error, status = mlops.MessageOf(sentence(err)), statusOf(err)
+	default:
+		return err
+	}
+	var p *page
+	if form.Error != "" {
+		p, err = s.accessPage(c, form, nil)
+	} else {
+		made := newKey(k, origin(c), s.s3URL(c))
+		p, err = s.accessPage(c, view.KeyForm{Role: form.Role, Expires: form.Expires}, &made)
+	}
+	if err != nil {
+		return err
+	}
+	p.status = status
+	return s.render(c, p)
+}
+
+func (s *Server) revokeKey(c echo.Context) error {
+	name := c.FormValue("name")
+	if err := s.cfg.Keys.RevokeKey(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return sentence(err)
+	}
+	s.logger().Info("access key revoked", "name", name, "by", visitorOf(c).principal.Name)
+	return c.Redirect(http.StatusSeeOther, withQuery("/access", "revoked", name))
+}

@@ -1,0 +1,42 @@
+package view
+
+// Access is the page of access keys.
+type Access struct {
+	CSRF    string
+	Notice  *Notice
+	Rows    []KeyRow
+	Problem *Problem
+	Form    KeyForm
+	New     *NewKey // just made
+	Roles   []RoleRow
+}
+
+// KeyRow is one key.
+type KeyRow struct {
+	Name, Role, Buckets string
+	Created             Value
+	Expires             Value
+	LastUse             Value
+}
+
+// KeyForm is what was typed in, and what is wrong with it.
+type KeyForm struct{ Name, Role, Buckets, Expires, Error string }
+
+// NewKey shows a token, once.
+type NewKey struct {
+	Name, Token string
+	Uses        []Use
+	NoBucket    bool
+}
+
+// Use is how a client takes a key.
+type Use struct{ Client, Text string }
+
+// RoleRow says what a role may do.
+type RoleRow struct {
+	Name  string
+	Marks []bool // in the order of RoleHeads
+}
+
+// RoleHeads are the columns of the table of roles.
+var RoleHeads = []string{"Read the registry, metrics and pages", "Sign in here", "Write to the registry", "Write to its buckets", "Train, change what is served", "Keys, all buckets"}
