@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
@@ -32,6 +33,7 @@ type Status struct {
 	UI       string             `json:"ui,omitempty"`
 	Units    []supervise.Status `json:"units"`
 	Loop     []ProjectStatus    `json:"loop"`
+	Network  []doctor.Finding   `json:"network"` // what is amiss with it
 	Warnings []string           `json:"warnings"`
 }
 
@@ -47,7 +49,7 @@ type ProjectStatus struct {
 // status collects the appliance's status. What can't be read yet is left out.
 func (a *Appliance) status(ctx context.Context, served bool) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
-		UI: fmt.Sprintf("http://%s:%d", hostAddress(a.cfg.NodeAddress), portOf(a.cfg.HTTPAddr)), Loop: []ProjectStatus{}, Warnings: []string{}}
+		UI: fmt.Sprintf("http://%s:%d", hostAddress(a.cfg.NodeAddress), portOf(a.cfg.HTTPAddr)), Loop: []ProjectStatus{}, Network: a.network.findings(), Warnings: []string{}}
 	stopping, failed, starting := false, false, !served
 	for _, u := range s.Units {
 		switch u.State {
@@ -73,6 +75,9 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 			failed = true
 			s.Warnings = append(s.Warnings, "deployment "+d.Name+" is not ready: "+d.Message)
 		}
+	}
+	for _, f := range s.Network {
+		s.Warnings = append(s.Warnings, f.Check+": "+f.Detail+": "+f.Fix)
 	}
 	if w := diskWarning(a.paths.Data); w != "" {
 		s.Warnings = append(s.Warnings, w)

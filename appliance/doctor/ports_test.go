@@ -88,11 +88,11 @@ func TestListenInode(t *testing.T) {
 		t.Fatal(err)
 	}
 	for port, want := range map[int]string{8080: "113", 80: "114", 0xD431: "", 8081: "", 0x90: ""} {
-		if got := listenInode(table, port); got != want {
+		if got := listenInode(table, port, nil); got != want {
 			t.Errorf("port %d: inode %q, expected %q", port, got, want)
 		}
 	}
-	if got := listenInode(table+".none", 80); got != "" {
+	if got := listenInode(table+".none", 80, nil); got != "" {
 		t.Errorf("a table that is not there has the inode %q", got)
 	}
 }

@@ -84,7 +84,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	h.Log().Info("node prepared", "address", u.cfg.NodeAddress, "interface", nodeInterface, "snapshotter", snapshotter)
 
 	fatal := make(chan error, 1)
-	interceptExits(fatal)
+	interceptExits(fatal, u.cfg.Controllers)
 	// logrus keeps the output it is given; klog's settings are undone by the
 	// components, so it is caught at standard error.
 	logrus.SetOutput(io.MultiWriter(h.Writer(), u.cfg.Log))
@@ -177,6 +177,7 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	if err != nil {
 		return err
 	}
+	runControllers(ctx, h.Log(), u.cfg.Controllers, client.rest)
 	// Flannel waits for a role that K3s' packaged manifests would bring, so
 	// this comes before the node can be ready.
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
@@ -258,7 +259,8 @@ func (c *shutdownCause) of(err error) error {
 
 // interceptExits turns exits that libraries call into a reported failure. The
 // goroutine that wanted to exit ends; the rest of the process stops in order.
-func interceptExits(fatal chan<- error) {
+// An exit that the library of a controller calls is that controller's alone.
+func interceptExits(fatal chan<- error, controllers []Controller) {
 	exit := func(who string) func(int) {
 		return func(code int) {
 			select {
@@ -269,5 +271,11 @@ func interceptExits(fatal chan<- error) {
 		}
 	}
 	logrus.StandardLogger().ExitFunc = exit("a K3s component")
-	klog.OsExit = exit("a Kubernetes component")
+	klog.OsExit = func(code int) {
+		if o := ownerOfCaller(controllers); o != nil {
+			o.GaveUp()
+			runtime.Goexit()
+		}
+		exit("a Kubernetes component")(code)
+	}
 }
