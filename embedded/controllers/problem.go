@@ -15,22 +15,22 @@ type Problem struct {
 	Fix    string // what the user can do
 }
 
-// Problems is what a controller cannot do now. It may be read at any time.
-type Problems struct {
+// Report is what a controller cannot do now. It may be read at any time.
+type Report struct {
 	mu   sync.Mutex
 	list []Problem
 }
 
 // Set replaces all problems.
-func (p *Problems) Set(list []Problem) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.list = list
+func (r *Report) Set(list []Problem) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = list
 }
 
 // Problems returns the present ones.
-func (p *Problems) Problems() []Problem {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.list)
+func (r *Report) Problems() []Problem {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.list)
 }

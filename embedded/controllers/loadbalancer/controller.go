@@ -18,7 +18,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -39,7 +41,7 @@ type Config struct {
 
 // Controller fills in the addresses of Services.
 type Controller struct {
-	controllers.Problems
+	controllers.Report
 	cfg Config
 
 	client   kubernetes.Interface
@@ -64,6 +66,10 @@ func (c *Controller) Run(ctx context.Context, kube *rest.Config, log *slog.Logge
 	if err != nil {
 		return fmt.Errorf("build Kubernetes client: %w", err)
 	}
+	return c.run(ctx, client, log)
+}
+
+func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *slog.Logger) error {
 	addresses, err := watchAddresses(ctx, c.cfg.NodeAddress, func(err error) { log.Error("addresses of load balancers may be old until the next start", "err", err) })
 	if err != nil {
 		return err
@@ -79,9 +85,18 @@ func (c *Controller) Run(ctx context.Context, kube *rest.Config, log *slog.Logge
 	}
 	// A Service that gets another type leaves this list; the API server clears
 	// its addresses.
+	only := fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)).String()
 	services, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "services", metav1.NamespaceAll,
-			fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer))),
+		ListerWatcher: cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+				o.FieldSelector = only
+				return client.CoreV1().Services("").List(ctx, o)
+			},
+			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+				o.FieldSelector = only
+				return client.CoreV1().Services("").Watch(ctx, o)
+			},
+		}, client),
 		ObjectType: &corev1.Service{},
 		Handler: cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(any) { kick() },

@@ -34,7 +34,7 @@ type Config struct {
 
 // Controller enforces NetworkPolicies.
 type Controller struct {
-	controllers.Problems
+	controllers.Report
 	cfg    Config
 	gaveUp chan struct{} // what kube-router calls when it cannot go on
 }
@@ -66,6 +66,10 @@ func (c *Controller) Run(ctx context.Context, kube *rest.Config, log *slog.Logge
 	if err != nil {
 		return fmt.Errorf("build Kubernetes client: %w", err)
 	}
+	return c.run(ctx, client, log)
+}
+
+func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *slog.Logger) error {
 	recorder := controllers.NewRecorder(ctx, client)
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim))
 	policies := factory.Networking().V1().NetworkPolicies().Informer()
@@ -116,9 +120,11 @@ func (c *Controller) Run(ctx context.Context, kube *rest.Config, log *slog.Logge
 	}
 }
 
+// fix is what helps where policies are not enforced.
+const fix = "load the kernel modules ip_set, ip_set_hash_ip, ip_set_hash_net, xt_set, xt_physdev and br_netfilter, then start benchtop again"
+
 // refuse says on each policy that it does nothing.
 func (c *Controller) refuse(recorder record.EventRecorder, policies []any, why string, told map[types.UID]string) {
-	const fix = "load the kernel modules ip_set, ip_set_hash_ip, ip_set_hash_net, xt_set, xt_physdev and br_netfilter, then start benchtop again"
 	for _, o := range policies {
 		p := o.(*networkingv1.NetworkPolicy)
 		if told[p.UID] != why {

@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-const (
-	probeName   = "BENCHTOP-PROBE"
-	bridgeCalls = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-)
+const probeName = "BENCHTOP-PROBE"
+
+// bridgeCalls says whether what a bridge switches passes iptables; a variable
+// for tests.
+var bridgeCalls = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 // probeRules are the kinds of rules that kube-router writes.
 const probeRules = `*filter
