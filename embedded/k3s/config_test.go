@@ -1,17 +1,12 @@
 package k3s
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"k8s.io/client-go/rest"
 
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
@@ -120,8 +115,7 @@ func TestRunsOncePerProcess(t *testing.T) {
 
 func TestExitsBecomeFailures(t *testing.T) {
 	fatal := make(chan error, 1)
-	c := &quitter{}
-	interceptExits(fatal, []Controller{c})
+	interceptExits(fatal)
 	t.Cleanup(restoreExits)
 	done := make(chan struct{})
 	go func() {
@@ -136,26 +130,4 @@ func TestExitsBecomeFailures(t *testing.T) {
 	fatal <- nil
 	go func() { defer close(done); exitAsComponent() }()
 	<-done
-	if <-fatal; c.gaveUp {
-		t.Error("a controller was told of another's exit")
-	}
-	// The library of a controller takes down that controller alone.
-	c.library = "github.com/benchtop-lab/benchtop/embedded/k3s.giveUpAsLibrary"
-	done = make(chan struct{})
-	go func() { defer close(done); giveUpAsLibrary() }()
-	<-done
-	if !c.gaveUp || len(fatal) > 0 {
-		t.Errorf("the controller was told: %t; %d failures of K3s", c.gaveUp, len(fatal))
-	}
 }
-
-// quitter is a controller made from a library that exits.
-type quitter struct {
-	library string
-	gaveUp  bool
-}
-
-func (*quitter) Name() string                                          { return "quitter" }
-func (*quitter) Run(context.Context, *rest.Config, *slog.Logger) error { return nil }
-func (q *quitter) Library() string                                     { return cmp.Or(q.library, "example.com/library/") }
-func (q *quitter) GaveUp()                                             { q.gaveUp = true }

@@ -14,13 +14,6 @@ func exitAsComponent() {
 	logrus.Fatal("give up")
 }
 
-// giveUpAsLibrary does what kube-router does.
-func giveUpAsLibrary() {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-	klog.Fatal("give up")
-}
-
 func restoreExits() {
 	logrus.StandardLogger().ExitFunc = nil
 	logrus.SetOutput(os.Stderr)

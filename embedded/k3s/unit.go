@@ -84,7 +84,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	h.Log().Info("node prepared", "address", u.cfg.NodeAddress, "interface", nodeInterface, "snapshotter", snapshotter)
 
 	fatal := make(chan error, 1)
-	interceptExits(fatal, u.cfg.Controllers)
+	interceptExits(fatal)
 	// logrus keeps the output it is given; klog's settings are undone by the
 	// components, so it is caught at standard error.
 	logrus.SetOutput(io.MultiWriter(h.Writer(), u.cfg.Log))
@@ -259,8 +259,7 @@ func (c *shutdownCause) of(err error) error {
 
 // interceptExits turns exits that libraries call into a reported failure. The
 // goroutine that wanted to exit ends; the rest of the process stops in order.
-// An exit that the library of a controller calls is that controller's alone.
-func interceptExits(fatal chan<- error, controllers []Controller) {
+func interceptExits(fatal chan<- error) {
 	exit := func(who string) func(int) {
 		return func(code int) {
 			select {
@@ -271,11 +270,5 @@ func interceptExits(fatal chan<- error, controllers []Controller) {
 		}
 	}
 	logrus.StandardLogger().ExitFunc = exit("a K3s component")
-	klog.OsExit = func(code int) {
-		if o := ownerOfCaller(controllers); o != nil {
-			o.GaveUp()
-			runtime.Goexit()
-		}
-		exit("a Kubernetes component")(code)
-	}
+	klog.OsExit = exit("a Kubernetes component")
 }

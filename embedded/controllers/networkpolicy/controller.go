@@ -4,7 +4,6 @@ package networkpolicy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -35,30 +34,18 @@ type Config struct {
 // Controller enforces NetworkPolicies.
 type Controller struct {
 	controllers.Report
-	cfg    Config
-	gaveUp chan struct{} // what kube-router calls when it cannot go on
+	cfg Config
 }
 
 // New returns a controller that does not run yet.
-func New(cfg Config) *Controller { return &Controller{cfg: cfg, gaveUp: make(chan struct{}, 1)} }
+func New(cfg Config) *Controller { return &Controller{cfg: cfg} }
 
 // Name says what it is, for the log.
 func (*Controller) Name() string { return "network policies" }
 
-// Library is the import path of the library that would end the process when
-// it cannot go on; GaveUp is called instead.
-func (*Controller) Library() string { return "github.com/cloudnativelabs/kube-router/" }
-
-// GaveUp notes that the library would have ended the process.
-func (c *Controller) GaveUp() {
-	select {
-	case c.gaveUp <- struct{}{}:
-	default:
-	}
-}
-
-// pause is how long kube-router is left alone after it gave up.
-const pause = 30 * time.Second
+// pause is how long kube-router is left alone after it failed; a variable for
+// tests.
+var pause = 30 * time.Second
 
 // Run works until ctx ends. Until there is a policy it only watches for one.
 func (c *Controller) Run(ctx context.Context, kube *rest.Config, log *slog.Logger) error {
@@ -110,7 +97,7 @@ func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *
 			return nil
 		}
 		log.Error("NetworkPolicies are not kept up to date; trying again", "err", err, "in", pause)
-		c.Set([]controllers.Problem{{About: "NetworkPolicies", Detail: "are not kept up to date: " + err.Error(), Fix: "see `benchtop logs k3s`"}})
+		c.Set([]controllers.Problem{{About: "NetworkPolicies", Detail: "are not kept up to date: " + err.Error(), Fix: "it is tried again; see `benchtop logs k3s` if it stays so"}})
 		select {
 		case <-ctx.Done():
 			return nil
@@ -157,6 +144,10 @@ func (c *Controller) enforce(ctx context.Context, client kubernetes.Interface, f
 	if err != nil {
 		return err
 	}
+	failed := make(chan error, 1)
+	for family, handler := range iptables {
+		iptables[family] = guard{handler, failed}
+	}
 	npc, err := netpol.NewNetworkPolicyController(client, cfg, pods, policies, namespaces, &sync.Mutex{}, nil, iptables, ipsets)
 	if err != nil {
 		return fmt.Errorf("set up kube-router: %w", err)
@@ -187,8 +178,8 @@ func (c *Controller) enforce(ctx context.Context, client kubernetes.Interface, f
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-c.gaveUp:
-		return errors.New("kube-router gave up; its last lines say why")
+	case err := <-failed:
+		return err
 	}
 }
 

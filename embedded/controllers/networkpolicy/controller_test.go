@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,10 +97,17 @@ func TestSlimKeepsWhatPoliciesNeed(t *testing.T) {
 	}
 }
 
-func TestKubeRouterGivesUp(t *testing.T) {
+// A failure of iptables must not end the process, which is what kube-router
+// does; it is reported, and tried again.
+func TestIptablesFails(t *testing.T) {
 	bridged(t, "1")
+	before := pause
+	pause = 500 * time.Millisecond
+	t.Cleanup(func() { pause = before })
+	broken := filepath.Join(t.TempDir(), "broken")
 	calls := tools(t, map[string]string{
-		"iptables":         `case "$*" in *--version*) echo "iptables v1.8.9 (nf_tables)";; *KUBE-ROUTER-FORWARD) exit 1;; esac`,
+		"iptables": `if [ -e ` + broken + ` ]; then echo "Another app is currently holding the xtables lock" >&2; exit 4; fi
+case "$*" in *--version*) echo "iptables v1.8.9 (nf_tables)";; *" KUBE-ROUTER-FORWARD") exit 1;; esac`,
 		"iptables-save":    "",
 		"iptables-restore": "",
 		"ipset":            "",
@@ -111,22 +119,42 @@ func TestKubeRouterGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.run(ctx, client, slog.New(slog.DiscardHandler)) }()
-	eventually(t, func() string {
-		if b, err := os.ReadFile(calls); err != nil || !strings.Contains(string(b), "KUBE-ROUTER-FORWARD") || !strings.Contains(string(b), "iptables-save") {
-			return "kube-router was not started: " + string(b)
+	saved := func() int {
+		b, _ := os.ReadFile(calls) // no file yet, no call
+		return strings.Count(string(b), "iptables-save")
+	}
+	synced := func(after int) func() string {
+		return func() string {
+			if saved() <= after {
+				return "kube-router has not looked at the rules"
+			}
+			return ""
 		}
-		return ""
-	})
+	}
+	eventually(t, synced(0))
 	if p := c.Problems(); len(p) != 0 {
 		t.Errorf("while it works: %+v", p)
 	}
-	c.GaveUp()
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Something for kube-router to do.
+	if _, err := client.NetworkingV1().NetworkPolicies("default").Create(t.Context(), &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "second"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, func() string {
-		if p := c.Problems(); len(p) != 1 || p[0].Detail != "are not kept up to date: kube-router gave up; its last lines say why" {
+		if p := c.Problems(); len(p) != 1 || !strings.HasPrefix(p[0].Detail, "are not kept up to date: run iptables: ") || !strings.Contains(p[0].Detail, "holding the xtables lock") {
 			return fmt.Sprintf("problems are %+v", p)
 		}
 		return ""
 	})
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, synced(saved()))
+	if p := c.Problems(); len(p) != 0 {
+		t.Errorf("when it works again: %+v", p)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
