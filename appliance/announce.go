@@ -7,8 +7,9 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
+
+	"github.com/benchtop-lab/benchtop/embedded/controllers/loadbalancer"
 )
 
 // announce waits until the default deployment serves a model and then prints
@@ -82,26 +83,12 @@ func (a *Appliance) ingressURL(ip string) string {
 	return "http://" + net.JoinHostPort(ip, fmt.Sprint(a.cfg.HTTPPort))
 }
 
-// hostAddress returns the address that others reach this machine at: the
-// first IPv4 address of a real interface, else the node's own.
+// hostAddress returns the address that others reach this machine at, else the
+// node's own.
 func hostAddress(nodeAddress string) string {
-	ifaces, err := net.Interfaces()
-	if err != nil {
+	at, err := loadbalancer.LANAddresses(net.ParseIP(nodeAddress))
+	if err != nil || len(at) == 0 {
 		return nodeAddress
 	}
-	for _, i := range ifaces {
-		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || strings.HasPrefix(i.Name, "veth") || i.Name == "cni0" || strings.HasPrefix(i.Name, "flannel") {
-			continue
-		}
-		addrs, err := i.Addrs()
-		if err != nil {
-			continue
-		}
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() && n.IP.String() != nodeAddress {
-				return n.IP.String()
-			}
-		}
-	}
-	return nodeAddress
+	return at[0].String()
 }

@@ -52,6 +52,7 @@ type Appliance struct {
 	minio      *minio.Unit
 	prometheus *prometheus.Unit
 	k3s        *k3s.Unit
+	network    network
 	loop       *loopUnit
 
 	loopPort loopPort
@@ -185,11 +186,13 @@ func (a *Appliance) build() error {
 	}); err != nil {
 		return err
 	}
+	a.network = newNetwork(a.cfg, a.node)
 	a.k3s = k3s.NewUnit(k3s.Config{
 		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle, ImagesDir: a.paths.Images(),
 		CertNames: splitList(a.cfg.TLSSAN), HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
 		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr), FrontPage: a.cfg.reachable(a.cfg.HTTPAddr),
 		TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
+		Controllers: []k3s.Controller{a.network.balancer, a.network.policies},
 	})
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
 	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.k3s}, loop: a.loop, domain: a.cfg.Domain,

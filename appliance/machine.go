@@ -16,15 +16,20 @@ import (
 func (c Config) Machine() doctor.Machine {
 	return doctor.Machine{
 		DataDir: c.DataDir, BundledBins: k3s.BundledIptables(Paths{Data: c.DataDir}.Bin()), NodeAddress: net.ParseIP(c.NodeAddress),
-		Ports: []doctor.Port{
-			{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
-			{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},
-			{Number: portOf(c.S3Addr), For: "S3", Change: "set s3_addr"},
-			{Number: c.HTTPPort, For: "ingress HTTP", Change: "set ingress.http_port"},
-			{Number: c.HTTPSPort, For: "ingress HTTPS", Change: "set ingress.https_port"},
-			{Number: 6443, For: "Kubernetes API", Change: "stop the other Kubernetes"},
-			{Number: 10250, For: "kubelet", Change: "stop the other Kubernetes"},
-		},
+		Ports: c.ports(),
+	}
+}
+
+// ports are the TCP ports that the lab holds on the machine's addresses.
+func (c Config) ports() []doctor.Port {
+	return []doctor.Port{
+		{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
+		{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},
+		{Number: portOf(c.S3Addr), For: "S3", Change: "set s3_addr"},
+		{Number: c.HTTPPort, For: "ingress HTTP", Change: "set ingress.http_port"},
+		{Number: c.HTTPSPort, For: "ingress HTTPS", Change: "set ingress.https_port"},
+		{Number: 6443, For: "Kubernetes API", Change: "stop the other Kubernetes"},
+		{Number: 10250, For: "kubelet", Change: "stop the other Kubernetes"},
 	}
 }
 
@@ -54,6 +59,7 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	for _, p := range s.Loop {
 		out = append(out, diagnoseProject(p)...)
 	}
+	out = append(out, s.Network...)
 	for _, w := range s.Warnings {
 		switch {
 		case strings.HasPrefix(w, "the disk"):

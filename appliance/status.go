@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/embedded/k3s/imagestore"
@@ -33,6 +34,7 @@ type Status struct {
 	UI       string             `json:"ui,omitempty"`
 	Units    []supervise.Status `json:"units"`
 	Loop     []ProjectStatus    `json:"loop"`
+	Network  []doctor.Finding   `json:"network"` // what is amiss with it
 	Warnings []string           `json:"warnings"`
 }
 
@@ -48,7 +50,7 @@ type ProjectStatus struct {
 // status collects the appliance's status. What can't be read yet is left out.
 func (a *Appliance) status(ctx context.Context, served bool) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
-		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Warnings: []string{}}
+		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Network: a.network.findings(), Warnings: []string{}}
 	stopping, failed, starting := false, false, !served
 	for _, u := range s.Units {
 		switch u.State {
@@ -74,6 +76,9 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 			failed = true
 			s.Warnings = append(s.Warnings, "deployment "+d.Name+" is not ready: "+d.Message)
 		}
+	}
+	for _, f := range s.Network {
+		s.Warnings = append(s.Warnings, f.Check+": "+f.Detail+": "+f.Fix)
 	}
 	if w := diskWarning(a.paths.Data); w != "" {
 		s.Warnings = append(s.Warnings, w)

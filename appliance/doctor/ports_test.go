@@ -56,6 +56,41 @@ func TestHolder(t *testing.T) {
 	})
 }
 
+func TestListener(t *testing.T) {
+	lan := []net.IP{net.IPv4(127, 0, 0, 2), net.IPv4(127, 0, 0, 3)}
+	udp := func(addr string) int {
+		c, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c.LocalAddr().(*net.UDPAddr).Port
+	}
+	for _, c := range []struct {
+		network string
+		port    int
+		at      []net.IP
+		want    string
+	}{
+		{"tcp", listen(t, "tcp4", "127.0.0.3:0"), lan, self()},
+		{"tcp", listen(t, "tcp4", "0.0.0.0:0"), lan, self()},
+		{"tcp", listen(t, "tcp", "[::]:0"), lan, self()},
+		// What listens elsewhere on the machine is in nobody's way.
+		{"tcp", listen(t, "tcp4", "127.0.0.1:0"), lan, ""},
+		{"tcp", listen(t, "tcp6", "[::1]:0"), lan, ""},
+		{"tcp", listen(t, "tcp4", "127.0.0.1:0"), nil, self()},
+		{"udp", udp("127.0.0.2:0"), lan, self()},
+		{"udp", udp(":0"), lan, self()},
+		{"udp", udp("127.0.0.1:0"), lan, ""},
+		{"tcp", udp(":0"), lan, ""},
+		{"sctp", 1, lan, ""},
+	} {
+		if got := Listener(c.network, c.port, c.at); got != c.want {
+			t.Errorf("%s port %d at %v is held by %q, expected %q", c.network, c.port, c.at, got, c.want)
+		}
+	}
+}
+
 func TestCheckPorts(t *testing.T) {
 	held, other := listen(t, "tcp4", "127.0.0.1:0"), listen(t, "tcp", ":0")
 	ui := Port{held, "web UI", "set http_addr"}
@@ -88,11 +123,11 @@ func TestListenInode(t *testing.T) {
 		t.Fatal(err)
 	}
 	for port, want := range map[int]string{8080: "113", 80: "114", 0xD431: "", 8081: "", 0x90: ""} {
-		if got := listenInode(table, port); got != want {
+		if got := listenInode(table, port, nil); got != want {
 			t.Errorf("port %d: inode %q, expected %q", port, got, want)
 		}
 	}
-	if got := listenInode(table+".none", 80); got != "" {
+	if got := listenInode(table+".none", 80, nil); got != "" {
 		t.Errorf("a table that is not there has the inode %q", got)
 	}
 }

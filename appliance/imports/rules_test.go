@@ -18,9 +18,14 @@ type border struct {
 var borders = []border{
 	{
 		packages: []string{"k8s.io", "sigs.k8s.io", "github.com/k3s-io", "github.com/containerd"},
-		except:   []string{"k8s.io/client-go"},
+		except:   []string{"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery"},
 		folders:  []string{"embedded/k3s"},
 		why:      "embedded/k3s is the only importer of Kubernetes: everybody else sees nouns, and links none of it",
+	},
+	{
+		packages: []string{"k8s.io/api", "k8s.io/apimachinery"},
+		folders:  []string{"embedded/k3s", "embedded/controllers"},
+		why:      "Kubernetes' objects are for embedded/k3s and embedded/controllers: everybody else sees nouns",
 	},
 	{
 		packages: []string{"k8s.io/client-go"},
@@ -81,6 +86,7 @@ var folders = []folder{
 	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
 	{path: "appliance", ours: []string{"assets", "embedded", "lab", "ui"}, why: "the composition root wires what is below it"},
 	{path: "embedded/k3s", ours: append(sharedByEmbedded, "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
+	{path: "embedded/controllers", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/gpu", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/images", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/minio", ours: sharedByEmbedded, why: whyEmbedded},

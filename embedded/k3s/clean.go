@@ -30,7 +30,7 @@ func Clean(dir, binDir, runDir string) (pods int, err error) {
 	for _, prefix := range []string{"/run/k3s", "/var/lib/kubelet", "/run/netns/cni-", "/run/containerd/s", dir} {
 		errs = append(errs, unmountBelow(prefix))
 	}
-	errs = append(errs, RemoveInterfaces(), cleanIptables(binDir), removeCgroups())
+	errs = append(errs, RemoveInterfaces(), cleanIptables(binDir), cleanIPSets(binDir), removeCgroups())
 	netns, _ := filepath.Glob("/run/netns/cni-*")
 	for _, path := range append(netns, "/run/k3s", "/run/flannel", "/run/containerd", "/run/nri", "/var/lib/kubelet", "/var/lib/cni",
 		"/var/log/pods", "/var/log/containers", "/etc/rancher/node", runDir) {
@@ -147,7 +147,7 @@ func unmountBelow(prefix string) error {
 	return errors.Join(errs...)
 }
 
-// cleanIptables drops the rules of kube-proxy, flannel and the CNI plugins
+// cleanIptables drops the rules of kube-proxy, network policies, flannel and the CNI plugins
 // and keeps all others.
 func cleanIptables(binDir string) error {
 	path := os.Getenv("PATH") + string(os.PathListSeparator) + BundledIptables(binDir)
@@ -171,6 +171,28 @@ func cleanIptables(binDir string) error {
 		cmd.Stdin = strings.NewReader(strings.Join(keep, ""))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			errs = append(errs, fmt.Errorf("restore %s rules: %w: %s", tool, err, bytes.TrimSpace(out)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// cleanIPSets destroys the sets that rules of network policies used.
+func cleanIPSets(binDir string) error {
+	ipset := lookPath(os.Getenv("PATH")+string(os.PathListSeparator)+BundledIptables(binDir), "ipset")
+	if ipset == "" {
+		return nil // without the tool there are no sets of ours
+	}
+	names, err := exec.Command(ipset, "list", "-n").Output()
+	if err != nil {
+		return nil //nolint:nilerr // the kernel has no sets
+	}
+	var errs []error
+	for name := range strings.FieldsSeq(string(names)) {
+		if !strings.HasPrefix(name, "KUBE-SRC-") && !strings.HasPrefix(name, "KUBE-DST-") {
+			continue
+		}
+		if out, err := exec.Command(ipset, "destroy", name).CombinedOutput(); err != nil {
+			errs = append(errs, fmt.Errorf("destroy ipset %s: %w: %s", name, err, bytes.TrimSpace(out)))
 		}
 	}
 	return errors.Join(errs...)

@@ -167,6 +167,29 @@ COMMIT
 	}
 }
 
+func TestCleanIPSets(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", t.TempDir())
+	if err := cleanIPSets(dir); err != nil {
+		t.Errorf("without ipset: %v", err)
+	}
+	// The bundled tool serves a machine without one.
+	tool := dir + "/aux/legacy/ipset"
+	write(t, tool, "#!/bin/sh\n[ \"$1\" = destroy ] && { echo $2 >> "+dir+"/destroyed; exit 0; }\necho KUBE-SRC-A; echo firewalld; echo KUBE-DST-B\n", 0o755)
+	if err := cleanIPSets(dir); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(dir + "/destroyed"); string(b) != "KUBE-SRC-A\nKUBE-DST-B\n" {
+		t.Errorf("destroyed %q (%v)", b, err)
+	}
+	write(t, tool, "#!/bin/sh\n[ \"$1\" = destroy ] && { echo in use >&2; exit 1; }\necho KUBE-SRC-A\n", 0o755)
+	expectError(t, cleanIPSets(dir), "destroy ipset KUBE-SRC-A: exit status 1: in use")
+	write(t, tool, "#!/bin/sh\nexit 1\n", 0o755)
+	if err := cleanIPSets(dir); err != nil {
+		t.Errorf("a kernel without sets: %v", err)
+	}
+}
+
 func childOf(t *testing.T, parent int) int {
 	t.Helper()
 	for range 500 {

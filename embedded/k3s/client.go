@@ -29,6 +29,7 @@ const fieldManager = "benchtop"
 // Client is Benchtop's view of its own cluster.
 type Client struct {
 	cfg     Config
+	rest    *rest.Config
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
@@ -85,7 +86,7 @@ func newClient(cfg Config, restCfg *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build dynamic client: %w", err)
 	}
-	return &Client{cfg: cfg, kube: kube, dynamic: dyn,
+	return &Client{cfg: cfg, rest: restCfg, kube: kube, dynamic: dyn,
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery()))}, nil
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	TakeSignals func()
 	// CaptureStderr sends what libraries write to os.Stderr to a writer too.
 	CaptureStderr func(io.Writer)
+	// Controllers run from when the API answers until the unit stops.
+	Controllers []Controller
 	// Log gets K3s' output besides the unit's buffer.
 	Log io.Writer
 
@@ -44,11 +46,13 @@ type Config struct {
 	FrontPage bool
 }
 
+// ServiceCIDR holds the addresses of Services.
+const ServiceCIDR = "10.43.0.0/16"
+
 const (
 	podBridge   = "cni0"
 	podCIDR     = "10.42.0.0/16"
 	nodePodCIDR = "10.42.0.0/24" // K3s gives the first node the first /24
-	serviceCIDR = "10.43.0.0/16"
 	clusterDNS  = "10.43.0.10"
 )
 
@@ -63,7 +67,7 @@ func (c Config) args(snapshotter string, names []string) []string {
 		"--write-kubeconfig=" + c.Kubeconfig(), "--write-kubeconfig-mode=0600",
 		"--node-name=" + c.NodeName, "--node-ip=" + c.NodeAddress.String(),
 		"--advertise-address=" + c.NodeAddress.String(),
-		"--cluster-cidr=" + podCIDR, "--service-cidr=" + serviceCIDR, "--cluster-dns=" + clusterDNS,
+		"--cluster-cidr=" + podCIDR, "--service-cidr=" + ServiceCIDR, "--cluster-dns=" + clusterDNS,
 		// host-gw needs no kernel module; one node has no peers to encapsulate for.
 		"--flannel-backend=host-gw", "--flannel-iface=" + nodeInterface,
 		"--pause-image=" + c.Bundle.Ref("pause"),

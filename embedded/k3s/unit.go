@@ -184,6 +184,7 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	if err != nil {
 		return err
 	}
+	runControllers(ctx, h.Log(), u.cfg.Controllers, client.rest)
 	// Flannel waits for a role that K3s' packaged manifests would bring, so
 	// this comes before the node can be ready.
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {

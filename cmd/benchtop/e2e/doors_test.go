@@ -33,4 +33,14 @@ func TestTemporaryKeys(t *testing.T) {
 	s := begin(t, "open-doors-keys", testhost.Options{})
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
 	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
+
+	n := &networkDoors{story: s}
+	chapter(t, "a namespace with a server and a client", n.open)
+	chapter(t, "a Service of type LoadBalancer answers on the LAN", n.loadBalancer)
+	chapter(t, "ports that are taken are named", n.conflicts)
+	chapter(t, "a new address is followed", n.newAddress)
+	chapter(t, "policies that nothing enforces are named", n.notEnforced)
+	chapter(t, "network policies block and allow", n.policies)
+	chapter(t, "host ports, external IPs, aliases and every Ingress", n.otherDoors)
+	chapter(t, "the namespace goes", n.close)
 }
