@@ -9,7 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/benchtop-lab/benchtop/embedded/controllers/loadbalancer"
+	"github.com/benchtop-lab/benchtop/embedded/lan"
 )
 
 // announce waits until the default deployment serves a model and then prints
@@ -86,7 +86,7 @@ func (a *Appliance) ingressURL(ip string) string {
 // hostAddress returns the address that others reach this machine at, else the
 // node's own.
 func hostAddress(nodeAddress string) string {
-	at, err := loadbalancer.LANAddresses(net.ParseIP(nodeAddress))
+	at, err := lan.Addresses(net.ParseIP(nodeAddress))
 	if err != nil || len(at) == 0 {
 		return nodeAddress
 	}

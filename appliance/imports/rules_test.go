@@ -89,6 +89,7 @@ var folders = []folder{
 	{path: "embedded/controllers", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/gpu", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/images", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/lan", why: "it asks the kernel and knows nothing of ours"},
 	{path: "embedded/minio", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/prometheus", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/registry", ours: sharedByEmbedded, why: whyEmbedded},
@@ -98,7 +99,9 @@ var folders = []folder{
 	{path: "scripts", ours: []string{"assets", "embedded/images"}, why: "the binary does not need scripts, nor they it: they share the bundle's format"},
 }
 
-var sharedByEmbedded = []string{"appliance/mlops", "appliance/supervise", "assets"}
+// lan is shared because certificates, load balancers and what is printed have
+// to agree on how this machine is reached.
+var sharedByEmbedded = []string{"appliance/mlops", "appliance/supervise", "assets", "embedded/lan"}
 
 const whyEmbedded = "embedded systems do not know each other or the UI: the appliance wires them"
 

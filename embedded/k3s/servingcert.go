@@ -12,6 +12,8 @@ import (
 	"github.com/rancher/dynamiclistener/factory"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/benchtop-lab/benchtop/embedded/lan"
 )
 
 // certNames returns the names and addresses that the API server's certificate
@@ -26,8 +28,8 @@ func (c Config) certNames() ([]string, error) {
 			names = append(names, host+".local") // its name by mDNS
 		}
 	}
-	addrs, err := LANAddresses()
-	for _, a := range addrs {
+	addresses, err := lan.Addresses(c.NodeAddress)
+	for _, a := range addresses {
 		names = append(names, a.String())
 	}
 	return names, err
@@ -36,17 +38,27 @@ func (c Config) certNames() ([]string, error) {
 // followCertNames keeps the certificate valid for the machine's addresses
 // while they change, until ctx ends.
 func (c *Client) followCertNames(ctx context.Context, log *slog.Logger) {
-	err := followLAN(ctx, func() {
+	failed := func(err error) {
+		log.Error("the Kubernetes API's certificate may lack new addresses until the next start", "err", err)
+	}
+	changes, err := lan.Watch(ctx, c.cfg.NodeAddress, failed)
+	if err != nil {
+		failed(err)
+		return
+	}
+	for {
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return
+		}
 		names, err := c.cfg.certNames()
 		if err == nil {
 			err = c.certify(ctx, names)
 		}
 		if err != nil && ctx.Err() == nil {
-			log.Error("the Kubernetes API's certificate does not follow the machine's addresses", "err", err)
+			failed(err)
 		}
-	})
-	if err != nil {
-		log.Error("a change of the machine's addresses will not be seen until the next start", "err", err)
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/benchtop-lab/benchtop/embedded/controllers"
+	"github.com/benchtop-lab/benchtop/embedded/lan"
 )
 
 // Config is what the controller needs to know of the machine.
@@ -70,7 +71,7 @@ func (c *Controller) Run(ctx context.Context, kube *rest.Config, log *slog.Logge
 }
 
 func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *slog.Logger) error {
-	addresses, err := watchAddresses(ctx, c.cfg.NodeAddress, func(err error) { log.Error("addresses of load balancers may be old until the next start", "err", err) })
+	addresses, err := lan.Watch(ctx, c.cfg.NodeAddress, func(err error) { log.Error("addresses of load balancers may be old until the next start", "err", err) })
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -124,7 +125,7 @@ func (w *world) said(want ...string) {
 	}
 }
 
-var lan = []string{"192.168.1.20", "10.8.0.2"}
+var onLAN = []string{"192.168.1.20", "10.8.0.2"}
 
 type m = map[string]string
 
@@ -132,7 +133,7 @@ func TestAddressesAreFollowed(t *testing.T) {
 	w := newWorld(t)
 	w.service("traefik", 80, 443)
 	w.service("web", 8000)
-	w.expect(lan, m{"traefik": "192.168.1.20 10.8.0.2", "web": "192.168.1.20 10.8.0.2"}, false)
+	w.expect(onLAN, m{"traefik": "192.168.1.20 10.8.0.2", "web": "192.168.1.20 10.8.0.2"}, false)
 	w.expect([]string{"192.168.1.21"}, m{"traefik": "192.168.1.21", "web": "192.168.1.21"}, false)
 	// The ingress' addresses are for show: host ports carry its traffic.
 	s, err := w.client.CoreV1().Services("kube-system").Get(t.Context(), "traefik", metav1.GetOptions{})
@@ -147,13 +148,13 @@ func TestAddressesAreFollowed(t *testing.T) {
 	if len(problems) != 2 || problems[0].About != "network" || problems[1].About != "Service default/web" || problems[1].Detail != "no address, because this machine has no address on a network" {
 		t.Errorf("problems are %+v", problems)
 	}
-	w.expect(lan, m{"traefik": "192.168.1.20 10.8.0.2", "web": "192.168.1.20 10.8.0.2"}, false)
+	w.expect(onLAN, m{"traefik": "192.168.1.20 10.8.0.2", "web": "192.168.1.20 10.8.0.2"}, false)
 	if p := w.Problems(); len(p) != 0 {
 		t.Errorf("problems are left: %+v", p)
 	}
 	// What is right is not written again.
 	w.client.ClearActions()
-	w.turn(lan...)
+	w.turn(onLAN...)
 	for _, a := range w.client.Actions() {
 		if a.GetVerb() == "patch" {
 			t.Errorf("written again: %v", a)
@@ -167,41 +168,41 @@ func TestTakenPorts(t *testing.T) {
 	w.service("first", 8000)
 	w.listeners["tcp 22"] = "sshd (process 7)"
 	w.service("ssh", 2222, 22)
-	w.expect(lan, m{"first": all}, true)
+	w.expect(onLAN, m{"first": all}, true)
 	w.said("Warning PortTaken TCP port 22 is held on this machine by sshd (process 7): use another port for this Service, or an Ingress")
 	// Said once; given as soon as the port is free.
-	w.expect(lan, m{"first": all}, true)
+	w.expect(onLAN, m{"first": all}, true)
 	w.said()
 	delete(w.listeners, "tcp 22")
-	w.expect(lan, m{"first": all, "ssh": all}, false)
+	w.expect(onLAN, m{"first": all, "ssh": all}, false)
 	// A listener that comes later does not take it away, nor does a restart.
 	w.listeners["tcp 22"] = "sshd (process 8)"
 	w.Controller.said = map[types.UID]string{}
-	w.expect(lan, m{"first": all, "ssh": all}, false)
+	w.expect(onLAN, m{"first": all, "ssh": all}, false)
 	w.said()
 	// Another port of the same Service is asked for anew.
 	w.listeners["tcp 23"] = "telnetd (process 9)"
 	w.change("ssh", func(s *corev1.Service) { s.Spec.Ports[0].Port = 23 })
-	w.expect(lan, m{"first": all}, true)
+	w.expect(onLAN, m{"first": all}, true)
 	w.said("Warning PortTaken TCP port 23 is held on this machine by telnetd (process 9): use another port for this Service, or an Ingress")
 	w.change("ssh", func(s *corev1.Service) {
 		s.Spec.Ports[0].Protocol = corev1.ProtocolUDP
 		s.Spec.Ports = s.Spec.Ports[:1]
 	})
-	w.expect(lan, m{"first": all, "ssh": all}, false)
+	w.expect(onLAN, m{"first": all, "ssh": all}, false)
 
 	w.service("second", 8000)
 	w.service("ui", 8080)
 	w.service("udp", 53)
 	w.change("udp", func(s *corev1.Service) { s.Spec.Ports[0].Protocol, s.Spec.Ports[0].Port = corev1.ProtocolUDP, 80 })
-	w.expect(lan, m{"first": all, "ssh": all, "udp": all}, true)
+	w.expect(onLAN, m{"first": all, "ssh": all, "udp": all}, true)
 	w.said("Warning PortTaken TCP port 8000 already leads to Service default/first: use another port for this Service, or an Ingress",
 		"Warning PortTaken TCP port 8080 belongs to the lab: web UI: use another port for this Service, or an Ingress")
 	// The first one goes: the second's turn.
 	if err := w.client.CoreV1().Services("default").Delete(t.Context(), "first", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.expect(lan, m{"second": all, "ssh": all, "udp": all}, true)
+	w.expect(onLAN, m{"second": all, "ssh": all, "udp": all}, true)
 	w.said()
 }
 
@@ -228,7 +229,7 @@ func TestPortsOfPodsAndNodePorts(t *testing.T) {
 	w.service("np", 9005)
 	w.change("np", func(s *corev1.Service) { s.Spec.Type, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, 30002 })
 	const all = "192.168.1.20 10.8.0.2"
-	w.expect(lan, m{"c": all, "d": all, "own": all}, true)
+	w.expect(onLAN, m{"c": all, "d": all, "own": all}, true)
 	const fix = ": use another port for this Service, or an Ingress"
 	w.said("Warning PortTaken TCP port 9001 is the hostPort of pod default/everywhere"+fix,
 		"Warning PortTaken TCP port 9002 is the hostPort of pod default/here"+fix,
@@ -246,7 +247,7 @@ func TestWhatIsAskedFor(t *testing.T) {
 	w.change("theother", func(s *corev1.Service) { s.Spec.LoadBalancerIP = "192.168.1.20" })
 	w.service("nowhere", 8001)
 	w.change("nowhere", func(s *corev1.Service) { s.Spec.LoadBalancerIP = "203.0.113.9" })
-	w.expect(lan, m{"one": "10.8.0.2", "theother": "192.168.1.20"}, false)
+	w.expect(onLAN, m{"one": "10.8.0.2", "theother": "192.168.1.20"}, false)
 	w.said("Warning AddressNotOurs loadBalancerIP 203.0.113.9 is no address of this machine: remove it, or use 192.168.1.20 or 10.8.0.2")
 }
 
@@ -256,7 +257,7 @@ func TestRunEnds(t *testing.T) {
 	w := newWorld(t)
 	go func() { done <- w.run(ctx, w.client, w.log) }()
 	w.service("web", 8000)
-	add(t, veth("eth0"), "", "192.168.1.20/24")
+	addCard(t, "eth0", "192.168.1.20/24")
 	for range 200 {
 		s, err := w.client.CoreV1().Services("default").Get(t.Context(), "web", metav1.GetOptions{})
 		if err == nil && len(s.Status.LoadBalancer.Ingress) == 1 {
@@ -270,5 +271,29 @@ func TestRunEnds(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+var node = net.IPv4(10, 44, 0, 1)
+
+// addCard makes an interface with an address.
+func addCard(t *testing.T, name, address string) {
+	t.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = name
+	link := &netlink.Veth{LinkAttrs: attrs, PeerName: name + "p"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(link) })
+	a, err := netlink.ParseAddr(address)
+	if err == nil {
+		err = netlink.AddrAdd(link, a)
+	}
+	if err == nil {
+		err = netlink.LinkSetUp(link)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

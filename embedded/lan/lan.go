@@ -1,4 +1,5 @@
-package loadbalancer
+// Package lan knows the addresses at which other machines reach this one.
+package lan
 
 import (
 	"context"
@@ -14,11 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LANAddresses returns the IPv4 addresses at which other machines may reach
+// Addresses returns the IPv4 addresses at which other machines may reach
 // this one, those of links with a default route first. Left out are node (the
 // appliance's own), loopback, link-local ones, and those of bridges that lead
 // to containers or virtual machines only.
-func LANAddresses(node net.IP) ([]net.IP, error) {
+func Addresses(node net.IP) ([]net.IP, error) {
 	links, err := netlink.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list network links: %w", err)
@@ -71,16 +72,16 @@ func innerBridges(links []netlink.Link) map[int]bool {
 // removed and another added.
 const settle = 200 * time.Millisecond
 
-// watchAddresses returns the machine's addresses now, and from then on each
+// Watch returns the machine's addresses now, and from then on each
 // other set of them. The kernel tells when one changes; nothing is polled.
-func watchAddresses(ctx context.Context, node net.IP, failed func(error)) (<-chan []net.IP, error) {
+func Watch(ctx context.Context, node net.IP, failed func(error)) (<-chan []net.IP, error) {
 	// Subscribed first: no change falls between the list and the watch.
 	changes, err := subscribe()
 	if err != nil {
 		return nil, fmt.Errorf("watch the machine's addresses: %w", err)
 	}
 	context.AfterFunc(ctx, func() { _ = changes.Close() })
-	last, err := LANAddresses(node)
+	last, err := Addresses(node)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func watchAddresses(ctx context.Context, node net.IP, failed func(error)) (<-cha
 				return
 			}
 			time.Sleep(settle)
-			now, err := LANAddresses(node)
+			now, err := Addresses(node)
 			if err != nil {
 				failed(err)
 				continue

@@ -1,4 +1,4 @@
-package loadbalancer
+package lan
 
 import (
 	"fmt"
@@ -61,13 +61,13 @@ func veth(name string) netlink.Link {
 
 func lanIs(t *testing.T, want string) {
 	t.Helper()
-	got, err := LANAddresses(node)
+	got, err := Addresses(node)
 	if err != nil || fmt.Sprint(got) != want {
 		t.Errorf("LAN addresses are %v (%v), expected %s", got, err, want)
 	}
 }
 
-func TestLANAddresses(t *testing.T) {
+func TestAddresses(t *testing.T) {
 	lanIs(t, "[]")
 	add(t, bridge("benchtop0"), "", "10.44.0.1/32")
 	add(t, bridge("cni0"), "", "10.42.0.1/24")
@@ -93,7 +93,7 @@ func TestLANAddresses(t *testing.T) {
 }
 
 func TestWatchAddresses(t *testing.T) {
-	changes, err := watchAddresses(t.Context(), node, func(err error) { t.Error(err) })
+	changes, err := Watch(t.Context(), node, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
