@@ -34,6 +34,8 @@ type Config struct {
 	// Ports of the appliance's own servers, reached by pods through the
 	// Services s3, mlflow and prometheus of namespace benchtop.
 	S3Port, RegistryPort, UIPort int
+
+	resourceMetricsPort int // known once it listens
 }
 
 const (
@@ -46,6 +48,9 @@ const (
 
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }
+
+// volumeDir is where the volumes of StorageClass local-path lie.
+func (c Config) volumeDir() string { return filepath.Join(c.Dir, "volumes") }
 
 // args returns the command line of the K3s server.
 func (c Config) args(snapshotter string) []string {

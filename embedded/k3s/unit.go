@@ -55,7 +55,7 @@ func (u *Unit) Client() *Client {
 }
 
 // Run implements supervise.Unit. The unit is ready when the node is, and the
-// system pods (DNS, ingress, storage, metrics) have been applied.
+// system pods (DNS, ingress) have been applied.
 func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	err := errors.New("K3s can start only once per process: restart benchtop")
 	u.once.Do(func() { err = u.run(ctx, h) })
@@ -182,11 +182,16 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
 		return err
 	}
+	if err := client.retire(ctx); err != nil {
+		return err
+	}
+	go u.serveVolumes(ctx, h, client)
+	go u.serveMetrics(ctx, h, client)
 	for _, step := range []struct {
 		manifest string
 		images   []string
 	}{
-		{"local-path.yaml", []string{"local-path-provisioner", "local-path-helper"}},
+		{"local-path.yaml", nil},
 		{"coredns.yaml", []string{"coredns"}},
 		{"traefik.yaml", []string{"traefik"}},
 		{"services.yaml", nil},
@@ -210,20 +215,8 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	u.client = client
 	close(u.ready)
 	h.Ready()
-	// What only people look at can wait until the first model is served.
-	select {
-	case <-time.After(laterAfter):
-	case <-ctx.Done():
-		return nil
-	}
-	if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
-		h.Log().Error("kubectl top will not work until the next start", "err", err)
-	}
 	return nil
 }
-
-// laterAfter is how long what is not urgent leaves the machine to the rest.
-const laterAfter = 20 * time.Second
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns
 // only that its context was cancelled; the cause is in its log.

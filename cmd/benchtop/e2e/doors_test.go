@@ -14,4 +14,6 @@ import (
 func TestOpenDoors(t *testing.T) {
 	s := begin(t, "open-doors", testhost.Options{})
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "volumes of any user", s.anyUsersVolumes)
+	chapter(t, "who uses what", s.whoUsesWhat)
 }
