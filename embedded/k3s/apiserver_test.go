@@ -37,6 +37,7 @@ var kinds = map[string]map[string]string{
 	"storage.k8s.io/v1":            {"storageclasses": "StorageClass"},
 	"discovery.k8s.io/v1":          {"endpointslices": "EndpointSlice"},
 	"apiregistration.k8s.io/v1":    {"apiservices": "APIService"},
+	"coordination.k8s.io/v1":       {"leases": "Lease"},
 }
 
 var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "APIService": true}

@@ -16,7 +16,7 @@ import (
 )
 
 // bundled are the images that a released binary carries.
-var bundled = []string{"pause", "coredns", "local-path-provisioner", "local-path-helper", "metrics-server", "traefik", "lab-python"}
+var bundled = []string{"pause", "coredns", "traefik", "lab-python"}
 
 // fakeBundle opens an executable that carries images of that name.
 func fakeBundle(t *testing.T, names ...string) *images.Bundle {
@@ -62,7 +62,7 @@ func testConfig(t *testing.T) Config {
 	return Config{
 		Dir: filepath.Join(t.TempDir(), "k3s"), BinDir: "/opt/bin", RunDir: filepath.Join(t.TempDir(), "run"),
 		NodeName: "node-a", NodeAddress: net.IPv4(10, 44, 0, 1), Bundle: fakeBundle(t, bundled...),
-		HTTPPort: 8081, HTTPSPort: 8443, S3Port: 19000, RegistryPort: 15000, UIPort: 18080,
+		HTTPPort: 8081, HTTPSPort: 8443, S3Port: 19000, RegistryPort: 15000, UIPort: 18080, resourceMetricsPort: 14443,
 	}
 }
 

@@ -44,6 +44,8 @@ type Config struct {
 	// FrontPage has the ingress show the UI's front page where nothing else
 	// answers. The UI must listen on NodeAddress.
 	FrontPage bool
+
+	resourceMetricsPort int // known once it listens
 }
 
 // ServiceCIDR holds the addresses of Services.
@@ -58,6 +60,9 @@ const (
 
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }
+
+// volumeDir is where the volumes of StorageClass local-path lie.
+func (c Config) volumeDir() string { return filepath.Join(c.Dir, "volumes") }
 
 // args returns the command line of the K3s server; its certificate will be
 // valid for names.

@@ -17,7 +17,7 @@ import (
 
 // importOrder is the order in which images are needed; those that it does not
 // name follow. The first is part of every pod.
-var importOrder = []string{"pause", "local-path-provisioner", "local-path-helper", "coredns", "traefik", "lab-python"}
+var importOrder = []string{"pause", "coredns", "traefik", "lab-python"}
 
 // importer brings the bundled images into containerd, straight from the
 // binary. Images that are there with the right digest cost one look-up. They

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 	"text/template"
 
@@ -44,11 +43,11 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, map[string]any{
-		"NodeAddress": c.NodeAddress.String(),
-		"ClusterDNS":  clusterDNS,
-		"VolumeDir":   filepath.Join(c.Dir, "volumes"),
-		"HTTPPort":    c.HTTPPort,
-		"HTTPSPort":   c.HTTPSPort,
+		"NodeAddress":         c.NodeAddress.String(),
+		"ClusterDNS":          clusterDNS,
+		"HTTPPort":            c.HTTPPort,
+		"HTTPSPort":           c.HTTPSPort,
+		"ResourceMetricsPort": c.resourceMetricsPort,
 		"Services": []service{
 			{"s3", 9000, c.S3Port}, {"mlflow", 5000, c.RegistryPort}, {"prometheus", 8080, c.UIPort},
 		},

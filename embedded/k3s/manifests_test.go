@@ -2,7 +2,6 @@ package k3s
 
 import (
 	"io/fs"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/yaml"
 )
 
 // files lists the packaged manifests.
@@ -109,7 +107,7 @@ func TestSystemPodsAreRestricted(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"coredns", "local-path-provisioner", "metrics-server", "traefik"} {
+	for _, want := range []string{"coredns", "traefik"} {
 		if !pods[want] {
 			t.Errorf("no pod of %s was checked", want)
 		}
@@ -128,40 +126,6 @@ func typedWorkload(t *testing.T, o *unstructured.Unstructured) (*appsv1.Deployme
 	}
 	d, ok := typed(t, o).(*appsv1.Deployment)
 	return d, ok
-}
-
-// The pod that makes a volume's directory has to change its owner, so it runs
-// as root; but with that right only.
-func TestVolumeHelperPod(t *testing.T) {
-	for _, o := range render(t, testConfig(t), "local-path.yaml") {
-		if o.GetKind() != "ConfigMap" {
-			continue
-		}
-		m := typed(t, o).(*corev1.ConfigMap)
-		var pod corev1.Pod
-		if err := yaml.UnmarshalStrict([]byte(m.Data["helperPod.yaml"]), &pod); err != nil {
-			t.Fatal(err)
-		}
-		c := pod.Spec.Containers[0]
-		if c.Image != "benchtop.local/local-path-helper:1-0123456789ab" || c.ImagePullPolicy != corev1.PullNever {
-			t.Errorf("it runs %s, pulled %s", c.Image, c.ImagePullPolicy)
-		}
-		sc := c.SecurityContext
-		if sc.Privileged != nil && *sc.Privileged || sc.AllowPrivilegeEscalation == nil || *sc.AllowPrivilegeEscalation {
-			t.Errorf("it is privileged: %+v", sc)
-		}
-		if !slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(sc.Capabilities.Add) > 4 || sc.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-			t.Errorf("its rights are %+v", sc)
-		}
-		if !strings.Contains(m.Data["config.json"], `/k3s/volumes"`) {
-			t.Errorf("volumes lie in %s, expected the data dir", m.Data["config.json"])
-		}
-		if !strings.Contains(m.Data["setup"], `chown 0:10001 "$VOL_DIR"`) {
-			t.Errorf("a volume does not belong to the lab's group: %s", m.Data["setup"])
-		}
-		return
-	}
-	t.Error("there is no configuration")
 }
 
 func TestServicesPointAtTheAppliance(t *testing.T) {
@@ -191,6 +155,27 @@ func TestServicesPointAtTheAppliance(t *testing.T) {
 		if !services[name] || !slices[name] {
 			t.Errorf("%s: service %t, endpoints %t", name, services[name], slices[name])
 		}
+	}
+}
+
+func TestResourceMetricsPointAtTheProcess(t *testing.T) {
+	service, slice, api := false, false, false
+	for _, o := range render(t, testConfig(t), "resource-metrics.yaml") {
+		if o.GetKind() == "APIService" {
+			name, _, _ := unstructured.NestedString(o.Object, "spec", "service", "name")
+			namespace, _, _ := unstructured.NestedString(o.Object, "spec", "service", "namespace")
+			api = name == "resource-metrics" && namespace == "benchtop"
+			continue
+		}
+		switch s := typed(t, o).(type) {
+		case *corev1.Service:
+			service = s.Name == "resource-metrics" && s.Namespace == "benchtop" && len(s.Spec.Selector) == 0 && s.Spec.Ports[0].TargetPort == intstr.FromInt(14443)
+		case *discoveryv1.EndpointSlice:
+			slice = s.Labels["kubernetes.io/service-name"] == "resource-metrics" && s.Endpoints[0].Addresses[0] == "10.44.0.1" && *s.Ports[0].Port == 14443
+		}
+	}
+	if !service || !slice || !api {
+		t.Errorf("service %t, endpoints %t, API %t", service, slice, api)
 	}
 }
 

@@ -56,7 +56,7 @@ func (u *Unit) Client() *Client {
 }
 
 // Run implements supervise.Unit. The unit is ready when the node is, and the
-// system pods (DNS, ingress, storage, metrics) have been applied.
+// system pods (DNS, ingress) have been applied.
 func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	err := errors.New("K3s can start only once per process: restart benchtop")
 	u.once.Do(func() { err = u.run(ctx, h) })
@@ -190,11 +190,16 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
 		return err
 	}
+	if err := client.retire(ctx); err != nil {
+		return err
+	}
+	go u.serveVolumes(ctx, h, client)
+	go u.serveMetrics(ctx, h, client)
 	for _, step := range []struct {
 		manifest string
 		images   []string
 	}{
-		{"local-path.yaml", []string{"local-path-provisioner", "local-path-helper"}},
+		{"local-path.yaml", nil},
 		{"coredns.yaml", []string{"coredns"}},
 		{"traefik.yaml", []string{"traefik"}},
 		{"services.yaml", nil},
@@ -236,9 +241,6 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	case <-ctx.Done():
 		return nil
 	}
-	if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
-		h.Log().Error("kubectl top will not work until the next start", "err", err)
-	}
 	front := client.applySystem
 	if !u.cfg.FrontPage {
 		front = client.removeSystem
@@ -248,9 +250,6 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	}
 	return nil
 }
-
-// laterAfter is how long what is not urgent leaves the machine to the rest.
-const laterAfter = 20 * time.Second
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns
 // only that its context was cancelled; the cause is in its log.

@@ -16,7 +16,7 @@ func TestRecipes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"cni-plugins", "containerd-shim", "coredns", "iptables", "lab-python", "local-path-helper", "local-path-provisioner", "metrics-server", "pause", "runc", "traefik"} {
+	for _, name := range []string{"cni-plugins", "containerd-shim", "coredns", "iptables", "lab-python", "pause", "runc", "traefik"} {
 		if !strings.Contains(" "+strings.Join(recipeNames(recipes), " ")+" ", " "+name+" ") {
 			t.Errorf("the recipe of %s is missing", name)
 		}

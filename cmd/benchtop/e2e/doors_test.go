@@ -43,4 +43,6 @@ func TestTemporaryKeys(t *testing.T) {
 	chapter(t, "network policies block and allow", n.policies)
 	chapter(t, "host ports, external IPs, aliases and every Ingress", n.otherDoors)
 	chapter(t, "the namespace goes", n.close)
+	chapter(t, "volumes of any user", s.anyUsersVolumes)
+	chapter(t, "who uses what", s.whoUsesWhat)
 }
