@@ -80,7 +80,7 @@ var settings = []Setting{
 	{"http_addr", "address of the web UI and its APIs", func(c *Config) any { return &c.HTTPAddr }, listenAddr},
 	{"registry_addr", "address of the MLflow-compatible registry", func(c *Config) any { return &c.RegistryAddr }, listenAddr},
 	{"s3_addr", "address of the S3 API", func(c *Config) any { return &c.S3Addr }, listenAddr},
-	{"s3_public_url", "how clients reach S3 if not by this machine's address and s3_addr's port; presigned URLs start with it", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
+	{"s3_public_url", "how clients reach S3; if set, MLflow clients upload parts of big files there instead of through the registry", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
 	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
 	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},
 	{"ingress.https_port", "host port of the ingress for HTTPS", func(c *Config) any { return &c.HTTPSPort }, port},

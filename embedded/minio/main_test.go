@@ -25,10 +25,6 @@ import (
 const childEnv = "BENCHTOP_TEST_MINIO_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) == "address" {
-		fmt.Println(machineAddress())
-		return
-	}
 	if cfg := os.Getenv(childEnv); cfg != "" {
 		if err := os.Unsetenv(childEnv); err != nil {
 			panic(err)
