@@ -14,4 +14,6 @@ import (
 func TestOpenDoors(t *testing.T) {
 	s := begin(t, "open-doors", testhost.Options{})
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "a file in parts from behind a firewall", s.partsBehindAFirewall)
+	chapter(t, "nothing stays after gc", s.nothingStaysAfterGC)
 }
