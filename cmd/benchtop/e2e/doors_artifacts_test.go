@@ -28,11 +28,15 @@ func (s *story) partsBehindAFirewall(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := s.Host.Address().String()
-	rule := "INPUT -p tcp -d " + address + " --dport 9000 -j DROP"
+	firewall := func(change string) {
+		if out, err := s.Host.InNetwork(t.Context(), "iptables", change, "INPUT", "-p", "tcp", "-d", address, "--dport", "9000", "-j", "DROP").CombinedOutput(); err != nil {
+			t.Fatalf("iptables: %v\n%s", err, out)
+		}
+	}
 	runs := map[string]string{}
 	func() {
-		s.sh(t, "iptables -I "+rule)
-		defer s.sh(t, "iptables -D "+rule)
+		firewall("-I")
+		defer firewall("-D")
 		if out, err := s.Host.OnLAN(t.Context(), "curl", "-s", "-m", "1", "http://"+address+":9000/minio/health/live").CombinedOutput(); err == nil {
 			t.Fatalf("S3's port is not closed: %s", out)
 		}
