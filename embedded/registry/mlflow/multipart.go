@@ -94,9 +94,10 @@ func (s *server) beginUpload(w http.ResponseWriter, r *http.Request, key string,
 	return nil
 }
 
-// origin is how the client has reached this server, so it will again.
+// origin is how the client has reached this server, so it will again. Who
+// knows of a proxy in between says so in the request's URL and Host.
 func origin(r *http.Request) string {
-	if r.TLS != nil {
+	if r.TLS != nil || r.URL.Scheme == "https" {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
