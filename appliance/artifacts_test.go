@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,19 +30,23 @@ func TestArtifactsInMinIO(t *testing.T) {
 	r := startRegistry(t)
 	t.Run("in parts", r.inParts)
 	t.Run("in parts by MLflow's client", r.byClient)
+	t.Run("parts that are refused", r.badParts)
+	t.Run("removed for good", r.gc)
 	t.Run("two gigabytes", r.big)
+	t.Run("two gigabytes in parts", r.bigInParts)
 }
 
 // artifactRegistry is a registry over a MinIO, both in this process.
 type artifactRegistry struct {
-	url   string
-	minio *minio.Unit
+	url      string
+	minio    *minio.Unit
+	password string // if the registry wants one
 }
 
 func startRegistry(t *testing.T) *artifactRegistry {
 	t.Helper()
 	unit, err := minio.New(minio.Config{Dir: t.TempDir(), Addr: "127.0.0.1:0", RootUser: "root-of-tests", RootPassword: "a long secret of the tests",
-		Buckets: []minio.Bucket{{Name: artifactBucket}}, MemoryLimit: memoryLimit})
+		Buckets: []minio.Bucket{{Name: artifactBucket}}, Users: []minio.User{{Name: "somebody", AccessKey: "somebody", SecretKey: "else's secret key", Grants: []minio.Grant{minio.FullBucket(artifactBucket)}}}, MemoryLimit: memoryLimit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,22 +72,27 @@ func startRegistry(t *testing.T) *artifactRegistry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(registry.NewHandler(store, nil, nil))
+	const password = "only for tests"
+	srv := httptest.NewServer(registry.NewHandler(store, NewAuth(Secrets{AdminPassword: password, AdminToken: password, Trainer: "another"}), nil))
 	t.Cleanup(func() {
 		srv.Close()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &artifactRegistry{srv.URL, unit}
+	return &artifactRegistry{srv.URL, unit, password}
 }
 
-// do sends a request and decodes the answer into out, if not nil.
+// do sends a request as the administrator and decodes the answer into out, if
+// not nil.
 func (r *artifactRegistry) do(t *testing.T, method, url string, body io.Reader, out any) (int, http.Header) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(url, "/parts/") { // clients put parts without credentials
+		req.SetBasicAuth("admin", r.password)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -112,15 +122,17 @@ func (r *artifactRegistry) mpu(t *testing.T, action string, fields map[string]an
 	return status
 }
 
-// inParts uploads as the protocol says: the parts go straight to MinIO.
+// created is the answer to the beginning of an upload.
+type created struct {
+	UploadID    string `json:"upload_id"`
+	Credentials []struct {
+		URL    string `json:"url"`
+		Number int    `json:"part_number"`
+	} `json:"credentials"`
+}
+
+// inParts uploads as the protocol says.
 func (r *artifactRegistry) inParts(t *testing.T) {
-	type created struct {
-		UploadID    string `json:"upload_id"`
-		Credentials []struct {
-			URL    string `json:"url"`
-			Number int    `json:"part_number"`
-		} `json:"credentials"`
-	}
 	const file = "/api/2.0/mlflow-artifacts/artifacts/1/run/artifacts/model.bin"
 	content := make([]byte, 12<<20+345)
 	src := rand.NewChaCha8([32]byte{1})
@@ -131,8 +143,8 @@ func (r *artifactRegistry) inParts(t *testing.T) {
 			t.Fatalf("create: %d %+v", status, up)
 		}
 		for i, c := range up.Credentials {
-			if !strings.HasPrefix(c.URL, "http://"+r.minio.Addr()+"/") || c.Number != i+1 {
-				t.Errorf("part %d goes to %s as number %d, want MinIO's address", i+1, c.URL, c.Number)
+			if !strings.HasPrefix(c.URL, r.url+"/") || c.Number != i+1 {
+				t.Errorf("part %d goes to %s as number %d, want the registry's address: the client has reached that", i+1, c.URL, c.Number)
 			}
 			status, h := r.do(t, "PUT", c.URL, bytes.NewReader(content[i*partBytes:min((i+1)*partBytes, len(content))]), nil)
 			if status != 200 || h.Get("ETag") == "" {
@@ -162,10 +174,7 @@ func (r *artifactRegistry) inParts(t *testing.T) {
 	if status := r.mpu(t, "complete", map[string]any{"upload_id": up.UploadID, "parts": parts}, nil); status != 200 {
 		t.Fatalf("complete: %d", status)
 	}
-	resp, err := http.Get(r.url + file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp := r.get(t, r.url+file)
 	defer resp.Body.Close()
 	if got, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("read %d bytes, %v; want the %d bytes that were uploaded", len(got), err, len(content))
@@ -179,7 +188,7 @@ func (r *artifactRegistry) byClient(t *testing.T) {
 		t.Fatalf("prepare MLflow (needs python3 with venv, and a package index): %v", err)
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(strings.TrimSpace(string(venv)), "bin", "python"), "testdata/upload_in_parts.py", r.url, t.TempDir())
-	cmd.Env = append(os.Environ(), "NO_PROXY=*", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "MLFLOW_TRACKING_USERNAME=admin", "MLFLOW_TRACKING_PASSWORD="+r.password, "NO_PROXY=*", "PYTHONDONTWRITEBYTECODE=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("MLflow's client: %v\n%s", err, out)
 	}
@@ -195,22 +204,65 @@ func (r *artifactRegistry) big(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.ContentLength = size
+		req.SetBasicAuth("admin", r.password)
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil || resp.StatusCode != 200 {
 			t.Fatalf("upload: %v %v", resp, err)
 		}
 		resp.Body.Close()
-		resp, err = http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
+		resp = r.get(t, url)
 		defer resp.Body.Close()
 		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != size {
 			t.Fatalf("download: %d bytes of %d, %v", n, size, err)
 		}
 	}
+	growsLittle(t, move)
+}
+
+// bigInParts does so in 20 parts, four at a time as MLflow's client does.
+func (r *artifactRegistry) bigInParts(t *testing.T) {
+	growsLittle(t, func(size int64) {
+		const n = 20
+		var up created
+		if status := r.mpu(t, "create", map[string]any{"num_parts": n}, &up); status != 200 {
+			t.Fatalf("create: %d", status)
+		}
+		parts := make([]map[string]any, n)
+		slots := make(chan struct{}, 4)
+		var wg sync.WaitGroup
+		begin := time.Now()
+		for i, c := range up.Credentials {
+			wg.Go(func() {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				req, err := http.NewRequestWithContext(t.Context(), "PUT", c.URL, io.LimitReader(zeros{}, size/n))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.ContentLength = size / n
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil || resp.StatusCode != 200 {
+					t.Errorf("part %d: %v %v", i+1, resp, err)
+					return
+				}
+				resp.Body.Close()
+				parts[i] = map[string]any{"part_number": i + 1, "etag": resp.Header.Get("ETag")}
+			})
+		}
+		wg.Wait()
+		t.Logf("%d MB/s", int64(float64(size>>20)/time.Since(begin).Seconds()))
+		if status := r.mpu(t, "complete", map[string]any{"upload_id": up.UploadID, "parts": parts}, nil); status != 200 {
+			t.Errorf("complete: %d", status)
+		}
+	})
+}
+
+// growsLittle moves 2 GB and looks at the most memory that it took.
+func growsLittle(t *testing.T, move func(size int64)) {
+	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(20)) // as in a lab that is up
-	move(64 << 20)                                   // MinIO's own buffers are made at the first upload
+	move(120 << 20)                                  // MinIO's own buffers are made at the first upload
 	residentPeak(t)
 	before := residentPeak(t)
 	begin := time.Now()
@@ -220,6 +272,20 @@ func (r *artifactRegistry) big(t *testing.T) {
 	if grown > 64<<20 {
 		t.Errorf("the process grew by %d MB, want at most 64", grown>>20)
 	}
+}
+
+func (r *artifactRegistry) get(t *testing.T, url string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", r.password)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
 }
 
 type zeros struct{}

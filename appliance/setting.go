@@ -83,7 +83,7 @@ var settings = []Setting{
 	{"trusted_proxies", "addresses or networks, with commas, of reverse proxies whose X-Forwarded-* and Forwarded headers the web UI believes", func(c *Config) any { return &c.Proxies }, networks},
 	{"registry_addr", "address of the MLflow-compatible registry", func(c *Config) any { return &c.RegistryAddr }, listenAddr},
 	{"s3_addr", "address of the S3 API", func(c *Config) any { return &c.S3Addr }, listenAddr},
-	{"s3_public_url", "how clients reach S3 if not by this machine's address and s3_addr's port; presigned URLs start with it", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
+	{"s3_public_url", "how clients reach S3; if set, MLflow clients upload parts of big files there instead of through the registry", func(c *Config) any { return &c.S3PublicURL }, optional(baseURL)},
 	{"tls_san", "more names and addresses that the Kubernetes API's certificate is valid for, with commas between; those of the machine are found", func(c *Config) any { return &c.TLSSAN }, optional(certNames)},
 	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
 	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},

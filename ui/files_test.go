@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -87,4 +88,42 @@ func TestArtifacts(t *testing.T) {
 	w.Down["registry"] = errors.New("the disk broke")
 	resp, body = l.get(run + "/download?path=evil.html")
 	l.expect(resp, body, 500)
+}
+
+func TestFoldersOpenInPages(t *testing.T) {
+	w := uitest.Full(atNoon)
+	l := start(t, w).asAdmin()
+	run := "/runs/" + w.Runs[1].ID
+	w.Files[w.Runs[1].ID] = map[string]string{}
+	for i := range 2500 {
+		w.Files[w.Runs[1].ID][fmt.Sprintf("many & more/%04d.txt", i)] = "x"
+		w.Files[w.Runs[1].ID][fmt.Sprintf("%04d.txt", i)] = "x"
+	}
+	for _, c := range []struct {
+		at    string
+		texts []string
+		files int
+	}{
+		{"", []string{"1 to 100, of 2501.", "/artifacts?page=2"}, 100},
+		{"/artifacts", []string{"1 to 100, of 2501.", "/artifacts?page=2"}, 100},
+		{"/artifacts?page=26", []string{"2501 to 2501, of 2501.", "many &amp; more", "/artifacts?page=1"}, 0},
+		{"/artifacts?path=many+%26+more", []string{"1 to 100, of 2500.", "/artifacts?page=2&amp;path=many+%26+more"}, 100},
+		{"/artifacts?path=many+%26+more&page=25", []string{"2401 to 2500, of 2500.", "2499.txt"}, 100},
+		{"/artifacts?path=many+%26+more/1234.txt", []string{"1201 to 1300, of 2500.", `class="file-current"`, "Text of many"}, 100},
+	} {
+		resp, body := l.get(run + c.at)
+		l.expect(resp, body, 200, c.texts...)
+		if got := strings.Count(body, `aria-label="Download `); got != c.files || len(body) > 150<<10 {
+			t.Errorf("%s: %d files in %d bytes, want %d", c.at, got, len(body), c.files)
+		}
+	}
+	for at, want := range map[string]int{"?page=27": 404, "?page=0": 400, "?page=-1": 400, "?page=x": 400, "?page=99999999999999999999": 400} {
+		resp, body := l.get(run + "/artifacts" + at)
+		l.expect(resp, body, want)
+	}
+	resp, body := l.get(run + "/artifacts?page=27")
+	l.expect(resp, body, 404, "There is no page 27: this folder has 26.")
+	w.Files[w.Runs[1].ID] = map[string]string{}
+	resp, body = l.get(run + "/artifacts?page=1")
+	l.expect(resp, body, 200, "Nothing here yet.")
 }

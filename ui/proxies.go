@@ -32,6 +32,10 @@ func (s *Server) know(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		who := s.callerOf(c.Request())
 		c.Request().Host = who.host
+		if who.https {
+			// Mounted handlers make addresses that clients come back to.
+			c.Request().URL.Scheme = "https"
+		}
 		c.Set(callerKey, who)
 		return next(c)
 	}

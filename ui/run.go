@@ -173,7 +173,8 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 		v.Problem = s.problem("the metric history", err)
 	}
 	v.Charts = charts
-	v.Artifacts = s.artifactList(ctx, r.ID, "", "")
+	found, err := s.cfg.Registry.Artifacts(ctx, r.ID, "")
+	v.Artifacts = s.artifactList(folder{runID: r.ID}, found, err)
 }
 
 // lineage returns where the run came from, down to digests.

@@ -9,7 +9,7 @@ import (
 // ObjectInfo describes a stored object.
 type ObjectInfo struct {
 	Key         string // slash separated, without a leading slash
-	IsDir       bool   // only in listings that are not recursive
+	IsDir       bool
 	Bytes       int64
 	ContentType string
 	ETag        string
@@ -27,21 +27,32 @@ type ObjectStore interface {
 	Get(ctx context.Context, key string) (io.ReadCloser, ObjectInfo, error)
 	Stat(ctx context.Context, key string) (ObjectInfo, error)
 	// List returns what lies below prefix (a directory, "" for the root),
-	// sorted by key; one level with directories, or everything if recursive.
+	// sorted by key; one level with directories, or everything if recursive:
+	// then directories are only those that clients have left markers for.
 	List(ctx context.Context, prefix string, recursive bool) ([]ObjectInfo, error)
 	// Delete removes the object, or everything below it if key ends in "/".
 	// Deleting what is not there is no error.
 	Delete(ctx context.Context, key string) error
 }
 
-// MultipartStore is an ObjectStore that takes uploads in parts straight from
-// the client, through presigned URLs.
+// MultipartStore is an ObjectStore that takes uploads in parts.
 type MultipartStore interface {
 	ObjectStore
-	// CreateMultipart starts an upload of n parts and returns its id and one
-	// presigned PUT URL per part.
-	CreateMultipart(ctx context.Context, key string, n int) (uploadID string, urls []string, err error)
-	// CompleteMultipart ends it; etags are in part order.
+	// CreateMultipart starts an upload and returns its id.
+	CreateMultipart(ctx context.Context, key string) (uploadID string, err error)
+	// PutPart streams part n, which counts from 1, and returns its ETag.
+	PutPart(ctx context.Context, key, uploadID string, n int, r io.Reader, size int64) (etag string, err error)
+	// PartURLs returns presigned addresses that clients can put n parts to by
+	// themselves, nil if they cannot be expected to reach the store.
+	PartURLs(ctx context.Context, key, uploadID string, n int, valid time.Duration) ([]string, error)
+	// CompleteMultipart ends the upload; etags are in part order.
 	CompleteMultipart(ctx context.Context, key, uploadID string, etags []string) error
-	AbortMultipart(ctx context.Context, key, uploadID string) error
+	// AbortMultipart gives the upload up and returns how much it held.
+	AbortMultipart(ctx context.Context, key, uploadID string) (bytes int64, err error)
+	// Uploads returns the uploads below prefix (a directory) that are neither
+	// completed nor aborted, as far as the store knows.
+	Uploads(ctx context.Context, prefix string) ([]Upload, error)
 }
+
+// Upload is an upload in parts that is under way, or was given up.
+type Upload struct{ Key, ID string }

@@ -55,8 +55,8 @@ func registryGCCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "removed %d experiments, %d runs and %d logged models; freed %d bytes in %d artifacts and %d bytes in the database\n",
-				r.Experiments, r.Runs, r.LoggedModels, r.Bytes, r.Files, r.DatabaseFree)
+			fmt.Fprintf(cmd.OutOrStdout(), "removed %d experiments, %d runs and %d logged models; freed %d bytes in %d artifacts and %d unfinished uploads, and %d bytes in the database\n",
+				r.Experiments, r.Runs, r.LoggedModels, r.Bytes, r.Files, r.Uploads, r.DatabaseFree)
 			return nil
 		},
 	}

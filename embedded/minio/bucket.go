@@ -83,6 +83,11 @@ func (b *bucket) Put(ctx context.Context, key string, r io.Reader, size int64, c
 	if err := b.unit.room(max(size, 0)); err != nil {
 		return mlops.ObjectInfo{}, b.failure("put", key, err)
 	}
+	// The guard would say so as well, but a connection that ends while its
+	// body is sent may lose the answer.
+	if err := checkPlace(driveOf(b.unit.cfg.Dir), b.name, key); err != nil {
+		return mlops.ObjectInfo{}, b.failure("put", key, err)
+	}
 	opts := miniogo.PutObjectOptions{ContentType: contentType, DisableMultipart: size >= 0 && size <= maxWhole}
 	if size < 0 {
 		head, err := io.ReadAll(io.LimitReader(r, peekSize))
@@ -138,8 +143,8 @@ func (b *bucket) Stat(ctx context.Context, key string) (mlops.ObjectInfo, error)
 	return objectInfo(info), nil
 }
 
-// List implements mlops.ObjectStore. Keys of directories have no slash at
-// their end.
+// List implements mlops.ObjectStore. Keys of directories, and of the markers
+// that some clients leave for them, have no slash at their end.
 func (b *bucket) List(ctx context.Context, prefix string, recursive bool) ([]mlops.ObjectInfo, error) {
 	c, err := b.s3()
 	if err != nil {
@@ -156,7 +161,7 @@ func (b *bucket) List(ctx context.Context, prefix string, recursive bool) ([]mlo
 			return nil, b.failure("list", prefix, info.Err)
 		}
 		if info.Key == prefix {
-			continue // a marker object that some clients leave for a directory
+			continue // the marker of the directory itself
 		}
 		out = append(out, objectInfo(info))
 	}

@@ -1,8 +1,6 @@
 package minio
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -22,9 +20,8 @@ type Config struct {
 	// Addr is where S3 is served, for example "0.0.0.0:9000".
 	Addr string
 	// PublicURL is how clients reach Addr, for example
-	// "http://192.168.1.5:9000"; presigned URLs start with it. When empty it
-	// is made from Addr, and for a wildcard address from the machine's address
-	// at that moment.
+	// "http://192.168.1.5:9000", if they are known to; presigned URLs start
+	// with it. Without it there are none.
 	PublicURL string
 	// RootUser and RootPassword are MinIO's own keys. They never leave the
 	// process and may change between starts.
@@ -92,48 +89,4 @@ func validateURL(s string) error {
 		return mlops.Errorf(mlops.Invalid, "object store: public URL %q is not usable: expected http://host:port", s)
 	}
 	return nil
-}
-
-// publicURL is the URL that clients outside of this process use.
-func publicURL(configured string, listening net.Addr) (string, error) {
-	if configured != "" {
-		return configured, nil
-	}
-	host, port, err := net.SplitHostPort(listening.String())
-	if err != nil {
-		return "", fmt.Errorf("split address %s: %w", listening, err)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
-		return "http://" + net.JoinHostPort(host, port), nil
-	}
-	ip, err := machineAddress()
-	if err != nil {
-		return "", err
-	}
-	return "http://" + net.JoinHostPort(ip, port), nil
-}
-
-// machineAddress returns the address under which others most likely reach
-// this machine: the one that it would use itself to go anywhere, or without
-// a default route the first that is not only local.
-func machineAddress() (string, error) {
-	// Connecting a datagram socket sends nothing; it only asks for the route.
-	// The address is one of those reserved for documentation.
-	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
-		host, _, splitErr := net.SplitHostPort(c.LocalAddr().String())
-		if err := errors.Join(splitErr, c.Close()); err != nil {
-			return "", fmt.Errorf("find the machine's address: %w", err)
-		}
-		return host, nil
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return "", fmt.Errorf("list the machine's addresses: %w", err)
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-			return n.IP.String(), nil
-		}
-	}
-	return "127.0.0.1", nil
 }

@@ -34,10 +34,6 @@ func (openDoor) Admit(string) error { return nil }
 func (openDoor) Used(string)        {}
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) == "address" {
-		fmt.Println(machineAddress())
-		return
-	}
 	if cfg := os.Getenv(childEnv); cfg != "" {
 		if err := os.Unsetenv(childEnv); err != nil {
 			panic(err)

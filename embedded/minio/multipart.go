@@ -3,6 +3,7 @@ package minio
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,57 +15,65 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-const (
-	maxParts = 10000 // S3's limit
-	// presignFor is how long a client may take for its upload.
-	presignFor = 12 * time.Hour
-)
-
-// CreateMultipart implements mlops.MultipartStore. The URLs are for the
-// public address, see Config.PublicURL.
-func (b *bucket) CreateMultipart(ctx context.Context, key string, n int) (string, []string, error) {
-	if n < 1 || n > maxParts {
-		return "", nil, mlops.Errorf(mlops.Invalid, "multipart upload of %s: %d parts asked for, expected 1 to %d", key, n, maxParts)
-	}
+// CreateMultipart implements mlops.MultipartStore.
+func (b *bucket) CreateMultipart(ctx context.Context, key string) (string, error) {
 	c, err := b.s3()
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	if err := b.unit.room(0); err != nil {
-		return "", nil, b.failure("start upload of", key, err)
-	}
-	signer, err := b.signer()
-	if err != nil {
-		return "", nil, err
+		return "", b.failure("start upload of", key, err)
 	}
 	id, err := c.NewMultipartUpload(ctx, b.name, key, miniogo.PutObjectOptions{})
 	if err != nil {
-		return "", nil, b.failure("start upload of", key, err)
+		return "", b.failure("start upload of", key, err)
 	}
-	urls := make([]string, n)
-	for i := range urls {
-		u, err := signer.Presign(ctx, http.MethodPut, b.name, key, presignFor,
-			url.Values{"uploadId": {id}, "partNumber": {strconv.Itoa(i + 1)}})
-		if err != nil {
-			return "", nil, fmt.Errorf("presign part %d of %s: %w", i+1, key, err)
-		}
-		urls[i] = u.String()
-	}
-	return id, urls, nil
+	return id, nil
 }
 
-// signer returns a client that believes it talks to the public address. It
-// only signs.
-func (b *bucket) signer() (*miniogo.Core, error) {
-	base, err := b.unit.PublicURL()
+// PutPart implements mlops.MultipartStore.
+func (b *bucket) PutPart(ctx context.Context, key, uploadID string, n int, r io.Reader, size int64) (string, error) {
+	c, err := b.s3()
+	if err != nil {
+		return "", err
+	}
+	at := fmt.Sprintf("put part %d of", n)
+	if err := b.unit.room(size); err != nil {
+		return "", b.failure(at, key, err)
+	}
+	// The way to MinIO is this process's loopback: to sign every chunk of what
+	// goes there would cost more than to move it.
+	part, err := c.PutObjectPart(ctx, b.name, key, uploadID, n, r, size, miniogo.PutObjectPartOptions{DisableContentSha256: true})
+	if err != nil {
+		return "", b.failure(at, key, err)
+	}
+	return part.ETag, nil
+}
+
+// PartURLs implements mlops.MultipartStore. It needs Config.PublicURL: whether
+// clients reach the port that S3 is served on, nobody here can know.
+func (b *bucket) PartURLs(ctx context.Context, key, uploadID string, n int, valid time.Duration) ([]string, error) {
+	if b.unit.cfg.PublicURL == "" {
+		return nil, nil
+	}
+	base, err := url.Parse(b.unit.cfg.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse public URL: %w", err)
+	}
+	// This client believes that it talks to the public address. It only signs.
+	signer, err := b.dial(base.Host, base.Scheme == "https")
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return nil, fmt.Errorf("parse public URL %s: %w", base, err)
+	urls := make([]string, n)
+	for i := range urls {
+		u, err := signer.Presign(ctx, http.MethodPut, b.name, key, valid, url.Values{"uploadId": {uploadID}, "partNumber": {strconv.Itoa(i + 1)}})
+		if err != nil {
+			return nil, fmt.Errorf("presign part %d of %s: %w", i+1, key, err)
+		}
+		urls[i] = u.String()
 	}
-	return b.dial(u.Host, u.Scheme == "https")
+	return urls, nil
 }
 
 // CompleteMultipart implements mlops.MultipartStore.
@@ -84,13 +93,46 @@ func (b *bucket) CompleteMultipart(ctx context.Context, key, uploadID string, et
 }
 
 // AbortMultipart implements mlops.MultipartStore.
-func (b *bucket) AbortMultipart(ctx context.Context, key, uploadID string) error {
+func (b *bucket) AbortMultipart(ctx context.Context, key, uploadID string) (int64, error) {
 	c, err := b.s3()
 	if err != nil {
-		return err
+		return 0, err
+	}
+	var size int64
+	for marker, more := 0, true; more; {
+		found, err := c.ListObjectParts(ctx, b.name, key, uploadID, marker, 1000)
+		if err != nil {
+			return 0, b.failure("abort upload of", key, err)
+		}
+		for _, p := range found.ObjectParts {
+			size += p.Size
+		}
+		marker, more = found.NextPartNumberMarker, found.IsTruncated
 	}
 	if err := c.AbortMultipartUpload(ctx, b.name, key, uploadID); err != nil {
-		return b.failure("abort upload of", key, err)
+		return 0, b.failure("abort upload of", key, err)
 	}
-	return nil
+	return size, nil
+}
+
+// Uploads implements mlops.MultipartStore. MinIO lists the uploads of a bucket
+// that were begun since it started; older ones it lists by their whole key
+// only, and gives up by itself after a day.
+func (b *bucket) Uploads(ctx context.Context, prefix string) ([]mlops.Upload, error) {
+	c, err := b.s3()
+	if err != nil {
+		return nil, err
+	}
+	// MinIO takes a prefix for a whole key, and does not cut the list of all.
+	found, err := c.ListMultipartUploads(ctx, b.name, "", "", "", "", 1000)
+	if err != nil {
+		return nil, b.failure("list uploads below", prefix, err)
+	}
+	var out []mlops.Upload
+	for _, u := range found.Uploads {
+		if strings.HasPrefix(u.Key, prefix+"/") {
+			out = append(out, mlops.Upload{Key: u.Key, ID: u.UploadID})
+		}
+	}
+	return out, nil
 }

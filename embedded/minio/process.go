@@ -78,12 +78,15 @@ var settings = map[string]string{
 	"MINIO_SCANNER_SPEED":               "slowest",
 }
 
+// driveOf returns where MinIO keeps its objects.
+func driveOf(dir string) string { return filepath.Join(dir, "drive") }
+
 // startProcess starts MinIO on dir. It returns at once; MinIO may still fail.
 func startProcess(dir, user, password string, logs *logReader) (*process, error) {
 	if minioSignals == nil || minioExit == nil {
 		return nil, errors.New("this build's MinIO is not the version it was written for: its signal channel or exit function has moved")
 	}
-	drive, conf := filepath.Join(dir, "drive"), filepath.Join(dir, "conf")
+	drive, conf := driveOf(dir), filepath.Join(dir, "conf")
 	for _, d := range []string{drive, conf} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make MinIO's folder: %w", err)

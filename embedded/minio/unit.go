@@ -77,6 +77,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	debug.SetMemoryLimit(limit) // MinIO took 90 % of the machine
 	p.cleanEnvironment()
 	if err == nil {
+		installGuard(p.drive)
 		proxy.open(p.loopback)
 		u.setAddrs(l.Addr(), p.loopback)
 		u.setAdmin(&admin{p: p, log: h.Log(), root: u.rootCredentials()})
@@ -187,16 +188,6 @@ func (u *Unit) Loopback() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.loopback
-}
-
-// PublicURL returns the base of presigned URLs.
-func (u *Unit) PublicURL() (string, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.addr == nil {
-		return "", errNotReady
-	}
-	return publicURL(u.cfg.PublicURL, u.addr)
 }
 
 var errNotReady = mlops.Errorf(mlops.Unavailable, "the object store is not ready: try again in a moment")

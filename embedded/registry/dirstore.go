@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -70,8 +71,6 @@ func dirError(key string, err error) error {
 		return &mlops.Error{Code: mlops.NotFound, Message: fmt.Sprintf("there is no artifact %q", key), Err: err}
 	case errors.Is(err, syscall.ENOSPC):
 		return &mlops.Error{Code: mlops.Unavailable, Message: "the disk that holds the artifacts is full: free some space and try again", Err: err}
-	case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
-		return &mlops.Error{Code: mlops.Invalid, Message: fmt.Sprintf("%q is a directory, expected a file", key), Err: err}
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		return &mlops.Error{Code: mlops.Invalid, Message: "a name in the artifact's path is longer than 255 bytes", Err: err}
 	}
@@ -90,6 +89,9 @@ func (d *dirStore) Put(ctx context.Context, key string, r io.Reader, size int64,
 		return mlops.ObjectInfo{}, err
 	}
 	tmp := path.Join(uploads, hex.EncodeToString(b[:]))
+	if err := d.free(key); err != nil {
+		return mlops.ObjectInfo{}, err
+	}
 	info, err := d.put(ctx, tmp, key, r, size)
 	if err != nil {
 		_ = d.root.Remove(tmp) // may not be there
@@ -97,6 +99,20 @@ func (d *dirStore) Put(ctx context.Context, key string, r io.Reader, size int64,
 	}
 	info.ContentType = contentType
 	return info, nil
+}
+
+// free refuses a key that cannot be a file beside those that are there,
+// before its content is sent. Directories that are empty do not count.
+func (d *dirStore) free(key string) error {
+	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
+		if fi, err := d.root.Stat(dir); err == nil && !fi.IsDir() {
+			return mlops.Errorf(mlops.Invalid, "%q cannot be stored: %q is a file, not a folder; choose another name, or delete that file first", key, dir)
+		}
+	}
+	if fi, err := d.root.Stat(key); err == nil && fi.IsDir() && d.root.Remove(key) != nil {
+		return mlops.Errorf(mlops.Invalid, "%q cannot be stored: it is a folder with files in it; choose another name, or delete the folder first", key)
+	}
+	return nil
 }
 
 func (d *dirStore) put(ctx context.Context, tmp, key string, r io.Reader, size int64) (mlops.ObjectInfo, error) {
@@ -119,12 +135,14 @@ func (d *dirStore) put(ctx context.Context, tmp, key string, r io.Reader, size i
 		return mlops.ObjectInfo{}, dirError(key, err)
 	}
 	if dir := path.Dir(key); dir != "." {
-		if err := d.root.MkdirAll(dir, 0o700); err != nil {
-			return mlops.ObjectInfo{}, dirError(key, err)
-		}
+		err = d.root.MkdirAll(dir, 0o700)
 	}
-	if err := d.root.Rename(tmp, key); err != nil {
-		return mlops.ObjectInfo{}, dirError(key, err)
+	if err == nil {
+		err = d.root.Rename(tmp, key)
+	}
+	if err != nil {
+		// Another upload may have taken the place meanwhile.
+		return mlops.ObjectInfo{}, cmp.Or(d.free(key), dirError(key, err))
 	}
 	return d.Stat(ctx, key)
 }

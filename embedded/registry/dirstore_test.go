@@ -80,7 +80,19 @@ func TestDirStore(t *testing.T) {
 			t.Errorf("put %q: %v, want refused", key, err)
 		}
 	}
-	for _, key := range []string{"a/", "none", "none/", "e/"} {
+	for key, says := range map[string]string{"e/x": `"e" is a file`, "a/b/c/d": `"a/b" is a file`, "a": "folder with files", "a/c": "folder with files"} {
+		r := strings.NewReader("x")
+		if err := put(key, r, 1); mlops.CodeOf(err) != mlops.Invalid || !strings.Contains(err.Error(), says) || r.Len() == 0 {
+			t.Errorf("put %q: %v, want it refused before it is read: %s", key, err, says)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "empty"), 0o700); err != nil { // as a crash leaves it
+		t.Fatal(err)
+	}
+	if err := put("empty", strings.NewReader("x"), 1); err != nil {
+		t.Errorf("in the place of an empty directory: %v", err)
+	}
+	for _, key := range []string{"a/", "none", "none/", "e/", "empty"} {
 		if err := s.Delete(ctx, key); err != nil {
 			t.Errorf("delete %q: %v", key, err)
 		}

@@ -247,6 +247,19 @@ func TestArtifacts(t *testing.T) {
 			t.Errorf("PUT %s: %d %v", p, st, v)
 		}
 	}
+	v = a.want(200, "POST", "/api/2.0/mlflow/runs/create", `{"experiment_id": "0"}`)
+	folder := "/0/" + v["run"].(map[string]any)["info"].(map[string]any)["run_id"].(string) + "/artifacts"
+	for _, c := range [][2]string{{folder, "no file name"}, {folder + "/", "no file name"}, {folder + "/d/", "no file name"}, {folder + "/d/.", "no file name"}, {folder + "/?x.txt", "ends at a '?'"},
+		{folder + "/why?", "ends at a '?'"}, {"/1/r/artifacts/dir", "a folder with files"}, {"/1/r/artifacts/dir/f%20ile.html/x", "is a file"}} {
+		if v := a.want(400, "PUT", base+c[0], "x"); !strings.Contains(fmt.Sprint(v["message"]), c[1]) {
+			t.Errorf("PUT %s: %v, want it to say %q", c[0], v, c[1])
+		}
+	}
+	for _, p := range []string{folder + "/", folder + "/?x"} {
+		a.want(400, "POST", "/api/2.0/mlflow-artifacts/mpu/create"+p, `{"path": "f", "num_parts": 2}`)
+	}
+	a.want(400, "DELETE", base+"/1/r/artifacts/dir/f%20ile.html?x", "")
+	a.want(200, "PUT", base+folder+"/artifacts", "x")
 	a.want(404, "GET", base+"/none", "")
 	if v := a.want(501, "POST", "/api/2.0/mlflow-artifacts/mpu/create/a", `{"path": "f", "num_parts": 2}`); v["error_code"] != "NOT_IMPLEMENTED" || !strings.HasPrefix(fmt.Sprint(v["message"]), "Multipart upload is not supported for the current artifact repository") {
 		t.Errorf("multipart: %v", v)

@@ -5,6 +5,8 @@ type ArtifactList struct {
 	Path    string
 	Crumbs  []Link
 	Rows    []ArtifactRow
+	Shown   string // which of them, if not all
+	Pager   Pager
 	Problem *Problem
 }
 

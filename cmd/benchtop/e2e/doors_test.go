@@ -45,4 +45,6 @@ func TestTemporaryKeys(t *testing.T) {
 	chapter(t, "the namespace goes", n.close)
 	chapter(t, "volumes of any user", s.anyUsersVolumes)
 	chapter(t, "who uses what", s.whoUsesWhat)
+	chapter(t, "a file in parts from behind a firewall", s.partsBehindAFirewall)
+	chapter(t, "nothing stays after gc", s.nothingStaysAfterGC)
 }

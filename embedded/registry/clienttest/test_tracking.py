@@ -1,5 +1,6 @@
 """The real MLflow client against our server: what training scripts do."""
 
+import json
 import math
 import os
 
@@ -62,8 +63,67 @@ def test_params_do_not_change(server):
         mlflow.log_param("p", "x")
         with pytest.raises(MlflowException, match="cannot be changed"):
             mlflow.log_param("p", "y")
-        mlflow.log_param("long", "v" * 7000)  # cut, not refused
-    assert mlflow.last_active_run().data.params["long"] == "v" * 6000
+
+
+def test_long_values_are_kept_whole(server):
+    long = "ü" * 500_000
+    with mlflow.start_run() as run:
+        mlflow.log_param("p", long)
+        mlflow.log_params({"batch": long})
+        mlflow.set_tag("t", long)
+        mlflow.set_tags({"mlflow.note.content": long})
+        for call in (mlflow.log_param, mlflow.set_tag):
+            with pytest.raises(MlflowException, match='"huge".*at most 1000000'):
+                call("huge", "v" * 1_000_001)
+    data = mlflow.get_run(run.info.run_id).data
+    assert data.params == {"p": long, "batch": long} and data.tags["t"] == long and data.tags["mlflow.note.content"] == long
+
+
+def test_a_tag_that_grows_with_each_table(server):
+    with mlflow.start_run() as run:
+        for i in range(160):
+            mlflow.log_table({"n": [i], "text": ["x"]}, f"tables/number {i}.json")
+    listed = json.loads(mlflow.get_run(run.info.run_id).data.tags["mlflow.loggedArtifacts"])
+    assert [t["path"] for t in listed] == [f"tables/number {i}.json" for i in range(160)]
+    assert len(mlflow.load_table("tables/number 159.json", run_ids=[run.info.run_id])) == 1
+
+
+def names(run, path=None):
+    return sorted(f.path for f in MlflowClient().list_artifacts(run.info.run_id, path))
+
+
+def test_uploads_that_lost_their_name_are_refused(server):
+    # The client sends an address that ends at the '#' or '?'.
+    with mlflow.start_run() as run:
+        mlflow.log_text("x", "x.txt")
+        mlflow.log_text("x", "d/x.txt")
+        for name in ("#1 plot.txt", "d/#1 plot.txt", "?", "?.txt", "why?.txt", "d/#1/x.txt"):
+            with pytest.raises(Exception, match="(?s)(has no file name|ends at a '\\?').*%23 and %3F"):
+                mlflow.log_text("i", name)
+        assert names(run) == ["d", "x.txt"] and names(run, "d") == ["d/x.txt"]
+        odd = ["100%.txt", "50% + 1 & 2 = ü;x,y!.txt", "dot.", "~", "'q'", "(1) [2] {3}.txt", "-"]
+        for name in odd:
+            mlflow.log_text(name, "odd/" + name)
+        assert names(run, "odd") == sorted("odd/" + n for n in odd)
+        for name in odd:
+            assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/odd/{name}") == name
+
+
+def test_a_name_is_a_file_or_a_folder(server, tmp_path):
+    (tmp_path / "out").write_bytes(os.urandom(40_000_000))
+    with mlflow.start_run() as run:
+        mlflow.log_text("x", "out")
+        mlflow.log_text("x", "d/e/report.txt")
+        for name, says in {"out/report.txt": '/out.. is a file', "out/a/b.txt": '/out.. is a file', "d": "is a folder", "d/e": "is a folder"}.items():
+            with pytest.raises(Exception, match="400(?s:.)*" + says):
+                mlflow.log_text("i", name)
+        mlflow.log_text("y", "out")
+        (tmp_path / "d").mkdir()
+        (tmp_path / "out").rename(tmp_path / "d" / "e")
+        with pytest.raises(Exception, match="400(?s:.)*is a folder"):  # its answer arrives although there is much to send
+            mlflow.log_artifact(str(tmp_path / "d" / "e"), "d")
+        assert names(run) == ["d", "out"] and names(run, "d/e") == ["d/e/report.txt"]
+        assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/out") == "y"
 
 
 def test_nested_runs_and_search(server):

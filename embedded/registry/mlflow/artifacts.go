@@ -149,6 +149,8 @@ func (s *server) proxy(w http.ResponseWriter, r *http.Request, rest string) {
 		err = s.proxyList(w, r)
 	case strings.HasPrefix(rest, "/artifacts/"):
 		err = s.proxyFile(w, r, strings.TrimPrefix(rest, "/artifacts/"))
+	case strings.HasPrefix(rest, partsPath):
+		err = s.part(w, r, strings.TrimPrefix(rest, partsPath))
 	case strings.HasPrefix(rest, "/mpu/") && r.Method == http.MethodPost:
 		err = s.multipart(w, r, strings.TrimPrefix(rest, "/mpu/"))
 	default:
@@ -175,12 +177,9 @@ func (s *server) proxyList(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) proxyFile(w http.ResponseWriter, r *http.Request, p string) error {
-	key, err := store.CleanPath(p)
+	key, err := s.fileKey(r, p)
 	if err != nil {
-		return err
-	}
-	if key == "" {
-		return invalid("the path of the artifact must not be empty")
+		return s.refuse(r, err)
 	}
 	objects, err := s.store.ArtifactStore()
 	if err != nil {
@@ -201,7 +200,7 @@ func (s *server) proxyFile(w http.ResponseWriter, r *http.Request, p string) err
 		// A large upload may take longer than the server allows a request.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 		if _, err := objects.Put(r.Context(), key, r.Body, r.ContentLength, contentType(key)); err != nil {
-			return uploadError(r, err)
+			return s.refuse(r, uploadError(r, err))
 		}
 	case http.MethodDelete:
 		if err := s.mayWrite(r); err != nil {
@@ -219,6 +218,31 @@ func (s *server) proxyFile(w http.ResponseWriter, r *http.Request, p string) err
 	}
 	writeJSON(w, http.StatusOK, nil)
 	return nil
+}
+
+// fileKey returns the key of the file, or for DELETE the folder, at path p.
+func (s *server) fileKey(r *http.Request, p string) (string, error) {
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		return "", invalid("the path %q of the artifact ends at a '?': %s", p, store.EncodeHint)
+	}
+	if r.Method == http.MethodPut {
+		return s.store.FileKey(r.Context(), p)
+	}
+	key, err := store.CleanPath(p)
+	if err == nil && key == "" {
+		err = invalid("the path of the artifact must not be empty")
+	}
+	return key, err
+}
+
+// refuse reads an upload that is refused to its end. The answer would get lost
+// if the connection ended while the client sends, and clients repeat for
+// minutes what they have no answer to. Only who may write has this effect.
+func (s *server) refuse(r *http.Request, err error) error {
+	if mlops.CodeOf(err) == mlops.Invalid && s.mayWrite(r) == nil {
+		_, _ = io.Copy(io.Discard, r.Body) // whether it comes to its end or not
+	}
+	return err
 }
 
 // uploadError tells a body that broke off, which is the client's trouble,

@@ -1,70 +1,49 @@
 package mlflow
 
 import (
+	"fmt"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// noMultipart is how clients tell that they must upload a file whole: they
-// compare the beginning of the message, and give up at any other.
-const noMultipart = "Multipart upload is not supported for the current artifact repository"
+// multipartRequest is the body of all three calls.
+type multipartRequest struct {
+	Path     string     `json:"path" req:"true"`
+	NumParts wire.Int64 `json:"num_parts"`
+	UploadID string     `json:"upload_id"`
+	Parts    []struct {
+		Number wire.Int64 `json:"part_number"`
+		ETag   string     `json:"etag"`
+	} `json:"parts"`
+}
 
 func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) error {
 	if err := s.mayWrite(r); err != nil {
 		return err
 	}
 	action, dir, _ := strings.Cut(rest, "/")
-	var q struct {
-		Path     string     `json:"path" req:"true"`
-		NumParts wire.Int64 `json:"num_parts"`
-		UploadID string     `json:"upload_id"`
-		Parts    []struct {
-			Number wire.Int64 `json:"part_number"`
-			ETag   string     `json:"etag"`
-		} `json:"parts"`
+	if strings.HasSuffix(dir, "/") || r.URL.RawQuery != "" || r.URL.ForceQuery {
+		return invalid("the folder %q of the artifact is not whole: %s", dir, store.EncodeHint)
 	}
+	var q multipartRequest
 	if err := decode(r, &q); err != nil {
 		return err
 	}
 	// The path that comes in the body is the client's local one: its last
 	// element is the file's name.
-	key, err := store.CleanPath(path.Join(dir, path.Base(strings.ReplaceAll(q.Path, "\\", "/"))))
+	key, err := s.store.FileKey(r.Context(), strings.TrimPrefix(dir+"/"+path.Base(strings.ReplaceAll(q.Path, "\\", "/")), "/"))
 	if err != nil {
 		return err
-	}
-	objects, err := s.store.ArtifactStore()
-	if err != nil {
-		return err
-	}
-	parts, ok := objects.(mlops.MultipartStore)
-	if !ok {
-		return mlops.Errorf(mlops.NotSupported, noMultipart+": it is a directory, upload files whole")
 	}
 	switch action {
 	case "create":
-		if q.NumParts < 1 || q.NumParts > 10000 {
-			return invalid("invalid value %d for parameter 'num_parts': expected 1 to 10000", q.NumParts)
-		}
-		id, urls, err := parts.CreateMultipart(r.Context(), key, int(q.NumParts))
-		if err != nil {
-			return err
-		}
-		type credential struct {
-			URL     string            `json:"url"`
-			Number  int               `json:"part_number"`
-			Headers map[string]string `json:"headers"`
-		}
-		creds := make([]credential, len(urls))
-		for i, u := range urls {
-			creds[i] = credential{u, i + 1, map[string]string{}}
-		}
-		writeJSON(w, http.StatusOK, map[string]any{"upload_id": id, "credentials": creds})
-		return nil
+		return s.beginUpload(w, r, key, int64(q.NumParts))
 	case "complete":
 		etags := make([]string, len(q.Parts))
 		for _, p := range q.Parts {
@@ -76,15 +55,74 @@ func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) 
 		if len(etags) == 0 {
 			return invalid("missing value for required parameter 'parts'")
 		}
-		err = parts.CompleteMultipart(r.Context(), key, q.UploadID, etags)
+		err = s.store.CompleteUpload(r.Context(), q.UploadID, key, etags)
 	case "abort":
-		err = parts.AbortMultipart(r.Context(), key, q.UploadID)
+		err = s.store.AbortUpload(r.Context(), q.UploadID, key)
 	default:
 		return noEndpoint(r)
 	}
 	if err != nil {
 		return err
 	}
+	writeJSON(w, http.StatusOK, nil)
+	return nil
+}
+
+func (s *server) beginUpload(w http.ResponseWriter, r *http.Request, key string, n int64) error {
+	if n < 1 || n > 10000 {
+		return invalid("invalid value %d for parameter 'num_parts': expected 1 to 10000", n)
+	}
+	up, err := s.store.BeginUpload(r.Context(), key, int(n))
+	if err != nil {
+		return err
+	}
+	type credential struct {
+		URL     string            `json:"url"`
+		Number  int               `json:"part_number"`
+		Headers map[string]string `json:"headers"`
+	}
+	creds := make([]credential, n)
+	for i := range creds {
+		creds[i] = credential{"", i + 1, map[string]string{}}
+		if up.URLs != nil {
+			creds[i].URL = up.URLs[i]
+		} else {
+			creds[i].URL = fmt.Sprintf("%s/api/2.0/mlflow-artifacts%s%s/%d", origin(r), partsPath, up.ID, i+1)
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"upload_id": up.ID, "credentials": creds})
+	return nil
+}
+
+// origin is how the client has reached this server, so it will again. Who
+// knows of a proxy in between says so in the request's URL and Host.
+func origin(r *http.Request) string {
+	if r.TLS != nil || r.URL.Scheme == "https" {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// partsPath is where parts are put, below mlflow-artifacts. Clients put them
+// without credentials, as to S3: what opens the door is the upload's id.
+const partsPath = "/parts/"
+
+func (s *server) part(w http.ResponseWriter, r *http.Request, rest string) error {
+	if r.Method != http.MethodPut {
+		return &methodError{allow: "PUT", path: r.URL.Path}
+	}
+	id, number, _ := strings.Cut(rest, "/")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return noEndpoint(r)
+	}
+	// A large part may take longer than the server allows a request.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	etag, err := s.store.PutPart(r.Context(), id, n, r.Body, r.ContentLength)
+	if err != nil {
+		return uploadError(r, err)
+	}
+	w.Header().Set("ETag", `"`+strings.Trim(etag, `"`)+`"`) // clients name it when they complete the upload
 	writeJSON(w, http.StatusOK, nil)
 	return nil
 }

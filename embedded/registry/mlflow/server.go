@@ -59,6 +59,9 @@ func plain(w http.ResponseWriter, text string) {
 
 // open says what answers without credentials.
 func open(p string) bool {
+	if rest, ok := cutAPI(p, "2.0/mlflow-artifacts"); ok && strings.HasPrefix(rest, partsPath) {
+		return true
+	}
 	return p == "/health" || p == "/version" || strings.HasSuffix(p, "/3.0/mlflow/server-info")
 }
 

@@ -40,6 +40,31 @@ func CleanPath(p string) (string, error) {
 	return c, nil
 }
 
+// FileKey is CleanPath for a file that is about to be written. A path that
+// ends like a folder has lost the file's name on its way.
+func (s *Store) FileKey(ctx context.Context, p string) (string, error) {
+	key, err := CleanPath(p)
+	if err != nil {
+		return "", err
+	}
+	folder := key == "" || strings.HasSuffix(p, "/") || strings.HasSuffix(p, "/.")
+	if !folder && path.Base(key) == "artifacts" {
+		// The folder of a run's or a model's artifacts: a file in its place
+		// would hide whatever lies in it.
+		var one int
+		if folder, err = s.row(ctx, "SELECT 1 FROM runs WHERE run_id = ?1 UNION ALL SELECT 1 FROM logged_models WHERE model_id = ?1", []any{path.Base(path.Dir(key))}, &one); err != nil {
+			return "", err
+		}
+	}
+	if folder {
+		return "", invalid("the upload to %q has no file name: %s", head(p), EncodeHint)
+	}
+	return key, nil
+}
+
+// EncodeHint says why the rest of a file's name may not have arrived.
+const EncodeHint = "what follows a '#' or '?' in an address is not part of its path, so MLflow's client loses it; use names without them, or send %23 and %3F"
+
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func hasScheme(p string) bool {

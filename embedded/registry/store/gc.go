@@ -3,10 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"path"
 	"time"
-
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // GCReport says what GC removed.
@@ -15,12 +12,13 @@ type GCReport struct {
 	Runs         int   `json:"runs"`
 	LoggedModels int   `json:"logged_models"`
 	Files        int   `json:"files"`
-	Bytes        int64 `json:"bytes"`               // of artifacts
+	Uploads      int   `json:"uploads"`             // in parts that were never completed
+	Bytes        int64 `json:"bytes"`               // of files and uploads
 	DatabaseFree int64 `json:"database_free_bytes"` // that the file can use again without growing
 }
 
 // GC removes for good what was deleted more than olderThan ago: experiments,
-// runs and logged models with their artifacts. Files go first, so that a GC
+// runs and logged models with their artifacts and unfinished uploads. Files go first, so that a GC
 // that is interrupted can be repeated. A model version keeps the files that it
 // points at: what lies under its source is spared.
 func (s *Store) GC(ctx context.Context, olderThan time.Duration) (rep GCReport, err error) {
@@ -53,11 +51,9 @@ func (s *Store) GC(ctx context.Context, olderThan time.Duration) (rep GCReport, 
 		}
 	}
 	for _, d := range list {
-		files, bytes, err := s.removeTree(ctx, objects, d.uri)
-		if err != nil {
+		if err := s.removeTree(ctx, objects, d.uri, &rep); err != nil {
 			return rep, err
 		}
-		rep.Files, rep.Bytes = rep.Files+files, rep.Bytes+bytes
 		if err := s.write(ctx, func(t *tx) error {
 			switch d.kind {
 			case "model":
@@ -76,6 +72,9 @@ func (s *Store) GC(ctx context.Context, olderThan time.Duration) (rep GCReport, 
 			return rep, err
 		}
 	}
+	if err := s.dropUploads(ctx, objects, "", &rep); err != nil {
+		return rep, err
+	}
 	if err := s.write(ctx, func(t *tx) error {
 		return t.exec("DELETE FROM input_datasets WHERE NOT EXISTS (SELECT 1 FROM run_inputs i WHERE i.dataset = input_datasets.id)")
 	}); err != nil {
@@ -83,54 +82,4 @@ func (s *Store) GC(ctx context.Context, olderThan time.Duration) (rep GCReport, 
 	}
 	_, err = s.row(ctx, "SELECT f.freelist_count * p.page_size FROM pragma_freelist_count f, pragma_page_size p", nil, &rep.DatabaseFree)
 	return rep, err
-}
-
-// removeTree removes the files below a URI of this server, except those that
-// model versions point at. Files elsewhere are their owner's business.
-func (s *Store) removeTree(ctx context.Context, objects mlops.ObjectStore, uri string) (files int, bytes int64, err error) {
-	root, err := KeyOf(uri)
-	if err != nil || root == "" {
-		return 0, 0, nil
-	}
-	var kept []string
-	if err := s.rows(ctx, "SELECT DISTINCT storage_location FROM model_versions WHERE storage_location LIKE 'mlflow-artifacts:%'", func(r *sql.Rows) error {
-		var location string
-		if err := r.Scan(&location); err != nil {
-			return err
-		}
-		if key, err := KeyOf(location); err == nil && key != "" {
-			kept = append(kept, key)
-		}
-		return nil
-	}); err != nil {
-		return 0, 0, err
-	}
-	infos, err := objects.List(ctx, root, true)
-	if err != nil {
-		if mlops.CodeOf(err) == mlops.NotFound {
-			return 0, 0, nil
-		}
-		return 0, 0, err
-	}
-	for _, i := range infos {
-		if i.IsDir || isBelow(i.Key, kept) {
-			continue
-		}
-		if err := objects.Delete(ctx, i.Key); err != nil {
-			return files, bytes, err
-		}
-		files, bytes = files+1, bytes+i.Bytes
-	}
-	return files, bytes, nil
-}
-
-func isBelow(key string, roots []string) bool {
-	for p := key; p != "." && p != "/"; p = path.Dir(p) {
-		for _, r := range roots {
-			if p == r {
-				return true
-			}
-		}
-	}
-	return false
 }

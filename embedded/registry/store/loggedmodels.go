@@ -58,10 +58,10 @@ func (s *Store) CreateLoggedModel(ctx context.Context, n NewLoggedModel) (wire.L
 }
 
 func validateModelKVs(params, tags []wire.KV) error {
-	if err := cleanParams(params); err != nil {
+	if err := validateParams(params); err != nil {
 		return err
 	}
-	return cleanTags(tags)
+	return validateTags(tags)
 }
 
 func (t *tx) putModelParams(id int64, kvs []wire.KV) error {

@@ -68,7 +68,7 @@ func (b Batch) validate() error {
 			return invalid("metric %q: the timestamp %d is before 1970: expected milliseconds since the epoch", m.Key, m.Timestamp)
 		}
 	}
-	if err := cleanParams(b.Params); err != nil {
+	if err := validateParams(b.Params); err != nil {
 		return err
 	}
 	seen := make(map[string]bool, len(b.Params))
@@ -78,7 +78,7 @@ func (b Batch) validate() error {
 		}
 		seen[p.Key] = true
 	}
-	return cleanTags(b.Tags)
+	return validateTags(b.Tags)
 }
 
 // putParam writes a param once; the same value again is no error.

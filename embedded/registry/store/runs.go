@@ -35,7 +35,7 @@ func newID() string {
 // CreateRun starts a run. A run without a name gets one.
 func (s *Store) CreateRun(ctx context.Context, n NewRun) (*wire.Run, error) {
 	tagName := ""
-	if err := cleanTags(n.Tags); err != nil {
+	if err := validateTags(n.Tags); err != nil {
 		return nil, err
 	}
 	for _, t := range n.Tags {
@@ -52,7 +52,7 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (*wire.Run, error) {
 	if n.Name == "" {
 		n.Name = randomName()
 	}
-	if err := validateLength("run name", n.Name, wire.MaxTagValue); err != nil {
+	if err := validateLength("run name", n.Name, wire.MaxRunName); err != nil {
 		return nil, err
 	}
 	if n.ExperimentID == "" {
@@ -148,7 +148,7 @@ func (s *Store) UpdateRun(ctx context.Context, runID string, u RunUpdate) (wire.
 		return wire.RunInfo{}, invalid("run status %q is not known: expected RUNNING, SCHEDULED, FINISHED, FAILED or KILLED", head(*u.Status))
 	}
 	if u.Name != nil {
-		if err := validateLength("run name", *u.Name, wire.MaxTagValue); err != nil {
+		if err := validateLength("run name", *u.Name, wire.MaxRunName); err != nil {
 			return wire.RunInfo{}, err
 		}
 	}
@@ -228,8 +228,7 @@ func (t *tx) putTag(r *runRow, kv wire.KV) error {
 
 // SetTag sets a tag of a run.
 func (s *Store) SetTag(ctx context.Context, runID string, kv wire.KV) error {
-	kvs := []wire.KV{kv}
-	if err := cleanTags(kvs); err != nil {
+	if err := validateTags([]wire.KV{kv}); err != nil {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
@@ -237,7 +236,7 @@ func (s *Store) SetTag(ctx context.Context, runID string, kv wire.KV) error {
 		if err != nil {
 			return err
 		}
-		return t.putTag(r, kvs[0])
+		return t.putTag(r, kv)
 	})
 }
 

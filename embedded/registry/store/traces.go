@@ -115,11 +115,10 @@ func (t *tx) putTraceTag(id int64, k, v string) error {
 	if k == "" || len(k) > wire.MaxKey {
 		return invalid("the key of a trace's tag must have 1 to %d characters, found %q", wire.MaxKey, head(k))
 	}
-	kvs := []wire.KV{{Key: "tag", Value: v}}
-	if err := cleanTags(kvs); err != nil {
+	if err := validateLength("trace tag "+strconv.Quote(k), v, wire.MaxValue); err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO trace_tags (trace, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, k, kvs[0].Value)
+	return t.exec("INSERT INTO trace_tags (trace, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, k, v)
 }
 
 func (t *tx) putTraceMetadata(id int64, k, v string) error {

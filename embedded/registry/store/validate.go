@@ -45,20 +45,23 @@ func validateLength(what, value string, max int) error {
 	return nil
 }
 
-// cleanParams checks params and cuts values that are too long, as MLflow's
-// server does: autologging sends whole pipelines as values and must not fail.
-func cleanParams(kvs []wire.KV) error { return clean("param", kvs, wire.MaxParamValue) }
+// validateParams checks params.
+func validateParams(kvs []wire.KV) error { return validateKVs("param", kvs) }
 
-// cleanTags is cleanParams for the tags of runs and logged models.
-func cleanTags(kvs []wire.KV) error { return clean("tag", kvs, wire.MaxTagValue) }
+// validateTags checks tags of runs and logged models.
+func validateTags(kvs []wire.KV) error { return validateKVs("tag", kvs) }
 
-func clean(what string, kvs []wire.KV, max int) error {
-	for i := range kvs {
-		if err := validateKey(what, kvs[i].Key); err != nil {
+func validateKVs(what string, kvs []wire.KV) error {
+	for _, kv := range kvs {
+		if err := validateKey(what, kv.Key); err != nil {
 			return err
 		}
-		if v := kvs[i].Value; len(v) > max && utf8.RuneCountInString(v) > max {
-			kvs[i].Value = string([]rune(v)[:max])
+		max := wire.MaxValue
+		if what == "tag" && kv.Key == tagRunName {
+			max = wire.MaxRunName
+		}
+		if err := validateLength(what+" "+strconv.Quote(kv.Key), kv.Value, max); err != nil {
+			return err
 		}
 	}
 	return nil

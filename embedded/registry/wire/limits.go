@@ -1,16 +1,19 @@
 package wire
 
-// MLflow's limits; lengths count characters unless they say bytes.
+// Limits; lengths count characters. They are MLflow's, but for those with a
+// comment.
 const (
-	MaxBatchMetrics   = 1000
-	MaxBatchParams    = 100
-	MaxBatchTags      = 100
-	MaxBatchEntities  = 1000
-	MaxBatchBytes     = 1_000_000
-	MaxBatchDatasets  = 1000
-	MaxKey            = 250
-	MaxParamValue     = 6000
-	MaxTagValue       = 8000
+	MaxBatchMetrics  = 1000
+	MaxBatchParams   = 100
+	MaxBatchTags     = 100
+	MaxBatchEntities = 1000
+	MaxBatchDatasets = 1000
+	MaxKey           = 250
+	// MLflow cuts the values of params at 6000 and of tags at 8000, the size of
+	// its columns. Its own client keeps lists in tags (of tables that were
+	// logged, of models), and a list that is cut is no JSON any more.
+	MaxValue          = 1_000_000
+	MaxRunName        = 8000
 	MaxExperimentName = 500
 	MaxExperimentTag  = 20000
 	MaxRegistryTag    = 100_000
