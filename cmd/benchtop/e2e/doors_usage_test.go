@@ -30,7 +30,7 @@ func (s *story) whoUsesWhat(t *testing.T) {
 	says(`NAME +CPU +MEMORY +WINDOW\niris-`, "get", "pods.metrics.k8s.io", "-n", "iris")
 	says(`"kind":"NodeMetrics"`, "get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes/"+s.kubectl(t, "get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"))
 	says(`(?s)KIND: +PodMetrics.*containers`, "explain", "podmetrics")
-	s.refuses(t, []string{`podmetrics.metrics.k8s.io "iris/none" not found`}, "kubectl", "get", "pods.metrics.k8s.io", "-n", "iris", "none")
+	s.refuses(t, []string{`pods "none" not found`}, "kubectl", "get", "pods.metrics.k8s.io", "-n", "iris", "none")
 	s.refuses(t, []string{"cannot list resource", "metrics.k8s.io"}, "kubectl", "top", "pods", "-n", "iris", "--as=nobody")
 
 	var seen string

@@ -66,8 +66,8 @@ func (s *story) anyUsersVolumes(t *testing.T) {
 	// be kept stays.
 	kept := s.kubectl(t, "get", "pvc", "-n", "doors-volumes", "kept", "-o", "jsonpath={.spec.volumeName}")
 	s.kubectl(t, "delete", "pv", "--wait=false", s.kubectl(t, "get", "pvc", "-n", "doors-volumes", "data-db-0", "-o", "jsonpath={.spec.volumeName}"))
-	s.kubectl(t, "delete", "ns", "doors-volumes", "--timeout=60s")
-	err = drive.Eventually(t.Context(), 30*time.Second, func() error {
+	s.kubectl(t, "delete", "ns", "doors-volumes", "--wait=false")
+	err = drive.Eventually(t.Context(), 60*time.Second, func() error {
 		if left := s.sh(t, "cd "+volumesDir+" && ls -d *_doors-volumes_*"); !strings.HasSuffix(left, "_doors-volumes_kept") || strings.Contains(left, "\n") {
 			return fmt.Errorf("there are %s, want only the one to keep", left)
 		}
