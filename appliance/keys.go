@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -79,7 +80,7 @@ func (c *Control) CreateKey(ctx context.Context, req mlops.KeyRequest) (mlops.Ne
 		return mlops.NewKey{}, err
 	}
 	var k mlops.NewKey
-	return k, c.call(ctx, http.MethodPost, "/v1/keys", body, &k)
+	return k, c.call(ctx, http.MethodPost, "/v1/keys", bytes.NewReader(body), &k)
 }
 
 // RevokeKey ends an access key at every door.
