@@ -254,8 +254,6 @@ func (s *story) imagesMissing(t *testing.T) {
 	for pod, c := range pods {
 		s.pod(t, pod, c.image, c.policy)
 	}
-	// Long enough for the kubelet to have tried twice.
-	time.Sleep(25 * time.Second)
 	for pod, c := range pods {
 		if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
 			out := s.benchtop(t, "kubectl", "describe", "pod", pod)
