@@ -222,7 +222,13 @@ func (c *control) fail(w http.ResponseWriter, err error) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // these are our own types
+	}
 	w.Header().Set("Content-Type", "application/json")
+	// With its length an answer is complete before the handler has returned.
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client went away
+	_, _ = w.Write(b) // the client went away
 }

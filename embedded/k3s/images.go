@@ -54,6 +54,9 @@ func (c *Client) RemoveImage(ctx context.Context, ref string, force bool) (strin
 	if err != nil {
 		return "", err
 	}
+	if err := c.images.Removable(ctx, ref); err != nil {
+		return "", err
+	}
 	users, err := c.imageUsers(ctx)
 	if err != nil {
 		return "", err

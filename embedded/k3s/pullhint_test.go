@@ -1,14 +1,13 @@
 package k3s
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 const (
@@ -108,13 +107,14 @@ func TestAdviceIsGivenOnce(t *testing.T) {
 	}
 }
 
-func TestImagesInUseStay(t *testing.T) {
+func TestImageUsers(t *testing.T) {
 	_, c := newAPIServer(t)
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "iris", Name: "p"}, Spec: corev1.PodSpec{InitContainers: []corev1.Container{{Image: "docker.io/library/a:1"}}, Containers: []corev1.Container{{Image: "a:1"}}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "iris", Name: "p"}, Spec: corev1.PodSpec{InitContainers: []corev1.Container{{Image: "docker.io/library/a:1"}}, Containers: []corev1.Container{{Image: "a:1"}, {Image: "b"}}}}
 	if _, err := c.kube.CoreV1().Pods("iris").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.RemoveImage(t.Context(), "a:1", false); mlops.MessageOf(err) != "docker.io/library/a:1 is used by iris/p: delete these first, or give --force and they can't start again" {
-		t.Errorf("error %v", err)
+	users, err := c.imageUsers(t.Context())
+	if err != nil || fmt.Sprint(users) != "map[docker.io/library/a:1:[iris/p] docker.io/library/b:latest:[iris/p]]" {
+		t.Errorf("users are %v, %v", users, err)
 	}
 }

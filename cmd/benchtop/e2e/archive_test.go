@@ -9,10 +9,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 )
 
@@ -93,16 +95,25 @@ func gzipped(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
+// helloProgram builds what the images run.
+var helloProgram = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "hello")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "hello"), "./testdata/hello")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the images' program: %w: %s", err, out)
+	}
+	return os.ReadFile(filepath.Join(dir, "hello"))
+})
+
 // hello returns the layer and the configuration of an image that says what.
 func hello(t *testing.T, arch, what string) (layer []byte, config m) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "hello")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./testdata/hello")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the image's program: %v\n%s", err, out)
-	}
-	b, err := os.ReadFile(program)
+	b, err := helloProgram()
 	if err != nil {
 		t.Fatal(err)
 	}

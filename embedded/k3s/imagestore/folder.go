@@ -21,8 +21,8 @@ const (
 )
 
 // Folder loads the archives that are put into a directory. A file beside each
-// says what became of it; it carries the archive's time, so that the archive
-// is loaded again only when it has changed.
+// says what became of it; it carries the archive's time, so that the next start
+// loads what is new only.
 type Folder struct {
 	Dir  string
 	Load func(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error)
@@ -46,7 +46,7 @@ func (f Folder) Run(ctx context.Context) error {
 				f.scan(ctx) // the kernel could not keep up
 				return
 			}
-			f.look(ctx, name)
+			f.look(ctx, name, false)
 		})
 		if err != nil || ctx.Err() != nil {
 			return err
@@ -61,7 +61,7 @@ func (f Folder) scan(ctx context.Context) {
 		f.Log.Error("can't read the images folder", "dir", f.Dir, "err", err)
 	}
 	for _, e := range entries {
-		f.look(ctx, archiveOf(e.Name()))
+		f.look(ctx, archiveOf(e.Name()), true)
 	}
 }
 
@@ -80,8 +80,8 @@ func unfinished(name string) bool {
 	return strings.HasPrefix(name, ".")
 }
 
-// look loads one file, unless that has been tried.
-func (f Folder) look(ctx context.Context, name string) {
+// look loads one file, unless noted says that a note of this archive decides.
+func (f Folder) look(ctx context.Context, name string, noted bool) {
 	if unfinished(name) || ctx.Err() != nil {
 		return
 	}
@@ -91,7 +91,7 @@ func (f Folder) look(ctx context.Context, name string) {
 		_, _ = os.Remove(path+loadedSuffix), os.Remove(path+errorSuffix) // most have only one
 		return
 	}
-	if err == nil && f.tried(path, st) {
+	if err == nil && noted && f.tried(path, st) {
 		return
 	}
 	var images []mlops.Image

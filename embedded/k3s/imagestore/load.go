@@ -41,14 +41,13 @@ func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.I
 		return nil, s.explain(fmt.Errorf("create lease: %w", err))
 	}
 	defer func() {
-		var opts []leases.DeleteOpt
 		if err != nil {
 			err = s.explain(err)
-			opts = append(opts, leases.SynchronousDelete) // the space is free when the user reads why
 		}
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if derr := client.LeasesService().Delete(cctx, lease, opts...); derr != nil {
+		// What no image refers to is gone when this returns.
+		if derr := client.LeasesService().Delete(cctx, lease, leases.SynchronousDelete); derr != nil {
 			err = errors.Join(err, fmt.Errorf("end lease: %w", derr))
 		}
 	}()

@@ -11,6 +11,22 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
+// Removable returns why an image can't be removed, whoever uses it.
+func (s *Store) Removable(ctx context.Context, ref string) error {
+	if err := s.mayChange(ref); err != nil {
+		return err
+	}
+	has, _, err := s.Has(ctx, ref)
+	if err == nil && !has {
+		err = notHere(ref)
+	}
+	return err
+}
+
+func notHere(ref string) error {
+	return mlops.Errorf(mlops.NotFound, "image %s is not on this machine: see `benchtop images`", ref)
+}
+
 // Remove takes a name off an image; the image goes with its last name.
 func (s *Store) Remove(ctx context.Context, ref string) error {
 	if err := s.mayChange(ref); err != nil {
@@ -23,7 +39,7 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 	defer client.Close()
 	img, err := client.ImageService().Get(ctx, ref)
 	if errdefs.IsNotFound(err) {
-		return mlops.Errorf(mlops.NotFound, "image %s is not on this machine: see `benchtop images`", ref)
+		return notHere(ref)
 	}
 	if err != nil {
 		return fmt.Errorf("get image %s: %w", ref, err)
