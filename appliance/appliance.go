@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/nameservers"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/assets/datasets"
 	"github.com/benchtop-lab/benchtop/embedded/images"
@@ -49,6 +51,7 @@ type Appliance struct {
 	registry   *registry.Unit
 	minio      *minio.Unit
 	prometheus *prometheus.Unit
+	dns        *nameservers.Unit
 	k3s        *k3s.Unit
 	loop       *loopUnit
 
@@ -164,11 +167,14 @@ func (a *Appliance) build() error {
 	}); err != nil {
 		return err
 	}
+	a.dns = nameservers.NewUnit(nameservers.Config{
+		Node: netip.MustParseAddr(a.cfg.NodeAddress), ClusterDNS: netip.MustParseAddr(k3s.ClusterDNS), File: RunDir + "/resolv.conf",
+	})
 	a.k3s = k3s.NewUnit(k3s.Config{
 		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle,
 		HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
 		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr),
-		TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
+		Resolver: a.dns, TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
 	})
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
 	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.k3s}, loop: a.loop, domain: a.cfg.Domain,

@@ -36,7 +36,7 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		return nil, err
 	}
 	if s.State == StateStopped {
-		return doctor.Before(c.Machine()), nil
+		return append(doctor.Before(c.Machine()), doctor.Nameservers(ctx)...), nil
 	}
 	var out []doctor.Finding
 	for _, u := range s.Units {
@@ -54,7 +54,12 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	for _, p := range s.Loop {
 		out = append(out, diagnoseProject(p)...)
 	}
+	out = append(out, doctor.Nameservers(ctx)...)
 	for _, w := range s.Warnings {
+		if strings.HasPrefix(w, dnsWarningStart) {
+			out = append(out, doctor.Finding{Check: "cluster dns", Level: doctor.Fail, Detail: w,
+				Fix: "see `benchtop kubectl -n kube-system describe pods -l k8s-app=kube-dns`"})
+		}
 		if strings.HasPrefix(w, "the disk") {
 			out = append(out, doctor.Finding{Check: "disk", Level: doctor.Warn, Detail: w, Fix: "free some space"})
 		}

@@ -200,6 +200,10 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 			return err
 		}
 	}
+	// A pod of the last start reads a changed configuration now, not in a minute.
+	if err := client.refreshDNS(ctx); err != nil {
+		return err
+	}
 	h.Progress("waiting for the node to be ready")
 	if err := client.waitNodeReady(ctx, u.cfg.NodeName); err != nil {
 		return err
@@ -211,15 +215,21 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	close(u.ready)
 	h.Ready()
 	// What only people look at can wait until the first model is served.
-	select {
-	case <-time.After(laterAfter):
-	case <-ctx.Done():
-		return nil
+	later := time.After(laterAfter)
+	for {
+		select {
+		case <-later:
+			if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
+				h.Log().Error("kubectl top will not work until the next start", "err", err)
+			}
+		case <-u.cfg.Resolver.Changed():
+			if err := client.applyNameservers(ctx); err != nil && ctx.Err() == nil {
+				h.Log().Error("names outside the lab are asked where they were before, until the next change or start", "err", err)
+			}
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
-		h.Log().Error("kubectl top will not work until the next start", "err", err)
-	}
-	return nil
 }
 
 // laterAfter is how long what is not urgent leaves the machine to the rest.
