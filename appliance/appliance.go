@@ -213,7 +213,7 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 	}
 	return loop.New(loop.Config{
 		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.k3s.Client(), Log: log,
-		Default: loop.Default{Name: DefaultProject, Schedule: a.cfg.Schedule, Node: a.node, Content: content,
+		Default: loop.Default{Name: DefaultProject, Schedule: a.cfg.Schedule, TimeZone: a.cfg.TimeZone, Node: a.node, Content: content,
 			Source: info.Title + ", " + info.Source + ", " + info.Licence},
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{

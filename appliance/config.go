@@ -33,6 +33,7 @@ type Config struct {
 	HTTPPort     int
 	HTTPSPort    int
 	Schedule     string
+	TimeZone     string
 	Params       string
 	Retention    string
 	RetentionMax string
@@ -51,6 +52,7 @@ func DefaultConfig() Config {
 		HTTPPort:     80,
 		HTTPSPort:    443,
 		Schedule:     "*/30 * * * *",
+		TimeZone:     "UTC",
 		Retention:    "15d",
 		RetentionMax: "1GB",
 		LogLevel:     "info",
