@@ -23,6 +23,9 @@ import (
 // fieldManager owns the fields that Benchtop sets by server-side apply.
 const fieldManager = "benchtop"
 
+// systemNamespace holds what the cluster itself runs.
+const systemNamespace = "kube-system"
+
 // Client is Benchtop's view of its own cluster.
 type Client struct {
 	cfg     Config
@@ -142,6 +145,21 @@ func (c *Client) applyUnstructured(ctx context.Context, o *unstructured.Unstruct
 		return fmt.Errorf("apply %s %s/%s: %w", gvk.Kind, o.GetNamespace(), o.GetName(), err)
 	}
 	return nil
+}
+
+// waitDeploymentReady returns once one of its pods is ready.
+func (c *Client) waitDeploymentReady(ctx context.Context, namespace, name string) error {
+	for {
+		d, err := c.kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err == nil && d.Status.ReadyReplicas > 0 {
+			return nil
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for deployment %s/%s: %w", namespace, name, ctx.Err())
+		}
+	}
 }
 
 // waitNodeReady returns once the node reports Ready.

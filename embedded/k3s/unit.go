@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/k3s-io/k3s/pkg/cli/cmds"
@@ -36,6 +37,8 @@ type Unit struct {
 
 	ready  chan struct{} // closed when clients is set
 	client *Client
+
+	started atomic.Bool // the node is ready
 }
 
 // NewUnit returns a unit that has not started.
@@ -87,10 +90,10 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	interceptExits(fatal)
 	// logrus keeps the output it is given; klog's settings are undone by the
 	// components, so it is caught at standard error.
-	logrus.SetOutput(io.MultiWriter(h.Writer(), u.cfg.Log))
+	logrus.SetOutput(filter{io.MultiWriter(h.Writer(), u.cfg.Log), &u.started})
 	why := &shutdownCause{}
 	logrus.AddHook(why)
-	u.cfg.CaptureStderr(h.Writer())
+	u.cfg.CaptureStderr(filter{io.MultiWriter(h.Writer(), u.cfg.Log), &u.started})
 	registerKine(u.cfg.Dir)
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
@@ -213,15 +216,16 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	}
 	u.client = client
 	close(u.ready)
+	u.started.Store(true)
 	h.Ready()
 	// What only people look at can wait until the first model is served.
-	later := time.After(laterAfter)
+	go func() {
+		if err := client.applyMetrics(ctx); err != nil && ctx.Err() == nil {
+			h.Log().Error("kubectl top will not work until the next start", "err", err)
+		}
+	}()
 	for {
 		select {
-		case <-later:
-			if err := client.applySystem(ctx, "metrics-server.yaml"); err != nil && ctx.Err() == nil {
-				h.Log().Error("kubectl top will not work until the next start", "err", err)
-			}
 		case <-u.cfg.Resolver.Changed():
 			if err := client.applyNameservers(ctx); err != nil && ctx.Err() == nil {
 				h.Log().Error("names outside the lab are asked where they were before, until the next change or start", "err", err)
@@ -234,6 +238,25 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 
 // laterAfter is how long what is not urgent leaves the machine to the rest.
 const laterAfter = 20 * time.Second
+
+// applyMetrics applies metrics-server after a while, and its API when it
+// serves.
+func (c *Client) applyMetrics(ctx context.Context) error {
+	select {
+	case <-time.After(laterAfter):
+	case <-ctx.Done():
+		return nil
+	}
+	if err := c.applySystem(ctx, "metrics-server.yaml"); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	if err := c.waitDeploymentReady(ctx, systemNamespace, "metrics-server"); err != nil {
+		return err
+	}
+	return c.applySystem(ctx, "metrics-api.yaml")
+}
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns
 // only that its context was cancelled; the cause is in its log.
