@@ -19,7 +19,7 @@ func Nameservers(ctx context.Context) []Finding {
 }
 
 func judgeNameservers(m nameservers.Machine, ask func(netip.Addr) error) []Finding {
-	const check = "dns"
+	const check = "nameserver"
 	if len(m.Servers) == 0 {
 		return []Finding{warn(check, m.Problem+": names of the lab work, all others fail at once",
 			"add a line such as \"nameserver 192.168.1.1\" to /etc/resolv.conf if pods need other names; the lab follows by itself")}

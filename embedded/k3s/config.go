@@ -24,7 +24,8 @@ type Config struct {
 	// TakeSignals is called when K3s has registered its signal handlers, so
 	// that the caller can take SIGINT and SIGTERM back.
 	TakeSignals func()
-	// CaptureStderr sends what libraries write to os.Stderr to a writer too.
+	// CaptureStderr sends what libraries write to os.Stderr to a writer, a line
+	// at a time, instead of the log.
 	CaptureStderr func(io.Writer)
 	// Resolver says who resolves names outside the cluster.
 	Resolver Resolver

@@ -13,9 +13,8 @@ import (
 )
 
 const (
-	dnsNamespace = "kube-system"
-	dnsName      = "coredns"
-	dnsPods      = "k8s-app=kube-dns"
+	dnsName = "coredns"
+	dnsPods = "k8s-app=kube-dns"
 
 	// annotationDNS on a pod of the cluster's DNS is the digest of the
 	// configuration that it was last told to read.
@@ -43,7 +42,7 @@ func (c *Client) applyNameservers(ctx context.Context) error {
 // the cluster's DNS at once. It does so whenever a pod changes, else in about
 // a minute.
 func (c *Client) refreshDNS(ctx context.Context) error {
-	config, err := c.kube.CoreV1().ConfigMaps(dnsNamespace).Get(ctx, dnsName, metav1.GetOptions{})
+	config, err := c.kube.CoreV1().ConfigMaps(systemNamespace).Get(ctx, dnsName, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("get the configuration of the cluster's DNS: %w", err)
 	}
@@ -52,7 +51,7 @@ func (c *Client) refreshDNS(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("encode annotation: %w", err)
 	}
-	pods := c.kube.CoreV1().Pods(dnsNamespace)
+	pods := c.kube.CoreV1().Pods(systemNamespace)
 	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: dnsPods})
 	if err != nil {
 		return fmt.Errorf("list pods of the cluster's DNS: %w", err)
@@ -68,14 +67,14 @@ func (c *Client) refreshDNS(ctx context.Context) error {
 // DNSReady says whether the cluster's DNS answers; why is what is known if it
 // does not.
 func (c *Client) DNSReady(ctx context.Context) (ready bool, why string, err error) {
-	d, err := c.kube.AppsV1().Deployments(dnsNamespace).Get(ctx, dnsName, metav1.GetOptions{})
+	d, err := c.kube.AppsV1().Deployments(systemNamespace).Get(ctx, dnsName, metav1.GetOptions{})
 	if err != nil {
 		return false, "", fmt.Errorf("get the cluster's DNS: %w", err)
 	}
 	if d.Status.ReadyReplicas > 0 {
 		return true, "", nil
 	}
-	list, err := c.kube.CoreV1().Pods(dnsNamespace).List(ctx, metav1.ListOptions{LabelSelector: dnsPods})
+	list, err := c.kube.CoreV1().Pods(systemNamespace).List(ctx, metav1.ListOptions{LabelSelector: dnsPods})
 	if err != nil {
 		return false, "", fmt.Errorf("list pods of the cluster's DNS: %w", err)
 	}
