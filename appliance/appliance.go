@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -17,6 +18,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/access"
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/nameservers"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/assets/datasets"
 	"github.com/benchtop-lab/benchtop/embedded/images"
@@ -51,6 +53,7 @@ type Appliance struct {
 	registry   *registry.Unit
 	minio      *minio.Unit
 	prometheus *prometheus.Unit
+	dns        *nameservers.Unit
 	k3s        *k3s.Unit
 	network    network
 	loop       *loopUnit
@@ -186,12 +189,15 @@ func (a *Appliance) build() error {
 	}); err != nil {
 		return err
 	}
+	a.dns = nameservers.NewUnit(nameservers.Config{
+		Node: netip.MustParseAddr(a.cfg.NodeAddress), ClusterDNS: netip.MustParseAddr(k3s.ClusterDNS), File: RunDir + "/resolv.conf",
+	})
 	a.network = newNetwork(a.cfg, a.node)
 	a.k3s = k3s.NewUnit(k3s.Config{
 		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle, ImagesDir: a.paths.Images(),
 		CertNames: splitList(a.cfg.TLSSAN), HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
 		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr), FrontPage: a.cfg.reachable(a.cfg.HTTPAddr),
-		TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
+		Resolver: a.dns, TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
 		Controllers: []k3s.Controller{a.network.balancer, a.network.policies},
 	})
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
@@ -231,7 +237,7 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 	}
 	return loop.New(loop.Config{
 		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.k3s.Client(), Log: log,
-		Default: loop.Default{Name: DefaultProject, Schedule: a.cfg.Schedule, Node: a.node, Content: content,
+		Default: loop.Default{Name: DefaultProject, Schedule: a.cfg.Schedule, TimeZone: a.cfg.TimeZone, Node: a.node, Content: content,
 			Source: info.Title + ", " + info.Source + ", " + info.Licence},
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{

@@ -30,6 +30,8 @@ func (a *Appliance) steps() []step {
 		{unit: a.prometheus, opt: supervise.Options{Restart: true, StopTimeout: 5 * time.Second}, then: func() error {
 			return a.prometheus.SetTarget(prometheus.Target{Job: "minio", Address: a.minio.Loopback(), Path: "/minio/v2/metrics/cluster"})
 		}},
+		// Before K3s: the kubelet wants its resolv.conf.
+		{unit: a.dns, opt: supervise.Options{Restart: true, StopTimeout: time.Second}},
 		{unit: a.k3s, opt: supervise.Options{StopTimeout: 8 * time.Second}, then: func() error {
 			// Discovery that starts before the API exists fails for good.
 			return a.prometheus.UseKubeconfig(a.paths.Kubeconfig())

@@ -36,6 +36,7 @@ type Config struct {
 	HTTPPort     int
 	HTTPSPort    int
 	Schedule     string
+	TimeZone     string
 	Params       string
 	Retention    string
 	RetentionMax string
@@ -55,6 +56,7 @@ func DefaultConfig() Config {
 		HTTPPort:     80,
 		HTTPSPort:    443,
 		Schedule:     "*/30 * * * *",
+		TimeZone:     "UTC",
 		Retention:    "15d",
 		RetentionMax: "1GB",
 		LogLevel:     "info",

@@ -58,6 +58,7 @@ ingress:
   https_port: "8443"
 project:
   schedule: "0 * * * *"
+  time_zone: Europe/Berlin
   params: '{"C": 0.5}'
 prometheus: {retention_time: 12h, retention_size: 512MB}
 `)
@@ -67,6 +68,7 @@ prometheus: {retention_time: 12h, retention_size: 512MB}
 	want := DefaultConfig()
 	want.DataDir, want.Domain, want.NodeAddress, want.HTTPAddr = "/data", "lab.example.org", "10.50.0.1", "127.0.0.1:8888"
 	want.HTTPPort, want.HTTPSPort, want.Schedule, want.Params, want.Retention, want.RetentionMax = 8081, 8443, "0 * * * *", `{"C": 0.5}`, "12h", "512MB"
+	want.TimeZone = "Europe/Berlin"
 	if cfg != want {
 		t.Errorf("found\n%+v\nexpected\n%+v", cfg, want)
 	}
@@ -152,6 +154,9 @@ func TestConfigFileErrors(t *testing.T) {
 		{"log_level: loud\n", `FILE:1: key log_level: expected one of debug, info, warn, error, found "loud"`},
 		{"ingress:\n  http_port: 65536\n", `FILE:2: key ingress.http_port: expected a port from 1 to 65535, found "65536"`},
 		{"ingress:\n  https_port: https\n", `FILE:2: key ingress.https_port: expected a port from 1 to 65535, found "https"`},
+		{"project:\n  time_zone: Middle/Earth\n", `FILE:2: key project.time_zone: expected the IANA name of a time zone such as UTC or Europe/Berlin, found "Middle/Earth"`},
+		{"project:\n  time_zone: Local\n", `FILE:2: key project.time_zone: expected the IANA name of a time zone such as UTC or Europe/Berlin, found "Local"`},
+		{"project:\n  time_zone: ''\n", `FILE:2: key project.time_zone: expected the IANA name of a time zone such as UTC or Europe/Berlin, found ""`},
 		{"project:\n  schedule: hourly\n", `FILE:2: key project.schedule: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "hourly"`},
 		{"project:\n  schedule: 'TZ=Europe/Berlin 0 * * * *'\n", `FILE:2: key project.schedule: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "TZ=Europe/Berlin 0 * * * *"`},
 		{"project:\n  params: '[1]'\n", `FILE:2: key project.params: expected a JSON object such as {"C": 0.5}, found "[1]"`},
@@ -215,7 +220,7 @@ func TestConfigRoundTrip(t *testing.T) {
 		values := map[string]string{
 			"data_dir": `/data with "quotes": and # signs`, "domain": "x.example", "node_name": "n1", "node_address": "10.9.8.7",
 			"http_addr": "[::1]:1", "public_url": "https://lab.example.org", "trusted_proxies": "10.0.0.0/8", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
-			"ingress.http_port": "4", "ingress.https_port": "5", "project.schedule": "1 2 3 4 5", "project.params": `{"a": "b\n"}`,
+			"ingress.http_port": "4", "ingress.https_port": "5", "project.schedule": "1 2 3 4 5", "project.time_zone": "Asia/Kolkata", "project.params": `{"a": "b\n"}`,
 			"prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}
 		v, ok := values[s.Key]
@@ -236,7 +241,7 @@ func TestConfigRoundTrip(t *testing.T) {
 			t.Errorf("%s\nread back as\n%+v (%v)\nexpected\n%+v", text, back, err, cfg)
 		}
 	}
-	if !strings.Contains(DefaultConfig().YAML(), "# when the default project trains: five cron fields, in UTC\n") {
+	if !strings.Contains(DefaultConfig().YAML(), "# when the default project trains: five cron fields\n") {
 		t.Errorf("the file does not explain its keys:\n%s", DefaultConfig().YAML())
 	}
 }

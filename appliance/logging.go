@@ -15,7 +15,7 @@ import (
 type logs struct {
 	file *lumberjack.Logger
 	mu   sync.Mutex
-	also io.Writer // gets what libraries write to standard error
+	to   io.Writer // gets what libraries write to standard error
 }
 
 // openLogs makes the log file the place where libraries' standard error goes.
@@ -23,6 +23,7 @@ type logs struct {
 // os.Stderr becomes a pipe; the terminal keeps the original descriptor.
 func openLogs(p Paths) (*logs, error) {
 	l := &logs{file: &lumberjack.Logger{Filename: p.LogFile(), MaxSize: 32, MaxBackups: 3, Compress: true}}
+	l.to = l.file
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("open pipe for standard error: %w", err)
@@ -33,12 +34,9 @@ func openLogs(p Paths) (*logs, error) {
 		for {
 			line, err := s.ReadSlice('\n')
 			l.mu.Lock()
-			also := l.also
+			to := l.to
 			l.mu.Unlock()
-			_, _ = l.file.Write(line)
-			if also != nil {
-				_, _ = also.Write(line)
-			}
+			_, _ = to.Write(line) // nobody could be told
 			if err != nil && err != bufio.ErrBufferFull {
 				return
 			}
@@ -57,11 +55,12 @@ func openLogs(p Paths) (*logs, error) {
 	return l, nil
 }
 
-// capture sends what libraries write to standard error to w as well.
+// capture sends what libraries write to standard error to w, a line at a time,
+// instead of the file.
 func (l *logs) capture(w io.Writer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.also = w
+	l.to = w
 }
 
 func (l *logs) Write(p []byte) (int, error) { return l.file.Write(p) }

@@ -41,7 +41,7 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		return nil, err
 	}
 	if s.State == StateStopped {
-		return doctor.Before(c.Machine()), nil
+		return append(doctor.Before(c.Machine()), doctor.Nameservers(ctx)...), nil
 	}
 	var out []doctor.Finding
 	for _, u := range s.Units {
@@ -60,8 +60,12 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		out = append(out, diagnoseProject(p)...)
 	}
 	out = append(out, s.Network...)
+	out = append(out, doctor.Nameservers(ctx)...)
 	for _, w := range s.Warnings {
 		switch {
+		case strings.HasPrefix(w, dnsWarningStart):
+			out = append(out, doctor.Finding{Check: "cluster dns", Level: doctor.Fail, Detail: w,
+				Fix: "see `benchtop kubectl -n kube-system describe pods -l k8s-app=kube-dns`"})
 		case strings.HasPrefix(w, "the disk"):
 			out = append(out, doctor.Finding{Check: "disk", Level: doctor.Warn, Detail: w, Fix: "free some space"})
 		case strings.HasPrefix(w, imageWarning):

@@ -88,7 +88,8 @@ var settings = []Setting{
 	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
 	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},
 	{"ingress.https_port", "host port of the ingress for HTTPS", func(c *Config) any { return &c.HTTPSPort }, port},
-	{"project.schedule", "when the default project trains: five cron fields, in UTC", func(c *Config) any { return &c.Schedule }, schedule},
+	{"project.schedule", "when the default project trains: five cron fields", func(c *Config) any { return &c.Schedule }, schedule},
+	{"project.time_zone", "time zone of that schedule, for example Europe/Berlin", func(c *Config) any { return &c.TimeZone }, timeZone},
 	{"project.params", "hyper-parameters of the default project's trainer, a JSON object", func(c *Config) any { return &c.Params }, optional(jsonObject)},
 	{"prometheus.retention_time", "how long metrics are kept, for example 15d", func(c *Config) any { return &c.Retention }, duration},
 	{"prometheus.retention_size", "how much disk metrics may use, for example 1GB", func(c *Config) any { return &c.RetentionMax }, size},
@@ -244,6 +245,15 @@ func oneOf(values ...string) func(string) error {
 func schedule(v string) error {
 	if _, err := cron.ParseStandard(v); err != nil || strings.Contains(v, "TZ=") {
 		return fmt.Errorf("expected five cron fields (minute hour day month weekday) such as \"*/30 * * * *\", found %q", v)
+	}
+	return nil
+}
+
+// timeZone refuses Local, as Kubernetes does: who reads the schedule elsewhere
+// would not know which zone that is.
+func timeZone(v string) error {
+	if _, err := time.LoadLocation(v); err != nil || v == "" || strings.EqualFold(v, "local") {
+		return fmt.Errorf("expected the IANA name of a time zone such as UTC or Europe/Berlin, found %q", v)
 	}
 	return nil
 }

@@ -80,6 +80,10 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	for _, f := range s.Network {
 		s.Warnings = append(s.Warnings, f.Check+": "+f.Detail+": "+f.Fix)
 	}
+	if w := a.dnsWarning(ctx); w != "" {
+		failed = true
+		s.Warnings = append(s.Warnings, w)
+	}
 	if w := diskWarning(a.paths.Data); w != "" {
 		s.Warnings = append(s.Warnings, w)
 	}
@@ -122,6 +126,22 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 
 // imageWarning begins the warnings about archives in the images folder.
 const imageWarning = "image archive "
+
+// dnsWarning says when the cluster's DNS does not answer. While Kubernetes
+// starts, or can't be asked, there is nothing to say.
+func (a *Appliance) dnsWarning(ctx context.Context) string {
+	c := a.k3s.Client()
+	if c == nil {
+		return ""
+	}
+	if ready, why, err := c.DNSReady(ctx); err != nil || ready {
+		return ""
+	} else {
+		return dnsWarningStart + ": " + why + ". Pods cannot resolve names, those of the lab included"
+	}
+}
+
+const dnsWarningStart = "the cluster's DNS is not ready"
 
 // Disk space below which the appliance warns: 5 % and 2 GiB.
 const (

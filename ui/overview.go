@@ -80,7 +80,7 @@ type loopState struct {
 
 // loopView reads the picture of one project.
 func (s *Server) loopView(ctx context.Context, p mlops.Project) view.Loop {
-	l := view.Loop{Project: p.Name, Schedule: p.Schedule}
+	l := view.Loop{Project: p.Name, Schedule: p.Schedule, TimeZone: p.TimeZone}
 	var st loopState
 	errs := make([]error, 6)
 	together(

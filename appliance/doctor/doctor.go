@@ -43,7 +43,7 @@ type Port struct {
 func Before(m Machine) []Finding {
 	return []Finding{
 		checkRoot(), checkKernel(), checkCgroups(), checkMemory(), checkDisk(m.DataDir),
-		checkBridge(), checkOverlay(), checkIptables(m.BundledBins), checkMount(), checkSubnets(m.NodeAddress), checkPorts(m.Ports), checkDNS(),
+		checkBridge(), checkOverlay(), checkIptables(m.BundledBins), checkMount(), checkInotify(), checkSubnets(m.NodeAddress), checkPorts(m.Ports),
 	}
 }
 

@@ -45,7 +45,7 @@ func TestBeforeLooksAtEverything(t *testing.T) {
 			t.Errorf("a held port is %s", f.Level)
 		}
 	}
-	const want = "root kernel cgroups memory disk bridge overlayfs iptables mounts addresses ports dns"
+	const want = "root kernel cgroups memory disk bridge overlayfs iptables mounts inotify addresses ports"
 	if got := strings.Join(checks, " "); got != want {
 		t.Errorf("checked %s, expected %s", got, want)
 	}

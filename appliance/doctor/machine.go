@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -162,19 +161,4 @@ func checkMount() Finding {
 		return warn("mounts", "unmounting failed: "+err.Error(), "run `umount "+f.Name()+"`")
 	}
 	return ok("mounts", "allowed")
-}
-
-func checkDNS() Finding {
-	b, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil {
-		return warn("dns", "there is no /etc/resolv.conf", "pods will resolve names of the lab only; add a name server if they need others")
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 2 && f[0] == "nameserver" {
-			if ip := net.ParseIP(f[1]); ip != nil && !ip.IsLoopback() {
-				return ok("dns", "name server "+f[1])
-			}
-		}
-	}
-	return warn("dns", "no name server that pods could reach", "pods will resolve names of the lab only; add a name server to /etc/resolv.conf if they need others")
 }

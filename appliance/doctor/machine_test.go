@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -156,26 +155,5 @@ func TestCheckOverlay(t *testing.T) {
 			expect(t, checkOverlay(), Finding{"overlayfs", Warn, "cannot be mounted: operation not permitted",
 				"containers will copy their images instead, which takes more disk; load the module overlay if you can"})
 		})
-	})
-}
-
-func TestCheckDNS(t *testing.T) {
-	const add = "pods will resolve names of the lab only; add a name server"
-	none := Finding{"dns", Warn, "no name server that pods could reach", add + " to /etc/resolv.conf if they need others"}
-	for content, want := range map[string]Finding{
-		"nameserver 192.168.1.1\n":                           {"dns", OK, "name server 192.168.1.1", ""},
-		"search lan\nnameserver 127.0.0.53\nnameserver ::1":  none,
-		"nameserver 127.0.0.53\nnameserver 2001:db8::1\n":    {"dns", OK, "name server 2001:db8::1", ""},
-		"# nameserver 192.168.1.1\nnameserver\nnameserver x": none,
-		"": none,
-	} {
-		t.Run("", func(t *testing.T) {
-			cover(t, "/etc/resolv.conf", content)
-			expect(t, checkDNS(), want)
-		})
-	}
-	t.Run("no file", func(t *testing.T) {
-		mount(t, "tmpfs", "/etc", "tmpfs", syscall.MS_RDONLY, "size=1m")
-		expect(t, checkDNS(), Finding{"dns", Warn, "there is no /etc/resolv.conf", add + " if they need others"})
 	})
 }

@@ -14,6 +14,7 @@ import (
 type Default struct {
 	Name     string
 	Schedule string
+	TimeZone string
 	Node     string
 	Source   string // where the dataset comes from, with its licence
 	Content  []byte // the dataset
@@ -52,7 +53,7 @@ func (l *Loop) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := mlops.Project{Name: def.Name, Dataset: dataset.Name, Schedule: def.Schedule, Node: def.Node}
+	p := mlops.Project{Name: def.Name, Dataset: dataset.Name, Schedule: def.Schedule, TimeZone: def.TimeZone, Node: def.Node}
 	// The node holds the volume: it stays what it was.
 	if have, err := l.cfg.Store.Project(ctx, def.Name); err == nil {
 		p.Node = have.Node

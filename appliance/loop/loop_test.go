@@ -125,10 +125,14 @@ func TestNodeStaysAndScheduleFollows(t *testing.T) {
 	run(t, w.start().Prepare)
 	l := w.start()
 	l.cfg.Default.Node, l.cfg.Default.Schedule = "renamed", "0 * * * *"
+	l.cfg.Default.TimeZone = "Europe/Berlin"
 	run(t, l.Prepare)
 	last := w.applied[len(w.applied)-1].Project
 	if last.Node != "node-a" {
 		t.Errorf("the project moved to node %s, away from its volume", last.Node)
+	}
+	if last.TimeZone != "Europe/Berlin" {
+		t.Errorf("the new time zone was not applied: %q", last.TimeZone)
 	}
 	if last.Schedule != "0 * * * *" {
 		t.Errorf("the new schedule was not applied: %s", last.Schedule)

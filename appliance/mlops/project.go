@@ -7,9 +7,10 @@ import "time"
 type Project struct {
 	ID        int64     `json:"id"`
 	Name      string    `json:"name"`
-	Dataset   string    `json:"dataset"`  // name of the dataset, newest version is used
-	Schedule  string    `json:"schedule"` // five-field cron, in UTC
-	Node      string    `json:"node"`     // node that holds the project's volume
+	Dataset   string    `json:"dataset"`   // name of the dataset, newest version is used
+	Schedule  string    `json:"schedule"`  // five-field cron
+	TimeZone  string    `json:"time_zone"` // IANA name; the schedule's hours are this zone's
+	Node      string    `json:"node"`      // node that holds the project's volume
 	CreatedAt time.Time `json:"created_at"`
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	// Time zones of schedules: a spare machine may have no zone database.
+	_ "time/tzdata"
 
 	"github.com/spf13/cobra"
 

@@ -17,7 +17,8 @@ import (
 )
 
 // apiServer is as much of a Kubernetes API as the client uses: discovery,
-// server-side apply of whole objects, get, list by label, create and delete.
+// server-side apply of whole objects, get, list by label, create and delete,
+// and annotations that are merged in.
 type apiServer struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any // by path
@@ -76,6 +77,14 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case kind == "":
 		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "no such resource")
+	case r.Method == http.MethodPatch && r.Header.Get("Content-Type") == "application/merge-patch+json":
+		have := s.objects[path]
+		if have == nil {
+			fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
+			return
+		}
+		have["metadata"].(map[string]any)["annotations"] = o["metadata"].(map[string]any)["annotations"]
+		answer(w, http.StatusOK, have)
 	case r.Method == http.MethodPatch:
 		q := r.URL.Query()
 		if r.Header.Get("Content-Type") != "application/apply-patch+yaml" || q.Get("fieldManager") != "benchtop" || q.Get("force") != "true" {

@@ -26,6 +26,9 @@ import (
 // fieldManager owns the fields that Benchtop sets by server-side apply.
 const fieldManager = "benchtop"
 
+// systemNamespace holds what the cluster itself runs.
+const systemNamespace = "kube-system"
+
 // Client is Benchtop's view of its own cluster.
 type Client struct {
 	cfg     Config

@@ -76,7 +76,7 @@ func TestApplyProject(t *testing.T) {
 		t.Errorf("the namespace lets any pod in: %v", ns)
 	}
 	cron := s.objects[batch+"cronjobs/iris-trainer"]["spec"].(map[string]any)
-	if cron["schedule"] != "*/30 * * * *" || cron["timeZone"] != "UTC" || cron["concurrencyPolicy"] != "Forbid" {
+	if cron["schedule"] != "*/30 * * * *" || cron["timeZone"] != "Europe/Berlin" || cron["concurrencyPolicy"] != "Forbid" {
 		t.Errorf("the CronJob is %v", cron)
 	}
 }

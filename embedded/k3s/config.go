@@ -25,10 +25,13 @@ type Config struct {
 	// TakeSignals is called when K3s has registered its signal handlers, so
 	// that the caller can take SIGINT and SIGTERM back.
 	TakeSignals func()
-	// CaptureStderr sends what libraries write to os.Stderr to a writer too.
+	// CaptureStderr sends what libraries write to os.Stderr to a writer, a line
+	// at a time, instead of the log.
 	CaptureStderr func(io.Writer)
 	// Controllers run from when the API answers until the unit stops.
 	Controllers []Controller
+	// Resolver says who resolves names outside the cluster.
+	Resolver Resolver
 	// Log gets K3s' output besides the unit's buffer.
 	Log io.Writer
 
@@ -51,12 +54,21 @@ type Config struct {
 // ServiceCIDR holds the addresses of Services.
 const ServiceCIDR = "10.43.0.0/16"
 
+// Resolver knows the name servers outside the cluster.
+type Resolver interface {
+	ResolvConf() string       // file for pods that use the node's resolver, always there
+	Nameservers() []string    // addresses that pods can reach, none for nobody
+	Changed() <-chan struct{} // receives after Nameservers has changed
+}
+
 const (
 	podBridge   = "cni0"
 	podCIDR     = "10.42.0.0/16"
 	nodePodCIDR = "10.42.0.0/24" // K3s gives the first node the first /24
-	clusterDNS  = "10.43.0.10"
 )
+
+// ClusterDNS is the address of the cluster's DNS as pods see it.
+const ClusterDNS = "10.43.0.10"
 
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }
@@ -72,7 +84,7 @@ func (c Config) args(snapshotter string, names []string) []string {
 		"--write-kubeconfig=" + c.Kubeconfig(), "--write-kubeconfig-mode=0600",
 		"--node-name=" + c.NodeName, "--node-ip=" + c.NodeAddress.String(),
 		"--advertise-address=" + c.NodeAddress.String(),
-		"--cluster-cidr=" + podCIDR, "--service-cidr=" + ServiceCIDR, "--cluster-dns=" + clusterDNS,
+		"--cluster-cidr=" + podCIDR, "--service-cidr=" + ServiceCIDR, "--cluster-dns=" + ClusterDNS,
 		// host-gw needs no kernel module; one node has no peers to encapsulate for.
 		"--flannel-backend=host-gw", "--flannel-iface=" + nodeInterface,
 		"--pause-image=" + c.Bundle.Ref("pause"),
@@ -80,6 +92,8 @@ func (c Config) args(snapshotter string, names []string) []string {
 		// Their work is done by our own manifests, or not needed on one node.
 		"--disable=coredns,servicelb,traefik,local-storage,metrics-server,runtimes",
 		"--disable-cloud-controller", "--disable-helm-controller", "--disable-network-policy",
+		// Without it K3s asks 8.8.8.8 where the machine's resolver is a local one.
+		"--resolv-conf=" + c.Resolver.ResolvConf(),
 		"--kubelet-arg=fail-cgroupv1=false",
 		// Only memory evicts: with a full disk the pods that serve must go on
 		// serving, and bundled images could not be pulled again.
@@ -100,7 +114,7 @@ func (c Config) args(snapshotter string, names []string) []string {
 // snapshotter to use.
 func (c Config) prepare() (snapshotter string, err error) {
 	dropins := filepath.Join(c.Dir, "agent", "etc", "containerd", "config-v3.toml.d")
-	for _, dir := range []string{dropins, filepath.Join(c.Dir, "server", "db"), filepath.Join(c.Dir, "agent", "containerd"), c.RunDir} {
+	for _, dir := range []string{dropins, filepath.Join(c.Dir, "server", "db"), c.autoDeployed(), filepath.Join(c.Dir, "agent", "containerd"), c.RunDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", fmt.Errorf("create directory: %w", err)
 		}
@@ -119,6 +133,10 @@ func (c Config) prepare() (snapshotter string, err error) {
 	}
 	return "overlayfs", nil
 }
+
+// autoDeployed is the folder whose manifests K3s applies, as its users expect.
+// Ours are not there: they come in an order, and this one is read every 15 s.
+func (c Config) autoDeployed() string { return filepath.Join(c.Dir, "server", "manifests") }
 
 func (c Config) cniConf() string { return filepath.Join(c.Dir, "agent", "cni.conflist") }
 

@@ -18,6 +18,7 @@ func TestServerArguments(t *testing.T) {
 		"--data-dir=" + c.Dir, "--node-name=node-a", "--node-ip=10.44.0.1", "--advertise-address=10.44.0.1", "--snapshotter=native",
 		"--write-kubeconfig=" + c.Dir + "/kubeconfig.yaml", "--write-kubeconfig-mode=0600",
 		"--pause-image=benchtop.local/pause:1-0123456789ab", "--kubelet-arg=fail-cgroupv1=false", "--tls-san=lab.example.org",
+		"--resolv-conf=/run/lab/resolv.conf",
 	} {
 		if !slices.Contains(args, want) {
 			t.Errorf("the server is not given %s: %v", want, args)
@@ -43,6 +44,10 @@ func TestPrepare(t *testing.T) {
 		if snapshotter != "overlayfs" && snapshotter != "native" {
 			t.Errorf("the snapshotter is %q", snapshotter)
 		}
+	}
+	// K3s reports an error every 15 s without it.
+	if st, err := os.Stat(filepath.Join(c.Dir, "server/manifests")); err != nil || !st.IsDir() {
+		t.Errorf("the folder for people's own manifests: %v", err)
 	}
 	b, err := os.ReadFile(filepath.Join(c.Dir, "agent/etc/containerd/config-v3.toml.d/10-benchtop.toml"))
 	if err != nil {

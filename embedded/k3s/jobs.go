@@ -124,5 +124,14 @@ func (c *Client) NextTraining(ctx context.Context, project string, now time.Time
 	if err != nil {
 		return time.Time{}, fmt.Errorf("get trainer of project %s: %w", project, err)
 	}
-	return nextFire(cron.Spec.Schedule, now)
+	return nextFire(cron.Spec.Schedule, zoneOf(cron.Spec.TimeZone), now)
+}
+
+// zoneOf is the zone of a CronJob's schedule. One without is in the
+// controller's own, and ours runs in this process.
+func zoneOf(zone *string) string {
+	if zone == nil {
+		return "Local"
+	}
+	return *zone
 }

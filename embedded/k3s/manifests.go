@@ -33,6 +33,7 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 			}
 			return ref, unknown
 		},
+		"succ": func(n int) int { return n + 1 },
 	})
 	b, err := manifests.ReadFile("manifests/" + name)
 	if err != nil {
@@ -44,7 +45,9 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 	var out bytes.Buffer
 	if err := t.Execute(&out, map[string]any{
 		"NodeAddress":         c.NodeAddress.String(),
-		"ClusterDNS":          clusterDNS,
+		"ClusterDNS":          ClusterDNS,
+		"NodeName":            c.NodeName,
+		"Nameservers":         c.Resolver.Nameservers(),
 		"HTTPPort":            c.HTTPPort,
 		"HTTPSPort":           c.HTTPSPort,
 		"ResourceMetricsPort": c.resourceMetricsPort,

@@ -250,8 +250,8 @@ func TestFrontPageComesLast(t *testing.T) {
 func TestClusterDNSHasItsAddress(t *testing.T) {
 	for _, o := range render(t, testConfig(t), "coredns.yaml") {
 		if s, ok := typed(t, o).(*corev1.Service); ok {
-			if s.Spec.ClusterIP != clusterDNS {
-				t.Errorf("it is %s, but pods are told %s", s.Spec.ClusterIP, clusterDNS)
+			if s.Spec.ClusterIP != ClusterDNS {
+				t.Errorf("it is %s, but pods are told %s", s.Spec.ClusterIP, ClusterDNS)
 			}
 			return
 		}

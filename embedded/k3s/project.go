@@ -57,7 +57,7 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 		trainerCode, serverCode,
 		&batchv1.CronJob{ObjectMeta: meta(p, trainerName(p), trainerRole), Spec: batchv1.CronJobSpec{
 			Schedule: p.Schedule,
-			TimeZone: ptr("UTC"), // the only zone that needs no zone database
+			TimeZone: ptr(p.TimeZone),
 			// A trainer that takes longer than its period is not overtaken.
 			ConcurrencyPolicy:          batchv1.ForbidConcurrent,
 			StartingDeadlineSeconds:    ptr(int64(300)),

@@ -14,7 +14,7 @@ import (
 func testSpec() mlops.ProjectSpec {
 	digest := strings.Repeat("ab", 32)
 	return mlops.ProjectSpec{
-		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", Node: "node-a"},
+		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", TimeZone: "Europe/Berlin", Node: "node-a"},
 		Dataset: mlops.Dataset{Name: "iris", Version: 3, SHA256: digest, Bucket: "datasets", Key: "iris/" + digest + ".csv"},
 		Host:    "iris.lab.internal", Path: "/models/iris", Image: "benchtop.local/lab-python:1-0123456789ab",
 		Trainer: map[string]string{"train.py": "print()"}, TrainerMain: "train.py", TrainerSHA: strings.Repeat("1", 64),

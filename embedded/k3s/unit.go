@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/k3s-io/k3s/pkg/cli/cmds"
@@ -37,6 +38,8 @@ type Unit struct {
 
 	ready  chan struct{} // closed when client is set
 	client *Client
+
+	started atomic.Bool // the node is ready
 }
 
 // NewUnit returns a unit that has not started.
@@ -93,10 +96,10 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	interceptExits(fatal)
 	// logrus keeps the output it is given; klog's settings are undone by the
 	// components, so it is caught at standard error.
-	logrus.SetOutput(io.MultiWriter(h.Writer(), u.cfg.Log))
+	logrus.SetOutput(filter{io.MultiWriter(h.Writer(), u.cfg.Log), &u.started})
 	why := &shutdownCause{}
 	logrus.AddHook(why)
-	u.cfg.CaptureStderr(h.Writer())
+	u.cfg.CaptureStderr(filter{io.MultiWriter(h.Writer(), u.cfg.Log), &u.started})
 	registerKine(u.cfg.Dir)
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
@@ -213,6 +216,10 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 			return err
 		}
 	}
+	// A pod of the last start reads a changed configuration now, not in a minute.
+	if err := client.refreshDNS(ctx); err != nil {
+		return err
+	}
 	h.Progress("waiting for the node to be ready")
 	if err := client.waitNodeReady(ctx, u.cfg.NodeName); err != nil {
 		return err
@@ -226,6 +233,7 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	client.images = store
 	u.client = client
 	close(u.ready)
+	u.started.Store(true)
 	h.Ready()
 	go client.followCertNames(ctx, h.Log())
 	go client.watchPulls(ctx, h.Log())
@@ -235,20 +243,34 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 			h.Log().Error("images that are put into the folder are not loaded until the next start", "dir", u.cfg.ImagesDir, "err", err)
 		}
 	}()
-	// What only people look at can wait until the first model is served.
+	go u.showFront(ctx, h, client)
+	for {
+		select {
+		case <-u.cfg.Resolver.Changed():
+			if err := client.applyNameservers(ctx); err != nil && ctx.Err() == nil {
+				h.Log().Error("names outside the lab are asked where they were before, until the next change or start", "err", err)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// showFront applies the ingress' front page, which only people look at, when
+// the first model has had time to be served.
+func (u *Unit) showFront(ctx context.Context, h *supervise.Handle, client *Client) {
 	select {
 	case <-time.After(laterAfter):
 	case <-ctx.Done():
-		return nil
+		return
 	}
-	front := client.applySystem
+	apply := client.applySystem
 	if !u.cfg.FrontPage {
-		front = client.removeSystem
+		apply = client.removeSystem
 	}
-	if err := front(ctx, "front.yaml"); err != nil && ctx.Err() == nil {
+	if err := apply(ctx, "front.yaml"); err != nil && ctx.Err() == nil {
 		h.Log().Error("the ingress' front page is not as configured until the next start", "err", err)
 	}
-	return nil
 }
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns

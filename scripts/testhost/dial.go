@@ -58,6 +58,18 @@ func (h *Host) Listen(network, address string) (l net.Listener, err error) {
 	return l, nil
 }
 
+// ListenPacket is Listen for datagrams.
+func (h *Host) ListenPacket(network, address string) (c net.PacketConn, err error) {
+	err = inNetns(h.net.host, func() error {
+		c, err = net.ListenPacket(network, address)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s in the host: %w", address, err)
+	}
+	return c, nil
+}
+
 // HTTP returns a client whose requests start inside the host. It follows no
 // redirects and keeps no cookies.
 func (h *Host) HTTP() *http.Client { return client(h.DialContext) }

@@ -144,3 +144,30 @@ func TestTheProgramStaysInItsNetwork(t *testing.T) {
 		t.Errorf("the program's first thread went from network %s to %s, %v", before, after, err)
 	}
 }
+
+func TestDatagrams(t *testing.T) {
+	h := newHost(t, Options{})
+	c, err := h.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	out, err := h.DialContext(t.Context(), "udp4", c.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := out.Write([]byte("here")); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 10)
+	if err := c.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := c.ReadFrom(b); err != nil || string(b[:n]) != "here" {
+		t.Errorf("read %q (%v)", b[:n], err)
+	}
+	if _, err := h.ListenPacket("udp4", "no address"); err == nil || !strings.Contains(err.Error(), "listen on no address in the host") {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -19,6 +19,7 @@ type Loop struct {
 	Project  string
 	Nodes    []Node
 	Schedule string
+	TimeZone string
 	Next     time.Time // zero if none is planned
 	Training bool      // the way back from traffic to the dataset is taken now
 	Problem  *Problem

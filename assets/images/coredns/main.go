@@ -1,5 +1,4 @@
-// Package main is CoreDNS with the plugins that embedded/k3s/manifests/coredns.yaml uses, or may come to use (hosts,
-// template), and no others: the cloud providers' and etcd's would more than double the program.
+// Package main is CoreDNS with the plugins that embedded/k3s/manifests/coredns.yaml uses, and no others: the cloud providers' and etcd's would more than double the program.
 package main
 
 import (
@@ -10,11 +9,9 @@ import (
 	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
-	_ "github.com/coredns/coredns/plugin/loop"
 	_ "github.com/coredns/coredns/plugin/metrics"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
-	_ "github.com/coredns/coredns/plugin/template"
 
 	"github.com/coredns/coredns/coremain"
 )

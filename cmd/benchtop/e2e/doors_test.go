@@ -47,4 +47,8 @@ func TestTemporaryKeys(t *testing.T) {
 	chapter(t, "who uses what", s.whoUsesWhat)
 	chapter(t, "a file in parts from behind a firewall", s.partsBehindAFirewall)
 	chapter(t, "nothing stays after gc", s.nothingStaysAfterGC)
+	chapter(t, "the log of a healthy lab is quiet", s.quietLog)
+	chapter(t, "a schedule in Berlin's time is accepted", s.zonedSchedule)
+	chapter(t, "whatever resolves names outside", s.resolvers)
+	chapter(t, "the schedule in Berlin's time has fired", s.zonedScheduleFired)
 }

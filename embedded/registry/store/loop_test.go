@@ -49,7 +49,7 @@ func TestTrainings(t *testing.T) {
 	_, err := s.CreateTraining(ctx, "iris", mlops.TriggerManual)
 	wantCode(t, err, mlops.NotFound, `no project "iris"`)
 	must(s.PutProject(ctx, mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/5 * * * *"}))(t)
-	if p := must(s.PutProject(ctx, mlops.Project{Name: "iris", Dataset: "iris", Schedule: "0 * * * *", Node: "n"}))(t); p.ID != 1 || p.Node != "n" || p.Schedule != "0 * * * *" {
+	if p := must(s.PutProject(ctx, mlops.Project{Name: "iris", Dataset: "iris", Schedule: "0 * * * *", TimeZone: "Europe/Berlin", Node: "n"}))(t); p.ID != 1 || p.TimeZone != "Europe/Berlin" || p.Node != "n" || p.Schedule != "0 * * * *" {
 		t.Errorf("the project was not changed in place: %+v", p)
 	}
 	tr := must(s.CreateTraining(ctx, "iris", mlops.TriggerFirstBoot))(t)

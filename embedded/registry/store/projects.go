@@ -16,10 +16,13 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 	if err := mlops.ValidateName("dataset", p.Dataset); err != nil {
 		return mlops.Project{}, err
 	}
+	if p.TimeZone == "" {
+		p.TimeZone = "UTC"
+	}
 	err := s.write(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO projects (name, dataset, schedule, node, created) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, node = excluded.node`,
-			p.Name, p.Dataset, p.Schedule, p.Node, t.now)
+		return t.exec(`INSERT INTO projects (name, dataset, schedule, time_zone, node, created) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, node = excluded.node`,
+			p.Name, p.Dataset, p.Schedule, p.TimeZone, p.Node, t.now)
 	})
 	if err != nil {
 		return mlops.Project{}, err
@@ -45,10 +48,10 @@ func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.rows(ctx, "SELECT id, name, dataset, schedule, node, created FROM projects "+where, func(r *sql.Rows) error {
+	err = s.rows(ctx, "SELECT id, name, dataset, schedule, time_zone, node, created FROM projects "+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.Node, &created); err != nil {
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, &p.Node, &created); err != nil {
 			return err
 		}
 		p.CreatedAt = time.UnixMilli(created)

@@ -1,0 +1,124 @@
+package k3s
+
+import (
+	"bytes"
+	"io"
+	"sync/atomic"
+)
+
+// expected is a line that a healthy lab's components log as a warning or an
+// error. Such lines hide the one that matters, so they come as information.
+type expected struct {
+	parts    []string // all of them are in the line
+	starting bool     // only while the node starts; later the same line is trouble
+	drop     bool     // it is not kept at all: many times the same, about nothing of ours
+}
+
+func always(parts ...string) expected   { return expected{parts: parts} }
+func starting(parts ...string) expected { return expected{parts: parts, starting: true} }
+func never(parts ...string) expected    { return expected{parts: parts, drop: true} }
+
+var expectations = []expected{
+	// etcd's client makes a connection, learns its endpoint once more, and
+	// closes that first connection before kine has greeted it.
+	never("grpc: addrConn.createTransport failed", "kine.sock", "use of closed network connection"),
+	never("grpc: addrConn.createTransport failed", "kine.sock", "operation was canceled"),
+	// What Kubernetes no longer serves: some thirty lines at each start.
+	never("genericapiserver.go", "Skipping API", "because it has no resources"),
+	// Nobody reads containerd's event queue here; it says so for each event of
+	// each container, five minutes later.
+	never("container event discarded"),
+	// How each `kubectl exec` and `port-forward` ends: who asked has gone.
+	never("conn.go", "Error on socket receive", "use of closed network connection"),
+	always("Proxy error: write failed", "broken pipe"),
+	always("Error proxying data from client to backend", "broken pipe"),
+
+	// The kernel has them built in, or the doctor says what is missing.
+	always("Failed to load kernel module"),
+	// Without CAP_SYS_RESOURCE; see canLowerOOMScore.
+	always("Failed to ensure process in container with oom score", "permission denied"),
+	always("Failed to set rlimit on max file handles", "operation not permitted"),
+	// A minimal system has no machine id, and a node needs none.
+	always("Failed to get system UUID", "/etc/machine-id"),
+	always("Couldn't collect info from any of the files", "/etc/machine-id"),
+	// Advice about a setting that stays at Kubernetes' default.
+	always("Kube-proxy configuration may be incomplete or incorrect", "nodePortAddresses is unset"),
+	// There is one file system; the kubelet then measures that.
+	always("failed to check if we have separate container filesystem"),
+	// The kubelet may not read a pod that was deleted a moment ago.
+	always("Failed to get status for pod", "no relationship found between node"),
+
+	// A pod that has just begun has no measurements.
+	always("Partial failure issuing cadvisor.ContainerInfoV2", "unable to find data in memory cache"),
+	// flannel reads what it is about to write for the first time.
+	always("no subnet found for key", "/run/flannel/subnet.env"),
+
+	// A first start: what does not exist yet is made.
+	starting("no cached certificate available for preload"),
+	starting("failed to load cni during init"),
+	starting("Failed to read data from checkpoint", "checkpoint is not found"),
+	starting("Flexvolume plugin directory", "does not exist. Recreating."),
+	starting("Resetting endpoints for master service"),
+	starting("Unable to perform initial Kubernetes service initialization"),
+	// Components start together and miss each other for a moment.
+	starting("runtime core not ready"),
+	starting("Error getting the current node from lister"),
+	starting("Error updating node status, will retry", "not found"),
+	starting("Failed to get node when trying to set owner ref"),
+	starting("Failed to ensure lease exists, will retry"),
+	starting("failed to get node info: node"),
+	starting("Skipping pod synchronization"),
+	starting("no RequestInfo found in the context"),
+}
+
+// filter makes expected lines information. It takes what klog and logrus
+// write, a line at a time.
+type filter struct {
+	out     io.Writer
+	started *atomic.Bool // the node is ready
+}
+
+func (f filter) Write(line []byte) (int, error) {
+	if kept := f.line(line); kept != nil {
+		if _, err := f.out.Write(kept); err != nil {
+			return 0, err
+		}
+	}
+	return len(line), nil
+}
+
+// line returns the line as it is to be kept, nil if it is not.
+func (f filter) line(line []byte) []byte {
+	for _, e := range expectations {
+		if e.starting && f.started.Load() || !e.in(line) {
+			continue
+		}
+		if e.drop {
+			return nil
+		}
+		return informational(line)
+	}
+	return line
+}
+
+func (e expected) in(line []byte) bool {
+	for _, p := range e.parts {
+		if !bytes.Contains(line, []byte(p)) {
+			return false
+		}
+	}
+	return true
+}
+
+// informational returns the line with its level lowered.
+func informational(line []byte) []byte {
+	if len(line) > 1 && (line[0] == 'W' || line[0] == 'E') && line[1] >= '0' && line[1] <= '9' { // klog
+		return append([]byte("I"), line[1:]...)
+	}
+	for _, level := range []string{"level=error", "level=warning"} { // logrus
+		if before, after, ok := bytes.Cut(line, []byte(level)); ok {
+			return bytes.Join([][]byte{before, after}, []byte("level=info"))
+		}
+	}
+	return line
+}
