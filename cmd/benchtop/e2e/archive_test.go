@@ -130,6 +130,11 @@ func hello(t *testing.T, arch, what string) (layer []byte, config m) {
 func dockerArchive(t *testing.T, arch, what string, names ...string) []byte {
 	t.Helper()
 	layer, config := hello(t, arch, what)
+	return dockerArchiveOf(t, layer, config, names...)
+}
+
+func dockerArchiveOf(t *testing.T, layer []byte, config m, names ...string) []byte {
+	t.Helper()
 	a := newArchive(t)
 	c := encode(t, config)
 	a.file(sha(c)+".json", c)

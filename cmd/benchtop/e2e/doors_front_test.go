@@ -17,7 +17,7 @@ func (s *story) frontPage(t *testing.T) {
 	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	// It is applied when the rest of the lab has started.
 	if err := drive.Eventually(t.Context(), time.Minute, func() error {
-		return s.says(t, 200, "A lab runs on this machine", "-H", browser, "http://"+address+"/")
+		return s.curl(t, 200, "A lab runs on this machine", "-H", browser, "http://"+address+"/")
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func (s *story) frontPage(t *testing.T) {
 		{404, "There is nothing at", []string{"-u", user, "--path-as-is", "http://" + address + "/..%2fapi%2fstatus"}},
 		{404, "There is nothing at", []string{"-u", user, "http://" + address + "/front/../prometheus/api/v1/query?query=up"}},
 	} {
-		if err := s.says(t, c.status, c.want, c.args...); err != nil {
+		if err := s.curl(t, c.status, c.want, c.args...); err != nil {
 			t.Error(err)
 		}
 	}
@@ -59,7 +59,7 @@ func (s *story) frontPage(t *testing.T) {
 	}
 	_, style, _ := strings.Cut(string(page), `<link rel="stylesheet" href="`)
 	style, _, _ = strings.Cut(style, `"`)
-	if err := s.says(t, 200, ".front", "http://"+address+style); err != nil {
+	if err := s.curl(t, 200, ".front", "http://"+address+style); err != nil {
 		t.Error(err)
 	}
 
@@ -72,20 +72,20 @@ spec:
   rules:
   - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: iris, port: {name: http}}}}]}
 END`)
-	mine := drive.Eventually(t.Context(), 20*time.Second, func() error { return s.says(t, 200, `"model"`, "-H", browser, "http://"+address+"/") })
+	mine := drive.Eventually(t.Context(), 20*time.Second, func() error { return s.curl(t, 200, `"model"`, "-H", browser, "http://"+address+"/") })
 	s.benchtop(t, "kubectl", "delete", "ingress", "-n", "iris", "everything")
 	if mine != nil {
 		t.Error(mine)
 	}
 	if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
-		return s.says(t, 200, "A lab runs on this machine", "-H", browser, "http://"+address+"/")
+		return s.curl(t, 200, "A lab runs on this machine", "-H", browser, "http://"+address+"/")
 	}); err != nil {
 		t.Error(err)
 	}
 }
 
-// says asks with curl on the LAN.
-func (s *story) says(t *testing.T, status int, want string, args ...string) error {
+// curl asks on the LAN.
+func (s *story) curl(t *testing.T, status int, want string, args ...string) error {
 	out, err := s.Host.OnLAN(t.Context(), "curl", append([]string{"-s", "-m", "20", "-w", "\n%{http_code}"}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("curl %s: %w: %s", strings.Join(args, " "), err, out)

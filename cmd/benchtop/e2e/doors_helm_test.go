@@ -43,7 +43,9 @@ func (s *story) charts(t *testing.T) {
 	image := "image=" + s.labImage(t)
 
 	// The one that `helm create` writes.
-	s.put(t, "/root/web.tar", dockerArchive(t, runtime.GOARCH, "./testdata/web", "hello from a chart", "example.org/web:1"))
+	layer, config := hello(t, runtime.GOARCH, "a chart")
+	config["config"].(m)["Cmd"] = []string{"serve"}
+	s.put(t, "/root/web.tar", dockerArchiveOf(t, layer, config, "example.org/web:1"))
 	s.benchtop(t, "images", "load", "/root/web.tar")
 	helm(t, "create", filepath.Join(dir, "webapp"))
 	install("shop", pack(filepath.Join(dir, "webapp")), "--set", "image.repository=example.org/web,image.tag=1,ingress.enabled=true,ingress.hosts[0].host=shop.example.org,"+

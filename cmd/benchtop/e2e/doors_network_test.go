@@ -3,16 +3,10 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"strings"
 	"testing"
@@ -375,24 +369,10 @@ spec: {type: ExternalName, externalName: web.doors.svc.cluster.local}
 // certificate is a Secret as cert-manager and `kubectl create secret tls` make.
 func certificate(t *testing.T, name, host string) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, b []byte) string {
-		return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
-	}
+	cert, key := selfSigned(t, host)
+	encode := base64.StdEncoding.EncodeToString
 	return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: %s, namespace: doors}\ndata: {tls.crt: %s, tls.key: %s}\n",
-		name, encode("CERTIFICATE", cert), encode("EC PRIVATE KEY", private))
+		name, encode(cert), encode(key))
 }
 
 // servedCertificate is for whom the certificate is that a name gets.

@@ -4,16 +4,8 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
-	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/url"
 	"os"
@@ -55,7 +47,12 @@ http {
 // browser on the LAN.
 func (s *story) behindNginx(t *testing.T) {
 	dir := t.TempDir()
-	certificate(t, dir)
+	cert, key := selfSigned(t, "lab")
+	for name, content := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(strings.ReplaceAll(nginxConfig, "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -216,29 +213,6 @@ func (s *story) behindConfiguredProxy(t *testing.T, base string) {
 		}
 		if r.StatusCode != c.status || secure != (c.status == http.StatusSeeOther) {
 			t.Errorf("sign-in from %s: %s, %v; want %d", c.origin, r.Status, r.Cookies(), c.status)
-		}
-	}
-}
-
-// certificate writes a certificate that nobody has signed.
-func certificate(t *testing.T, dir string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(fmt.Errorf("write %s: %w", name, err))
 		}
 	}
 }

@@ -17,8 +17,11 @@ func TestOpenDoors(t *testing.T) {
 		t.Fatal(err)
 	}
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "the log of a healthy lab is quiet", s.quietLog)
+	chapter(t, "a schedule in Berlin's time is accepted", s.zonedSchedule)
 	chapter(t, "kubectl on a laptop, with a user of its own", s.kubeconfigs)
 	chapter(t, "kubectl on a laptop does what it does elsewhere", s.kubectlVerbs)
+	chapter(t, "charts are installed from their archives", s.charts)
 	chapter(t, "others' programs may send passwords, pages may not", s.forgedRequests)
 	chapter(t, "sign in behind nginx", s.behindNginx)
 	chapter(t, "the machine's address in a browser", s.frontPage)
@@ -27,13 +30,6 @@ func TestOpenDoors(t *testing.T) {
 	chapter(t, "archives in the images folder are loaded", s.imagesFolder)
 	chapter(t, "a pod without its image says what to do", s.imagesMissing)
 	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
-}
-
-func TestTemporaryKeys(t *testing.T) {
-	s := begin(t, "open-doors-keys", testhost.Options{})
-	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
-	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
-
 	n := &networkDoors{story: s}
 	chapter(t, "a namespace with a server and a client", n.open)
 	chapter(t, "a Service of type LoadBalancer answers on the LAN", n.loadBalancer)
@@ -47,8 +43,6 @@ func TestTemporaryKeys(t *testing.T) {
 	chapter(t, "who uses what", s.whoUsesWhat)
 	chapter(t, "a file in parts from behind a firewall", s.partsBehindAFirewall)
 	chapter(t, "nothing stays after gc", s.nothingStaysAfterGC)
-	chapter(t, "the log of a healthy lab is quiet", s.quietLog)
-	chapter(t, "a schedule in Berlin's time is accepted", s.zonedSchedule)
 	chapter(t, "whatever resolves names outside", s.resolvers)
 	chapter(t, "the schedule in Berlin's time has fired", s.zonedScheduleFired)
 }
