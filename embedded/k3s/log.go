@@ -59,14 +59,13 @@ var expectations = []expected{
 	starting("Failed to read data from checkpoint", "checkpoint is not found"),
 	starting("Flexvolume plugin directory", "does not exist. Recreating."),
 	starting("Resetting endpoints for master service"),
+	starting("Error removing old endpoints from kubernetes service", "no API server IP addresses were listed"),
 	starting("Unable to perform initial Kubernetes service initialization"),
 	// Components start together and miss each other for a moment.
 	starting("runtime core not ready"),
-	starting("Error getting the current node from lister"),
-	starting("Error updating node status, will retry", "not found"),
-	starting("Failed to get node when trying to set owner ref"),
+	starting(`node \"`, "not found"),
+	starting(`nodes \"`, "not found"),
 	starting("Failed to ensure lease exists, will retry"),
-	starting("failed to get node info: node"),
 	starting("Skipping pod synchronization"),
 	starting("no RequestInfo found in the context"),
 }
