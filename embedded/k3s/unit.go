@@ -38,7 +38,7 @@ type Unit struct {
 	ready  chan struct{} // closed when clients is set
 	client *Client
 
-	started atomic.Bool // the node is ready
+	started atomic.Bool // the node has been ready for a while
 }
 
 // NewUnit returns a unit that has not started.
@@ -216,8 +216,9 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	}
 	u.client = client
 	close(u.ready)
-	u.started.Store(true)
 	h.Ready()
+	// After a restart the node is called ready before its kubelet has started.
+	time.AfterFunc(laterAfter, func() { u.started.Store(true) })
 	// What only people look at can wait until the first model is served.
 	go func() {
 		if err := client.applyMetrics(ctx); err != nil && ctx.Err() == nil {
