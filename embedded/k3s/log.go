@@ -67,7 +67,8 @@ var expectations = []expected{
 	starting("Sending HTTP/", " 503 response"),
 	starting(`node \"`, "not found"),
 	starting(`nodes \"`, "not found"),
-	starting("Failed to ensure lease exists, will retry"),
+	starting(`namespaces \"`, "not found"),
+	starting("connect: connection refused", "127.0.0.1:644"), // the API, or K3s' way to it
 	starting("Skipping pod synchronization"),
 	starting("no RequestInfo found in the context"),
 }
