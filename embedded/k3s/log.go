@@ -10,7 +10,7 @@ import (
 // error. Such lines hide the one that matters, so they come as information.
 type expected struct {
 	parts    []string // all of them are in the line
-	starting bool     // only while the node starts; later the same line is trouble
+	starting bool     // only while components start; later the same line is trouble
 	drop     bool     // it is not kept at all: many times the same, about nothing of ours
 }
 
@@ -28,6 +28,8 @@ var expectations = []expected{
 	// Nobody reads containerd's event queue here; it says so for each event of
 	// each container, five minutes later.
 	never("container event discarded"),
+	// A shim that ends says so in a loop until it has (cgroups v1).
+	never("cgroups: epoll wait", "error=shutdown"),
 	// How each `kubectl exec` and `port-forward` ends: who asked has gone.
 	never("conn.go", "Error on socket receive", "use of closed network connection"),
 	always("Proxy error: write failed", "broken pipe"),
@@ -59,14 +61,14 @@ var expectations = []expected{
 	starting("Failed to read data from checkpoint", "checkpoint is not found"),
 	starting("Flexvolume plugin directory", "does not exist. Recreating."),
 	starting("Resetting endpoints for master service"),
+	starting("Error removing old endpoints from kubernetes service", "no API server IP addresses were listed"),
 	starting("Unable to perform initial Kubernetes service initialization"),
 	// Components start together and miss each other for a moment.
-	starting("runtime core not ready"),
-	starting("Error getting the current node from lister"),
-	starting("Error updating node status, will retry", "not found"),
-	starting("Failed to get node when trying to set owner ref"),
-	starting("Failed to ensure lease exists, will retry"),
-	starting("failed to get node info: node"),
+	starting("Sending HTTP/", " 503 response"),
+	starting(`node \"`, "not found"),
+	starting(`nodes \"`, "not found"),
+	starting(`namespaces \"`, "not found"),
+	starting("connect: connection refused", "127.0.0.1:644"), // the API, or K3s' way to it
 	starting("Skipping pod synchronization"),
 	starting("no RequestInfo found in the context"),
 }
@@ -75,7 +77,7 @@ var expectations = []expected{
 // write, a line at a time.
 type filter struct {
 	out     io.Writer
-	started *atomic.Bool // the node is ready
+	started *atomic.Bool // the node has been ready for a while
 }
 
 func (f filter) Write(line []byte) (int, error) {

@@ -39,7 +39,7 @@ type Unit struct {
 	ready  chan struct{} // closed when client is set
 	client *Client
 
-	started atomic.Bool // the node is ready
+	started atomic.Bool // the node has been ready for a while
 }
 
 // NewUnit returns a unit that has not started.
@@ -233,8 +233,9 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	client.images = store
 	u.client = client
 	close(u.ready)
-	u.started.Store(true)
 	h.Ready()
+	// After a restart the node is called ready before its kubelet has started.
+	time.AfterFunc(laterAfter, func() { u.started.Store(true) })
 	go client.followCertNames(ctx, h.Log())
 	go client.watchPulls(ctx, h.Log())
 	go func() {

@@ -30,24 +30,52 @@ func (s *story) quietLog(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	read := func() []string {
-		log, err := s.ReadFile(t.Context(), drive.DataDir+"/log/benchtop.log")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Split(strings.TrimSpace(log), "\n")
-	}
-	before := read()
-	for _, line := range before {
-		if alarming.MatchString(line) {
-			t.Errorf("a healthy lab logs %s", line)
-		}
-	}
+	before := s.labLog(t)
+	noAlarms(t, before)
 	const idle, most = 20 * time.Second, 20 // the training's pod is removed now
 	time.Sleep(idle)
-	after := read()
+	after := s.labLog(t)
 	if n := len(after) - len(before); n > most {
 		t.Errorf("an idle lab logs %d lines in %s, want %d at most:\n%s", n, idle, most, strings.Join(after[len(before):], "\n"))
 	}
 	t.Logf("%d lines from boot to training, %d in %s of idleness", len(before), len(after)-len(before), idle)
+}
+
+func (s *story) labLog(t *testing.T) []string {
+	t.Helper()
+	log, err := s.ReadFile(t.Context(), drive.DataDir+"/log/benchtop.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(log), "\n")
+}
+
+func noAlarms(t *testing.T, lines []string) {
+	t.Helper()
+	for _, line := range lines {
+		if alarming.MatchString(line) {
+			t.Errorf("a healthy lab logs %s", line)
+		}
+	}
+}
+
+// renamed stops the lab, gives the machine another name and starts it again:
+// the node keeps its name, as volumes are pinned to it, and pods go on. A
+// start that finds everything there is as quiet as a first one.
+func (s *story) renamed(t *testing.T) {
+	const node = "jsonpath={.items[*].metadata.name}"
+	before, pods := s.benchtop(t, "kubectl", "get", "nodes", "-o", node), s.longLived(t)
+	old := s.sh(t, "hostname")
+	s.benchtop(t, "down")
+	logged := len(s.labLog(t))
+	s.sh(t, "hostname shelf")
+	defer s.sh(t, `hostname "$1"`, old)
+	s.start(t, bootTimeout)
+	if after := s.benchtop(t, "kubectl", "get", "nodes", "-o", node); after != before {
+		t.Errorf("the node was %s and is %s", before, after)
+	}
+	if after := s.longLived(t); after != pods {
+		t.Errorf("pods changed with the name.\nbefore:\n%s\nafter:\n%s", pods, after)
+	}
+	noAlarms(t, s.labLog(t)[logged:])
 }

@@ -18,6 +18,7 @@ func TestOpenDoors(t *testing.T) {
 	}
 	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
 	chapter(t, "the log of a healthy lab is quiet", s.quietLog)
+	chapter(t, "a renamed machine keeps its node", s.renamed)
 	chapter(t, "a schedule in Berlin's time is accepted", s.zonedSchedule)
 	chapter(t, "kubectl on a laptop, with a user of its own", s.kubeconfigs)
 	chapter(t, "kubectl on a laptop does what it does elsewhere", s.kubectlVerbs)
