@@ -73,7 +73,7 @@ func startRegistry(t *testing.T) *artifactRegistry {
 		t.Fatal(err)
 	}
 	const password = "only for tests"
-	srv := httptest.NewServer(registry.NewHandler(store, NewAuth(Secrets{AdminPassword: password, AdminToken: password, Trainer: "another"}), nil))
+	srv := httptest.NewServer(registry.NewHandler(store, NewAuth(Secrets{AdminPassword: password, AdminToken: password, Trainer: "another"}, nil), nil))
 	t.Cleanup(func() {
 		srv.Close()
 		if err := store.Close(); err != nil {

@@ -2,6 +2,7 @@ package k3s
 
 import (
 	"io/fs"
+	"sigs.k8s.io/yaml"
 	"strings"
 	"testing"
 
