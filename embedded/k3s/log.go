@@ -50,7 +50,8 @@ var expectations = []expected{
 	// The kubelet may not read a pod that was deleted a moment ago.
 	always("Failed to get status for pod", "no relationship found between node"),
 
-	// A pod that has just begun has no measurements.
+	// A pod that has just begun or ended has no measurements.
+	always("collecting metrics for", "cgroups: cgroup deleted"),
 	always("Partial failure issuing cadvisor.ContainerInfoV2", "unable to find data in memory cache"),
 	// flannel reads what it is about to write for the first time.
 	always("no subnet found for key", "/run/flannel/subnet.env"),
