@@ -67,6 +67,7 @@ test: deps test-deps lint unit race lab clients dist/benchtop e2e
 .PHONY: test-deps
 test-deps:
 	scripts/test-deps.sh
+	scripts/clients/build.sh >/dev/null
 
 .PHONY: lint
 lint: $(WEB)
@@ -97,7 +98,7 @@ clients: test-deps
 # The built binary on a private host, real pods and a real browser.
 .PHONY: e2e
 e2e: dist/benchtop test-deps
-	$(GO) test -tags e2e -count=1 -timeout 40m -v ./cmd/benchtop/e2e
+	$(GO) test -tags e2e -count=1 -timeout 60m -v ./cmd/benchtop/e2e
 
 .PHONY: bench
 bench: dist/benchtop
