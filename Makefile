@@ -45,10 +45,13 @@ generate:
 .PHONY: dist/benchtop
 dist/benchtop: bundle $(WEB)
 	@mkdir -p dist
+	@echo "compiling benchtop: Kubernetes and MinIO take 10 to 20 minutes the first time, later builds a minute"
+	@date +%s > dist/.started
 	modfile=$$($(GO) run ./scripts/patch) && \
 	$(GO) build -modfile "$$modfile" -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o dist/benchtop.core ./cmd/benchtop
 	$(GO) run ./scripts/bundle append -o dist/benchtop dist/benchtop.core
-	@rm -f dist/benchtop.core
+	@echo "built dist/benchtop in $$(( $$(date +%s) - $$(cat dist/.started) )) s"
+	@rm -f dist/benchtop.core dist/.started
 
 .PHONY: run
 run: dist/benchtop

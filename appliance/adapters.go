@@ -65,6 +65,22 @@ func (p clusterPort) Logs(ctx context.Context, namespace, pod string, follow boo
 	return c.Logs(ctx, namespace, pod, follow, tail)
 }
 
+func (p clusterPort) KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.KubeconfigUsers(ctx)
+}
+
+func (p clusterPort) RevokeKubeconfig(ctx context.Context, user string) error {
+	c, err := p.client()
+	if err != nil {
+		return err
+	}
+	return c.RevokeKubeconfig(ctx, user)
+}
+
 func (p clusterPort) Images(ctx context.Context) ([]mlops.Image, error) {
 	c, err := p.client()
 	if err != nil {

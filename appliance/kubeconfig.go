@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
 )
-
-// KubeconfigUser is somebody who was given a kubeconfig.
-type KubeconfigUser = k3s.KubeconfigUser
 
 // KubeconfigRoles are the roles that a kubeconfig may carry.
 func KubeconfigRoles() []string { return k3s.KubeconfigRoles }
@@ -38,12 +36,7 @@ func (c *control) kubeconfig(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) kubeconfigs(w http.ResponseWriter, r *http.Request) {
-	client, err := clusterPort{c.a.k3s}.client()
-	if err != nil {
-		c.fail(w, err)
-		return
-	}
-	users, err := client.KubeconfigUsers(r.Context())
+	users, err := clusterPort{c.a.k3s}.KubeconfigUsers(r.Context())
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -52,11 +45,7 @@ func (c *control) kubeconfigs(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) revokeKubeconfig(w http.ResponseWriter, r *http.Request) {
-	client, err := clusterPort{c.a.k3s}.client()
-	if err == nil {
-		err = client.RevokeKubeconfig(r.Context(), r.PathValue("user"))
-	}
-	if err != nil {
+	if err := (clusterPort{c.a.k3s}).RevokeKubeconfig(r.Context(), r.PathValue("user")); err != nil {
 		c.fail(w, err)
 		return
 	}
@@ -73,8 +62,8 @@ func (c *Control) Kubeconfig(ctx context.Context, user, role, server string) (st
 }
 
 // KubeconfigUsers lists those who were given a kubeconfig.
-func (c *Control) KubeconfigUsers(ctx context.Context) ([]KubeconfigUser, error) {
-	var out []KubeconfigUser
+func (c *Control) KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error) {
+	var out []mlops.KubeconfigUser
 	err := c.call(ctx, http.MethodGet, "/v1/kubeconfigs", nil, &out)
 	return out, err
 }

@@ -19,6 +19,7 @@ func (s *Server) accessRoutes(pages, signedIn *echo.Group) {
 	signedIn.GET("/live/access", s.live(s.access), admin)
 	pages.POST("/access", s.createKey, admin, s.requireCSRF)
 	pages.POST("/access/revoke", s.revokeKey, admin, s.requireCSRF)
+	pages.POST("/access/kubeconfigs/revoke", s.revokeKubeconfig, admin, s.requireCSRF)
 }
 
 // access is the page of access keys.
@@ -35,6 +36,11 @@ func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey
 	for _, k := range keys {
 		v.Rows = append(v.Rows, s.keyRow(k))
 	}
+	users, uerr := s.cfg.Cluster.KubeconfigUsers(ctx)
+	v.UserProblem = s.problem("the users of Kubernetes", uerr)
+	for _, u := range users {
+		v.Users = append(v.Users, view.UserRow{Name: u.Name, Role: u.Role, Created: view.At(u.CreatedAt)})
+	}
 	gone := c.QueryParam("revoked")
 	if gone != "" && err == nil && !slices.ContainsFunc(keys, func(k mlops.Key) bool { return k.Name == gone }) {
 		v.Notice = &view.Notice{Kind: view.Good, Text: "Key “" + clip(gone) + "” is revoked: no door takes it any more."}
@@ -46,7 +52,7 @@ func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey
 		}
 		v.Roles = append(v.Roles, row)
 	}
-	return &page{title: "Access", nav: "access", body: view.AccessPage(v), parts: []part{{"keys", view.KeyRows(v)}}}, nil
+	return &page{title: "Access", nav: "access", body: view.AccessPage(v), parts: []part{{"keys", view.KeyRows(v)}, {"kubeconfigs", view.UserRows(v)}}}, nil
 }
 
 func (s *Server) keyRow(k mlops.Key) view.KeyRow {
@@ -108,4 +114,13 @@ func (s *Server) revokeKey(c echo.Context) error {
 	}
 	s.logger().Info("access key revoked", "name", name, "by", visitorOf(c).principal.Name)
 	return c.Redirect(http.StatusSeeOther, withQuery("/access", "revoked", name))
+}
+
+func (s *Server) revokeKubeconfig(c echo.Context) error {
+	name := c.FormValue("name")
+	if err := s.cfg.Cluster.RevokeKubeconfig(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return sentence(err)
+	}
+	s.logger().Info("kubeconfig revoked", "user", name, "by", visitorOf(c).principal.Name)
+	return c.Redirect(http.StatusSeeOther, "/access#kubernetes")
 }

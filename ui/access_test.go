@@ -74,7 +74,7 @@ func TestAccessIsForAdministrators(t *testing.T) {
 		resp, body := l.get(path)
 		l.expect(resp, body, http.StatusForbidden, "guest may not do this: its role is reader. It takes role admin.")
 	}
-	for _, path := range []string{"/access", "/access/revoke"} {
+	for _, path := range []string{"/access", "/access/revoke", "/access/kubeconfigs/revoke"} {
 		resp, body := l.post("/", path, url.Values{"name": {"ada"}})
 		l.expect(resp, body, http.StatusForbidden, "It takes role admin.")
 	}
@@ -126,4 +126,21 @@ func TestTrainingByPrograms(t *testing.T) {
 	l.expect(resp, body, http.StatusCreated, `"job": "iris-train-`)
 	resp, body = l.do(plain, http.MethodPost, "/api/projects/none/train", nil, "Authorization", "Bearer bt")
 	l.expect(resp, body, http.StatusNotFound, "There is no project")
+}
+
+func TestKubeconfigsAreListedAndRevoked(t *testing.T) {
+	l := start(t, uitest.Full(atNoon)).asAdmin()
+	_, body := l.get("/access")
+	for _, want := range []string{"sudo benchtop kubeconfig --user ada", `id="user-laptop"`, "cluster-admin"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	resp, body := l.post("/access", "/access/kubeconfigs/revoke", url.Values{"name": {"laptop"}})
+	l.expect(resp, body, http.StatusSeeOther)
+	if _, body = l.get("/access"); strings.Contains(body, `id="user-laptop"`) {
+		t.Error("a user who was revoked is still listed")
+	}
+	resp, body = l.post("/access", "/access/kubeconfigs/revoke", url.Values{"name": {"laptop"}})
+	l.expect(resp, body, http.StatusNotFound, "has no kubeconfig")
 }

@@ -68,11 +68,15 @@ type Loop interface {
 	Predict(ctx context.Context, deployment string, body []byte) (status int, answer []byte, took time.Duration, err error)
 }
 
-// Cluster reads the Kubernetes cluster.
+// Cluster reads the Kubernetes cluster, and says who may reach it.
 type Cluster interface {
 	Objects(ctx context.Context) ([]mlops.Object, error)
 	// Events returns up to max events, newest first.
 	Events(ctx context.Context, max int) ([]mlops.Event, error)
+	// KubeconfigUsers returns who was given a kubeconfig, by name.
+	KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error)
+	// RevokeKubeconfig takes a user's rights away at once.
+	RevokeKubeconfig(ctx context.Context, user string) error
 	// Images returns the images that pods can start from, by reference.
 	Images(ctx context.Context) ([]mlops.Image, error)
 	// Pods returns the pods of a namespace, of all namespaces if it is "".

@@ -65,7 +65,7 @@ func kubeconfigListCommand() *cobra.Command {
 			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(t, "USER\tROLE\tCREATED")
 			for _, u := range users {
-				fmt.Fprintf(t, "%s\t%s\t%s\n", u.Name, u.Role, u.Created.UTC().Format(time.RFC3339))
+				fmt.Fprintf(t, "%s\t%s\t%s\n", u.Name, u.Role, u.CreatedAt.UTC().Format(time.RFC3339))
 			}
 			return t.Flush()
 		},

@@ -198,22 +198,15 @@ func (c *Client) clientCertificate(ctx context.Context, commonName string) (cert
 	}
 }
 
-// KubeconfigUser is somebody who was given a kubeconfig.
-type KubeconfigUser struct {
-	Name    string    `json:"name"`
-	Role    string    `json:"role"`
-	Created time.Time `json:"created"`
-}
-
 // KubeconfigUsers lists those who were given a kubeconfig, by name.
-func (c *Client) KubeconfigUsers(ctx context.Context) ([]KubeconfigUser, error) {
+func (c *Client) KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error) {
 	list, err := c.kube.RbacV1().ClusterRoleBindings().List(ctx, metav1.ListOptions{LabelSelector: labelKubeconfig})
 	if err != nil {
 		return nil, fmt.Errorf("list users of kubeconfigs: %w", err)
 	}
-	out := make([]KubeconfigUser, 0, len(list.Items))
+	out := make([]mlops.KubeconfigUser, 0, len(list.Items))
 	for _, b := range list.Items {
-		out = append(out, KubeconfigUser{b.Labels[labelKubeconfig], b.RoleRef.Name, b.CreationTimestamp.Time})
+		out = append(out, mlops.KubeconfigUser{Name: b.Labels[labelKubeconfig], Role: b.RoleRef.Name, CreatedAt: b.CreationTimestamp.Time})
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -27,6 +28,26 @@ func (c cluster) Events(_ context.Context, limit int) ([]mlops.Event, error) {
 		return nil, err
 	}
 	return append([]mlops.Event(nil), c.w.Events[:min(limit, len(c.w.Events))]...), nil
+}
+
+func (c cluster) KubeconfigUsers(context.Context) ([]mlops.KubeconfigUser, error) {
+	c.w.Lock()
+	defer c.w.Unlock()
+	if err := c.w.Down["cluster"]; err != nil {
+		return nil, err
+	}
+	return slices.Clone(c.w.KubeconfigUsers), nil
+}
+
+func (c cluster) RevokeKubeconfig(_ context.Context, user string) error {
+	c.w.Lock()
+	defer c.w.Unlock()
+	before := len(c.w.KubeconfigUsers)
+	c.w.KubeconfigUsers = slices.DeleteFunc(c.w.KubeconfigUsers, func(u mlops.KubeconfigUser) bool { return u.Name == user })
+	if len(c.w.KubeconfigUsers) == before {
+		return mlops.Errorf(mlops.NotFound, "user %q has no kubeconfig: see `benchtop kubeconfig list`", user)
+	}
+	return nil
 }
 
 func (c cluster) Images(context.Context) ([]mlops.Image, error) {

@@ -64,6 +64,7 @@ func Full(now func() time.Time) *World {
 		{Time: t.Add(-14 * time.Minute), Type: "Normal", Reason: "Completed", Object: "Job/iris-train-13", Namespace: "iris", Message: "Job completed", Count: 1},
 		{Time: t.Add(-30 * time.Minute), Type: "Warning", Reason: "PossibleMemoryBackedVolumesOnDisk", Object: "Node/bench", Message: "The tmpfs noswap option is not supported by this kernel", Count: 1}}
 	w.Rate = 4.2
+	w.KubeconfigUsers = []mlops.KubeconfigUser{{Name: "laptop", Role: "cluster-admin", CreatedAt: t.Add(-26 * time.Hour)}}
 	w.Keys = []mlops.Key{
 		{ID: 1, Name: "ada", Role: mlops.RoleEditor, Buckets: []mlops.KeyBucket{{Name: "data", Write: true}, {Name: "mlflow"}}, CreatedAt: t.Add(-150 * time.Hour), ExpiresAt: t.Add(84 * 24 * time.Hour), LastUsedAt: t.Add(-2 * time.Minute)},
 		{ID: 2, Name: "ci", Role: mlops.RoleTrainer, CreatedAt: t.Add(-140 * time.Hour)},

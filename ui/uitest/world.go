@@ -48,6 +48,8 @@ type World struct {
 	Sessions    map[string]ui.Session
 	Keys        []mlops.Key // by name
 
+	KubeconfigUsers []mlops.KubeconfigUser // by name
+
 	// Down maps a port (registry, loop, cluster, metrics) to its error.
 	Down map[string]error
 	// Answer, if set, is what deployments answer to a prediction.

@@ -9,6 +9,15 @@ type Access struct {
 	Form    KeyForm
 	New     *NewKey // just made
 	Roles   []RoleRow
+
+	Users       []UserRow // of Kubernetes
+	UserProblem *Problem
+}
+
+// UserRow is somebody who was given a kubeconfig.
+type UserRow struct {
+	Name, Role string
+	Created    Value
 }
 
 // KeyRow is one key.
