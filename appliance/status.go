@@ -51,7 +51,7 @@ type ProjectStatus struct {
 func (a *Appliance) status(ctx context.Context, served bool) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
 		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Network: a.network.findings(), Warnings: []string{}}
-	stopping, failed, starting := false, false, !served
+	stopping, failed, starting := false, false, false
 	for _, u := range s.Units {
 		switch u.State {
 		case supervise.Stopping, supervise.Stopped:
@@ -70,6 +70,17 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	deployments, _ := a.loopPort.Deployments(ctx)
 	for _, p := range projects {
 		s.Loop = append(s.Loop, a.projectStatus(ctx, p, deployments))
+	}
+	if !served {
+		serves, trouble := firstModel(s.Loop)
+		if serves {
+			a.control.setServed()
+		}
+		starting = starting || !serves
+		if trouble != "" {
+			failed = true
+			s.Warnings = append(s.Warnings, trouble)
+		}
 	}
 	for _, p := range s.Loop {
 		if d := p.Deployment; d != nil && served && d.Ready == 0 {
@@ -99,6 +110,20 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 		s.State = StateStarting
 	}
 	return s
+}
+
+// firstModel reports whether a deployment serves a model, and otherwise why
+// none will without somebody's help: the newest training has failed.
+func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
+	for _, p := range loop {
+		if d := p.Deployment; d != nil && d.Ready > 0 && d.Version != "" {
+			return true, ""
+		}
+		if t := p.Training; t != nil && t.State == mlops.TrainingFailed {
+			trouble = "nothing is served yet, and training " + t.Job + " failed: " + t.Message + "; see `benchtop logs " + p.Project + "`"
+		}
+	}
+	return false, trouble
 }
 
 func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployments []mlops.Deployment) ProjectStatus {

@@ -1,0 +1,29 @@
+package appliance
+
+import (
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// A first training that fails is no start that goes on for ever.
+func TestFirstModel(t *testing.T) {
+	failed := &mlops.Training{Job: "iris-train-1", State: mlops.TrainingFailed, Message: "C must be positive"}
+	running := &mlops.Training{Job: "iris-train-2", State: mlops.TrainingRunning}
+	for name, c := range map[string]struct {
+		loop    []ProjectStatus
+		serves  bool
+		trouble string
+	}{
+		"nothing yet":            {nil, false, ""},
+		"training":               {[]ProjectStatus{{Project: "iris", Training: running}}, false, ""},
+		"failed":                 {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{}}}, false, "nothing is served yet, and training iris-train-1 failed: C must be positive; see `benchtop logs iris`"},
+		"a pod, no model":        {[]ProjectStatus{{Project: "iris", Training: running, Deployment: &mlops.Deployment{Ready: 1}}}, false, ""},
+		"served, then a bad one": {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{Ready: 1, Version: "3"}}}, true, ""},
+	} {
+		serves, trouble := firstModel(c.loop)
+		if serves != c.serves || trouble != c.trouble {
+			t.Errorf("%s: %t, %q; want %t, %q", name, serves, trouble, c.serves, c.trouble)
+		}
+	}
+}
