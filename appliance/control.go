@@ -59,7 +59,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
 	mux.HandleFunc("POST /v1/registry/gc", c.registryGC)
 	mux.HandleFunc("GET /v1/kubeconfigs", c.kubeconfigs)
-	mux.HandleFunc("POST /v1/kubeconfigs/{user}", c.kubeconfig)
+	mux.HandleFunc("POST /v1/kubeconfigs", c.kubeconfig)
 	mux.HandleFunc("DELETE /v1/kubeconfigs/{user}", c.revokeKubeconfig)
 	mux.HandleFunc("GET /v1/images", c.images)
 	mux.HandleFunc("POST /v1/images", c.loadImages)

@@ -27,7 +27,7 @@ func (c *control) kubeconfig(w http.ResponseWriter, r *http.Request) {
 	if server == "" {
 		server = hostAddress(c.a.cfg.NodeAddress)
 	}
-	b, err := client.Kubeconfig(r.Context(), r.PathValue("user"), r.URL.Query().Get("role"), server)
+	b, err := client.Kubeconfig(r.Context(), r.URL.Query().Get("user"), r.URL.Query().Get("role"), server)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -56,8 +56,8 @@ func (c *control) revokeKubeconfig(w http.ResponseWriter, r *http.Request) {
 // empty server means this machine's first address on its network.
 func (c *Control) Kubeconfig(ctx context.Context, user, role, server string) (string, error) {
 	var out kubeconfigAnswer
-	q := url.Values{"role": {role}, "server": {server}}
-	err := c.call(ctx, http.MethodPost, "/v1/kubeconfigs/"+url.PathEscape(user)+"?"+q.Encode(), nil, &out)
+	q := url.Values{"user": {user}, "role": {role}, "server": {server}}
+	err := c.call(ctx, http.MethodPost, "/v1/kubeconfigs?"+q.Encode(), nil, &out)
 	return out.Kubeconfig, err
 }
 

@@ -86,6 +86,10 @@ func diagnoseProject(p ProjectStatus) []doctor.Finding {
 	}
 	if d := p.Deployment; d != nil {
 		f := doctor.Finding{Check: p.Project + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s, %d of %d ready", d.Version, d.Ready, d.Replicas)}
+		if d.Ready > 0 && d.Version == "" && d.Message != "" {
+			f.Level, f.Detail = doctor.Fail, "pods are ready, but predictions do not reach them: "+d.Message
+			f.Fix = "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out, and `benchtop logs " + p.Project + "`"
+		}
 		if d.Ready == 0 {
 			f.Level, f.Detail, f.Fix = doctor.Fail, "no pod is ready: "+d.Message, "see `benchtop kubectl -n "+d.Namespace+" describe pods` and `benchtop logs "+p.Project+"`"
 		}

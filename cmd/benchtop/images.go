@@ -22,7 +22,7 @@ func imagesCommand() *cobra.Command {
 		Long: `List the container images on this machine, load your own from archives, remove them.
 
 An archive is a tar, plain or compressed with gzip or zstd, as docker save,
-podman save, skopeo copy … oci-archive:FILE and docker buildx build -o type=oci
+podman save, skopeo copy … oci-archive:FILE:NAME and docker buildx build -o type=oci
 write it. Archives that are put into the folder images of the data dir are loaded by
 themselves; a file beside each, NAME.loaded or NAME.error, says what became of it.`,
 		Example: "  docker save myapp:1 | sudo benchtop images load -\n  sudo benchtop images load myapp.tar.gz\n  sudo benchtop images load --name myapp:1 build.tar",

@@ -31,17 +31,18 @@ type apiServer struct {
 var kinds = map[string]map[string]string{
 	"v1": {"namespaces": "Namespace", "nodes": "Node", "pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap",
 		"persistentvolumeclaims": "PersistentVolumeClaim", "serviceaccounts": "ServiceAccount", "events": "Event"},
-	"apps/v1":                      {"deployments": "Deployment", "replicasets": "ReplicaSet"},
-	"batch/v1":                     {"cronjobs": "CronJob", "jobs": "Job"},
-	"networking.k8s.io/v1":         {"ingresses": "Ingress", "ingressclasses": "IngressClass"},
-	"rbac.authorization.k8s.io/v1": {"roles": "Role", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"},
-	"storage.k8s.io/v1":            {"storageclasses": "StorageClass"},
-	"discovery.k8s.io/v1":          {"endpointslices": "EndpointSlice"},
-	"apiregistration.k8s.io/v1":    {"apiservices": "APIService"},
-	"coordination.k8s.io/v1":       {"leases": "Lease"},
+	"apps/v1":                         {"deployments": "Deployment", "replicasets": "ReplicaSet"},
+	"batch/v1":                        {"cronjobs": "CronJob", "jobs": "Job"},
+	"networking.k8s.io/v1":            {"ingresses": "Ingress", "ingressclasses": "IngressClass"},
+	"rbac.authorization.k8s.io/v1":    {"roles": "Role", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"},
+	"storage.k8s.io/v1":               {"storageclasses": "StorageClass"},
+	"admissionregistration.k8s.io/v1": {"validatingadmissionpolicies": "ValidatingAdmissionPolicy", "validatingadmissionpolicybindings": "ValidatingAdmissionPolicyBinding"},
+	"discovery.k8s.io/v1":             {"endpointslices": "EndpointSlice"},
+	"apiregistration.k8s.io/v1":       {"apiservices": "APIService"},
+	"coordination.k8s.io/v1":          {"leases": "Lease"},
 }
 
-var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "APIService": true}
+var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "APIService": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true}
 
 // newAPIServer returns a server and a client that speaks to it.
 func newAPIServer(t *testing.T) (*apiServer, *Client) {

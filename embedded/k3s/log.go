@@ -72,6 +72,14 @@ var expectations = []expected{
 	starting("connect: connection refused", "127.0.0.1:644"), // the API, or K3s' way to it
 	starting("Skipping pod synchronization"),
 	starting("no RequestInfo found in the context"),
+	// An API that has just been registered is asked before it has an address,
+	// and before it knows who may ask.
+	starting("v1beta1.metrics.k8s.io failed with"),
+	starting("controller.go:146", "Unhandled Error", "err=<"), // it can't be described yet
+	starting("controller.go:102", "Unhandled Error", "err=<"),
+	starting("controller.go:113", "Unhandled Error", "v1beta1.metrics.k8s.io"),
+	// One that is known from the last start is asked before it serves.
+	starting("Sending HTTP/", " 502 response", "connect: connection refused"),
 }
 
 // filter makes expected lines information. It takes what klog and logrus

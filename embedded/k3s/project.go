@@ -259,6 +259,9 @@ func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool
 		NodeSelector:                 map[string]string{corev1.LabelHostname: s.Project.Node},
 		AutomountServiceAccountToken: ptr(false),
 		EnableServiceLinks:           ptr(false),
+		// On a first start the trainer may ask before the cluster's DNS can
+		// answer. The resolver would then stay silent for five seconds.
+		DNSConfig: &corev1.PodDNSConfig{Options: []corev1.PodDNSConfigOption{{Name: "timeout", Value: ptr("1")}, {Name: "attempts", Value: ptr("5")}}},
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot: ptr(true), RunAsUser: ptr(int64(labUser)), RunAsGroup: ptr(int64(labUser)), FSGroup: ptr(int64(labUser)),
 			FSGroupChangePolicy: ptr(corev1.FSGroupChangeOnRootMismatch),

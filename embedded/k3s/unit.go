@@ -202,6 +202,7 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 		manifest string
 		images   []string
 	}{
+		{"ports.yaml", nil},
 		{"local-path.yaml", nil},
 		{"coredns.yaml", []string{"coredns"}},
 		{"traefik.yaml", []string{"traefik"}},
@@ -234,8 +235,9 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importe
 	u.client = client
 	close(u.ready)
 	h.Ready()
-	// After a restart the node is called ready before its kubelet has started.
-	time.AfterFunc(laterAfter, func() { u.started.Store(true) })
+	// After a restart the node is called ready before its kubelet has started,
+	// and after a first start the API of resource metrics comes later.
+	time.AfterFunc(2*laterAfter, func() { u.started.Store(true) })
 	go client.followCertNames(ctx, h.Log())
 	go client.watchPulls(ctx, h.Log())
 	go func() {

@@ -23,6 +23,7 @@ func TestOpenDoors(t *testing.T) {
 	chapter(t, "kubectl on a laptop, with a user of its own", s.kubeconfigs)
 	chapter(t, "kubectl on a laptop does what it does elsewhere", s.kubectlVerbs)
 	chapter(t, "charts are installed from their archives", s.charts)
+	chapter(t, "the lab's ports stay the lab's", s.labPorts)
 	chapter(t, "others' programs may send passwords, pages may not", s.forgedRequests)
 	chapter(t, "sign in behind nginx", s.behindNginx)
 	chapter(t, "the machine's address in a browser", s.frontPage)

@@ -20,7 +20,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-const whatIsExpected = "expected a tar archive, plain or compressed with gzip or zstd, as `docker save`, `podman save`, `skopeo copy … oci-archive:FILE` and `docker buildx build -o type=oci,dest=FILE` write it"
+const whatIsExpected = "expected a tar archive, plain or compressed with gzip or zstd, as `docker save`, `podman save`, `skopeo copy … oci-archive:FILE:NAME` and `docker buildx build -o type=oci,dest=FILE` write it"
 
 // openArchive looks at how an archive begins and returns the tar inside.
 func openArchive(r io.Reader) (io.ReadCloser, error) {

@@ -65,7 +65,7 @@ func migrateTo(ctx context.Context, db *sql.DB, path string, log *slog.Logger, m
 		return mlops.Errorf(mlops.InvalidState, "registry %s has schema %d, this version of Benchtop knows up to %d: use the newer Benchtop, or go back to %s.before-%d", path, have, len(ms), path, len(ms)+1)
 	}
 	for _, m := range ms[have:] {
-		if m.n > 1 {
+		if have > 0 { // a new file has nothing to keep
 			if err := snapshot(ctx, db, fmt.Sprintf("%s.before-%d", path, m.n)); err != nil {
 				return err
 			}
