@@ -74,10 +74,9 @@ var expectations = []expected{
 	starting("no RequestInfo found in the context"),
 	// An API that has just been registered is asked before it has an address,
 	// and before it knows who may ask.
-	starting("v1beta1.metrics.k8s.io failed with"),
+	starting("metrics.k8s.io"),
 	starting("controller.go:146", "Unhandled Error", "err=<"), // it can't be described yet
 	starting("controller.go:102", "Unhandled Error", "err=<"),
-	starting("controller.go:113", "Unhandled Error", "v1beta1.metrics.k8s.io"),
 	// One that is known from the last start is asked before it serves.
 	starting("Sending HTTP/", " 502 response", "connect: connection refused"),
 }
