@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/k3s"
 )
 
 // DefaultConfigFile is read if it exists and no other file was named.
@@ -98,7 +99,7 @@ func LoadConfig(src Source) (Config, error) {
 
 // checkPorts finds two settings that want the same port: each alone is fine.
 func (c Config) checkPorts() error {
-	used := map[int]string{6443: "the Kubernetes API", 10250: "the kubelet"}
+	used := map[int]string{k3s.APIPort: "the Kubernetes API", k3s.KubeletPort: "the kubelet"}
 	for _, p := range []struct {
 		key  string
 		port int

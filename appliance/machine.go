@@ -28,8 +28,8 @@ func (c Config) ports() []doctor.Port {
 		{Number: portOf(c.S3Addr), For: "S3", Change: "set s3_addr"},
 		{Number: c.HTTPPort, For: "ingress HTTP", Change: "set ingress.http_port"},
 		{Number: c.HTTPSPort, For: "ingress HTTPS", Change: "set ingress.https_port"},
-		{Number: 6443, For: "Kubernetes API", Change: "stop the other Kubernetes"},
-		{Number: 10250, For: "kubelet", Change: "stop the other Kubernetes"},
+		{Number: k3s.APIPort, For: "Kubernetes API", Change: "stop the other Kubernetes"},
+		{Number: k3s.KubeletPort, For: "kubelet", Change: "stop the other Kubernetes"},
 	}
 }
 

@@ -70,8 +70,8 @@ const (
 // ClusterDNS is the address of the cluster's DNS as pods see it.
 const ClusterDNS = "10.43.0.10"
 
-// kubeletPort is where the kubelet answers.
-const kubeletPort = 10250
+// KubeletPort is where the kubelet answers.
+const KubeletPort = 10250
 
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }

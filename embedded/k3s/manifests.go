@@ -51,7 +51,7 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 		"HTTPPort":            c.HTTPPort,
 		"HTTPSPort":           c.HTTPSPort,
 		"ResourceMetricsPort": c.resourceMetricsPort,
-		"LabPorts":            fmt.Sprintf("%d, %d, %d, %d, %d, %d, %d", c.HTTPPort, c.HTTPSPort, c.UIPort, c.RegistryPort, c.S3Port, APIPort, kubeletPort),
+		"LabPorts":            fmt.Sprintf("%d, %d, %d, %d, %d, %d, %d", c.HTTPPort, c.HTTPSPort, c.UIPort, c.RegistryPort, c.S3Port, APIPort, KubeletPort),
 		"Services": []service{
 			{"s3", 9000, c.S3Port}, {"mlflow", 5000, c.RegistryPort}, {"prometheus", 8080, c.UIPort},
 		},
