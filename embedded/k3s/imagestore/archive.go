@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -92,7 +93,11 @@ func (i ingester) Writer(ctx context.Context, opts ...content.WriterOpt) (conten
 	_, hash, isBlob := strings.Cut(w.Ref, "tar-blobs/sha256/")
 	named := digest.NewDigestFromEncoded(digest.SHA256, hash)
 	if !isBlob || named.Validate() != nil {
-		return i.Store.Writer(ctx, opts...)
+		out, err := i.Store.Writer(ctx, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return &ending{Writer: out}, nil
 	}
 	opts = append(opts, content.WithDescriptor(ocispec.Descriptor{Digest: named, Size: w.Desc.Size}))
 	out, err := i.Store.Writer(ctx, opts...)
@@ -102,7 +107,31 @@ func (i ingester) Writer(ctx context.Context, opts ...content.WriterOpt) (conten
 	if err != nil {
 		return nil, err
 	}
-	return checked{out, named}, nil
+	return checked{&ending{Writer: out}, named}, nil
+}
+
+// ending is a writer whose Close returns when containerd has closed the file
+// too. A plain Close only says that no more follows. containerd then writes the
+// time of the last change beside the file, and a lease that ends at that moment
+// leaves this one file behind for ever.
+type ending struct {
+	content.Writer
+	ended bool
+}
+
+// Commit implements content.Writer.
+func (e *ending) Commit(ctx context.Context, size int64, expected digest.Digest, opts ...content.Opt) error {
+	e.ended = true
+	return e.Writer.Commit(ctx, size, expected, opts...)
+}
+
+// Close implements content.Writer. What was not committed is ended by a commit
+// of a size that no file has: containerd answers it after the file is closed.
+func (e *ending) Close() error {
+	if !e.ended {
+		_ = e.Commit(context.Background(), math.MaxInt64, "")
+	}
+	return e.Writer.Close()
 }
 
 // checked is a writer of a blob that must have the digest that names it.

@@ -240,3 +240,51 @@ func TestKnownBlobs(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A write that is given up waits until the store has closed its file: whoever
+// then takes the ingest away leaves nothing.
+func TestGivenUpWriteIsEnded(t *testing.T) {
+	ctx, store := newContent(t)
+	in := ingester{store, "a load"}
+	for _, ref := range []string{"tar-index.json", "tar-blobs/sha256/" + digest.FromString("a").Encoded()} {
+		under := &counting{Store: store}
+		in.Store = under
+		w, err := in.Writer(ctx, content.WithRef(ref))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("half")); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+		if under.commits != 1 {
+			t.Errorf("%s: containerd was asked %d times whether the write is over; expected once", ref, under.commits)
+		}
+		if _, err := store.Info(ctx, digest.FromString("half")); err == nil {
+			t.Errorf("%s: half a blob is kept", ref)
+		}
+	}
+}
+
+// counting counts the commits of its writers.
+type counting struct {
+	content.Store
+	commits int
+}
+
+func (c *counting) Writer(ctx context.Context, opts ...content.WriterOpt) (content.Writer, error) {
+	w, err := c.Store.Writer(ctx, opts...)
+	return counted{w, c}, err
+}
+
+type counted struct {
+	content.Writer
+	of *counting
+}
+
+func (c counted) Commit(ctx context.Context, size int64, expected digest.Digest, opts ...content.Opt) error {
+	c.of.commits++
+	return c.Writer.Commit(ctx, size, expected, opts...)
+}
