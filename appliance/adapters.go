@@ -123,7 +123,11 @@ func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, 
 }
 
 func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
-	projects, err := p.Projects(ctx)
+	store := p.registry.Store()
+	if store == nil {
+		return nil, unavailable("the registry")
+	}
+	rows, err := store.Deployments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -131,16 +135,16 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]mlops.Deployment, 0, len(projects))
-	for _, project := range projects {
-		d, err := c.Deployment(ctx, project.Name)
+	out := make([]mlops.Deployment, 0, len(rows))
+	for _, d := range rows {
+		err := c.Observe(ctx, &d)
 		if mlops.CodeOf(err) == mlops.NotFound {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		d.Host, d.Path = project.Name+"."+p.domain, "/models/"+project.Name
+		d.Host, d.Path = d.Name+"."+p.domain, "/models/"+d.Name
 		if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
 			d.Message = "the server does not answer: " + err.Error()
 		}

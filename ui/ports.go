@@ -61,6 +61,23 @@ type Loop interface {
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
 	// Train starts a training by hand.
 	Train(ctx context.Context, project string) (mlops.Training, error)
+	// Revisions returns up to max revisions of a deployment, newest first.
+	Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error)
+	// Promote puts a version into service if its gates let it; override lets
+	// it pass although one fails, and needs a reason. What a gate says no to
+	// is an error, and the revision that was rejected is returned with it.
+	Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error)
+	// Rollback puts the version of an earlier revision back into service, of
+	// the one that was live before if to is 0.
+	Rollback(ctx context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error)
+	// Approve and Reject decide on a revision that waits, on the newest if
+	// number is 0.
+	Approve(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error)
+	Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error)
+	// Hold pins or pauses a deployment, or ends that; nil leaves as it is.
+	Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error)
+	// SetGates says what versions of a project's model must pass.
+	SetGates(ctx context.Context, project string, g mlops.Gates) error
 	// NextTraining returns when the schedule fires next, zero if never.
 	NextTraining(ctx context.Context, project string) (time.Time, error)
 	// Predict sends body to the deployment's POST /predict and returns what

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -36,6 +37,11 @@ type Config struct {
 type Loop struct {
 	cfg  Config
 	kick chan struct{} // a row changed: look at once
+
+	// starting is since when this process has followed each revision that
+	// starts. Only the pass touches it.
+	starting map[int64]time.Time
+	deciding sync.Mutex // a revision is judged by one at a time
 }
 
 // New returns a loop that does not run yet.
@@ -43,7 +49,7 @@ func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1)}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), starting: map[int64]time.Time{}}
 }
 
 // Prepare brings the default project's rows and objects up to date.
@@ -63,7 +69,15 @@ func (l *Loop) Prepare(ctx context.Context) error {
 	if p, err = l.cfg.Store.PutProject(ctx, p); err != nil {
 		return fmt.Errorf("record project %s: %w", def.Name, err)
 	}
+	// Before the servers: a new one finds what to serve.
+	d, err := l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
+	if err != nil {
+		return fmt.Errorf("record deployment %s: %w", p.Name, err)
+	}
 	if err := l.cfg.Cluster.ApplyProject(ctx, l.cfg.Spec(p, dataset)); err != nil {
+		return err
+	}
+	if err := l.restore(ctx, d.Name); err != nil {
 		return err
 	}
 	trainings, err := l.cfg.Store.Trainings(ctx, p.Name, 1)
@@ -75,7 +89,11 @@ func (l *Loop) Prepare(ctx context.Context) error {
 			return fmt.Errorf("request first training of %s: %w", p.Name, err)
 		}
 	}
-	return l.Reconcile(ctx)
+	if err := l.Reconcile(ctx); err != nil {
+		return err
+	}
+	_, err = l.release(ctx)
+	return err
 }
 
 // Train requests a training. The row is written first: whatever happens then,
@@ -88,29 +106,46 @@ func (l *Loop) Train(ctx context.Context, project string) (mlops.Training, error
 	if err != nil {
 		return t, fmt.Errorf("request training of %s: %w", project, err)
 	}
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
+	l.again()
 	return t, nil
 }
 
-// Run reconciles until ctx ends: at every change of a Job, after every
-// request, and once a minute in case a signal was lost.
+// lookAgain is how soon a revision that starts is looked at again.
+const lookAgain = 200 * time.Millisecond
+
+// Run reconciles until ctx ends: at every change of a Job or of a model's
+// versions and aliases, after every request, and once a minute in case a
+// signal was lost.
 func (l *Loop) Run(ctx context.Context) {
 	changed := l.cfg.Cluster.WatchJobs(ctx)
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
+	soon := time.NewTimer(lookAgain) // Prepare may have left a revision that starts
+	defer soon.Stop()
 	for {
+		models := l.cfg.Store.ModelsChanged()
+		trainings := true
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 		case <-l.kick:
 		case <-tick.C:
+		case <-models:
+			trainings = false
+		case <-soon.C:
+			trainings = false
 		}
-		if err := l.Reconcile(ctx); err != nil && ctx.Err() == nil {
+		var err error
+		if trainings {
+			err = l.Reconcile(ctx)
+		}
+		busy, rerr := l.release(ctx)
+		if err = errors.Join(err, rerr); err != nil && ctx.Err() == nil {
 			l.cfg.Log.Error("loop pass failed, it will be repeated", "err", err)
+		}
+		if busy {
+			soon.Reset(lookAgain)
 		}
 	}
 }

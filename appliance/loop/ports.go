@@ -23,6 +23,28 @@ type Store interface {
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
 	// EndRuns ends the runs that a Job's pods left running.
 	EndRuns(ctx context.Context, job string, status mlops.RunStatus) error
+	Run(ctx context.Context, id string) (mlops.Run, error)
+
+	// EnsureDeployment makes a deployment, unless there is one of that name.
+	EnsureDeployment(ctx context.Context, d mlops.Deployment) (mlops.Deployment, error)
+	Deployment(ctx context.Context, name string) (mlops.Deployment, error)
+	Deployments(ctx context.Context) ([]mlops.Deployment, error)
+	SetDeployment(ctx context.Context, name string, pinned, paused bool) error
+	// FollowModels makes the revisions that new versions and moved aliases
+	// ask for, each once.
+	FollowModels(ctx context.Context) (made int, err error)
+	Revision(ctx context.Context, id int64) (mlops.Revision, error)
+	Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error)
+	OpenRevisions(ctx context.Context) ([]mlops.Revision, error)
+	CreateRevision(ctx context.Context, deployment string, version int, cause mlops.Cause, act mlops.Act) (mlops.Revision, error)
+	JudgeRevision(ctx context.Context, id int64, gates []mlops.GateResult, state mlops.RevisionState, message string) error
+	ApproveRevision(ctx context.Context, id int64, act mlops.Act) error
+	RejectRevision(ctx context.Context, id int64, act mlops.Act) error
+	StartRevision(ctx context.Context, id int64) error
+	LiveRevision(ctx context.Context, id int64) error
+	FailRevision(ctx context.Context, id int64, message string) error
+	// ModelsChanged is closed at the next write that may concern what is served.
+	ModelsChanged() <-chan struct{}
 }
 
 // Cluster is the projection of the rows.
@@ -33,4 +55,15 @@ type Cluster interface {
 	TrainingJobs(ctx context.Context) ([]mlops.Job, error)
 	// WatchJobs signals when training jobs may have changed.
 	WatchJobs(ctx context.Context) <-chan struct{}
+
+	// Serve tells the servers of a deployment which version to serve. Told
+	// before, it does nothing.
+	Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error
+	// NudgeServers makes the servers look again at what Serve has said.
+	NudgeServers(ctx context.Context, d mlops.Deployment) error
+	// Serving asks every server what it serves.
+	Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Serving, error)
+	// Bring starts the Job that brings a version to the servers' volume, once
+	// for each revision, and says how far it is.
+	Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error)
 }

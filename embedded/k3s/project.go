@@ -224,6 +224,7 @@ const envTrigger = "BENCHTOP_TRIGGER"
 func commonEnv(s mlops.ProjectSpec) []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "BENCHTOP_MODEL_DIR", Value: "/models"},
+		{Name: "BENCHTOP_SERVED", Value: servedDir + "/" + servedFile},
 		{Name: "BENCHTOP_IMAGE", Value: s.Image},
 		{Name: "HOME", Value: "/tmp"},
 		fieldEnv("BENCHTOP_POD", "metadata.name"),
@@ -253,6 +254,7 @@ func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool
 	c.VolumeMounts = []corev1.VolumeMount{
 		{Name: "models", MountPath: "/models", ReadOnly: readOnly},
 		{Name: "code", MountPath: "/opt/benchtop", ReadOnly: true},
+		{Name: "served", MountPath: servedDir, ReadOnly: true},
 		{Name: "tmp", MountPath: "/tmp"},
 	}
 	return corev1.PodSpec{
@@ -271,6 +273,8 @@ func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool
 		Volumes: []corev1.Volume{
 			{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: volume(s.Project)}}},
 			{Name: "code", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}},
+			// There is none before the first version.
+			{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: servedName(s.Project.Name)}, Optional: ptr(true)}}},
 			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("256Mi"))}}},
 		},
 	}

@@ -170,22 +170,21 @@ func replicas(d *appsv1.Deployment) int32 {
 	return *d.Spec.Replicas
 }
 
-// Deployment returns a project's deployment as the cluster knows it; what it
-// serves is for the server to say.
-func (c *Client) Deployment(ctx context.Context, project string) (mlops.Deployment, error) {
-	d, err := c.kube.AppsV1().Deployments(project).Get(ctx, project, metav1.GetOptions{})
+// Observe fills in what the cluster knows of a deployment; what it serves is
+// for the servers to say.
+func (c *Client) Observe(ctx context.Context, out *mlops.Deployment) error {
+	d, err := c.kube.AppsV1().Deployments(out.Namespace).Get(ctx, out.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return mlops.Deployment{}, &mlops.Error{Code: mlops.NotFound, Message: "deployment " + project + " does not exist", Err: err}
+		return &mlops.Error{Code: mlops.NotFound, Message: "deployment " + out.Name + " does not exist", Err: err}
 	}
 	if err != nil {
-		return mlops.Deployment{}, fmt.Errorf("get deployment %s: %w", project, err)
+		return fmt.Errorf("get deployment %s: %w", out.Name, err)
 	}
-	pods, err := c.kube.CoreV1().Pods(project).List(ctx, metav1.ListOptions{LabelSelector: labelComponent + "=" + serverRole})
+	pods, err := c.kube.CoreV1().Pods(out.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labelComponent + "=" + serverRole})
 	if err != nil {
-		return mlops.Deployment{}, fmt.Errorf("list pods of deployment %s: %w", project, err)
+		return fmt.Errorf("list pods of deployment %s: %w", out.Name, err)
 	}
-	out := mlops.Deployment{Name: project, Project: project, Namespace: project, Model: project,
-		Image: d.Spec.Template.Spec.Containers[0].Image, Replicas: int(replicas(d)), Ready: int(d.Status.ReadyReplicas)}
+	out.Image, out.Replicas, out.Ready = d.Spec.Template.Spec.Containers[0].Image, int(replicas(d)), int(d.Status.ReadyReplicas)
 	for i := range pods.Items {
 		c.explainPulls(ctx, &pods.Items[i])
 		pod := podOf(&pods.Items[i])
@@ -194,5 +193,5 @@ func (c *Client) Deployment(ctx context.Context, project string) (mlops.Deployme
 			out.Message = pod.Message
 		}
 	}
-	return out, nil
+	return nil
 }

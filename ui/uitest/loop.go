@@ -88,3 +88,65 @@ func (l loop) Predict(_ context.Context, _ string, body []byte) (int, []byte, ti
 		classes[best], best, chances[0], chances[1], chances[2])
 	return 200, []byte(raw), 2*time.Millisecond + 340*time.Microsecond, nil
 }
+
+func (l loop) Revisions(_ context.Context, deployment string, max int) ([]mlops.Revision, error) {
+	if err := l.w.down("loop"); err != nil {
+		return nil, err
+	}
+	l.w.Lock()
+	defer l.w.Unlock()
+	out := append([]mlops.Revision(nil), l.w.Revisions[deployment]...)
+	return out[:min(max, len(out))], nil
+}
+
+// changed does what a change of a deployment does in every case: it fails, or
+// is noted.
+func (l loop) changed(deployment, what string, act mlops.Act) error {
+	if err := l.w.down("loop"); err != nil {
+		return err
+	}
+	l.w.Lock()
+	defer l.w.Unlock()
+	if l.w.Refuse != nil {
+		return l.w.Refuse
+	}
+	l.w.Acts = append(l.w.Acts, fmt.Sprintf("%s %s by %s: %s", what, deployment, act.By, act.Reason))
+	return nil
+}
+
+func (l loop) Promote(_ context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
+	what := fmt.Sprintf("promote %d", version)
+	if override {
+		what += " override"
+	}
+	return mlops.Revision{Deployment: deployment, Version: version, State: mlops.RevisionStarting}, l.changed(deployment, what, act)
+}
+
+func (l loop) Rollback(_ context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
+	return mlops.Revision{Deployment: deployment, Number: to, State: mlops.RevisionStarting}, l.changed(deployment, fmt.Sprintf("rollback %d", to), act)
+}
+
+func (l loop) Approve(_ context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	return mlops.Revision{Deployment: deployment, Number: number}, l.changed(deployment, fmt.Sprintf("approve %d", number), act)
+}
+
+func (l loop) Reject(_ context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	return mlops.Revision{Deployment: deployment, Number: number}, l.changed(deployment, fmt.Sprintf("reject %d", number), act)
+}
+
+func (l loop) Hold(_ context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
+	what := "hold"
+	for name, b := range map[string]*bool{"pinned": pinned, "paused": paused} {
+		if b != nil {
+			what += fmt.Sprintf(" %s=%t", name, *b)
+		}
+	}
+	return mlops.Deployment{Name: deployment}, l.changed(deployment, what, mlops.Act{})
+}
+
+func (l loop) SetGates(_ context.Context, project string, g mlops.Gates) error {
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	return l.changed(project, fmt.Sprintf("gates %d %s", len(g.Metrics), g.Approval), mlops.Act{})
+}

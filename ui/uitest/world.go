@@ -33,6 +33,9 @@ type World struct {
 	Versions    []mlops.ModelVersion
 	Trainings   []mlops.Training // newest first
 	Deployments []mlops.Deployment
+	Revisions   map[string][]mlops.Revision // of each deployment, newest first
+	Acts        []string                    // changes of what is served
+	Refuse      error                       // what a change of what is served fails with
 	Pods        []mlops.Pod
 	Images      []mlops.Image
 	Objects     []mlops.Object

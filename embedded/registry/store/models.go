@@ -110,6 +110,7 @@ func (s *Store) changeModel(ctx context.Context, name string, fn func(t *tx, id 
 		if err != nil {
 			return err
 		}
+		t.models = true
 		if err := t.exec("UPDATE registered_models SET updated = ? WHERE id = ?", t.now, id); err != nil {
 			return err
 		}

@@ -32,13 +32,19 @@ func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error
 	if err := mlops.ValidateAlias(alias); err != nil {
 		return err
 	}
-	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		v, _, err := t.version(name, version)
-		if err != nil {
-			return err
-		}
-		return t.exec("INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version", id, alias, v)
-	})
+	return s.changeModel(ctx, name, func(t *tx, _ int64) error { return t.setAlias(name, alias, version) })
+}
+
+func (t *tx) setAlias(name, alias, version string) error {
+	id, err := t.modelID(name)
+	if err != nil {
+		return err
+	}
+	v, _, err := t.version(name, version)
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version", id, alias, v)
 }
 
 // DeleteAlias removes an alias; one that is not there is no error.

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -42,17 +44,39 @@ func (s *Store) Project(ctx context.Context, name string) (mlops.Project, error)
 	return out[0], nil
 }
 
+// SetGates says what versions of a project's model must pass.
+func (s *Store) SetGates(ctx context.Context, project string, g mlops.Gates) error {
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	b, err := json.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("encode gates: %w", err)
+	}
+	return s.write(ctx, func(t *tx) error {
+		id, err := t.projectID(project)
+		if err != nil {
+			return err
+		}
+		return t.exec("UPDATE projects SET gates = ? WHERE id = ?", string(b), id)
+	})
+}
+
 // Projects returns all projects by name.
 func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 	return s.projects(ctx, "ORDER BY name")
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.rows(ctx, "SELECT id, name, dataset, schedule, time_zone, node, created FROM projects "+where, func(r *sql.Rows) error {
+	err = s.rows(ctx, "SELECT id, name, dataset, schedule, time_zone, node, gates, created FROM projects "+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, &p.Node, &created); err != nil {
+		var gates string
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, &p.Node, &gates, &created); err != nil {
 			return err
+		}
+		if err := json.Unmarshal([]byte(gates), &p.Gates); err != nil {
+			return fmt.Errorf("decode gates of project %s: %w", p.Name, err)
 		}
 		p.CreatedAt = time.UnixMilli(created)
 		out = append(out, p)

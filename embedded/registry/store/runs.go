@@ -161,6 +161,7 @@ func (s *Store) UpdateRun(ctx context.Context, runID string, u RunUpdate) (wire.
 			if err := t.exec("UPDATE runs SET status = ? WHERE id = ?", *u.Status, r.id); err != nil {
 				return err
 			}
+			t.models = true // gates wait for the end of a run
 		}
 		if u.EndTime != nil {
 			if err := t.exec("UPDATE runs SET end_time = ? WHERE id = ?", *u.EndTime, r.id); err != nil {

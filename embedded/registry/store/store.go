@@ -50,10 +50,11 @@ type Store struct {
 
 	writer *writer
 
-	mu        sync.Mutex
-	artifacts mlops.ObjectStore
-	deployed  Deployments
-	changed   chan struct{}
+	mu            sync.Mutex
+	artifacts     mlops.ObjectStore
+	deployed      Deployments
+	changed       chan struct{}
+	modelsChanged chan struct{}
 
 	docs   *docCache
 	hook   *deliverer
@@ -81,7 +82,7 @@ func Open(ctx context.Context, path string, opt Options) (_ *Store, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
 	}
-	s := &Store{path: path, log: opt.Log, now: opt.Now, artifacts: opt.Artifacts, changed: make(chan struct{}), docs: newDocCache(8 << 20), limits: usualLimits}
+	s := &Store{path: path, log: opt.Log, now: opt.Now, artifacts: opt.Artifacts, changed: make(chan struct{}), modelsChanged: make(chan struct{}), docs: newDocCache(8 << 20), limits: usualLimits}
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
 	}
@@ -183,10 +184,22 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-func (s *Store) announce() {
+// ModelsChanged returns a channel that is closed at the next committed write
+// to models, versions, aliases or what is served of them, and when a run ends.
+func (s *Store) ModelsChanged() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.modelsChanged
+}
+
+func (s *Store) announce(models bool) {
 	s.mu.Lock()
 	close(s.changed)
 	s.changed = make(chan struct{})
+	if models {
+		close(s.modelsChanged)
+		s.modelsChanged = make(chan struct{})
+	}
 	s.mu.Unlock()
 }
 

@@ -136,6 +136,7 @@ func (t *tx) version(name, version string) (n int, id int64, err error) {
 
 func (s *Store) changeVersion(ctx context.Context, name, version string, fn func(t *tx, id int64) error) error {
 	return s.write(ctx, func(t *tx) error {
+		t.models = true
 		_, id, err := t.version(name, version)
 		if err != nil {
 			return err

@@ -49,6 +49,8 @@ type tx struct {
 	now   int64
 	dirty []int64  // runs whose cached documents are stale after the commit
 	after []func() // to be called once the commit is on disk
+
+	models bool // something changed that ModelsChanged tells of
 }
 
 func newWriter(ctx context.Context, db *sql.DB, s *Store) (*writer, error) {
@@ -154,7 +156,7 @@ func (w *writer) commit(group []*writeReq) {
 		close(r.done)
 	}
 	if err == nil {
-		w.store.announce()
+		w.store.announce(t.models)
 	}
 }
 

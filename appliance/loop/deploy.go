@@ -1,0 +1,165 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// loadPatience is how long servers may take to load a version that is on
+// their volume.
+const loadPatience = 30 * time.Second
+
+// release makes one pass over what is served: revisions for new versions and
+// moved aliases, gates, and the servers. It reports whether a revision is on
+// its way, which is looked at again soon.
+func (l *Loop) release(ctx context.Context) (busy bool, err error) {
+	if _, err := l.cfg.Store.FollowModels(ctx); err != nil {
+		return false, fmt.Errorf("look for versions to serve: %w", err)
+	}
+	open, err := l.cfg.Store.OpenRevisions(ctx)
+	if err != nil {
+		return false, fmt.Errorf("list revisions: %w", err)
+	}
+	var errs []error
+	for _, r := range open {
+		starting, err := l.step(ctx, r)
+		busy = busy || starting
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return busy, errors.Join(errs...)
+}
+
+// step moves one revision on.
+func (l *Loop) step(ctx context.Context, r mlops.Revision) (starting bool, err error) {
+	d, err := l.cfg.Store.Deployment(ctx, r.Deployment)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return false, nil // deleted since
+	}
+	if err != nil {
+		return false, err
+	}
+	if r.State != mlops.RevisionStarting {
+		return false, l.judge(ctx, d, r)
+	}
+	return true, l.serve(ctx, d, r)
+}
+
+// start makes a revision the one that ought to be served. From here on the
+// row decides, and the servers follow it.
+func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
+	if err := l.cfg.Store.StartRevision(ctx, r.ID); err != nil {
+		return fmt.Errorf("start revision %d of %s: %w", r.Number, d.Name, err)
+	}
+	r.State = mlops.RevisionStarting
+	l.cfg.Log.Info("revision starts", "deployment", d.Name, "revision", r.Number, "version", r.Version, "cause", r.Cause, "by", r.By)
+	// At once: a rollback is in a hurry.
+	l.again()
+	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
+}
+
+// serve follows the servers until all that are ready answer with the revision.
+func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
+	if err := l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID); err != nil {
+		return err
+	}
+	servers, err := l.cfg.Cluster.Serving(ctx, d)
+	if err != nil {
+		return err
+	}
+	want := fmt.Sprint(r.Version)
+	there, behind, trouble := 0, false, ""
+	for _, s := range servers {
+		switch {
+		case s.Version == want && s.Wanted == want && s.Error == "" && s.Ready:
+			there++
+		case s.Version == want && s.Error == "":
+			behind = true // not ready yet
+		case s.Wanted == want && s.Error != "":
+			trouble = s.Error
+		default:
+			behind = true
+		}
+	}
+	since := l.since(r.ID)
+	switch {
+	case there > 0 && there == len(servers):
+		delete(l.starting, r.ID)
+		if err := l.cfg.Store.LiveRevision(ctx, r.ID); err != nil {
+			return fmt.Errorf("record revision %d of %s as live: %w", r.Number, d.Name, err)
+		}
+		l.cfg.Log.Info("revision is live", "deployment", d.Name, "revision", r.Number, "version", r.Version)
+		return nil
+	case trouble != "":
+		return l.bring(ctx, d, r, trouble, since)
+	case behind && since > time.Second:
+		// A signal may have come before what it was about.
+		return l.cfg.Cluster.NudgeServers(ctx, d)
+	}
+	return nil
+}
+
+// bring has a version brought to the volume that the servers cannot load from
+// there. While its run goes on, its own trainer brings it.
+func (l *Loop) bring(ctx context.Context, d mlops.Deployment, r mlops.Revision, trouble string, since time.Duration) error {
+	_, ended, err := l.evidence(ctx, r.RunID)
+	if err != nil || !ended {
+		return err
+	}
+	job, err := l.cfg.Cluster.Bring(ctx, d, r)
+	if err != nil {
+		return err
+	}
+	switch job.State {
+	case mlops.TrainingFailed:
+		return l.fail(ctx, d, r, fmt.Sprintf("version %d could not be brought to the servers: %s", r.Version, job.Message))
+	case mlops.TrainingSucceeded:
+		if l.cfg.Now().Sub(job.EndedAt) > loadPatience && since > loadPatience {
+			return l.fail(ctx, d, r, "the servers cannot load it: "+trouble)
+		}
+	default: // it is under way
+	}
+	return nil
+}
+
+// fail ends a revision; what was live before goes on.
+func (l *Loop) fail(ctx context.Context, d mlops.Deployment, r mlops.Revision, why string) error {
+	delete(l.starting, r.ID)
+	if err := l.cfg.Store.FailRevision(ctx, r.ID, why); err != nil {
+		return fmt.Errorf("record failure of revision %d of %s: %w", r.Number, d.Name, err)
+	}
+	l.cfg.Log.Error("revision failed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "why", why)
+	return l.restore(ctx, d.Name)
+}
+
+// restore tells the servers of a deployment what its row says.
+func (l *Loop) restore(ctx context.Context, name string) error {
+	d, err := l.cfg.Store.Deployment(ctx, name)
+	if err != nil || d.Revision == nil {
+		return err
+	}
+	return l.cfg.Cluster.Serve(ctx, d, d.Revision.Version, d.Revision.RunID)
+}
+
+// since is how long this process has followed a revision that starts.
+func (l *Loop) since(revision int64) time.Duration {
+	now := l.cfg.Now()
+	if begun, ok := l.starting[revision]; ok {
+		return now.Sub(begun)
+	}
+	l.starting[revision] = now
+	return 0
+}
+
+// again asks for another pass at once.
+func (l *Loop) again() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}

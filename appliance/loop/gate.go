@@ -1,0 +1,115 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// judge looks at the gates of a revision that waits for them, and lets it go
+// on, wait or end. It may be repeated.
+func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+	r, err := l.cfg.Store.Revision(ctx, r.ID)
+	if err != nil || r.State != mlops.RevisionJudging && r.State != mlops.RevisionWaiting {
+		return err // somebody else was faster
+	}
+	gates, err := l.gatesOf(ctx, d)
+	if err != nil {
+		return err
+	}
+	// Going back to what was served before asks nobody: it has to be quick.
+	if r.Cause == mlops.CauseRollback {
+		return l.start(ctx, d, r)
+	}
+	var results []mlops.GateResult
+	if len(gates.Metrics) > 0 {
+		candidate, ended, err := l.evidence(ctx, r.RunID)
+		if err != nil {
+			return err
+		}
+		if !ended {
+			return nil // more metrics may come; the end of the run is seen
+		}
+		var served *mlops.Evidence
+		if d.Revision != nil {
+			e, _, err := l.evidence(ctx, d.Revision.RunID)
+			if err != nil {
+				return err
+			}
+			served = &e
+		}
+		results = gates.Judge(candidate, served)
+	}
+	failed := slices.DeleteFunc(slices.Clone(results), func(g mlops.GateResult) bool { return g.Passed })
+	switch {
+	case len(failed) > 0 && r.Approved == "":
+		why := make([]string, len(failed))
+		for i, f := range failed {
+			why[i] = f.String()
+		}
+		l.cfg.Log.Warn("revision rejected", "deployment", d.Name, "revision", r.Number, "version", r.Version, "why", strings.Join(why, "; "))
+		return l.record(ctx, r, results, mlops.RevisionRejected, strings.Join(why, "; "))
+	case gates.Approval == mlops.ApprovalRequired && r.Approved == "":
+		return l.record(ctx, r, results, mlops.RevisionWaiting, "it waits for an approval: `benchtop approve "+d.Name+"`, or the deployment's page")
+	case d.Paused:
+		return l.record(ctx, r, results, mlops.RevisionWaiting, "the deployment is paused: `benchtop resume "+d.Name+"`")
+	}
+	if len(results) > 0 {
+		if err := l.record(ctx, r, results, mlops.RevisionJudging, ""); err != nil {
+			return err
+		}
+	}
+	return l.start(ctx, d, r)
+}
+
+func (l *Loop) gatesOf(ctx context.Context, d mlops.Deployment) (mlops.Gates, error) {
+	p, err := l.cfg.Store.Project(ctx, d.Project)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return mlops.Gates{}, nil
+	}
+	if err != nil {
+		return mlops.Gates{}, fmt.Errorf("read gates of deployment %s: %w", d.Name, err)
+	}
+	return p.Gates, nil
+}
+
+func (l *Loop) record(ctx context.Context, r mlops.Revision, results []mlops.GateResult, state mlops.RevisionState, message string) error {
+	if r.State == state && r.Message == message && slices.Equal(r.Gates, results) {
+		return nil
+	}
+	if err := l.cfg.Store.JudgeRevision(ctx, r.ID, results, state, message); err != nil {
+		return fmt.Errorf("record gates of revision %d of %s: %w", r.Number, r.Deployment, err)
+	}
+	return nil
+}
+
+// evidence is what a run says of its model, and whether the run has ended. A
+// version without a run has none.
+func (l *Loop) evidence(ctx context.Context, runID string) (e mlops.Evidence, ended bool, err error) {
+	if runID == "" {
+		return e, true, nil
+	}
+	run, err := l.cfg.Store.Run(ctx, runID)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return e, true, nil
+	}
+	if err != nil {
+		return e, false, fmt.Errorf("read run %s: %w", runID, err)
+	}
+	e.Metrics = make(map[string]float64, len(run.Metrics))
+	for _, m := range run.Metrics {
+		e.Metrics[m.Key] = m.Value
+	}
+	digests := make([]string, 0, len(run.Inputs))
+	for _, in := range run.Inputs {
+		digests = append(digests, in.Name+" "+in.Digest)
+	}
+	slices.Sort(digests)
+	e.Dataset = strings.Join(digests, ", ")
+	return e, run.Status.Terminal(), nil
+}

@@ -1,0 +1,181 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Promote puts a model version into service. Its gates are judged; override
+// lets it pass although one fails, which needs a reason.
+func (l *Loop) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
+	if err := act.Validate(); err != nil {
+		return mlops.Revision{}, err
+	}
+	if override && act.Reason == "" {
+		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "to override gates needs a reason, which is kept with the revision: give one with --reason")
+	}
+	d, err := l.cfg.Store.Deployment(ctx, deployment)
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	if d.Paused {
+		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "deployment %s is paused: `benchtop resume %s` first", deployment, deployment)
+	}
+	if d.Revision != nil && d.Revision.Version == version {
+		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "deployment %s serves version %d already", deployment, version)
+	}
+	return l.put(ctx, d, version, mlops.CausePromote, override, act)
+}
+
+// Rollback puts back into service what was live before: the revision with the
+// number to, or the last one that was live before the present one if to is 0.
+// It asks no gate.
+func (l *Loop) Rollback(ctx context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
+	if err := act.Validate(); err != nil {
+		return mlops.Revision{}, err
+	}
+	d, err := l.cfg.Store.Deployment(ctx, deployment)
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	target, err := l.target(ctx, d, to)
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	return l.put(ctx, d, target.Version, mlops.CauseRollback, false, act)
+}
+
+// target is the revision to go back to.
+func (l *Loop) target(ctx context.Context, d mlops.Deployment, to int) (mlops.Revision, error) {
+	if to < 0 {
+		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "revision %d: expected the number of a revision, from 1", to)
+	}
+	history, err := l.cfg.Store.Revisions(ctx, d.Name, maxHistory)
+	if err != nil {
+		return mlops.Revision{}, fmt.Errorf("read history of %s: %w", d.Name, err)
+	}
+	for _, r := range history {
+		served := d.Revision != nil && r.Version == d.Revision.Version
+		switch {
+		case to == 0 && !served && !r.LiveAt.IsZero() && (d.Revision == nil || r.Number < d.Revision.Number):
+			return r, nil
+		case to == r.Number && served:
+			return r, mlops.Errorf(mlops.InvalidState, "revision %d is version %d, which deployment %s serves already", to, r.Version, d.Name)
+		case to == r.Number && r.LiveAt.IsZero():
+			return r, mlops.Errorf(mlops.InvalidState, "revision %d of deployment %s was never live: to serve its version use `benchtop promote %s %d`", to, d.Name, d.Name, r.Version)
+		case to == r.Number:
+			return r, nil
+		}
+	}
+	if to == 0 {
+		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "deployment %s has served nothing else before: there is nothing to roll back to", d.Name)
+	}
+	return mlops.Revision{}, mlops.Errorf(mlops.NotFound, "deployment %s has no revision %d: see `benchtop revisions %s`", d.Name, to, d.Name)
+}
+
+// maxHistory bounds how far back a rollback looks.
+const maxHistory = 1000
+
+// put makes a revision by hand and moves it on, so that the caller hears at
+// once what the gates say.
+func (l *Loop) put(ctx context.Context, d mlops.Deployment, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error) {
+	r, err := l.cfg.Store.CreateRevision(ctx, d.Name, version, cause, act)
+	if err != nil {
+		return r, err
+	}
+	if override {
+		if err := l.cfg.Store.ApproveRevision(ctx, r.ID, act); err != nil {
+			return r, err
+		}
+	}
+	return l.hurry(ctx, r.ID)
+}
+
+// hurry moves a revision on now instead of with the next pass, and returns
+// what became of it.
+func (l *Loop) hurry(ctx context.Context, id int64) (mlops.Revision, error) {
+	r, err := l.cfg.Store.Revision(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	if d, err := l.cfg.Store.Deployment(ctx, r.Deployment); err == nil && r.State != mlops.RevisionStarting && !r.State.Terminal() {
+		if err := l.judge(ctx, d, r); err != nil {
+			// The row is there: the next pass goes on with it.
+			l.cfg.Log.Error("loop pass failed, it will be repeated", "err", err)
+		}
+	}
+	l.again()
+	if r, err = l.cfg.Store.Revision(ctx, id); err != nil {
+		return r, err
+	}
+	if r.State == mlops.RevisionRejected {
+		return r, mlops.Errorf(mlops.InvalidState, "version %d of %s was not put into service: %s", r.Version, r.Model, r.Message)
+	}
+	return r, nil
+}
+
+// Approve lets the revision of a deployment that waits for it pass; Reject
+// ends it. Number 0 is the newest.
+func (l *Loop) Approve(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	return l.decide(ctx, deployment, number, act, l.cfg.Store.ApproveRevision)
+}
+
+// Reject ends a revision that waits for an approval.
+func (l *Loop) Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	r, err := l.decide(ctx, deployment, number, act, l.cfg.Store.RejectRevision)
+	if r.State == mlops.RevisionRejected {
+		return r, nil
+	}
+	return r, err
+}
+
+func (l *Loop) decide(ctx context.Context, deployment string, number int, act mlops.Act, how func(context.Context, int64, mlops.Act) error) (mlops.Revision, error) {
+	if err := act.Validate(); err != nil {
+		return mlops.Revision{}, err
+	}
+	if _, err := l.cfg.Store.Deployment(ctx, deployment); err != nil {
+		return mlops.Revision{}, err
+	}
+	history, err := l.cfg.Store.Revisions(ctx, deployment, maxHistory)
+	if err != nil {
+		return mlops.Revision{}, fmt.Errorf("read history of %s: %w", deployment, err)
+	}
+	for _, r := range history {
+		if r.Number != number && (number != 0 || r.State != mlops.RevisionWaiting) {
+			continue
+		}
+		if err := how(ctx, r.ID, act); err != nil {
+			return r, err
+		}
+		return l.hurry(ctx, r.ID)
+	}
+	if number == 0 {
+		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "no revision of deployment %s waits for a decision", deployment)
+	}
+	return mlops.Revision{}, mlops.Errorf(mlops.NotFound, "deployment %s has no revision %d: see `benchtop revisions %s`", deployment, number, deployment)
+}
+
+// Hold changes how a deployment goes on. Pinned keeps what is served whatever
+// is followed; paused lets revisions wait. A nil leaves as it is.
+func (l *Loop) Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
+	d, err := l.cfg.Store.Deployment(ctx, deployment)
+	if err != nil {
+		return d, err
+	}
+	if pinned != nil {
+		if *pinned && d.Revision == nil {
+			return d, mlops.Errorf(mlops.InvalidState, "deployment %s serves nothing yet that it could be pinned to", deployment)
+		}
+		d.Pinned = *pinned
+	}
+	if paused != nil {
+		d.Paused = *paused
+	}
+	if err := l.cfg.Store.SetDeployment(ctx, deployment, d.Pinned, d.Paused); err != nil {
+		return d, err
+	}
+	l.again()
+	return l.cfg.Store.Deployment(ctx, deployment)
+}

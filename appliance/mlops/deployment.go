@@ -1,0 +1,57 @@
+package mlops
+
+import (
+	"strings"
+	"time"
+)
+
+// LiveAlias is the alias that a project's deployment follows: who points it at
+// another version, with any MLflow client, puts that version into service.
+const LiveAlias = "live"
+
+// Deployment is a model being served. The row says what ought to be served;
+// what is observed of it in the cluster is in the second part.
+type Deployment struct {
+	ID        int64     `json:"id"`
+	Name      string    `json:"name"`
+	Project   string    `json:"project"`
+	Namespace string    `json:"namespace"`
+	Model     string    `json:"model"`
+	Follows   string    `json:"follows,omitempty"` // alias of Model; "" if nothing is followed
+	Automatic bool      `json:"automatic"`         // new versions of Model are put into service
+	Pinned    bool      `json:"pinned"`            // what is served stays, whatever is followed
+	Paused    bool      `json:"paused"`            // revisions wait
+	Revision  *Revision `json:"revision,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+
+	Version      string    `json:"version"` // model version now served, "" before the first
+	RunID        string    `json:"run_id,omitempty"`
+	Image        string    `json:"image"`
+	Replicas     int       `json:"replicas"`
+	Ready        int       `json:"ready"`
+	Host         string    `json:"host"` // for example iris.lab.internal
+	Path         string    `json:"path"` // for example /models/iris
+	Pods         []Pod     `json:"pods"`
+	FeatureNames []string  `json:"feature_names,omitempty"`
+	Classes      []string  `json:"classes,omitempty"`
+	LoadedAt     time.Time `json:"loaded_at,omitzero"`
+	Message      string    `json:"message,omitempty"` // why it is not ready
+}
+
+// Act is who changes what is served, and why. Both are kept with the revision.
+type Act struct {
+	By     string `json:"by"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// MaxReason is how many bytes a reason may have.
+const MaxReason = 1000
+
+// Validate checks the reason and takes away the white space around it.
+func (a *Act) Validate() error {
+	a.Reason = strings.TrimSpace(a.Reason)
+	if len(a.Reason) > MaxReason {
+		return Errorf(Invalid, "the reason has %d bytes, expected at most %d", len(a.Reason), MaxReason)
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package mlops
+
+import "time"
+
+// RevisionState is how far a revision got.
+type RevisionState string
+
+// The states of a revision, in their order. Rejected, superseded and failed
+// are ends.
+const (
+	RevisionJudging    RevisionState = "judging"    // its gates are being looked at
+	RevisionWaiting    RevisionState = "waiting"    // for an approval, or until the deployment goes on
+	RevisionRejected   RevisionState = "rejected"   // a gate or a person said no
+	RevisionStarting   RevisionState = "starting"   // it ought to be served; the servers are loading it
+	RevisionLive       RevisionState = "live"       // every server that is ready answers with it
+	RevisionSuperseded RevisionState = "superseded" // another one was put into service
+	RevisionFailed     RevisionState = "failed"     // it could not be served
+)
+
+// Terminal reports whether a revision in this state has ended.
+func (s RevisionState) Terminal() bool {
+	return s == RevisionRejected || s == RevisionSuperseded || s == RevisionFailed
+}
+
+// Cause is what made a revision.
+type Cause string
+
+// The causes of a revision.
+const (
+	CauseVersion  Cause = "new version" // a version was registered
+	CauseAlias    Cause = "alias"       // the followed alias was moved
+	CausePromote  Cause = "promote"
+	CauseRollback Cause = "rollback"
+)
+
+// Revision is a model version put into service once, or refused. A rollback is
+// a new revision of an old version.
+type Revision struct {
+	ID         int64         `json:"id"`
+	Deployment string        `json:"deployment"`
+	Number     int           `json:"number"` // counts from 1 for each deployment
+	Model      string        `json:"model"`
+	Version    int           `json:"version"`
+	RunID      string        `json:"run_id,omitempty"`
+	State      RevisionState `json:"state"`
+	Cause      Cause         `json:"cause"`
+	By         string        `json:"by"`
+	Reason     string        `json:"reason,omitempty"`
+	Gates      []GateResult  `json:"gates,omitempty"`
+	Approved   string        `json:"approved_by,omitempty"` // who let it pass although it had to wait, or a gate had failed
+	Message    string        `json:"message,omitempty"`     // what it waits for, or why it ended
+	CreatedAt  time.Time     `json:"created_at"`
+	LiveAt     time.Time     `json:"live_at,omitzero"`
+	EndedAt    time.Time     `json:"ended_at,omitzero"`
+}
+
+// Serving is what a pod of a deployment answers with.
+type Serving struct {
+	Pod     string
+	Ready   bool
+	Version string // "" before its first
+	Wanted  string // version that it has been told to serve, "" for none
+	Error   string // why it does not serve what it ought to
+}

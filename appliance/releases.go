@@ -1,0 +1,94 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/benchtop-lab/benchtop/appliance/loop"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// What is served, as pages, programs and commands change it.
+
+func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error) {
+	store := p.registry.Store()
+	if store == nil {
+		return nil, unavailable("the registry")
+	}
+	if _, err := store.Deployment(ctx, deployment); err != nil {
+		return nil, err
+	}
+	return store.Revisions(ctx, deployment, max)
+}
+
+func (p loopPort) running() (*loop.Loop, error) {
+	if l := p.loop.get(); l != nil {
+		return l, nil
+	}
+	return nil, unavailable("the loop")
+}
+
+func (p loopPort) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
+	l, err := p.running()
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	return l.Promote(ctx, deployment, version, override, act)
+}
+
+func (p loopPort) Rollback(ctx context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
+	l, err := p.running()
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	return l.Rollback(ctx, deployment, to, act)
+}
+
+func (p loopPort) Approve(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	l, err := p.running()
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	return l.Approve(ctx, deployment, number, act)
+}
+
+func (p loopPort) Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	l, err := p.running()
+	if err != nil {
+		return mlops.Revision{}, err
+	}
+	return l.Reject(ctx, deployment, number, act)
+}
+
+func (p loopPort) Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
+	l, err := p.running()
+	if err != nil {
+		return mlops.Deployment{}, err
+	}
+	return l.Hold(ctx, deployment, pinned, paused)
+}
+
+func (p loopPort) SetGates(ctx context.Context, project string, g mlops.Gates) error {
+	store := p.registry.Store()
+	if store == nil {
+		return unavailable("the registry")
+	}
+	return store.SetGates(ctx, project, g)
+}
+
+// ParseGates reads quality_gates.yaml. A key that is not known is an error.
+func ParseGates(b []byte) (g mlops.Gates, err error) {
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&g); err != nil && !errors.Is(err, io.EOF) {
+		return mlops.Gates{}, mlops.Errorf(mlops.Invalid, "gates: %v; expected metrics: {NAME: {minimum|maximum: NUMBER, comparison: gte|lte}} and approval: required", err)
+	}
+	if err := g.Validate(); err != nil {
+		return mlops.Gates{}, mlops.Errorf(mlops.Invalid, "gates: %s", mlops.MessageOf(err))
+	}
+	return g, nil
+}
