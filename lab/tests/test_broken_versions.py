@@ -16,6 +16,7 @@ ROW = "5.9,3.0,4.2,1.5"
 def put(volume, version, hyper=""):
     description, files, _ = versions.make(version, hyper)
     assert publish.publish(volume, description, files) is None
+    versions.serve(volume, version, f"run-{version}")
 
 
 def _flip(folder):
@@ -74,12 +75,12 @@ def test_a_broken_version_is_reported_and_the_old_one_serves_on(start_server, vo
     damage, reason, message = BROKEN[case]
     put(volume, 1)
     server = start_server().wait_ready("1")
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+    elsewhere = tmp_path / "elsewhere" / "models"
+    elsewhere.mkdir(parents=True)
     put(elsewhere, 2, '{"C": 0.01}')
     damage(elsewhere / "versions/2")
     shutil.move(elsewhere / "versions/2", volume / "versions/2")
-    shutil.move(elsewhere / "version.txt", volume / "version.txt")
+    versions.serve(volume, 2)
 
     services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
     assert server.metric("benchtop_model_load_failures_total", reason=reason) >= 1
@@ -93,18 +94,52 @@ def test_a_broken_version_is_reported_and_the_old_one_serves_on(start_server, vo
     server.wait_ready("3")
     assert server.metric("benchtop_model_load_error") == 0
     assert server.client.get("/healthz").json()["load_error"] is None
-    assert server.logged().count("can't serve the newest model version") == 1
+    assert server.logged().count("can't serve version 2") == 1
 
 
-@pytest.mark.parametrize("text", ["", "x\n", "../1\n", "-1\n", "01\n", "1 2\n", "9" * 40, "\udcff"])
-def test_a_broken_version_file(start_server, volume, text):
+EXPECTED = 'expected {"version": "<number>", "run_id": "<the version\'s run, or empty>"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "message"),
+    [
+        ("", "json", "is not JSON"),
+        ("{", "json", "is not JSON"),
+        (b"\xff\xfe", "json", "is not JSON"),
+        ("7", "version", f"holds no object; {EXPECTED}"),
+        ("{}", "version", f"names version None; {EXPECTED}"),
+        ('{"version": 2}', "version", f"names version 2; {EXPECTED}"),
+        ('{"version": ""}', "version", f"names version ''; {EXPECTED}"),
+        ('{"version": "../1"}', "version", f"names version '../1'; {EXPECTED}"),
+        ('{"version": "-1"}', "version", f"names version '-1'; {EXPECTED}"),
+        ('{"version": "01"}', "version", f"names version '01'; {EXPECTED}"),
+        ('{"version": "1\\n"}', "version", f"names version '1\\n'; {EXPECTED}"),
+        ('{"version": "%s"}' % ("9" * 40), "version", "names version '999"),
+        ('{"version": "2", "run_id": null}', "version", f"names run_id None; {EXPECTED}"),
+        (" " * 70000, "too_large", "is larger than 65536 bytes"),
+    ],
+)
+def test_a_file_that_names_no_version(start_server, volume, text, reason, message):
     put(volume, 1)
     server = start_server().wait_ready("1")
-    publish._replace(volume / "version.txt", text.encode(errors="surrogateescape"))
+    versions.serve_text(volume, text)
     services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    assert server.metric("benchtop_model_load_failures_total", reason=reason) == 1
     assert server.client.get(f"/predict?x={ROW}").json()["version"] == "1"
+    health = server.client.get("/healthz").json()
+    assert message in health["load_error"]
+    assert health["wanted"] is None
+    assert "the version to serve is unknown" in server.logged()
     put(volume, 2)
     server.wait_ready("2")
+    assert server.metric("benchtop_model_load_error") == 0
+
+
+def test_a_folder_for_the_file(start_server, volume):
+    versions.served_path(volume).mkdir(parents=True)
+    server = start_server().wait_up()
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    assert "Is a directory" in server.client.get("/healthz").json()["load_error"]
 
 
 def test_only_a_broken_version(start_server, volume):

@@ -16,7 +16,7 @@ import pytest
 import model_store
 import publish
 from failure import Failure
-from support import workloads
+from support import versions, workloads
 
 
 def put(volume, made):
@@ -45,11 +45,43 @@ def test_layout(volume, make_version):
     assert check(volume) == 7
 
 
-def test_keeps_three_versions(volume, make_version):
-    for version in range(1, 12):
+def test_keeps_ten_versions(volume, make_version):
+    for version in range(1, 15):
         put(volume, make_version(version))
-    assert names(volume) == ["10", "11", "9"]
-    assert check(volume) == 11
+    assert names(volume) == sorted(map(str, range(5, 15)))
+    assert check(volume) == 14
+
+
+def test_keeps_the_version_in_service(volume, make_version):
+    path = versions.served_path(volume)
+    for version in range(1, 15):
+        if version == 3:
+            versions.serve(volume, 2)
+        made = make_version(version)
+        publish.publish(volume, made[0], made[1], path)
+    assert names(volume) == sorted(map(str, [2, *range(5, 15)]))
+    # Once another is in service it goes like the others.
+    versions.serve(volume, 14)
+    made = make_version(15)
+    publish.publish(volume, made[0], made[1], path)
+    assert names(volume) == sorted(map(str, range(6, 16)))
+
+
+def test_a_registry_that_started_over_leaves_the_version_in_service(volume, make_version):
+    for version in range(6, 9):
+        put(volume, make_version(version, registered_at=1000))
+    versions.serve(volume, 7)
+    made = make_version(1, registered_at=2000)
+    publish.publish(volume, made[0], made[1], versions.served_path(volume))
+    assert names(volume) == ["1", "7"]
+
+
+def test_a_damaged_file_of_the_version_in_service(volume, make_version, caplog):
+    versions.serve_text(volume, "{")
+    made = make_version(1)
+    assert publish.publish(volume, made[0], made[1], versions.served_path(volume)) is None
+    assert "can't tell which version is served" in caplog.text
+    assert check(volume) == 1
 
 
 def test_newer_stays(volume, make_version):
@@ -117,8 +149,9 @@ def _crash_at(volume, made, line):
     return status == 9
 
 
-def test_killed_at_every_line(volume, make_version):
+def test_killed_at_every_line(volume, make_version, monkeypatch):
     made = {v: make_version(v, hyper) for v, hyper in ((1, ""), (2, '{"C": 0.1}'), (3, ""), (4, ""), (5, ""))}
+    monkeypatch.setattr(publish, "KEEP", 3)
     before = volume / "before"
     before.mkdir()
     # Three are there already, so that pruning runs too.
@@ -244,7 +277,7 @@ def test_two_trainers_at_once(volume, make_version):
         try:
             model_store.load(volume, str(version))
         except model_store.LoadError:
-            # Only allowed when three newer ones came while it was read.
+            # Only allowed when ten newer ones came while it was read.
             assert publish.published(volume) > version
             continue
         seen.append(version)
@@ -252,4 +285,4 @@ def test_two_trainers_at_once(volume, make_version):
     assert seen == sorted(seen)
     assert len(set(seen)) > 3
     assert check(volume) == 60
-    assert len(names(volume)) <= 3
+    assert len(names(volume)) <= 10

@@ -22,6 +22,7 @@ def shared(tmp_path_factory, code):
     folder.mkdir()
     made = versions.make(1)
     publish.publish(folder, made[0], made[1])
+    versions.serve(folder, 1, "run-1")
     server = workloads.Server(code["server"], folder, {}).wait_ready("1")
     yield server
     assert server.stop() == 0
@@ -247,7 +248,12 @@ def test_describes_itself(shared):
     assert document["model"]["run_id"] == "run-1"
     assert len(document["model"]["features"]) == 4
     assert document["endpoints"]["predict one"] == EXAMPLE
-    assert shared.client.get("/healthz").json() == {"status": "ok", "version": "1", "load_error": None}
+    assert shared.client.get("/healthz").json() == {
+        "status": "ok",
+        "version": "1",
+        "wanted": "1",
+        "load_error": None,
+    }
     assert shared.client.get("/readyz").json() == {"status": "ready", "model": "iris", "version": "1"}
     assert shared.client.head("/healthz").status_code == 200
 

@@ -21,6 +21,7 @@ HYPER = ["", '{"model": "random_forest", "n_estimators": 20}', '{"C": 0.01}', '{
 def put(volume, version, hyper="", **kwargs):
     description, files, estimator = versions.make(version, hyper, **kwargs)
     assert publish.publish(volume, description, files) is None
+    versions.serve(volume, version, description["run_id"])
     return estimator
 
 
@@ -35,7 +36,8 @@ def test_not_ready_until_a_model_is_there(start_server, volume):
     assert server.client.get("/healthz").json() == {
         "status": "ok",
         "version": None,
-        "load_error": "no model version has been published yet",
+        "wanted": None,
+        "load_error": "no model version has been put into service yet",
     }
     for answer in (
         server.client.get("/readyz"),
@@ -46,7 +48,7 @@ def test_not_ready_until_a_model_is_there(start_server, volume):
         assert answer.headers["retry-after"] == "1"
         assert answer.json()["error"] == {
             "code": "model_not_loaded",
-            "message": "no model is loaded: no model version has been published yet",
+            "message": "no model is loaded: no model version has been put into service yet",
         }
     assert server.client.get("/").json()["ready"] is False
     # Nothing is wrong, there just is no model.
@@ -55,7 +57,7 @@ def test_not_ready_until_a_model_is_there(start_server, volume):
     begun = time.monotonic()
     server.wait_ready("1")
     assert time.monotonic() - begun < 2
-    assert "waiting for the first model version" in server.logged()
+    assert "waiting for a version to serve" in server.logged()
     assert "serving iris version 1" in server.logged()
 
 
@@ -140,18 +142,103 @@ def test_a_volume_that_disappears(start_server, volume):
 
 
 def test_the_same_number_from_a_new_registry(start_server, volume):
-    put(volume, 1, HYPER[0], registered_at=1000)
+    """The old registry's version 1 is not taken for the new one's, whichever comes to the volume first."""
+    old, new = versions.make(1, HYPER[0]), versions.make(1, HYPER[2], registered_at=2000)
+    old[0]["run_id"], new[0]["run_id"] = "a" * 32, "b" * 32
+    publish.publish(volume, old[0], old[1])
+    versions.serve(volume, 1, "a" * 32)
     server = start_server().wait_ready("1")
     before = server.client.get(f"/predict?x={ROW}").json()
-    put(volume, 1, HYPER[2], registered_at=2000)
+    versions.serve(volume, 1, "b" * 32)
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    error = server.client.get("/healthz").json()["load_error"]
+    assert f"holds another run's version 1: it is of run '{'a' * 32}', expected '{'b' * 32}'" in error
+    assert server.metric("benchtop_model_load_failures_total", reason="run") >= 1
+    assert server.client.get(f"/predict?x={ROW}").json() == before
+    publish.publish(volume, new[0], new[1])
     services.wait_for("the swap", lambda: server.client.get(f"/predict?x={ROW}").json() != before, 5)
     assert server.metric("benchtop_model_loads_total") == 2
+    assert server.metric("benchtop_model_load_error") == 0
+
+
+def health(server):
+    answer = server.client.get("/healthz").json()
+    return answer["version"], answer["wanted"], answer["load_error"]
+
+
+def test_what_is_trained_is_not_what_is_served(start_server, volume):
+    """A published version waits until the file names it, and an earlier one comes back the same way."""
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    first = server.client.get(f"/predict?x={ROW}").json()
+    description, files, _ = versions.make(2, HYPER[2])
+    publish.publish(volume, description, files)
+    assert publish.published(volume) == 2
+    time.sleep(0.8)
+    assert health(server) == ("1", "1", None)
+    versions.serve(volume, 2, "run-2", deployment="iris", revision=3)
+    server.wait_ready("2")
+    assert health(server) == ("2", "2", None)
+    begun = time.monotonic()
+    versions.serve(volume, 1, "run-1")
+    server.wait_ready("1")
+    assert time.monotonic() - begun < 1
+    assert server.client.get(f"/predict?x={ROW}").json() == first
+    assert server.metric("benchtop_model_loads_total") == 3
+    assert server.metric("benchtop_model_load_failures_total") == 0
+    # Another text about the same version is no reason to load it again.
+    versions.serve(volume, 1, "", revision=9)
+    time.sleep(0.5)
+    assert server.metric("benchtop_model_loads_total") == 3
+
+
+def test_a_wanted_version_that_is_not_there_yet(start_server, volume):
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    versions.serve(volume, 2, "run-2")
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    version, wanted, error = health(server)
+    assert (version, wanted) == ("1", "2")
+    assert "versions/2/model.json is missing" in error
+    assert server.client.get("/readyz").json() == {"status": "ready", "model": "iris", "version": "1"}
+    assert server.client.get(f"/predict?x={ROW}").json()["version"] == "1"
+    assert "can't serve version 2: " in server.logged()
+    description, files, _ = versions.make(2, HYPER[2])
+    begun = time.monotonic()
+    publish.publish(volume, description, files)
+    server.wait_ready("2")
+    assert time.monotonic() - begun < 1
+    assert health(server) == ("2", "2", None)
+
+
+def test_back_to_what_is_still_loaded(start_server, volume):
+    """Nobody waits for the missing version any more: the error ends, and nothing is loaded again."""
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    versions.serve(volume, 2, "run-2")
+    services.wait_for("the report", lambda: server.metric("benchtop_model_load_error") == 1, 5)
+    versions.serve(volume, 1, "run-1")
+    services.wait_for("the end of it", lambda: server.metric("benchtop_model_load_error") == 0, 5)
+    assert health(server) == ("1", "1", None)
+    assert server.metric("benchtop_model_loads_total") == 1
+
+
+def test_taken_out_of_service(start_server, volume):
+    """Without the file what is loaded serves on; a server that starts then waits."""
+    put(volume, 1)
+    server = start_server().wait_ready("1")
+    versions.served_path(volume).unlink()
+    services.wait_for("the notice", lambda: health(server) == ("1", None, None), 5)
+    assert server.client.get(f"/predict?x={ROW}").status_code == 200
+    later = start_server().wait_up()
+    assert later.client.get("/readyz").status_code == 503
 
 
 def test_another_dataset(start_server, volume):
     """Nothing in the server is about iris."""
     description, files, estimator = versions.make(1, name="breast-cancer")
     publish.publish(volume, description, files)
+    versions.serve(volume, 1)
     server = start_server().wait_ready("1")
     rows = versions.rows("breast-cancer", 50)
     answer = server.client.post("/predict", json={"instances": rows.tolist()}).json()

@@ -20,6 +20,7 @@ def test_environment_is_read_in_full(tmp_path):
         "BENCHTOP_EXPERIMENT": "other",
         "BENCHTOP_MODEL_NAME": "cellar",
         "BENCHTOP_WAIT_SECONDS": "7",
+        "BENCHTOP_SERVED": "/elsewhere/version.json",
         "MLFLOW_TRACKING_URI": "http://mlflow:5000/",
     }
     read = config.read(env)
@@ -27,6 +28,7 @@ def test_environment_is_read_in_full(tmp_path):
     assert (read.dataset_bucket, read.dataset_key) == ("datasets", f"wine/{read.dataset_sha256}.csv")
     assert read.tracking_uri == "http://mlflow:5000"
     assert read.wait_seconds == 7
+    assert str(read.served) == "/elsewhere/version.json"
     assert read.tags["benchtop.job"] == "job-1"
     assert len(read.dataset_features) == 13
 
@@ -34,6 +36,7 @@ def test_environment_is_read_in_full(tmp_path):
 def test_names_default_to_the_project():
     read = config.read(versions.environment())
     assert (read.experiment, read.model_name) == ("iris", "iris")
+    assert str(read.served) == "/served/version.json"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,8 @@ def test_train_store_serve(trainer, volume, start_server, monkeypatch):
         assert hashlib.sha256(trainer.artifact(run_id, path)).hexdigest() == digest
     assert description["predictor"]["sha256"] == description["artifacts"]["serving/predictor.json"]
     assert trainer.artifact(run_id, "serving/model.json") == (volume / "model.json").read_bytes()
+    assert server.client.get("/readyz").status_code == 503
+    versions.serve(volume, 1, run_id)
     server.wait_ready("1")
     rows = versions.rows("iris", 100)
     answer = server.client.post("/predict", json={"instances": rows.tolist()}).json()
@@ -90,9 +92,12 @@ def test_train_store_serve(trainer, volume, start_server, monkeypatch):
     assert [p["class_index"] for p in answer["predictions"]] == estimator.predict(rows).tolist()
     assert server.client.get("/predict?x=5.1,3.5,1.4,0.2").json()["predictions"][0]["class"] == "setosa"
 
-    # Again: a new run, a new version, taken up by itself.
+    # Again: a new run, a new version, which is served once it is named.
     code, output = trainer.run(BENCHTOP_PARAMS='{"model": "random_forest", "n_estimators": 10}')
     assert code == 0, output
+    assert publish.published(volume) == 2
+    assert server.client.get("/readyz").json()["version"] == "1"
+    versions.serve(volume, 2, trainer.runs()[0].info.run_id)
     server.wait_ready("2")
     assert len(trainer.runs()) == 2
     assert json.loads((volume / "versions/1/model.json").read_bytes()) == description
@@ -195,6 +200,7 @@ def test_killed_while_publishing(trainer, volume, start_server):
     """kill -9 as soon as anything changes on the volume: what was served is served on, and the next training works."""
     code, output = trainer.run()
     assert code == 0, output
+    versions.serve(volume, 1)
     server = start_server().wait_ready("1")
 
     def state():
@@ -211,11 +217,13 @@ def test_killed_while_publishing(trainer, volume, start_server):
     version = publish.published(volume)
     assert version in (1, 2)
     model_store.load(volume, str(version))
+    versions.serve(volume, version)
     services.wait_for("the version", lambda: server.client.get("/readyz").json()["version"] == str(version), 5)
     assert server.metric("benchtop_model_load_failures_total") == 0
 
     code, output = trainer.run()
     assert code == 0, output
+    versions.serve(volume, 3)
     server.wait_ready("3")
     assert all(not p.name.startswith(".") for p in (volume / "versions").iterdir())
 

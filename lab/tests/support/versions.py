@@ -2,6 +2,8 @@
 
 import functools
 import json
+import shutil
+import time
 
 import numpy as np
 
@@ -59,6 +61,32 @@ def make(version, hyper="", name="iris", registered_at=1000):
         metrics={"accuracy": 1.0},
     )
     return json.loads(json.dumps(description)), {"predictor.json": predictor}, fit.estimator
+
+
+def served_path(volume):
+    """Where the tests' servers and trainers look for the version to serve: beside the volume, not on it."""
+    return volume.parent / "served" / "version.json"
+
+
+def serve_text(volume, text):
+    """Write the file that names the version, as the kubelet updates a ConfigMap's mount: a swapped link."""
+    file = served_path(volume)
+    dated = file.parent / f"..2026_{time.time_ns()}"
+    dated.mkdir(parents=True)
+    (dated / file.name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    link = file.parent / "..data_tmp"
+    link.symlink_to(dated.name)
+    link.replace(file.parent / "..data")
+    if not file.is_symlink():
+        file.symlink_to(f"..data/{file.name}")
+    for old in file.parent.glob("..2026_*"):
+        if old != dated:
+            shutil.rmtree(old)
+
+
+def serve(volume, version, run_id="", **extra):
+    """Name the version to serve."""
+    serve_text(volume, json.dumps({"version": str(version), "run_id": run_id, **extra}))
 
 
 def rows(name, count=2000, seed=1):

@@ -51,6 +51,7 @@ class Server:
         settings = {
             "BENCHTOP_DEPLOYMENT": "iris",
             "BENCHTOP_MODEL_DIR": str(volume),
+            "BENCHTOP_SERVED": str(versions.served_path(volume)),
             "BENCHTOP_HOST": "127.0.0.1",
             "BENCHTOP_PORT": str(self.port),
             "BENCHTOP_DRAIN_SECONDS": "0.3",
@@ -141,6 +142,7 @@ class Trainer:
             | {
                 "BENCHTOP_DATASET_VERSION": "1",
                 "BENCHTOP_MODEL_DIR": str(self.volume),
+                "BENCHTOP_SERVED": str(versions.served_path(self.volume)),
                 "BENCHTOP_EXPERIMENT": self.name,
                 "BENCHTOP_MODEL_NAME": self.name,
                 "BENCHTOP_WAIT_SECONDS": "20",

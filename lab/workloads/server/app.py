@@ -116,7 +116,14 @@ class App:
 
     async def healthz(self, _request):
         model = self.store.current
-        return Json({"status": "ok", "version": model.version if model else None, "load_error": self.store.error})
+        return Json(
+            {
+                "status": "ok",
+                "version": model.version if model else None,
+                "wanted": self.store.wanted,
+                "load_error": self.store.error,
+            }
+        )
 
     async def readyz(self, _request):
         if self.draining:

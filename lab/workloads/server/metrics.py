@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 # A prediction takes well under a millisecond, so the default buckets (from 5 ms) would show nothing.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-REASONS = ("missing", "unreadable", "too_large", "json", "description", "digest", "predictor", "version")
+REASONS = ("missing", "unreadable", "too_large", "json", "description", "run", "digest", "predictor", "version")
 
 
 class Metrics:
@@ -61,7 +61,7 @@ class Metrics:
         )
         self.stale = Gauge(
             "benchtop_model_load_error",
-            "1 while the newest published version can't be served.",
+            "1 while the version that ought to be served can't be.",
             ("deployment",),
             **deploy,
         )
@@ -80,7 +80,6 @@ class Metrics:
         self.info.labels(self.deployment, model.name, model.version, run_id, dataset).set(1)
         self.loaded_at.labels(self.deployment).set(model.loaded_at)
         self.loads.labels(self.deployment).inc()
-        self.stale.labels(self.deployment).set(0)
         for name in model.classes:
             self.predictions.labels(self.deployment, model.name, name)
         # Looked up once per version: a batch would otherwise spend more time on labels than on predicting.
@@ -88,6 +87,10 @@ class Metrics:
             [self.features.labels(self.deployment, model.name, name, str(b)) for b in range(len(edges) + 1)]
             for name, edges in zip(model.expected.feature_names, model.edges, strict=True)
         ]
+
+    def load_recovered(self):
+        """What ought to be served is."""
+        self.stale.labels(self.deployment).set(0)
 
     def load_failed(self, reason):
         self.failures.labels(self.deployment, reason).inc()

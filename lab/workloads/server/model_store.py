@@ -1,33 +1,36 @@
-"""Load the published model version and keep up with newer ones.
+"""Load the version that ought to be served and follow when another one is named.
 
-The trainer publishes `versions/<version>/` first and `version.txt` last, each by rename, so what version.txt names is
-always whole. Everything is read from `versions/<version>/`; the copy of model.json beside version.txt is for people.
+Which one that is says a file outside the volume (shared/served.py); the volume only holds versions. A folder gets its
+name `versions/<version>` when it is complete, so what is there is whole. The volume's version.txt and the model.json
+beside it tell people what was trained last, and nothing here reads them.
 """
 
 import hashlib
 import json
 import logging
 import math
-import os
-import re
 import threading
 import time
 from pathlib import Path
 
+import served
 from inputs import Expected
 from predictor import Predictor, PredictorError
 
 log = logging.getLogger("server")
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.2
+# A version that isn't there may be on its way: it is looked for on every poll at first.
+EAGER_SECONDS = 5.0
 # A version that failed is tried again, in case the volume was at fault, but not on every poll.
 RETRY_SECONDS = 5.0
+ABSENT = ("missing", "run")
 MAX_FILE_BYTES = 64 << 20
 TOLERANCE = 1e-9
 
 
 class LoadError(Exception):
-    """A published version can't be served. `reason` is a short label for metrics."""
+    """The version can't be served. `reason` is a short label for metrics."""
 
     def __init__(self, reason, message):
         super().__init__(message)
@@ -42,14 +45,18 @@ class LoadedModel:
         self.predictor = predictor
         self.name = description["name"]
         self.version = description["version"]
+        self.run_id = description.get("run_id", "")
         self.classes = predictor.classes
         self.expected = Expected(description["feature_names"], description["examples"][0]["x"])
         self.edges = [bins["edges"] for bins in description["baseline"]["features"]]
         self.loaded_at = time.time()
 
 
-def load(root, version):
-    """Read and verify `versions/<version>` below root; raise LoadError when anything is off."""
+def load(root, version, run_id=""):
+    """Read and verify `versions/<version>` below root; raise LoadError when anything is off.
+
+    A run_id names the run that the version must be of: numbers alone repeat when a registry starts over.
+    """
     folder = Path(root) / "versions" / version
     description = _parse(folder / "model.json", _read(folder / "model.json"))
     try:
@@ -60,6 +67,13 @@ def load(root, version):
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise LoadError("description", f"{folder / 'model.json'} does not describe version {version}") from None
+    found = description.get("run_id", "")
+    if run_id and found != run_id:
+        raise LoadError(
+            "run",
+            f"{folder} holds another run's version {version}: it is of run {found!r}, expected {run_id!r}; the folder "
+            "belongs to an earlier registry, bring this registry's version to the volume",
+        )
     raw = _read(folder / file)
     found = hashlib.sha256(raw).hexdigest()
     if found != digest:
@@ -103,17 +117,20 @@ def _parse(path, raw):
 
 
 class ModelStore:
-    """Holds the served model and swaps the reference when version.txt changes.
+    """Holds the served model and swaps the reference when the file that names the version changes.
 
     A request takes `current` once and keeps it, so a swap never touches it. Loading happens in the watcher's thread.
     """
 
-    def __init__(self, root, metrics):
+    def __init__(self, root, served_path, metrics):
         self.root = Path(root)
+        self.served_path = served_path
         self.current = None
-        self.error = None  # why the newest published version isn't served, or None
+        self.wanted = None  # the version that the file names, or None
+        self.error = None  # why that version isn't served, or None
         self._metrics = metrics
         self._seen = None
+        self._seen_at = 0.0
         self._retry_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-watcher", daemon=True)
@@ -131,49 +148,69 @@ class ModelStore:
                 self.poll()
             except Exception:
                 # Whatever happens, the loaded model keeps serving and the watch goes on.
-                log.exception("watch %s", self.root)
+                log.exception("watch %s", self.served_path)
             if self._stop.wait(POLL_SECONDS):
                 return
 
     def poll(self):
-        """Look at version.txt once and load what it names if that is new."""
-        path = self.root / "version.txt"
+        """Look once at which version ought to be served and load it if that is another one."""
+        raw = problem = want = None
         try:
-            with path.open() as file:
-                # The inode too: a registry that starts over may publish the same number again.
-                info = os.fstat(file.fileno())
-                seen = (info.st_ino, info.st_mtime_ns, file.read(32).strip())
-        except FileNotFoundError:
-            if self._seen is None and self.error is None:
-                log.info("waiting for the first model version: %s does not exist yet", path)
-                self.error = "no model version has been published yet"
+            raw = served.read(self.served_path)
+            want = served.parse(self.served_path, raw) if raw is not None else None
+        except served.ServedError as err:
+            problem = err
+        seen = (raw, str(problem))
+        now, again = time.monotonic(), seen == self._seen
+        if again and now < self._retry_at:
             return
-        except (OSError, ValueError) as err:
-            self._failed(LoadError("unreadable", f"read {path}: {err}"))
+        if not again:
+            self._seen, self._seen_at, self._retry_at = seen, now, 0.0
+        self.wanted = want.version if want else None
+        if problem:
+            self._retry_at = now + RETRY_SECONDS
+            self._failed("the version to serve is unknown", problem)
+        elif want:
+            self._follow(want, again, now)
+        else:
+            self._idle()
+
+    def _idle(self):
+        # Nothing is wrong: nothing was put into service yet, or it was taken out, and what is loaded stays.
+        self._settled()
+        if self.current is None:
+            log.info("waiting for a version to serve: %s does not exist yet", self.served_path)
+            self.error = "no model version has been put into service yet"
+
+    def _follow(self, want, again, now):
+        before = self.current
+        if before and before.version == want.version and want.run_id in ("", before.run_id):
+            self._settled()
             return
-        if seen == self._seen and time.monotonic() < self._retry_at:
-            return
-        new, self._seen = seen != self._seen, seen
         try:
-            if not re.fullmatch(r"[1-9][0-9]{0,17}", seen[2]):
-                raise LoadError("version", f"{path} holds {seen[2]!r}, expected a version number")
-            model = load(self.root, seen[2])
+            model = load(self.root, want.version, want.run_id)
         except LoadError as err:
             # The first failure of a version may be a read that raced with the pruning of a replaced one.
-            self._retry_at = time.monotonic() + (0 if new else RETRY_SECONDS)
-            self._failed(err)
+            eager = not again or (err.reason in ABSENT and now - self._seen_at < EAGER_SECONDS)
+            self._retry_at = now if eager else now + RETRY_SECONDS
+            self._failed(f"can't serve version {want.version}", err)
             return
         # Metrics first: a request that sees the new version finds its counters.
         self._metrics.loaded(model)
-        before, self.current, self.error = self.current, model, None
-        self._retry_at = math.inf
+        self.current = model
+        self._settled()
         log.info(
             "serving %s version %s%s", model.name, model.version, f" instead of {before.version}" if before else ""
         )
 
-    def _failed(self, err):
+    def _settled(self):
+        self.error = None
+        self._metrics.load_recovered()
+        self._retry_at = math.inf
+
+    def _failed(self, what, err):
         self._metrics.load_failed(err.reason)
         if self.error != str(err):
             keeps = f"; version {self.current.version} keeps serving" if self.current else ""
-            log.error("can't serve the newest model version: %s%s", err, keeps)
+            log.error("%s: %s%s", what, err, keeps)
         self.error = str(err)

@@ -1,6 +1,7 @@
-"""Serve the newest published model version over HTTP.
+"""Serve a model version over HTTP.
 
 Environment: BENCHTOP_DEPLOYMENT (name of the deployment), BENCHTOP_MODEL_DIR (default /models, may be read-only),
+BENCHTOP_SERVED (default /served/version.json: the file that names the version to serve, followed while serving),
 BENCHTOP_PORT (default 8080), BENCHTOP_HOST (default 0.0.0.0), BENCHTOP_DRAIN_SECONDS (default 3: how long a server that
 was told to stop still takes requests, while the cluster stops sending them).
 """
@@ -15,6 +16,7 @@ import sys
 
 import uvicorn
 
+import served
 from app import App
 from metrics import Metrics
 from model_store import ModelStore
@@ -58,7 +60,8 @@ async def serve(env):
     port = number(env, "BENCHTOP_PORT", 8080, 1, 65535)
     drain = number(env, "BENCHTOP_DRAIN_SECONDS", 3, 0, 300, float)
     metrics = Metrics(deployment)
-    store = ModelStore(env.get("BENCHTOP_MODEL_DIR") or "/models", metrics)
+    model_dir = env.get("BENCHTOP_MODEL_DIR") or "/models"
+    store = ModelStore(model_dir, env.get("BENCHTOP_SERVED") or served.DEFAULT, metrics)
     app = App(store, metrics, deployment)
     server = Server(
         uvicorn.Config(

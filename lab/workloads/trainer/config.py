@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import served
 from failure import Invalid
 
 # The names are the only thing that scikit-learn's layout leaves out.
@@ -60,6 +61,7 @@ class Config:
     dataset_features: list[str] | None
     tracking_uri: str
     model_dir: Path
+    served: Path
     params: str
     wait_seconds: float
     tags: dict[str, str]
@@ -102,6 +104,7 @@ def read(env):
         dataset_features=_features(env.get("BENCHTOP_DATASET_FEATURES", ""), name),
         tracking_uri=tracking,
         model_dir=model_dir,
+        served=Path(env.get("BENCHTOP_SERVED") or served.DEFAULT),
         params=env.get("BENCHTOP_PARAMS", ""),
         wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
         tags={

@@ -1,12 +1,12 @@
-"""Hand a model version to the servers through the model volume, so that no crash ever shows half of one.
+"""Put a model version on the model volume, where the servers read it, so that no crash ever shows half of one.
 
     versions/<version>/   predictor.json, model.json: complete before it gets this name
-    model.json            copy of the newest version's, for people and tools
-    version.txt           the version to serve: written last
-    .lock                 held while publishing, so that two trainers take turns
+    model.json            copy of the newest trained version's, for people and tools
+    version.txt           the newest trained version, for people and tools: written last
+    .lock                 held while writing, so that two trainers take turns
 
-Files are written elsewhere, flushed to the disk and renamed into place, in this order. A reader that follows
-version.txt finds either the old version or the new one.
+Files are written elsewhere, flushed to the disk and renamed into place, in this order. Which version is served is not
+decided here: a file outside the volume names it (served.py).
 """
 
 import fcntl
@@ -20,11 +20,13 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import served
 from failure import Failure
 
 log = logging.getLogger("trainer")
 
-KEEP = 3
+# Enough to roll back by several versions without asking the registry.
+KEEP = 10
 LOCK_SECONDS = 60
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
@@ -37,11 +39,12 @@ def sha256(raw):
     return hashlib.sha256(raw).hexdigest()
 
 
-def publish(root, description, files):
+def publish(root, description, files, served_path=served.DEFAULT):
     """Publish a version: `description` becomes model.json, `files` ({name: bytes}) lie beside it.
 
+    Older versions make room, except the one that the file at served_path names, if there is such a file.
     Returns None, or the newer version number that is already published and stays. Raises Failure when the volume
-    can't be written; what was published before is then still served.
+    can't be written; what was there before is then still there.
     """
     root = Path(root)
     version = int(description["version"])
@@ -56,7 +59,7 @@ def publish(root, description, files):
             _put_version(versions, str(version), description, files)
             _replace(root / "model.json", dumps(description))
             _replace(root / "version.txt", f"{version}\n".encode())
-            _prune(versions, version)
+            _prune(versions, version, _served(served_path))
     except OSError as err:
         raise Failure(
             f"publishing version {version} to {root} failed: {err}; the version served before stays in service"
@@ -109,6 +112,16 @@ def _newer(root, version, registered_at):
     return current
 
 
+def _served(path):
+    """The version number that is served, or None; a file that can't be understood must not fail a training."""
+    try:
+        raw = served.read(path)
+        return int(served.parse(path, raw).version) if raw is not None else None
+    except served.ServedError as err:
+        log.warning("can't tell which version is served, so that its files may make room for newer ones: %s", err)
+        return None
+
+
 def _put_version(versions, version, description, files):
     staging = versions / f".staging-{os.getpid()}-{time.time_ns()}"
     staging.mkdir()
@@ -157,10 +170,13 @@ def _sweep(versions):
             shutil.rmtree(entry)
 
 
-def _prune(versions, current):
-    """Keep the newest KEEP versions up to the current one; numbers above it belong to an earlier registry."""
+def _prune(versions, current, in_service):
+    """Keep the newest KEEP versions up to the current one, and the one in service.
+
+    Numbers above the current one belong to an earlier registry.
+    """
     numbers = sorted((int(e.name) for e in versions.iterdir() if _VERSION.fullmatch(e.name)), reverse=True)
-    keep = [n for n in numbers if n <= current][:KEEP]
+    keep = {*[n for n in numbers if n <= current][:KEEP], in_service}
     for number in numbers:
         if number not in keep:
             # Renamed first: a reader never sees a version with some of its files gone.

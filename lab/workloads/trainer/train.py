@@ -123,7 +123,7 @@ def train(config, registry, stop, log_text):
     )
     # The registry alone is enough to fill a new volume.
     registry.log_files({"serving/model.json": publish.dumps(description)})
-    newer = publish.publish(config.model_dir, description, {"predictor.json": predictor})
+    newer = publish.publish(config.model_dir, description, {"predictor.json": predictor}, config.served)
     if newer:
         log.info("version %d is already published; it stays, because it is newer than %s", newer, version)
         registry.tag("benchtop.published", f"no: version {newer} is newer")
