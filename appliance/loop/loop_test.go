@@ -60,7 +60,7 @@ func TestFirstBoot(t *testing.T) {
 		t.Errorf("applied %+v", s)
 	}
 	// Bytes before the row, the row before its projection.
-	want := "Dataset Put PutDataset Project PutProject ApplyProject Trainings CreateTraining Projects TrainingJobs Trainings StartTraining iris SetTraining"
+	want := "Dataset Put PutDataset Project PutProject EnsureDeployment ApplyProject Deployment Trainings CreateTraining Projects TrainingJobs Trainings StartTraining iris SetTraining FollowModels OpenRevisions"
 	if got := strings.Join(w.calls, " "); got != want {
 		t.Errorf("the steps were\n%s\nexpected\n%s", got, want)
 	}

@@ -18,6 +18,7 @@ import (
 // each in memory with the rules of the real one. It can fail exactly one
 // call, before or after its effect, as a crash at that place would.
 type world struct {
+	releases
 	endedRuns map[string]mlops.RunStatus
 	mu        sync.Mutex
 	now       time.Time
@@ -38,7 +39,7 @@ type world struct {
 var errCrash = errors.New("crash")
 
 func newWorld() *world {
-	return &world{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}}
+	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}}
 }
 
 // call runs effect as the call named op, subject to the planned failures.

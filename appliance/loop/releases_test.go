@@ -1,0 +1,303 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// releases is the part of the world that is about what is served, with the
+// rules of the real store and of the servers.
+type releases struct {
+	deployments []mlops.Deployment
+	revisions   []mlops.Revision
+	versions    map[int]string // model versions by number: their runs
+	runs        map[string]mlops.Run
+	alias       int // where the followed alias points
+	newest      int // what FollowModels has looked at
+	seen        int
+	told        int          // version that the servers were told to serve
+	volume      map[int]bool // versions on the volume
+	unloadable  map[int]bool // versions that no server can load
+	brought     map[int64]int
+	serves      int // version that the server answers with
+	servers     int
+	modelsC     chan struct{}
+}
+
+func (w *world) ModelsChanged() <-chan struct{} { return w.modelsC }
+
+func (w *world) Run(_ context.Context, id string) (r mlops.Run, err error) {
+	err = w.call("Run", func() error {
+		var ok bool
+		if r, ok = w.runs[id]; !ok {
+			return mlops.Errorf(mlops.NotFound, "there is no run %s", id)
+		}
+		return nil
+	})
+	return r, err
+}
+
+func (w *world) EnsureDeployment(_ context.Context, d mlops.Deployment) (mlops.Deployment, error) {
+	err := w.call("EnsureDeployment", func() error {
+		if !slices.ContainsFunc(w.deployments, func(have mlops.Deployment) bool { return have.Name == d.Name }) {
+			d.ID, d.Namespace = int64(len(w.deployments)+1), d.Project
+			w.deployments = append(w.deployments, d)
+		}
+		return nil
+	})
+	return d, err
+}
+
+func (w *world) find(name string) (*mlops.Deployment, error) {
+	for i := range w.deployments {
+		if w.deployments[i].Name == name {
+			return &w.deployments[i], nil
+		}
+	}
+	return nil, mlops.Errorf(mlops.NotFound, "there is no deployment %q", name)
+}
+
+func (w *world) Deployment(_ context.Context, name string) (d mlops.Deployment, err error) {
+	err = w.call("Deployment", func() error {
+		have, err := w.find(name)
+		if err != nil {
+			return err
+		}
+		d = *have
+		if d.Revision != nil {
+			r := w.revisions[d.Revision.ID-1]
+			d.Revision = &r
+		}
+		return nil
+	})
+	return d, err
+}
+
+func (w *world) Deployments(context.Context) (out []mlops.Deployment, err error) {
+	err = w.call("Deployments", func() error { out = slices.Clone(w.deployments); return nil })
+	return out, err
+}
+
+func (w *world) SetDeployment(_ context.Context, name string, pinned, paused bool) error {
+	return w.call("SetDeployment", func() error {
+		d, err := w.find(name)
+		if err == nil {
+			d.Pinned, d.Paused = pinned, paused
+		}
+		return err
+	})
+}
+
+func (w *world) FollowModels(context.Context) (made int, err error) {
+	err = w.call("FollowModels", func() error {
+		for i := range w.deployments {
+			d := &w.deployments[i]
+			if d.Pinned {
+				continue
+			}
+			last, serving := 0, 0
+			for v := range w.versions {
+				last = max(last, v)
+			}
+			if d.Revision != nil {
+				serving = w.revisions[d.Revision.ID-1].Version
+			}
+			if last > w.newest {
+				w.newest = last
+				if last != serving {
+					w.add(d, last, mlops.CauseVersion, mlops.Act{By: "benchtop"})
+					made++
+				}
+			}
+			if w.alias != w.seen {
+				w.seen = w.alias
+				if w.alias != 0 && w.alias != serving {
+					w.add(d, w.alias, mlops.CauseAlias, mlops.Act{By: "alias " + d.Follows})
+					made++
+				}
+			}
+		}
+		return nil
+	})
+	return made, err
+}
+
+func (w *world) add(d *mlops.Deployment, version int, cause mlops.Cause, act mlops.Act) *mlops.Revision {
+	for i := range w.revisions {
+		if s := w.revisions[i].State; s == mlops.RevisionJudging || s == mlops.RevisionWaiting {
+			w.revisions[i].State = mlops.RevisionSuperseded
+		}
+	}
+	n := len(w.revisions) + 1
+	w.revisions = append(w.revisions, mlops.Revision{ID: int64(n), Number: n, Deployment: d.Name, Model: d.Model, Version: version, RunID: w.versions[version],
+		State: mlops.RevisionJudging, Cause: cause, By: act.By, Reason: act.Reason, CreatedAt: w.now})
+	return &w.revisions[n-1]
+}
+
+func (w *world) Revision(_ context.Context, id int64) (r mlops.Revision, err error) {
+	err = w.call("Revision", func() error { r = w.revisions[id-1]; return nil })
+	return r, err
+}
+
+func (w *world) Revisions(_ context.Context, deployment string, max int) (out []mlops.Revision, err error) {
+	err = w.call("Revisions", func() error {
+		for _, r := range slices.Backward(w.revisions) {
+			if r.Deployment == deployment && len(out) < max {
+				out = append(out, r)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w *world) OpenRevisions(context.Context) (out []mlops.Revision, err error) {
+	err = w.call("OpenRevisions", func() error {
+		for _, r := range w.revisions {
+			if !r.State.Terminal() && r.State != mlops.RevisionLive {
+				out = append(out, r)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w *world) CreateRevision(_ context.Context, deployment string, version int, cause mlops.Cause, act mlops.Act) (r mlops.Revision, err error) {
+	err = w.call("CreateRevision", func() error {
+		d, err := w.find(deployment)
+		if err != nil {
+			return err
+		}
+		if _, ok := w.versions[version]; !ok {
+			return mlops.Errorf(mlops.NotFound, "registered model %q has no version %d", d.Model, version)
+		}
+		r = *w.add(d, version, cause, act)
+		return nil
+	})
+	return r, err
+}
+
+// move changes a revision that is in one of the states.
+func (w *world) move(op string, id int64, from []mlops.RevisionState, fn func(r *mlops.Revision, d *mlops.Deployment)) error {
+	return w.call(op, func() error {
+		r := &w.revisions[id-1]
+		if !slices.Contains(from, r.State) {
+			return mlops.Errorf(mlops.InvalidState, "revision %d is %s", r.Number, r.State)
+		}
+		d, err := w.find(r.Deployment)
+		if err == nil {
+			fn(r, d)
+		}
+		return err
+	})
+}
+
+var undecided = []mlops.RevisionState{mlops.RevisionJudging, mlops.RevisionWaiting}
+
+func (w *world) JudgeRevision(_ context.Context, id int64, gates []mlops.GateResult, state mlops.RevisionState, message string) error {
+	return w.move("JudgeRevision", id, undecided, func(r *mlops.Revision, _ *mlops.Deployment) { r.Gates, r.State, r.Message = gates, state, message })
+}
+
+func (w *world) ApproveRevision(_ context.Context, id int64, act mlops.Act) error {
+	return w.move("ApproveRevision", id, undecided, func(r *mlops.Revision, _ *mlops.Deployment) { r.Approved, r.Reason = act.By, act.Reason })
+}
+
+func (w *world) RejectRevision(_ context.Context, id int64, act mlops.Act) error {
+	return w.move("RejectRevision", id, undecided, func(r *mlops.Revision, _ *mlops.Deployment) {
+		r.State, r.Message = mlops.RevisionRejected, "rejected by "+act.By
+	})
+}
+
+func (w *world) StartRevision(_ context.Context, id int64) error {
+	return w.move("StartRevision", id, undecided, func(r *mlops.Revision, d *mlops.Deployment) {
+		for i := range w.revisions {
+			if w.revisions[i].State == mlops.RevisionStarting {
+				w.revisions[i].State = mlops.RevisionSuperseded
+			}
+		}
+		r.State = mlops.RevisionStarting
+		w.want(d, r)
+	})
+}
+
+func (w *world) want(d *mlops.Deployment, r *mlops.Revision) {
+	d.Revision = &mlops.Revision{ID: r.ID}
+	w.newest, w.seen, w.alias = max(w.newest, r.Version), r.Version, r.Version
+}
+
+func (w *world) LiveRevision(_ context.Context, id int64) error {
+	return w.move("LiveRevision", id, []mlops.RevisionState{mlops.RevisionStarting}, func(r *mlops.Revision, _ *mlops.Deployment) {
+		for i := range w.revisions {
+			if w.revisions[i].State == mlops.RevisionLive {
+				w.revisions[i].State = mlops.RevisionSuperseded
+			}
+		}
+		r.State, r.LiveAt = mlops.RevisionLive, w.now
+	})
+}
+
+func (w *world) FailRevision(_ context.Context, id int64, message string) error {
+	return w.move("FailRevision", id, []mlops.RevisionState{mlops.RevisionJudging, mlops.RevisionWaiting, mlops.RevisionStarting}, func(r *mlops.Revision, d *mlops.Deployment) {
+		r.State, r.Message = mlops.RevisionFailed, message
+		d.Revision = nil
+		for i := range w.revisions {
+			if w.revisions[i].State == mlops.RevisionLive {
+				w.want(d, &w.revisions[i])
+			}
+		}
+	})
+}
+
+func (w *world) Serve(_ context.Context, _ mlops.Deployment, version int, _ string) error {
+	return w.call("Serve", func() error { w.told = version; w.load(); return nil })
+}
+
+// load is what a server does: it serves what it is told to once it can.
+func (w *world) load() {
+	if w.volume[w.told] && !w.unloadable[w.told] {
+		w.serves = w.told
+	}
+}
+
+func (w *world) NudgeServers(context.Context, mlops.Deployment) error {
+	return w.call("NudgeServers", func() error { w.load(); return nil })
+}
+
+func (w *world) Serving(context.Context, mlops.Deployment) (out []mlops.Serving, err error) {
+	err = w.call("Serving", func() error {
+		w.load()
+		for range w.servers {
+			s := mlops.Serving{Pod: "server", Ready: w.serves != 0, Wanted: fmt.Sprint(w.told)}
+			if w.serves != 0 {
+				s.Version = fmt.Sprint(w.serves)
+			}
+			if w.serves != w.told {
+				s.Error = fmt.Sprintf("version %d is missing", w.told)
+			}
+			out = append(out, s)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (w *world) Bring(_ context.Context, _ mlops.Deployment, r mlops.Revision) (j mlops.Job, err error) {
+	err = w.call("Bring", func() error {
+		if w.brought == nil {
+			w.brought = map[int64]int{}
+		}
+		w.brought[r.ID]++
+		j = mlops.Job{State: mlops.TrainingSucceeded, EndedAt: w.now}
+		if w.unloadable[r.Version] {
+			j.State, j.Message = mlops.TrainingFailed, "the run has no serving/model.json"
+		} else {
+			w.volume[r.Version] = true
+		}
+		return nil
+	})
+	return j, err
+}
