@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"go.yaml.in/yaml/v3"
@@ -78,6 +79,26 @@ func (p loopPort) SetGates(ctx context.Context, project string, g mlops.Gates) e
 		return unavailable("the registry")
 	}
 	return store.SetGates(ctx, project, g)
+}
+
+// Gates returns what versions of a project's model must pass.
+func (p loopPort) Gates(ctx context.Context, project string) (mlops.Gates, error) {
+	store := p.registry.Store()
+	if store == nil {
+		return mlops.Gates{}, unavailable("the registry")
+	}
+	pr, err := store.Project(ctx, project)
+	return pr.Gates, err
+}
+
+// WriteGates prints gates in the layout that ParseGates reads.
+func WriteGates(w io.Writer, g mlops.Gates) error {
+	b, err := yaml.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("encode gates: %w", err)
+	}
+	_, err = w.Write(b)
+	return err
 }
 
 // ParseGates reads quality_gates.yaml. A key that is not known is an error.

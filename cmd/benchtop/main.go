@@ -51,6 +51,7 @@ Start with:  sudo benchtop up`,
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),
 	)
+	cmd.AddCommand(releaseCommands()...)
 	return cmd
 }
 

@@ -1,0 +1,126 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// ReleaseRequest is what the command line asks of a deployment.
+type ReleaseRequest struct {
+	Version  int       `json:"version,omitempty"`  // promote
+	Override bool      `json:"override,omitempty"` // promote
+	Revision int       `json:"revision,omitempty"` // rollback, approve and reject; 0 is the one that is meant as a rule
+	Pinned   *bool     `json:"pinned,omitempty"`   // hold
+	Paused   *bool     `json:"paused,omitempty"`   // hold
+	Act      mlops.Act `json:"act"`
+}
+
+func (c *control) releaseCalls(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/deployments", func(w http.ResponseWriter, r *http.Request) {
+		ds, err := c.a.loopPort.Deployments(r.Context())
+		c.answer(w, ds, err)
+	})
+	mux.HandleFunc("GET /v1/deployments/{deployment}/revisions", func(w http.ResponseWriter, r *http.Request) {
+		rs, err := c.a.loopPort.Revisions(r.Context(), r.PathValue("deployment"), maxHistory)
+		c.answer(w, rs, err)
+	})
+	mux.HandleFunc("POST /v1/deployments/{deployment}/{verb}", c.release)
+	mux.HandleFunc("GET /v1/projects/{project}/gates", func(w http.ResponseWriter, r *http.Request) {
+		g, err := c.a.loopPort.Gates(r.Context(), r.PathValue("project"))
+		c.answer(w, g, err)
+	})
+	mux.HandleFunc("PUT /v1/projects/{project}/gates", func(w http.ResponseWriter, r *http.Request) {
+		var g mlops.Gates
+		err := json.NewDecoder(r.Body).Decode(&g)
+		if err == nil {
+			err = c.a.loopPort.SetGates(r.Context(), r.PathValue("project"), g)
+		}
+		c.answer(w, g, err)
+	})
+}
+
+// maxHistory is how many revisions one answer has.
+const maxHistory = 1000
+
+func (c *control) answer(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, v)
+}
+
+func (c *control) release(w http.ResponseWriter, r *http.Request) {
+	var in ReleaseRequest
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		c.fail(w, mlops.Errorf(mlops.Invalid, "the request could not be read: %v", err))
+		return
+	}
+	name, ctx, port := r.PathValue("deployment"), r.Context(), c.a.loopPort
+	var out any
+	var err error
+	switch verb := r.PathValue("verb"); verb {
+	case "promote":
+		out, err = port.Promote(ctx, name, in.Version, in.Override, in.Act)
+	case "rollback":
+		out, err = port.Rollback(ctx, name, in.Revision, in.Act)
+	case "approve":
+		out, err = port.Approve(ctx, name, in.Revision, in.Act)
+	case "reject":
+		out, err = port.Reject(ctx, name, in.Revision, in.Act)
+	case "hold":
+		out, err = port.Hold(ctx, name, in.Pinned, in.Paused)
+	default:
+		err = mlops.Errorf(mlops.EndpointError, "a deployment cannot %s", verb)
+	}
+	if err == nil {
+		c.a.log.Info("what is served was changed", "deployment", name, "how", r.PathValue("verb"), "by", in.Act.By)
+	}
+	c.answer(w, out, err)
+}
+
+// Deployments lists what is served.
+func (c *Control) Deployments(ctx context.Context) (out []mlops.Deployment, err error) {
+	return out, c.call(ctx, http.MethodGet, "/v1/deployments", nil, &out)
+}
+
+// Revisions returns the history of a deployment, newest first.
+func (c *Control) Revisions(ctx context.Context, deployment string) (out []mlops.Revision, err error) {
+	return out, c.call(ctx, http.MethodGet, "/v1/deployments/"+url.PathEscape(deployment)+"/revisions", nil, &out)
+}
+
+// Release changes which version a deployment serves; verb is promote,
+// rollback, approve or reject.
+func (c *Control) Release(ctx context.Context, deployment, verb string, req ReleaseRequest) (out mlops.Revision, err error) {
+	return out, c.send(ctx, http.MethodPost, "/v1/deployments/"+url.PathEscape(deployment)+"/"+verb, req, &out)
+}
+
+// Hold pins or pauses a deployment.
+func (c *Control) Hold(ctx context.Context, deployment string, req ReleaseRequest) (out mlops.Deployment, err error) {
+	return out, c.send(ctx, http.MethodPost, "/v1/deployments/"+url.PathEscape(deployment)+"/hold", req, &out)
+}
+
+// Gates returns what versions of a project's model must pass.
+func (c *Control) Gates(ctx context.Context, project string) (g mlops.Gates, err error) {
+	return g, c.call(ctx, http.MethodGet, "/v1/projects/"+url.PathEscape(project)+"/gates", nil, &g)
+}
+
+// SetGates changes what versions of a project's model must pass.
+func (c *Control) SetGates(ctx context.Context, project string, g mlops.Gates) error {
+	return c.send(ctx, http.MethodPut, "/v1/projects/"+url.PathEscape(project)+"/gates", g, &g)
+}
+
+// send makes a call with a JSON body.
+func (c *Control) send(ctx context.Context, method, path string, in, out any) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	return c.call(ctx, method, path, bytes.NewReader(b), out)
+}
