@@ -138,7 +138,7 @@ func (p registryPort) SetAlias(ctx context.Context, model, alias string, version
 	if err != nil {
 		return err
 	}
-	return registry.SetAlias(ctx, s, model, alias, strconv.Itoa(version))
+	return s.SetAlias(ctx, model, alias, strconv.Itoa(version))
 }
 
 func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) error {
@@ -146,7 +146,7 @@ func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) erro
 	if err != nil {
 		return err
 	}
-	return registry.DeleteAlias(ctx, s, model, alias)
+	return s.DeleteAlias(ctx, model, alias)
 }
 
 func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {

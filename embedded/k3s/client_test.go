@@ -219,7 +219,8 @@ func TestNextTraining(t *testing.T) {
 
 func TestDeployment(t *testing.T) {
 	s, c := newAPIServer(t)
-	_, err := c.Deployment(t.Context(), "iris")
+	d := mlops.Deployment{Name: "iris", Namespace: "iris", Project: "iris"}
+	err := c.Observe(t.Context(), &d)
 	if mlops.CodeOf(err) != mlops.NotFound || mlops.MessageOf(err) != "deployment iris does not exist" {
 		t.Errorf("error %v", err)
 	}
@@ -233,12 +234,13 @@ func TestDeployment(t *testing.T) {
 			"status":   map[string]any{"phase": "Pending", "message": "no room"}}
 	}
 	s.mu.Unlock()
-	d, err := c.Deployment(t.Context(), "iris")
+	err = c.Observe(t.Context(), &d)
 	if err != nil || d.Ready != 0 || d.Replicas != 1 || d.Image != testSpec().Image || len(d.Pods) != 1 || d.Pods[0].Name != "iris-1" || d.Message != "no room" {
 		t.Errorf("it is %+v, %v", d, err)
 	}
 	s.set("/apis/apps/v1/namespaces/iris/deployments/iris", 1, "status", "readyReplicas")
-	if d, err := c.Deployment(t.Context(), "iris"); err != nil || d.Ready != 1 {
+	d.Pods = nil
+	if err := c.Observe(t.Context(), &d); err != nil || d.Ready != 1 {
 		t.Errorf("it is %+v, %v", d, err)
 	}
 	pods, err := c.Pods(t.Context(), "iris")
@@ -246,7 +248,7 @@ func TestDeployment(t *testing.T) {
 		t.Errorf("pods are %+v, %v", pods, err)
 	}
 	s.broken = "deployments"
-	_, err = c.Deployment(t.Context(), "iris")
+	err = c.Observe(t.Context(), &d)
 	expectError(t, err, "get deployment iris: quota exceeded")
 }
 

@@ -89,13 +89,13 @@ func TestAliasesTellWebhooks(t *testing.T) {
 		action string
 		data   string
 	}{
-		{"page sets", func() error { return SetAlias(t.Context(), s, "m", "champion", "1") }, "created", "map[alias:champion name:m version:1]"},
+		{"page sets", func() error { return s.SetAlias(t.Context(), "m", "champion", "1") }, "created", "map[alias:champion name:m version:1]"},
 		{"client removes", func() error { a.want(200, "DELETE", at+"alias", `{"name": "m", "alias": "champion"}`); return nil }, "deleted", "map[alias:champion name:m]"},
 		{"client sets", func() error {
 			a.want(200, "POST", at+"alias", `{"name": "m", "alias": "x", "version": "1"}`)
 			return nil
 		}, "created", "map[alias:x name:m version:1]"},
-		{"page removes", func() error { return DeleteAlias(t.Context(), s, "m", "x") }, "deleted", "map[alias:x name:m]"},
+		{"page removes", func() error { return s.DeleteAlias(t.Context(), "m", "x") }, "deleted", "map[alias:x name:m]"},
 	} {
 		if err := c.change(); err != nil {
 			t.Fatal(c.name, err)
@@ -116,12 +116,12 @@ func TestAliasesTellWebhooks(t *testing.T) {
 		}
 	}
 	// What is refused is told to nobody.
-	for want, err := range map[mlops.Code]error{mlops.Invalid: SetAlias(t.Context(), s, "m", "latest", "1"), mlops.NotFound: SetAlias(t.Context(), s, "m", "good", "7")} {
+	for want, err := range map[mlops.Code]error{mlops.Invalid: s.SetAlias(t.Context(), "m", "latest", "1"), mlops.NotFound: s.SetAlias(t.Context(), "m", "good", "7")} {
 		if mlops.CodeOf(err) != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if err := DeleteAlias(t.Context(), s, "none", "good"); mlops.CodeOf(err) != mlops.NotFound {
+	if err := s.DeleteAlias(t.Context(), "none", "good"); mlops.CodeOf(err) != mlops.NotFound {
 		t.Errorf("got %v", err)
 	}
 	select {

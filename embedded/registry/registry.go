@@ -35,14 +35,3 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 func NewHandler(s *Store, auth mlops.Authenticator, log *slog.Logger) http.Handler {
 	return mlflow.NewHandler(s, auth, log)
 }
-
-// SetAlias points an alias at a version, as the API does.
-func SetAlias(ctx context.Context, s *Store, model, alias, version string) error {
-	return mlflow.SetAlias(ctx, s, model, alias, version)
-}
-
-// DeleteAlias removes an alias, as the API does; one that is not there is no
-// error.
-func DeleteAlias(ctx context.Context, s *Store, model, alias string) error {
-	return mlflow.DeleteAlias(ctx, s, model, alias)
-}

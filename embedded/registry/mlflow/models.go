@@ -3,7 +3,6 @@ package mlflow
 import (
 	"context"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -33,11 +32,7 @@ func (s *server) registeredModels() {
 		Tags        []wire.KV `json:"tags"`
 		Description string    `json:"description"`
 	}) (any, error) {
-		m, err := s.store.CreateRegisteredModel(ctx, q.Name, q.Description, q.Tags)
-		if err == nil {
-			s.notify(ctx, q.Name, "REGISTERED_MODEL", "CREATED", map[string]any{"tags": tagMap(q.Tags), "description": q.Description})
-		}
-		return modelAnswer(m, err)
+		return modelAnswer(s.store.CreateRegisteredModel(ctx, q.Name, q.Description, q.Tags))
 	})
 	read(s, "GET registered-models/get", func(ctx context.Context, q *modelRef) (any, error) {
 		return modelAnswer(s.store.RegisteredModel(ctx, q.Name))
@@ -81,49 +76,21 @@ func (s *server) registeredModels() {
 		})
 	}
 	write(s, "POST registered-models/set-tag", func(ctx context.Context, q *modelTagReq) (any, error) {
-		err := s.store.SetRegisteredModelTag(ctx, q.Name, wire.KV{Key: q.Key, Value: q.Value})
-		if err == nil {
-			s.notify(ctx, q.Name, "REGISTERED_MODEL_TAG", "SET", map[string]any{"key": q.Key, "value": q.Value})
-		}
-		return nil, err
+		return nil, s.store.SetRegisteredModelTag(ctx, q.Name, wire.KV{Key: q.Key, Value: q.Value})
 	})
 	write(s, "DELETE registered-models/delete-tag", func(ctx context.Context, q *modelTagReq) (any, error) {
-		err := s.store.DeleteRegisteredModelTag(ctx, q.Name, q.Key)
-		if err == nil {
-			s.notify(ctx, q.Name, "REGISTERED_MODEL_TAG", "DELETED", map[string]any{"key": q.Key})
-		}
-		return nil, err
+		return nil, s.store.DeleteRegisteredModelTag(ctx, q.Name, q.Key)
 	})
 	write(s, "POST registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
 		if q.Version == "" {
 			return nil, invalid("missing value for required parameter 'version'")
 		}
-		return nil, SetAlias(ctx, s.store, q.Name, q.Alias, q.Version)
+		return nil, s.store.SetAlias(ctx, q.Name, q.Alias, q.Version)
 	})
 	write(s, "DELETE registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
-		return nil, DeleteAlias(ctx, s.store, q.Name, q.Alias)
+		return nil, s.store.DeleteAlias(ctx, q.Name, q.Alias)
 	})
 	read(s, "GET registered-models/alias", func(ctx context.Context, q *aliasReq) (any, error) {
 		return versionAnswer(s.store.VersionByAlias(ctx, q.Name, q.Alias))
 	})
-}
-
-// SetAlias points an alias at a version and tells webhooks of it. Whoever
-// changes an alias, also from a page, does it through here.
-func SetAlias(ctx context.Context, st *store.Store, name, alias, version string) error {
-	err := st.SetAlias(ctx, name, alias, version)
-	if err == nil {
-		announce(ctx, st, name, "MODEL_VERSION_ALIAS", "CREATED", map[string]any{"alias": alias, "version": version})
-	}
-	return err
-}
-
-// DeleteAlias removes an alias and tells webhooks of it; one that is not
-// there is no error.
-func DeleteAlias(ctx context.Context, st *store.Store, name, alias string) error {
-	err := st.DeleteAlias(ctx, name, alias)
-	if err == nil {
-		announce(ctx, st, name, "MODEL_VERSION_ALIAS", "DELETED", map[string]any{"alias": alias})
-	}
-	return err
 }

@@ -41,11 +41,7 @@ func (s *server) modelVersions() {
 		Description string    `json:"description"`
 		ModelID     string    `json:"model_id"`
 	}) (any, error) {
-		v, err := s.store.CreateModelVersion(ctx, store.NewVersion{Name: q.Name, Source: q.Source, RunID: q.RunID, RunLink: q.RunLink, Description: q.Description, ModelID: q.ModelID, Tags: q.Tags})
-		if err == nil {
-			s.notify(ctx, q.Name, "MODEL_VERSION", "CREATED", map[string]any{"version": v.Version, "source": v.Source, "run_id": v.RunID, "tags": tagMap(q.Tags), "description": q.Description})
-		}
-		return versionAnswer(v, err)
+		return versionAnswer(s.store.CreateModelVersion(ctx, store.NewVersion{Name: q.Name, Source: q.Source, RunID: q.RunID, RunLink: q.RunLink, Description: q.Description, ModelID: q.ModelID, Tags: q.Tags}))
 	})
 	read(s, "GET model-versions/get", func(ctx context.Context, q *versionRef) (any, error) {
 		return versionAnswer(s.store.Version(ctx, q.Name, q.Version))
@@ -80,18 +76,10 @@ func (s *server) modelVersions() {
 		return map[string]string{"artifact_uri": uri}, err
 	})
 	write(s, "POST model-versions/set-tag", func(ctx context.Context, q *versionTagReq) (any, error) {
-		err := s.store.SetModelVersionTag(ctx, q.Name, q.Version, wire.KV{Key: q.Key, Value: q.Value})
-		if err == nil {
-			s.notify(ctx, q.Name, "MODEL_VERSION_TAG", "SET", map[string]any{"version": q.Version, "key": q.Key, "value": q.Value})
-		}
-		return nil, err
+		return nil, s.store.SetModelVersionTag(ctx, q.Name, q.Version, wire.KV{Key: q.Key, Value: q.Value})
 	})
 	write(s, "DELETE model-versions/delete-tag", func(ctx context.Context, q *versionTagReq) (any, error) {
-		err := s.store.DeleteModelVersionTag(ctx, q.Name, q.Version, q.Key)
-		if err == nil {
-			s.notify(ctx, q.Name, "MODEL_VERSION_TAG", "DELETED", map[string]any{"version": q.Version, "key": q.Key})
-		}
-		return nil, err
+		return nil, s.store.DeleteModelVersionTag(ctx, q.Name, q.Version, q.Key)
 	})
 	s.mux.HandleFunc("GET /model-versions/get-artifact", s.versionArtifact)
 }

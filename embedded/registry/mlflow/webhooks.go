@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"strings"
 
 	"github.com/benchtop-lab/benchtop/embedded/registry/store"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
@@ -75,34 +74,4 @@ func (s *server) webhooks() {
 		t, err := s.store.TestWebhook(ctx, q.ID, q.Event)
 		return map[string]any{"result": t}, err
 	})
-}
-
-// notify is announce for the server's store.
-func (s *server) notify(ctx context.Context, name, entity, action string, payload map[string]any) {
-	announce(ctx, s.store, name, entity, action, payload)
-}
-
-// announce tells webhooks of a change of a model or, if it is one, a prompt.
-// entity is the model's word for it.
-func announce(ctx context.Context, st *store.Store, name, entity, action string, payload map[string]any) {
-	if prompt, err := st.IsPrompt(ctx, name); err == nil && prompt {
-		entity = map[string]string{"REGISTERED_MODEL": "PROMPT", "REGISTERED_MODEL_TAG": "PROMPT_TAG", "MODEL_VERSION": "PROMPT_VERSION",
-			"MODEL_VERSION_TAG": "PROMPT_VERSION_TAG", "MODEL_VERSION_ALIAS": "PROMPT_ALIAS"}[entity]
-	}
-	if entity == "REGISTERED_MODEL_TAG" {
-		return // MLflow has no event for it
-	}
-	payload["name"] = name
-	st.Notify(entity, action, payload)
-}
-
-// tagMap is how payloads carry tags; those that mark prompts stay inside.
-func tagMap(kvs []wire.KV) map[string]string {
-	m := map[string]string{}
-	for _, kv := range kvs {
-		if !strings.HasPrefix(kv.Key, "mlflow.prompt.is_prompt") {
-			m[kv.Key] = kv.Value
-		}
-	}
-	return m
 }

@@ -22,12 +22,14 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// Deliveries are made in the background by a few goroutines from a bounded
-// queue: a slow receiver delays other deliveries, never a request. What is in
-// the queue when the process ends is lost, as in MLflow.
+// Deliveries are made in the background from the outbox, one goroutine for
+// each webhook that has rows there: a slow receiver delays its own deliveries,
+// never those of others nor a request. One webhook hears of events in the order
+// of their commits, so an event that is tried again holds back later ones.
+// A row goes when the receiver has answered well or after the last try. What
+// was sent but not yet removed when the process ended is sent again, under the
+// same delivery id.
 const (
-	deliverers     = 4
-	deliveryQueue  = 1000
 	deliveryTries  = 4
 	deliveryWait   = time.Second // before the second try; doubled each time
 	deliveryLimit  = 10 * time.Second
@@ -37,16 +39,16 @@ const (
 type deliverer struct {
 	store *Store
 	http  *http.Client
-	queue chan delivery
 	stop  context.CancelFunc
 	ctx   context.Context
 	wg    sync.WaitGroup
 	wait  time.Duration
-}
+	max   int // undelivered rows of one webhook
 
-type delivery struct {
-	event   wire.WebhookEvent
-	payload any
+	mu      sync.Mutex
+	started bool
+	busy    map[int64]bool // webhooks with a goroutine; true if rows have come since it last looked
+	full    map[int64]bool // webhooks of which rows were dropped, until they have none left
 }
 
 func newDeliverer(s *Store, allow []netip.Prefix) *deliverer {
@@ -54,22 +56,61 @@ func newDeliverer(s *Store, allow []netip.Prefix) *deliverer {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
 		return checkTarget(address, allow)
 	}}
-	d := &deliverer{store: s, queue: make(chan delivery, deliveryQueue), ctx: ctx, stop: stop, wait: deliveryWait, http: &http.Client{
+	return &deliverer{store: s, ctx: ctx, stop: stop, wait: deliveryWait, max: maxUndelivered, busy: map[int64]bool{}, full: map[int64]bool{}, http: &http.Client{
 		Timeout: deliveryLimit,
 		// No proxy: the address checked must be the address reached. No
 		// redirects for the same reason of surprise.
 		Transport:     &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	for range deliverers {
-		d.wg.Go(d.loop)
-	}
-	return d
 }
 
+// start begins to deliver, with what an earlier process has left.
+func (d *deliverer) start(ctx context.Context) error {
+	d.mu.Lock()
+	d.started = true
+	d.mu.Unlock()
+	hooks, err := d.store.waitingWebhooks(ctx)
+	for _, hook := range hooks {
+		d.wake(hook)
+	}
+	return err
+}
+
+// close ends deliveries under way; their rows stay.
 func (d *deliverer) close() {
+	d.mu.Lock()
+	d.started = false
+	d.mu.Unlock()
 	d.stop()
 	d.wg.Wait()
+	d.http.CloseIdleConnections()
+}
+
+// wake says that a webhook may have rows to deliver. It never waits.
+func (d *deliverer) wake(hook int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.started {
+		return // start finds the rows
+	}
+	if _, ok := d.busy[hook]; ok {
+		d.busy[hook] = true
+		return
+	}
+	d.busy[hook] = false
+	d.wg.Go(func() { d.serve(hook) })
+}
+
+// overflowed logs that events were dropped, once until the webhook has caught up.
+func (d *deliverer) overflowed(hook int64) {
+	d.mu.Lock()
+	known := d.full[hook]
+	d.full[hook] = true
+	d.mu.Unlock()
+	if !known {
+		d.store.log.Error("webhook events dropped: the receiver takes fewer than there are, the oldest go", "webhook", hook, "undelivered", d.max)
+	}
 }
 
 // clusterNets are K3s' standard networks for pods and services.
@@ -111,61 +152,112 @@ func checkTarget(address string, allow []netip.Prefix) error {
 	return nil
 }
 
-// Notify tells the webhooks that want to hear of an event. It never waits: if
-// the queue is full the event is dropped and logged.
-func (s *Store) Notify(entity, action string, payload any) {
+// serve delivers the rows of one webhook until there are none.
+func (d *deliverer) serve(hook int64) {
+	type try struct {
+		id int64
+		n  int
+	}
+	var waited try
+	for d.ctx.Err() == nil {
+		l, found, err := d.store.nextLetter(d.ctx, hook)
+		switch wait := d.untilDue(l); {
+		case d.ctx.Err() != nil:
+			return
+		case err != nil:
+			d.store.log.Error("the outbox could not be read: trying again", "webhook", hook, "error", err)
+			d.sleep(d.backoff(deliveryTries))
+		case !found:
+			if d.rest(hook) {
+				return
+			}
+		case wait > 0 && waited != try{l.id, l.tries}:
+			// Then it is read again: the webhook may have changed meanwhile.
+			d.sleep(wait)
+			waited = try{l.id, l.tries}
+		default:
+			d.deliver(l)
+		}
+	}
+}
+
+// backoff is how long to wait after the nth try that failed.
+func (d *deliverer) backoff(n int) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	return d.wait << (n - 1)
+}
+
+// untilDue is how long a row has to wait still: never longer than after a
+// failure just now, whatever was done to the clock.
+func (d *deliverer) untilDue(l letter) time.Duration {
+	return min(time.Duration(l.nextTryMs-d.store.nowMs())*time.Millisecond, d.backoff(l.tries))
+}
+
+// rest ends a webhook's goroutine unless rows have come since it looked.
+func (d *deliverer) rest(hook int64) (ended bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.full, hook)
+	if d.busy[hook] {
+		d.busy[hook] = false
+		return false
+	}
+	delete(d.busy, hook)
+	return true
+}
+
+// sleep waits, or until deliveries end.
+func (d *deliverer) sleep(wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	select {
-	case s.hook.queue <- delivery{wire.WebhookEvent{Entity: wire.Enum(entity), Action: wire.Enum(action)}, payload}:
-	default:
-		s.log.Error("webhook dropped: more events than receivers take", "entity", entity, "action", action)
+	case <-timer.C:
+	case <-d.ctx.Done():
 	}
 }
 
-func (d *deliverer) loop() {
+// deliver tries to send a row once and notes how it went.
+func (d *deliverer) deliver(l letter) {
+	status, _, err := d.post(d.ctx, l.hook, l.event, l.payload, l.created, l.delivery)
+	if err == nil && status < 300 {
+		d.note(func(ctx context.Context) error { return d.store.deleteLetter(ctx, l.id) })
+		return
+	}
+	if d.ctx.Err() != nil {
+		return // cut off by the end of the process, which is nobody's failure
+	}
+	tries := l.tries + 1
+	again := err != nil && !errors.Is(err, errTarget) || status == 429 || status >= 500
+	if !again || tries >= deliveryTries {
+		d.store.log.Error("webhook not delivered", "name", l.hook.Name, "event", eventKey(l.event), "delivery", l.delivery, "tries", tries, "status", status, "error", err)
+		d.note(func(ctx context.Context) error { return d.store.deleteLetter(ctx, l.id) })
+		return
+	}
+	next := d.store.nowMs() + d.backoff(tries).Milliseconds()
+	d.note(func(ctx context.Context) error { return d.store.postponeLetter(ctx, l.id, tries, next) })
+}
+
+// note writes how a try went, if the disk is full as often as it takes: to go
+// on without would send the same again and again. The end of deliveries does
+// not keep what has been sent from being noted.
+func (d *deliverer) note(write func(context.Context) error) {
 	for {
-		select {
-		case <-d.ctx.Done():
+		err := write(context.WithoutCancel(d.ctx))
+		if err == nil || d.ctx.Err() != nil {
 			return
-		case x := <-d.queue:
-			hooks, err := d.store.webhooksFor(d.ctx, x.event)
-			if err != nil {
-				if d.ctx.Err() == nil {
-					d.store.log.Error("webhooks could not be read", "error", err)
-				}
-				continue
-			}
-			for _, w := range hooks {
-				d.deliver(w, x)
-			}
 		}
+		d.store.log.Error("the outbox could not be written: trying again", "error", err)
+		d.sleep(d.backoff(deliveryTries))
 	}
 }
 
-func (d *deliverer) deliver(w wire.Webhook, x delivery) {
-	id := newID() // the same for every try, so that a receiver can tell
-	wait := d.wait
-	for try := 1; ; try++ {
-		status, _, err := d.post(d.ctx, w, x, id)
-		if err == nil && status < 300 {
-			return
-		}
-		again := err != nil && !errors.Is(err, errTarget) || status == 429 || status >= 500
-		if !again || try == deliveryTries {
-			d.store.log.Error("webhook not delivered", "name", w.Name, "event", eventKey(x.event), "tries", try, "status", status, "error", err)
-			return
-		}
-		select {
-		case <-time.After(wait):
-			wait *= 2
-		case <-d.ctx.Done():
-			return
-		}
-	}
-}
-
-func (d *deliverer) post(ctx context.Context, w wire.Webhook, x delivery, id string) (status int, body string, err error) {
-	b, err := json.Marshal(map[string]any{"entity": strings.ToLower(string(x.event.Entity)), "action": strings.ToLower(string(x.event.Action)),
-		"timestamp": d.store.now().UTC().Format(time.RFC3339Nano), "data": x.payload})
+// post sends an event of a time once. The body is the same for every try; the
+// time in the header is that of the try.
+func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.WebhookEvent, payload any, created int64, id string) (status int, body string, err error) {
+	b, err := json.Marshal(map[string]any{"entity": strings.ToLower(string(event.Entity)), "action": strings.ToLower(string(event.Action)),
+		"timestamp": time.UnixMilli(created).UTC().Format(time.RFC3339Nano), "data": payload})
 	if err != nil {
 		return 0, "", err
 	}
@@ -220,7 +312,7 @@ func (s *Store) TestWebhook(ctx context.Context, id string, event *wire.WebhookE
 		}
 		e = known
 	}
-	status, body, err := s.hook.post(ctx, w, delivery{e, map[string]string{"name": "example", "version": "1", "description": "a test delivery"}}, newID())
+	status, body, err := s.hook.post(ctx, w, e, map[string]string{"name": "example", "version": "1", "description": "a test delivery"}, s.nowMs(), newID())
 	if err != nil {
 		return WebhookTest{ErrorMessage: err.Error()}, nil
 	}

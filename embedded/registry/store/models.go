@@ -62,7 +62,7 @@ func (s *Store) CreateRegisteredModel(ctx context.Context, name, description str
 				return err
 			}
 		}
-		return nil
+		return t.emitModel(name, "REGISTERED_MODEL", "CREATED", map[string]any{"tags": tagMap(tags), "description": description})
 	})
 	if err != nil {
 		return wire.RegisteredModel{}, err
@@ -106,16 +106,22 @@ func (t *tx) modelID(name string) (int64, error) {
 // changeModel runs fn on a registered model and notes that it changed.
 func (s *Store) changeModel(ctx context.Context, name string, fn func(t *tx, id int64) error) error {
 	return s.write(ctx, func(t *tx) error {
-		id, err := t.modelID(name)
+		id, err := t.touchModel(name)
 		if err != nil {
-			return err
-		}
-		t.models = true
-		if err := t.exec("UPDATE registered_models SET updated = ? WHERE id = ?", t.now, id); err != nil {
 			return err
 		}
 		return fn(t, id)
 	})
+}
+
+// touchModel finds a registered model and notes that it changed.
+func (t *tx) touchModel(name string) (int64, error) {
+	id, err := t.modelID(name)
+	if err != nil {
+		return 0, err
+	}
+	t.models = true
+	return id, t.exec("UPDATE registered_models SET updated = ? WHERE id = ?", t.now, id)
 }
 
 // RenameRegisteredModel gives a model another name.
@@ -262,10 +268,4 @@ func promptCondition(c filter.Comparison) clause {
 		return clause{"m.prompt = 1", nil}
 	}
 	return clause{"m.prompt = 0", nil}
-}
-
-// IsPrompt reports whether a registered model is a prompt.
-func (s *Store) IsPrompt(ctx context.Context, name string) (prompt bool, err error) {
-	_, err = s.row(ctx, "SELECT prompt FROM registered_models WHERE name = ?", []any{name}, &prompt)
-	return prompt, err
 }

@@ -13,7 +13,10 @@ func (s *Store) SetRegisteredModelTag(ctx context.Context, name string, kv wire.
 		return err
 	}
 	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		return t.exec("INSERT INTO registered_model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
+		if err := t.exec("INSERT INTO registered_model_tags (model, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value); err != nil {
+			return err
+		}
+		return t.emitModel(name, "REGISTERED_MODEL_TAG", "SET", map[string]any{"key": kv.Key, "value": kv.Value})
 	})
 }
 
@@ -23,20 +26,25 @@ func (s *Store) DeleteRegisteredModelTag(ctx context.Context, name, key string) 
 		return err
 	}
 	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		return t.exec("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", id, key)
+		if err := t.exec("DELETE FROM registered_model_tags WHERE model = ? AND key = ?", id, key); err != nil {
+			return err
+		}
+		return t.emitModel(name, "REGISTERED_MODEL_TAG", "DELETED", map[string]any{"key": key})
 	})
 }
 
-// SetAlias points an alias at a version.
+// SetAlias points an alias at a version and tells webhooks of it. Whoever
+// changes an alias, also from a page, does it through here or tx.setAlias.
 func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error {
+	return s.write(ctx, func(t *tx) error { return t.setAlias(name, alias, version) })
+}
+
+// setAlias is SetAlias as part of a larger transaction.
+func (t *tx) setAlias(name, alias, version string) error {
 	if err := mlops.ValidateAlias(alias); err != nil {
 		return err
 	}
-	return s.changeModel(ctx, name, func(t *tx, _ int64) error { return t.setAlias(name, alias, version) })
-}
-
-func (t *tx) setAlias(name, alias, version string) error {
-	id, err := t.modelID(name)
+	id, err := t.touchModel(name)
 	if err != nil {
 		return err
 	}
@@ -44,15 +52,29 @@ func (t *tx) setAlias(name, alias, version string) error {
 	if err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version", id, alias, v)
+	if err := t.exec("INSERT INTO model_aliases (model, alias, version) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version", id, alias, v); err != nil {
+		return err
+	}
+	return t.emitModel(name, "MODEL_VERSION_ALIAS", "CREATED", map[string]any{"alias": alias, "version": version})
 }
 
-// DeleteAlias removes an alias; one that is not there is no error.
+// DeleteAlias removes an alias and tells webhooks of it; one that is not
+// there is no error.
 func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
+	return s.write(ctx, func(t *tx) error { return t.deleteAlias(name, alias) })
+}
+
+// deleteAlias is DeleteAlias as part of a larger transaction.
+func (t *tx) deleteAlias(name, alias string) error {
 	if err := mlops.ValidateAlias(alias); err != nil {
 		return err
 	}
-	return s.changeModel(ctx, name, func(t *tx, id int64) error {
-		return t.exec("DELETE FROM model_aliases WHERE model = ? AND alias = ?", id, alias)
-	})
+	id, err := t.touchModel(name)
+	if err != nil {
+		return err
+	}
+	if err := t.exec("DELETE FROM model_aliases WHERE model = ? AND alias = ?", id, alias); err != nil {
+		return err
+	}
+	return t.emitModel(name, "MODEL_VERSION_ALIAS", "DELETED", map[string]any{"alias": alias})
 }

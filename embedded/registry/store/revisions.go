@@ -265,6 +265,10 @@ func (t *tx) serve(d deploymentRow, revision, version int64) error {
 	if err := t.exec("UPDATE deployments SET seen = ? WHERE id = ?", version, d.id); err != nil {
 		return err
 	}
+	var points int64
+	if _, err := t.row("SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{d.model, d.follows}, &points); err != nil || points == version {
+		return err // it was moved there, which asked for this revision
+	}
 	return t.setAlias(d.model, d.follows, strconv.FormatInt(version, 10))
 }
 

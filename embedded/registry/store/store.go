@@ -83,6 +83,7 @@ func Open(ctx context.Context, path string, opt Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("open registry: %w", err)
 	}
 	s := &Store{path: path, log: opt.Log, now: opt.Now, artifacts: opt.Artifacts, changed: make(chan struct{}), modelsChanged: make(chan struct{}), docs: newDocCache(8 << 20), limits: usualLimits}
+	s.hook = newDeliverer(s, opt.WebhookAllow) // delivers once everything else is there
 	if s.lock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
 	}
@@ -111,7 +112,9 @@ func Open(ctx context.Context, path string, opt Options) (_ *Store, err error) {
 	if err := s.ensureDefaultExperiment(ctx); err != nil {
 		return nil, err
 	}
-	s.hook = newDeliverer(s, opt.WebhookAllow)
+	if err := s.hook.start(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

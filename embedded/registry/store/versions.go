@@ -71,7 +71,10 @@ func (s *Store) CreateModelVersion(ctx context.Context, n NewVersion) (wire.Mode
 		}
 		// A number is never given twice, also after its version was deleted:
 		// deployments and people refer to versions by it.
-		return t.exec("UPDATE registered_models SET next_version = ? WHERE id = ?", version+1, model)
+		if err := t.exec("UPDATE registered_models SET next_version = ? WHERE id = ?", version+1, model); err != nil {
+			return err
+		}
+		return t.emitModel(n.Name, "MODEL_VERSION", "CREATED", map[string]any{"version": strconv.Itoa(version), "source": n.Source, "run_id": n.RunID, "tags": tagMap(n.Tags), "description": n.Description})
 	})
 	if err != nil {
 		return wire.ModelVersion{}, err

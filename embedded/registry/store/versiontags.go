@@ -12,7 +12,10 @@ func (s *Store) SetModelVersionTag(ctx context.Context, name, version string, kv
 		return err
 	}
 	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
-		return t.exec("INSERT INTO model_version_tags (version, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value)
+		if err := t.exec("INSERT INTO model_version_tags (version, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", id, kv.Key, kv.Value); err != nil {
+			return err
+		}
+		return t.emitModel(name, "MODEL_VERSION_TAG", "SET", map[string]any{"version": version, "key": kv.Key, "value": kv.Value})
 	})
 }
 
@@ -22,6 +25,9 @@ func (s *Store) DeleteModelVersionTag(ctx context.Context, name, version, key st
 		return err
 	}
 	return s.changeVersion(ctx, name, version, func(t *tx, id int64) error {
-		return t.exec("DELETE FROM model_version_tags WHERE version = ? AND key = ?", id, key)
+		if err := t.exec("DELETE FROM model_version_tags WHERE version = ? AND key = ?", id, key); err != nil {
+			return err
+		}
+		return t.emitModel(name, "MODEL_VERSION_TAG", "DELETED", map[string]any{"version": version, "key": key})
 	})
 }

@@ -75,6 +75,7 @@ func (s *Store) CreateWebhook(ctx context.Context, c WebhookChange) (wire.Webhoo
 		if err := t.webhookNameFree(*c.Name, id); err != nil {
 			return err
 		}
+		t.w.listeners = nil
 		return t.exec("INSERT INTO webhooks (webhook_id, name, description, url, events, secret, status, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			id, *c.Name, value(c.Description, ""), *c.URL, eventsJSON(c.Events), value(c.Secret, ""), value(c.Status, "ACTIVE"), t.now, t.now)
 	})
@@ -108,12 +109,19 @@ func (s *Store) UpdateWebhook(ctx context.Context, id string, c WebhookChange) (
 				return err
 			}
 		}
-		n, err := t.changes(`UPDATE webhooks SET name = coalesce(?, name), description = coalesce(?, description), url = coalesce(?, url), secret = coalesce(?, secret),
-			status = coalesce(?, status), events = coalesce(?, events), updated = ? WHERE webhook_id = ?`, c.Name, c.Description, c.URL, c.Secret, c.Status, events, t.now, id)
-		if err == nil && n == 0 {
+		var row int64
+		found, err := t.row("SELECT id FROM webhooks WHERE webhook_id = ?", []any{id}, &row)
+		if err != nil {
+			return err
+		}
+		if !found {
 			return notFound("there is no webhook with id %q", head(id))
 		}
-		return err
+		t.w.listeners = nil
+		// What waited while it was disabled is due now.
+		t.after = append(t.after, func() { s.hook.wake(row) })
+		return t.exec(`UPDATE webhooks SET name = coalesce(?, name), description = coalesce(?, description), url = coalesce(?, url), secret = coalesce(?, secret),
+			status = coalesce(?, status), events = coalesce(?, events), updated = ? WHERE id = ?`, c.Name, c.Description, c.URL, c.Secret, c.Status, events, t.now, row)
 	})
 	if err != nil {
 		return wire.Webhook{}, err
@@ -121,9 +129,10 @@ func (s *Store) UpdateWebhook(ctx context.Context, id string, c WebhookChange) (
 	return s.Webhook(ctx, id)
 }
 
-// DeleteWebhook removes a webhook.
+// DeleteWebhook removes a webhook and what it was still to be told.
 func (s *Store) DeleteWebhook(ctx context.Context, id string) error {
 	return s.write(ctx, func(t *tx) error {
+		t.w.listeners = nil
 		n, err := t.changes("DELETE FROM webhooks WHERE webhook_id = ?", id)
 		if err == nil && n == 0 {
 			return notFound("there is no webhook with id %q", head(id))
@@ -132,8 +141,10 @@ func (s *Store) DeleteWebhook(ctx context.Context, id string) error {
 	})
 }
 
-const webhookColumns = `SELECT w.webhook_id, w.name, w.description, w.url, w.events, w.secret, w.status, w.created, w.updated
-	FROM webhooks w `
+const (
+	webhookList    = "w.webhook_id, w.name, w.description, w.url, w.events, w.secret, w.status, w.created, w.updated"
+	webhookColumns = "SELECT " + webhookList + "\n\tFROM webhooks w "
+)
 
 func scanWebhook(r *sql.Rows, extra ...any) (wire.Webhook, error) {
 	var w wire.Webhook
@@ -169,14 +180,4 @@ func (s *Store) Webhook(ctx context.Context, id string) (w wire.Webhook, err err
 // Webhooks returns a page of webhooks in order of creation.
 func (s *Store) Webhooks(ctx context.Context, max int, token string) ([]wire.Webhook, string, error) {
 	return page(ctx, s, webhookColumns, clause{}, []sortCol{{"w.created", false}, {"w.webhook_id", false}}, PageQuery{Max: max, Token: token}, scanWebhook)
-}
-
-// webhooksFor returns the active webhooks that want to hear of an event.
-func (s *Store) webhooksFor(ctx context.Context, e wire.WebhookEvent) (out []wire.Webhook, err error) {
-	err = s.rows(ctx, webhookColumns+"WHERE w.status = 'ACTIVE' AND EXISTS (SELECT 1 FROM json_each(w.events) j WHERE j.value = ?)", func(r *sql.Rows) error {
-		w, err := scanWebhook(r)
-		out = append(out, w)
-		return err
-	}, eventKey(e))
-	return out, err
 }

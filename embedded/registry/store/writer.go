@@ -28,6 +28,9 @@ type writer struct {
 	store *Store
 	stmts map[string]*sql.Stmt
 	cache *runCache
+	// listeners are the active webhooks by event; nil if not known. Only the
+	// writer's goroutine touches it, as the cache.
+	listeners map[string][]int64
 
 	mu     sync.Mutex
 	queue  []*writeReq
@@ -133,12 +136,19 @@ func (w *writer) close() error {
 	return errors.Join(w.conn.Close(), w.db.Close())
 }
 
+// forget empties what the writer remembers, which may be of a write that is
+// undone.
+func (w *writer) forget() {
+	w.cache.reset()
+	w.listeners = nil
+}
+
 // commit executes a group of requests and answers each.
 func (w *writer) commit(group []*writeReq) {
 	t := &tx{w: w, now: w.store.nowMs()}
 	err := w.run(t, group)
 	if err != nil {
-		w.cache.reset()
+		w.forget()
 		err = ioError(err)
 		for _, r := range group {
 			if r.err == nil {
@@ -178,7 +188,7 @@ func (w *writer) run(t *tx, group []*writeReq) (err error) {
 			// The transaction is all that a request alone needs.
 			if r.err = call(r.fn, t); r.err != nil {
 				t.dirty, t.after = nil, nil
-				w.cache.reset()
+				w.forget()
 				return t.exec("ROLLBACK")
 			}
 			break
@@ -189,7 +199,7 @@ func (w *writer) run(t *tx, group []*writeReq) (err error) {
 		dirty, after := len(t.dirty), len(t.after)
 		if r.err = call(r.fn, t); r.err != nil {
 			t.dirty, t.after = t.dirty[:dirty], t.after[:after]
-			w.cache.reset()
+			w.forget()
 			if err := t.exec("ROLLBACK TO request"); err != nil {
 				return err
 			}
