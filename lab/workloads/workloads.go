@@ -2,7 +2,7 @@
 // Python. It is mounted from ConfigMaps, so changing it needs no new image.
 //
 // Each program is a flat set of files, because a ConfigMap has no folders; `python3 /opt/benchtop/train.py` and
-// `python3 /opt/benchtop/serve.py` start them.
+// `python3 /opt/benchtop/serve.py` start them. The trainer's files hold a second program, bring.py.
 package workloads
 
 import (
@@ -20,6 +20,8 @@ import (
 const (
 	TrainerMain = "train.py"
 	ServerMain  = "serve.py"
+	// BringMain is among the trainer's files: it brings a model version from the registry to the model volume.
+	BringMain = "bring.py"
 )
 
 //go:embed shared/*.py trainer/*.py server/*.py

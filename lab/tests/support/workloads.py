@@ -165,6 +165,25 @@ class Trainer:
             cwd="/",
         )
 
+    def bring(self, version, **env):
+        """(exit code, output, termination message) of bring.py."""
+        message = self.volume.parent / "termination-log"
+        message.write_text("an old message, longer than any that comes. " * 50)
+        env = self.environment(
+            BENCHTOP_MODEL_VERSION=str(version), BENCHTOP_TERMINATION_LOG=str(message), BENCHTOP_DATASET_URI="", **env
+        )
+        done = subprocess.run(
+            [sys.executable, str(self.code / "bring.py")],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd="/",
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout, message.read_text()
+
     def client(self):
         from mlflow import MlflowClient
 

@@ -5,8 +5,6 @@ name `versions/<version>` when it is complete, so what is there is whole. The vo
 beside it tell people what was trained last, and nothing here reads them.
 """
 
-import hashlib
-import json
 import logging
 import math
 import threading
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import served
 from inputs import Expected
-from predictor import Predictor, PredictorError
+from version import LoadError, verify
 
 log = logging.getLogger("server")
 
@@ -25,16 +23,6 @@ EAGER_SECONDS = 5.0
 # A version that failed is tried again, in case the volume was at fault, but not on every poll.
 RETRY_SECONDS = 5.0
 ABSENT = ("missing", "run")
-MAX_FILE_BYTES = 64 << 20
-TOLERANCE = 1e-9
-
-
-class LoadError(Exception):
-    """The version can't be served. `reason` is a short label for metrics."""
-
-    def __init__(self, reason, message):
-        super().__init__(message)
-        self.reason = reason
 
 
 class LoadedModel:
@@ -53,67 +41,13 @@ class LoadedModel:
 
 
 def load(root, version, run_id=""):
-    """Read and verify `versions/<version>` below root; raise LoadError when anything is off.
-
-    A run_id names the run that the version must be of: numbers alone repeat when a registry starts over.
-    """
+    """Read and verify `versions/<version>` below root; raise LoadError when anything is off."""
     folder = Path(root) / "versions" / version
-    description = _parse(folder / "model.json", _read(folder / "model.json"))
+    description, predictor = verify(folder, version, run_id)
     try:
-        name, feature_names, examples = (description[k] for k in ("name", "feature_names", "examples"))
-        file = description["predictor"]["file"]
-        digest = description["predictor"]["sha256"]
-        if description["version"] != version or not isinstance(name, str) or not examples or "/" in file:
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise LoadError("description", f"{folder / 'model.json'} does not describe version {version}") from None
-    found = description.get("run_id", "")
-    if run_id and found != run_id:
-        raise LoadError(
-            "run",
-            f"{folder} holds another run's version {version}: it is of run {found!r}, expected {run_id!r}; the folder "
-            "belongs to an earlier registry, bring this registry's version to the volume",
-        )
-    raw = _read(folder / file)
-    found = hashlib.sha256(raw).hexdigest()
-    if found != digest:
-        raise LoadError("digest", f"{folder / file} has sha256 {found}, model.json says {digest}: the file is damaged")
-    try:
-        predictor = Predictor(_parse(folder / file, raw))
-        _check(predictor, description, feature_names, examples)
         return LoadedModel(description, predictor)
-    except (PredictorError, KeyError, TypeError, IndexError) as err:
-        raise LoadError("predictor", f"{folder / file} can't be used: {err}") from err
-
-
-def _check(predictor, description, feature_names, examples):
-    if len(feature_names) != predictor.n_features or description["classes"] != predictor.classes:
-        raise PredictorError("features or classes differ from model.json")
-    if len(description["baseline"]["features"]) != predictor.n_features:
-        raise PredictorError("model.json's baseline has another number of features")
-    for example in examples:
-        got = predictor.predict(example["x"])[1]
-        want = example["probabilities"]
-        if not all(math.isclose(g, w, abs_tol=TOLERANCE) for g, w in zip(got, want, strict=True)):
-            raise PredictorError(f"it predicts {got} where scikit-learn predicted {want}")
-
-
-def _read(path):
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise LoadError("too_large", f"{path} is larger than {MAX_FILE_BYTES} bytes")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise LoadError("missing", f"{path} is missing") from None
-    except OSError as err:
-        raise LoadError("unreadable", f"read {path}: {err.strerror}") from err
-
-
-def _parse(path, raw):
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as err:
-        raise LoadError("json", f"{path} is not JSON: {err}") from err
+    except (KeyError, TypeError, IndexError) as err:
+        raise LoadError("predictor", f"{folder} can't be used: {err!r} is not in model.json as expected") from err
 
 
 class ModelStore:

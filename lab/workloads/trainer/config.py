@@ -79,16 +79,8 @@ def read(env):
     sha256 = _required(env, "BENCHTOP_DATASET_SHA256").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise Invalid(f"BENCHTOP_DATASET_SHA256 is {sha256!r}, expected 64 hex digits")
-    tracking = _required(env, "MLFLOW_TRACKING_URI").rstrip("/")
-    if urlsplit(tracking).scheme not in ("http", "https"):
-        raise Invalid(f"MLFLOW_TRACKING_URI is {tracking!r}, expected an http:// or https:// address")
-    for key in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        _required(env, key)
-    model_dir = Path(env.get("BENCHTOP_MODEL_DIR") or "/models")
-    if not model_dir.is_dir():
-        raise Invalid(
-            f"BENCHTOP_MODEL_DIR is {str(model_dir)!r}, which is not a directory; mount the model volume there"
-        )
+    tracking = _tracking(env)
+    model_dir = _model_dir(env)
     project = _required(env, "BENCHTOP_PROJECT")
     name = _required(env, "BENCHTOP_DATASET_NAME")
     version = env.get("BENCHTOP_DATASET_VERSION", "")
@@ -121,6 +113,49 @@ def read(env):
             "benchtop.dataset.uri": uri.geturl(),
         },
     )
+
+
+@dataclass(frozen=True)
+class Bring:
+    """Which model version bring.py brings, from where and to where."""
+
+    name: str
+    version: str
+    tracking_uri: str
+    model_dir: Path
+    wait_seconds: float
+
+
+def read_bring(env):
+    """Build a Bring from a mapping of environment variables; raise Invalid naming the variable at fault."""
+    version = _required(env, "BENCHTOP_MODEL_VERSION")
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", version):
+        raise Invalid(f"BENCHTOP_MODEL_VERSION is {version!r}, expected a version number")
+    return Bring(
+        name=_required(env, "BENCHTOP_MODEL_NAME"),
+        version=version,
+        tracking_uri=_tracking(env),
+        model_dir=_model_dir(env),
+        wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
+    )
+
+
+def _tracking(env):
+    tracking = _required(env, "MLFLOW_TRACKING_URI").rstrip("/")
+    if urlsplit(tracking).scheme not in ("http", "https"):
+        raise Invalid(f"MLFLOW_TRACKING_URI is {tracking!r}, expected an http:// or https:// address")
+    for key in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        _required(env, key)
+    return tracking
+
+
+def _model_dir(env):
+    model_dir = Path(env.get("BENCHTOP_MODEL_DIR") or "/models")
+    if not model_dir.is_dir():
+        raise Invalid(
+            f"BENCHTOP_MODEL_DIR is {str(model_dir)!r}, which is not a directory; mount the model volume there"
+        )
+    return model_dir
 
 
 def _required(env, key):

@@ -1,6 +1,7 @@
 """Put a model version on the model volume, where the servers read it, so that no crash ever shows half of one.
 
     versions/<version>/   predictor.json, model.json: complete before it gets this name
+    versions/<version>/.brought   its time says when bring.py last wanted it there
     model.json            copy of the newest trained version's, for people and tools
     version.txt           the newest trained version, for people and tools: written last
     .lock                 held while writing, so that two trainers take turns
@@ -28,6 +29,9 @@ log = logging.getLogger("trainer")
 # Enough to roll back by several versions without asking the registry.
 KEEP = 10
 LOCK_SECONDS = 60
+# How long a version that was brought stays, in service or not: a trainer may see the change of service a minute late.
+BROUGHT_SECONDS = 15 * 60
+BROUGHT = ".brought"
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -65,6 +69,45 @@ def publish(root, description, files, served_path=served.DEFAULT):
             f"publishing version {version} to {root} failed: {err}; the version served before stays in service"
         ) from err
     return None
+
+
+def present(root, version, whole):
+    """Whether a version is on the volume and whole(folder) says that it can be served; if so, it stays for a while."""
+    folder = Path(root) / "versions" / version
+    with _writing(root, version):
+        if not whole(folder):
+            return False
+        try:
+            (folder / BROUGHT).touch()
+        except OSError as err:
+            # On a full disk too a version that is there can be served.
+            log.warning("version %s may make room for newer ones before it is in service: %s", version, err)
+        return True
+
+
+def bring(root, description, files):
+    """Put a version beside the others, whatever was trained last; version.txt and the model.json beside it stay.
+
+    Raises Failure when the volume can't be written.
+    """
+    version = description["version"]
+    with _writing(root, version):
+        versions = Path(root) / "versions"
+        versions.mkdir(exist_ok=True)
+        _sweep(versions)
+        _put_version(versions, version, description, files | {BROUGHT: b""})
+
+
+@contextmanager
+def _writing(root, version):
+    try:
+        with _locked(Path(root)):
+            yield
+    except OSError as err:
+        raise Failure(
+            f"bringing version {version} to {root} failed: {err}; the versions that were there stay, try again when "
+            "the volume can be written"
+        ) from err
 
 
 @contextmanager
@@ -171,16 +214,23 @@ def _sweep(versions):
 
 
 def _prune(versions, current, in_service):
-    """Keep the newest KEEP versions up to the current one, and the one in service.
+    """Keep the newest KEEP versions up to the current one, the one in service, and what was brought a moment ago.
 
     Numbers above the current one belong to an earlier registry.
     """
     numbers = sorted((int(e.name) for e in versions.iterdir() if _VERSION.fullmatch(e.name)), reverse=True)
     keep = {*[n for n in numbers if n <= current][:KEEP], in_service}
     for number in numbers:
-        if number not in keep:
+        if number not in keep and not _brought_lately(versions / str(number)):
             # Renamed first: a reader never sees a version with some of its files gone.
             aside = versions / f".old-{number}-{time.time_ns()}"
             (versions / str(number)).rename(aside)
             shutil.rmtree(aside)
     _sync(versions)
+
+
+def _brought_lately(folder):
+    try:
+        return (folder / BROUGHT).stat().st_mtime > time.time() - BROUGHT_SECONDS
+    except OSError:
+        return False

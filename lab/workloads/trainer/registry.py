@@ -21,25 +21,31 @@ MAX_TAG = 5000
 DIGEST_LENGTH = 36
 
 
+def connect(tracking_uri):
+    """The mlflow module, set up for a registry and for a pod."""
+    os.environ |= {
+        # Without git in the image its Python client would complain on import.
+        "GIT_PYTHON_REFRESH": "quiet",
+        "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Within a run a registry that restarts is waited for, but not for minutes.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    }
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(tracking_uri)
+    return mlflow
+
+
 class Registry:
     """An MLflow client bound to one run. Create it when the registry answers."""
 
     def __init__(self, config):
-        os.environ |= {
-            # Without git in the image its Python client would complain on import.
-            "GIT_PYTHON_REFRESH": "quiet",
-            "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            # Within a run a registry that restarts is waited for, but not for minutes.
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6",
-            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-            "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        }
-        import mlflow
-
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(config.tracking_uri)
+        mlflow = connect(config.tracking_uri)
         self._mlflow = mlflow
         self._client = mlflow.MlflowClient()
         self._config = config

@@ -1,0 +1,184 @@
+"""Bring a model version from the registry to the model volume, so that it can be put into service.
+
+Environment: BENCHTOP_MODEL_NAME, BENCHTOP_MODEL_VERSION, BENCHTOP_MODEL_DIR (default /models), and registry and object
+store as for the trainer. A version that is there and whole is left alone.
+
+Exit codes: 0 it is there; 2 it can't be served, and the same again would end the same way; 143 stopped by SIGTERM;
+1 anything else, worth a retry. The reason also goes to the container's termination message.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# Our own modules are imported now, not when needed: their folder is a ConfigMap, which may be replaced meanwhile.
+import config as config_module
+import publish
+import registry as registry_module
+from failure import Failure, Invalid
+from retry import NotReady
+from version import MAX_FILE_BYTES, LoadError, verify
+
+log = logging.getLogger("trainer")
+
+DESCRIPTION = "serving/model.json"
+PREDICTOR = "serving/predictor.json"
+# The kubelet keeps no more of a termination message.
+MAX_MESSAGE = 4096
+
+
+def bring(config, client):
+    """Bring the version, or return False when it is there; raise Invalid when it can't be served."""
+    what = f"version {config.version} of model {config.name}"
+    run_id = find(config, client, what)
+
+    def whole(folder):
+        try:
+            return verify(folder, config.version, run_id)[0]["name"] == config.name
+        except LoadError as err:
+            log.info("%s has to be brought: %s", what, err)
+            return False
+
+    if publish.present(config.model_dir, config.version, whole):
+        return False
+    description, files = download(config, client, what, run_id)
+    publish.bring(config.model_dir, description, files)
+    return True
+
+
+def find(config, client, what):
+    """The id of the version's run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        version = client.get_model_version(config.name, config.version)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise Invalid(
+            f"the registry at {config.tracking_uri} has no {what}: {err.message}; choose a version that exists"
+        ) from err
+    if not version.run_id:
+        raise Invalid(
+            f"{what} has no run, so that {DESCRIPTION} and {PREDICTOR}, which the server needs, can't be found; "
+            "register a version from a run of the lab's trainer"
+        )
+    return version.run_id
+
+
+def download(config, client, what, run_id):
+    """(description, {file: bytes}) from the version's run, proved to be servable."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = {f.path: f.file_size or 0 for f in client.list_artifacts(run_id, "serving")}
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise Invalid(
+            f"{what} names run {run_id}, which the registry does not have: {err.message}; register a version from a "
+            "run that exists"
+        ) from err
+    missing = [path for path in (DESCRIPTION, PREDICTOR) if path not in found]
+    if missing:
+        raise Invalid(
+            f"run {run_id} of {what} has no artifact {' and no '.join(missing)}; the server serves versions that the "
+            f"lab's trainer finished, with {DESCRIPTION} and {PREDICTOR}; train again, or register a version from a "
+            "run that has both"
+        )
+    for path in (DESCRIPTION, PREDICTOR):
+        if found[path] > MAX_FILE_BYTES:
+            raise Invalid(
+                f"artifact {path} of run {run_id} has {found[path]} bytes, expected at most {MAX_FILE_BYTES}; "
+                "train a smaller model"
+            )
+    with tempfile.TemporaryDirectory() as temporary:
+        raw, predictor = (
+            Path(client.download_artifacts(run_id, path, temporary)).read_bytes() for path in (DESCRIPTION, PREDICTOR)
+        )
+        folder = Path(temporary, "version")
+        folder.mkdir()
+        description = own(config, client, what, run_id, raw)
+        (folder / "model.json").write_bytes(publish.dumps(description))
+        (folder / "predictor.json").write_bytes(predictor)
+        try:
+            verify(folder, config.version, run_id)
+        except LoadError as err:
+            message = str(err).replace(f"{folder}/", "serving/")
+            raise Invalid(
+                f"{what} can't be served, the artifacts of its run {run_id} are not whole: {message}; train again"
+            ) from err
+    return description, {"predictor.json": predictor}
+
+
+def own(config, client, what, run_id, raw):
+    """The description of the version that was asked for.
+
+    A run can be registered more than once, or a version copied to another model: the run's artifact then describes the
+    first of them, and only name, number and the registered model's age differ.
+    """
+    try:
+        description = json.loads(raw)
+        first = {key: description[key] for key in ("name", "version")}
+    except (ValueError, RecursionError, KeyError, TypeError) as err:
+        raise Invalid(
+            f"artifact {DESCRIPTION} of run {run_id} does not describe a version ({err!r}), so that {what} can't be "
+            "served; train again"
+        ) from err
+    asked = {"name": config.name, "version": config.version}
+    if first == asked:
+        return description
+    log.info("run %s was registered as %s version %s first", run_id, first["name"], first["version"])
+    registered_at = client.get_registered_model(config.name).creation_timestamp
+    return description | asked | {"registered_at": registered_at, "registered_first_as": first}
+
+
+def explain(message, path):
+    """Leave the reason where Kubernetes looks for it; it has to exist, so that none is made outside a container."""
+    try:
+        with open(path, "r+b") as file:
+            file.write(message.encode()[:MAX_MESSAGE])
+            file.truncate()
+    except OSError as err:
+        log.info("no termination message at %s: %s", path, err.strerror)
+
+
+def run(env):
+    try:
+        config = config_module.read_bring(env)
+        registry_module.wait(config)
+        client = registry_module.connect(config.tracking_uri).MlflowClient()
+        if bring(config, client):
+            log.info("brought %s version %s to %s", config.name, config.version, config.model_dir)
+        else:
+            log.info("%s version %s is in %s already, and whole", config.name, config.version, config.model_dir)
+        return 0
+    except (Failure, NotReady) as err:
+        reason, code = str(err), getattr(err, "exit_code", 1)
+        log.error("%s", reason)
+    except Exception as err:
+        reason, code = f"{type(err).__name__}: {err}", 1
+        log.exception("the version was not brought")
+    explain(reason, env.get("BENCHTOP_TERMINATION_LOG") or "/dev/termination-log")
+    return code
+
+
+def main():
+    # A container's first process ignores SIGTERM unless it handles it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    return run(os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
