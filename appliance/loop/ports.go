@@ -36,7 +36,7 @@ type Store interface {
 	Revision(ctx context.Context, id int64) (mlops.Revision, error)
 	Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error)
 	OpenRevisions(ctx context.Context) ([]mlops.Revision, error)
-	CreateRevision(ctx context.Context, deployment string, version int, cause mlops.Cause, act mlops.Act) (mlops.Revision, error)
+	CreateRevision(ctx context.Context, deployment string, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error)
 	JudgeRevision(ctx context.Context, id int64, gates []mlops.GateResult, state mlops.RevisionState, message string) error
 	ApproveRevision(ctx context.Context, id int64, act mlops.Act) error
 	RejectRevision(ctx context.Context, id int64, act mlops.Act) error

@@ -81,14 +81,10 @@ const maxHistory = 1000
 // put makes a revision by hand and moves it on, so that the caller hears at
 // once what the gates say.
 func (l *Loop) put(ctx context.Context, d mlops.Deployment, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error) {
-	r, err := l.cfg.Store.CreateRevision(ctx, d.Name, version, cause, act)
+	// With its override at once: a pass may judge it before anything else.
+	r, err := l.cfg.Store.CreateRevision(ctx, d.Name, version, cause, override, act)
 	if err != nil {
 		return r, err
-	}
-	if override {
-		if err := l.cfg.Store.ApproveRevision(ctx, r.ID, act); err != nil {
-			return r, err
-		}
 	}
 	return l.hurry(ctx, r.ID)
 }

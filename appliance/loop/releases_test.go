@@ -166,7 +166,7 @@ func (w *world) OpenRevisions(context.Context) (out []mlops.Revision, err error)
 	return out, err
 }
 
-func (w *world) CreateRevision(_ context.Context, deployment string, version int, cause mlops.Cause, act mlops.Act) (r mlops.Revision, err error) {
+func (w *world) CreateRevision(_ context.Context, deployment string, version int, cause mlops.Cause, override bool, act mlops.Act) (r mlops.Revision, err error) {
 	err = w.call("CreateRevision", func() error {
 		d, err := w.find(deployment)
 		if err != nil {
@@ -175,7 +175,11 @@ func (w *world) CreateRevision(_ context.Context, deployment string, version int
 		if _, ok := w.versions[version]; !ok {
 			return mlops.Errorf(mlops.NotFound, "registered model %q has no version %d", d.Model, version)
 		}
-		r = *w.add(d, version, cause, act)
+		made := w.add(d, version, cause, act)
+		if override {
+			made.Approved = act.By
+		}
+		r = *made
 		return nil
 	})
 	return r, err

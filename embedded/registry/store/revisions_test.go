@@ -1,0 +1,279 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// served is a store with model iris and a deployment that follows its alias
+// live and takes up new versions.
+func served(t *testing.T, versions int) *Store {
+	t.Helper()
+	s, ctx := open(t), t.Context()
+	must(s.PutProject(ctx, mlops.Project{Name: "iris", Dataset: "iris", Schedule: "0 * * * *"}))(t)
+	must(s.CreateRegisteredModel(ctx, "iris", "", nil))(t)
+	must(s.EnsureDeployment(ctx, mlops.Deployment{Name: "iris", Project: "iris", Model: "iris", Follows: mlops.LiveAlias, Automatic: true}))(t)
+	for range versions {
+		s.version(t)
+	}
+	return s
+}
+
+func (s *Store) version(t *testing.T) {
+	t.Helper()
+	must(s.CreateModelVersion(t.Context(), NewVersion{Name: "iris", Source: "s3://mlflow/x"}))(t)
+}
+
+// follow makes the due revisions and puts the newest one into service.
+func (s *Store) goLive(t *testing.T) mlops.Revision {
+	t.Helper()
+	ctx := t.Context()
+	must(s.FollowModels(ctx))(t)
+	r := must(s.Revisions(ctx, "iris", 1))(t)[0]
+	ok(t, s.StartRevision(ctx, r.ID))
+	ok(t, s.LiveRevision(ctx, r.ID))
+	return must(s.Revision(ctx, r.ID))(t)
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Store) states(t *testing.T) string {
+	t.Helper()
+	var out []string
+	for _, r := range must(s.Revisions(t.Context(), "iris", 100))(t) {
+		out = append(out, fmt.Sprintf("%d: v%d %s by %s", r.Number, r.Version, r.State, r.Cause))
+	}
+	return strings.Join(out, ", ")
+}
+
+func (s *Store) live(t *testing.T) int {
+	t.Helper()
+	m := must(s.Model(t.Context(), "iris"))(t)
+	for _, a := range m.Aliases {
+		if a.Alias == mlops.LiveAlias {
+			return a.Version
+		}
+	}
+	return 0
+}
+
+func want(t *testing.T, s *Store, states string, live int) {
+	t.Helper()
+	if got := s.states(t); got != states {
+		t.Errorf("revisions are %s\nwant          %s", got, states)
+	}
+	if got := s.live(t); got != live {
+		t.Errorf("the alias points at version %d, want %d", got, live)
+	}
+}
+
+func TestNewVersionsAreFollowedOnce(t *testing.T) {
+	s, ctx := served(t, 0), t.Context()
+	if n := must(s.FollowModels(ctx))(t); n != 0 {
+		t.Errorf("%d revisions of a model without versions", n)
+	}
+	s.version(t)
+	s.version(t)
+	for i, n := range []int{1, 0, 0} {
+		if made := must(s.FollowModels(ctx))(t); made != n {
+			t.Errorf("look %d made %d revisions, want %d", i, made, n)
+		}
+	}
+	want(t, s, "1: v2 judging by new version", 0)
+	s.goLive(t)
+	want(t, s, "1: v2 live by new version", 2)
+	if made := must(s.FollowModels(ctx))(t); made != 0 {
+		t.Error("the alias that was set with the revision made another one")
+	}
+	d := must(s.Deployment(ctx, "iris"))(t)
+	if d.Revision == nil || d.Revision.Version != 2 || d.Namespace != "iris" {
+		t.Errorf("the deployment is %+v", d)
+	}
+}
+
+func TestTheAliasIsFollowed(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	s.goLive(t)
+	s.version(t)
+	s.goLive(t)
+	ok(t, s.SetAlias(ctx, "iris", mlops.LiveAlias, "1"))
+	if made := must(s.FollowModels(ctx))(t); made != 1 {
+		t.Errorf("%d revisions", made)
+	}
+	s.goLive(t)
+	want(t, s, "3: v1 live by alias, 2: v2 superseded by new version, 1: v1 superseded by new version", 1)
+	// Removed, it asks for nothing; other aliases are nobody's business.
+	ok(t, s.DeleteAlias(ctx, "iris", mlops.LiveAlias))
+	ok(t, s.SetAlias(ctx, "iris", "champion", "2"))
+	if made := must(s.FollowModels(ctx))(t); made != 0 {
+		t.Errorf("%d revisions", made)
+	}
+	// A new version and a moved alias at once: the person's word counts.
+	s.version(t)
+	ok(t, s.SetAlias(ctx, "iris", mlops.LiveAlias, "2"))
+	must(s.FollowModels(ctx))(t)
+	if r := must(s.Revisions(ctx, "iris", 1))(t)[0]; r.Version != 2 || r.Cause != mlops.CauseAlias {
+		t.Errorf("the newest revision is %+v", r)
+	}
+}
+
+func TestPinnedFollowsNothing(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	s.goLive(t)
+	ok(t, s.SetDeployment(ctx, "iris", true, false))
+	s.version(t)
+	if made := must(s.FollowModels(ctx))(t); made != 0 {
+		t.Errorf("%d revisions", made)
+	}
+	ok(t, s.SetDeployment(ctx, "iris", false, false))
+	if made := must(s.FollowModels(ctx))(t); made != 1 {
+		t.Errorf("after unpinning %d revisions, want the one that was missed", made)
+	}
+}
+
+func TestAFailedRevisionGivesWayToTheLiveOne(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	first := s.goLive(t)
+	s.version(t)
+	must(s.FollowModels(ctx))(t)
+	r := must(s.Revisions(ctx, "iris", 1))(t)[0]
+	ok(t, s.StartRevision(ctx, r.ID))
+	want(t, s, "2: v2 starting by new version, 1: v1 live by new version", 2)
+	ok(t, s.FailRevision(ctx, r.ID, "it is broken"))
+	want(t, s, "2: v2 failed by new version, 1: v1 live by new version", 1)
+	if d := must(s.Deployment(ctx, "iris"))(t); d.Revision == nil || d.Revision.ID != first.ID {
+		t.Errorf("ought to be served: %+v", d.Revision)
+	}
+	if made := must(s.FollowModels(ctx))(t); made != 0 {
+		t.Error("the failed version is tried again")
+	}
+	if open := must(s.OpenRevisions(ctx))(t); len(open) != 0 {
+		t.Errorf("open are %+v", open)
+	}
+}
+
+func TestANewerRevisionSupersedesOpenOnes(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	must(s.FollowModels(ctx))(t)
+	s.version(t)
+	must(s.FollowModels(ctx))(t)
+	want(t, s, "2: v2 judging by new version, 1: v1 superseded by new version", 0)
+	must(s.CreateRevision(ctx, "iris", 1, mlops.CausePromote, false, mlops.Act{By: "ann", Reason: "why not"}))(t)
+	want(t, s, "3: v1 judging by promote, 2: v2 superseded by new version, 1: v1 superseded by new version", 0)
+	r := must(s.RevisionNumber(ctx, "iris", 3))(t)
+	if r.By != "ann" || r.Reason != "why not" {
+		t.Errorf("on record is %+v", r)
+	}
+	// One that starts gives way only when the next one starts too.
+	ok(t, s.StartRevision(ctx, r.ID))
+	next := must(s.CreateRevision(ctx, "iris", 2, mlops.CausePromote, false, mlops.Act{By: "ann"}))(t)
+	want(t, s, "4: v2 judging by promote, 3: v1 starting by promote, 2: v2 superseded by new version, 1: v1 superseded by new version", 1)
+	ok(t, s.StartRevision(ctx, next.ID))
+	want(t, s, "4: v2 starting by promote, 3: v1 superseded by promote, 2: v2 superseded by new version, 1: v1 superseded by new version", 2)
+}
+
+func TestWhoOverridesIsOnRecord(t *testing.T) {
+	s := served(t, 1)
+	if r := must(s.CreateRevision(t.Context(), "iris", 1, mlops.CausePromote, true, mlops.Act{By: "bob", Reason: "now"}))(t); r.Approved != "bob" || r.Reason != "now" {
+		t.Errorf("on record is %+v", r)
+	}
+}
+
+func TestJudgedAndDecided(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	must(s.FollowModels(ctx))(t)
+	id := must(s.Revisions(ctx, "iris", 1))(t)[0].ID
+	gates := []mlops.GateResult{{Metric: "accuracy", Bound: "at least 0.9", Value: "0.95", Passed: true}}
+	ok(t, s.JudgeRevision(ctx, id, gates, mlops.RevisionWaiting, "for ann"))
+	if r := must(s.Revision(ctx, id))(t); r.State != mlops.RevisionWaiting || r.Message != "for ann" || len(r.Gates) != 1 || r.Gates[0] != gates[0] {
+		t.Errorf("it is %+v", r)
+	}
+	ok(t, s.ApproveRevision(ctx, id, mlops.Act{By: "ann", Reason: "fine"}))
+	if r := must(s.Revision(ctx, id))(t); r.Approved != "ann" || r.Reason != "fine" {
+		t.Errorf("it is %+v", r)
+	}
+	ok(t, s.RejectRevision(ctx, id, mlops.Act{By: "bob", Reason: "not fine"}))
+	if r := must(s.Revision(ctx, id))(t); r.State != mlops.RevisionRejected || r.Message != "rejected by bob: not fine" || r.EndedAt.IsZero() {
+		t.Errorf("it is %+v", r)
+	}
+	for what, err := range map[string]error{
+		"approved": s.ApproveRevision(ctx, id, mlops.Act{}), "rejected": s.RejectRevision(ctx, id, mlops.Act{}), "judged before": s.JudgeRevision(ctx, id, nil, mlops.RevisionWaiting, ""),
+		"cannot be started": s.StartRevision(ctx, id), "cannot become live": s.LiveRevision(ctx, id), "cannot fail": s.FailRevision(ctx, id, ""),
+	} {
+		wantCode(t, err, mlops.InvalidState, what)
+	}
+}
+
+func TestDeploymentErrors(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	_, err := s.Deployment(ctx, "none")
+	wantCode(t, err, mlops.NotFound, `there is no deployment "none"`)
+	wantCode(t, s.SetDeployment(ctx, "none", true, true), mlops.NotFound, `there is no deployment "none"`)
+	_, err = s.CreateRevision(ctx, "iris", 7, mlops.CausePromote, false, mlops.Act{})
+	wantCode(t, err, mlops.NotFound, `registered model "iris" has no version 7`)
+	_, err = s.RevisionNumber(ctx, "iris", 7)
+	wantCode(t, err, mlops.NotFound, "deployment iris has no revision 7")
+	_, err = s.Revision(ctx, 99)
+	wantCode(t, err, mlops.NotFound, "there is no revision with id 99")
+	_, err = s.EnsureDeployment(ctx, mlops.Deployment{Name: "No Name"})
+	wantCode(t, err, mlops.Invalid, "deployment name")
+	if states := s.states(t); states != "" {
+		t.Errorf("what was refused left %s", states)
+	}
+	s.goLive(t)
+	ok(t, s.DeleteDeployment(ctx, "iris"))
+	ok(t, s.DeleteDeployment(ctx, "iris"))
+	if all := must(s.Deployments(ctx))(t); len(all) != 0 {
+		t.Errorf("left are %+v", all)
+	}
+}
+
+func TestGatesOfAProject(t *testing.T) {
+	s, ctx := served(t, 0), t.Context()
+	least := 0.9
+	g := mlops.Gates{Metrics: map[string]mlops.Bound{"accuracy": {Minimum: &least}}, Approval: mlops.ApprovalRequired}
+	ok(t, s.SetGates(ctx, "iris", g))
+	if p := must(s.Project(ctx, "iris"))(t); p.Gates.Approval != g.Approval || *p.Gates.Metrics["accuracy"].Minimum != 0.9 {
+		t.Errorf("the gates are %+v", p.Gates)
+	}
+	// The project is written at every start; the gates stay.
+	must(s.PutProject(ctx, mlops.Project{Name: "iris", Dataset: "iris", Schedule: "1 * * * *"}))(t)
+	if p := must(s.Project(ctx, "iris"))(t); p.Gates.Approval != g.Approval {
+		t.Error("a change of the project took its gates away")
+	}
+	wantCode(t, s.SetGates(ctx, "none", g), mlops.NotFound, `no project "none"`)
+	wantCode(t, s.SetGates(ctx, "iris", mlops.Gates{Approval: "maybe"}), mlops.Invalid, `approval is "maybe"`)
+}
+
+// Whoever waits for changes of models is woken by them and by nothing else.
+func TestModelsChanged(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	exp := must(s.CreateExperiment(ctx, "e", "", nil))(t)
+	woken := func(what string, want bool, do func()) {
+		t.Helper()
+		c := s.ModelsChanged()
+		do()
+		select {
+		case <-c:
+			if !want {
+				t.Errorf("%s wakes", what)
+			}
+		default:
+			if want {
+				t.Errorf("%s does not wake", what)
+			}
+		}
+	}
+	woken("a version", true, func() { s.version(t) })
+	woken("an alias", true, func() { ok(t, s.SetAlias(ctx, "iris", "a", "1")) })
+	woken("a revision", true, func() { must(s.CreateRevision(ctx, "iris", 1, mlops.CausePromote, false, mlops.Act{}))(t) })
+	woken("a run", false, func() { must(s.CreateRun(ctx, NewRun{ExperimentID: exp}))(t) })
+}
