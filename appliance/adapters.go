@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
@@ -106,14 +108,6 @@ func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
 	return store.Projects(ctx)
 }
 
-func (p loopPort) Train(ctx context.Context, project string) (mlops.Training, error) {
-	l := p.loop.get()
-	if l == nil {
-		return mlops.Training{}, unavailable("the loop")
-	}
-	return l.Train(ctx, project)
-}
-
 func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, error) {
 	c, err := p.cluster.client()
 	if err != nil {
@@ -121,6 +115,9 @@ func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, 
 	}
 	return c.NextTraining(ctx, project, time.Now())
 }
+
+// askedAtOnce is how many servers are asked at the same time what they serve.
+const askedAtOnce = 8
 
 func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	projects, err := p.Projects(ctx)
@@ -131,20 +128,34 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
+	found := make([]*mlops.Deployment, len(projects))
+	var g errgroup.Group
+	g.SetLimit(askedAtOnce)
+	for i, project := range projects {
+		g.Go(func() error {
+			d, err := c.Deployment(ctx, project.Name)
+			if mlops.CodeOf(err) == mlops.NotFound {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			d.Host, d.Path = project.Name+"."+p.domain, "/models/"+project.Name
+			if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
+				d.Message = "the server does not answer: " + err.Error()
+			}
+			found[i] = &d
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
 	out := make([]mlops.Deployment, 0, len(projects))
-	for _, project := range projects {
-		d, err := c.Deployment(ctx, project.Name)
-		if mlops.CodeOf(err) == mlops.NotFound {
-			continue
+	for _, d := range found {
+		if d != nil {
+			out = append(out, *d)
 		}
-		if err != nil {
-			return nil, err
-		}
-		d.Host, d.Path = project.Name+"."+p.domain, "/models/"+project.Name
-		if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
-			d.Message = "the server does not answer: " + err.Error()
-		}
-		out = append(out, d)
 	}
 	return out, nil
 }
@@ -160,6 +171,9 @@ func (p loopPort) Predict(ctx context.Context, deployment string, body []byte) (
 			return p.ingress.predict(ctx, deployment, body)
 		}
 		names = append(names, project.Name)
+	}
+	if len(names) == 0 {
+		return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist, the lab has no project yet: %s", deployment, addOne)
 	}
 	return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist: expected one of %s", deployment, strings.Join(names, ", "))
 }

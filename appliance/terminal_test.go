@@ -80,7 +80,7 @@ func TestTerminalFollows(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	a := &Appliance{cfg: DefaultConfig(), paths: Paths{Data: "/data"}, tokens: newLoginTokens()}
-	lines := a.links()
+	lines := a.links(DefaultProject)
 	if len(lines) != 3 || !strings.Contains(lines[0], ":8080/login?token=") || lines[1] != "Password  /data/secrets/admin-password (user admin)" {
 		t.Fatalf("links are %q", lines)
 	}

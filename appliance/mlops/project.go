@@ -5,13 +5,16 @@ import "time"
 // Project ties a dataset, a trainer on a schedule and a deployment together.
 // Its name is also its namespace, experiment and registered model.
 type Project struct {
-	ID        int64     `json:"id"`
-	Name      string    `json:"name"`
-	Dataset   string    `json:"dataset"`   // name of the dataset, newest version is used
-	Schedule  string    `json:"schedule"`  // five-field cron
-	TimeZone  string    `json:"time_zone"` // IANA name; the schedule's hours are this zone's
-	Node      string    `json:"node"`      // node that holds the project's volume
-	CreatedAt time.Time `json:"created_at"`
+	ID        int64        `json:"id"`
+	Name      string       `json:"name"`
+	Dataset   string       `json:"dataset"`          // name of the dataset, newest version is used
+	Schedule  string       `json:"schedule"`         // five-field cron, "" for trainings by hand only
+	TimeZone  string       `json:"time_zone"`        // IANA name; the schedule's hours are this zone's
+	Params    JSONObject   `json:"params,omitempty"` // hyper-parameters of the trainer
+	Edited    EditedFields `json:"edited"`
+	Node      string       `json:"node"`               // node that holds the project's volume
+	Deleting  bool         `json:"deleting,omitempty"` // it goes as soon as the cluster has let go of it
+	CreatedAt time.Time    `json:"created_at"`
 }
 
 // Deployment is a model being served.
