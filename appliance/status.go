@@ -68,12 +68,13 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 			starting = true
 		}
 	}
-	projects, _ := a.loopPort.Projects(ctx)
+	projects, unread := a.loopPort.Projects(ctx)
 	deployments, _ := a.loopPort.Deployments(ctx)
 	for _, p := range projects {
 		s.Loop = append(s.Loop, a.projectStatus(ctx, p, deployments))
 	}
-	if !served && len(s.Loop) > 0 {
+	// A lab without projects waits for no model.
+	if !served && (unread != nil || len(s.Loop) > 0) {
 		serves, trouble := firstModel(s.Loop)
 		if serves {
 			a.control.setServed()

@@ -99,3 +99,14 @@ func TestLinks(t *testing.T) {
 		t.Errorf("the ingress is at %s", got)
 	}
 }
+
+// Without a project there is nothing to ask yet, but something to do.
+func TestLinksWithoutProject(t *testing.T) {
+	a := &Appliance{cfg: DefaultConfig(), paths: Paths{Data: "/data"}, tokens: newLoginTokens()}
+	if lines := a.links(""); lines[2] != "Try       sudo benchtop project add iris" {
+		t.Errorf("the last line is %q", lines[2])
+	}
+	if lines := a.links("wine"); !strings.Contains(lines[2], "/models/wine/predict?x=14.23,1.71,") {
+		t.Errorf("the last line is %q", lines[2])
+	}
+}

@@ -44,6 +44,10 @@ func (c *Client) DeleteProject(ctx context.Context, project string) (gone bool, 
 				return false, fmt.Errorf("delete namespace %s: %w", project, err)
 			}
 		}
+		// Nobody is to be answered any more, so pods need not linger.
+		if err := c.kube.CoreV1().Pods(project).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(2))}, metav1.ListOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return false, fmt.Errorf("end the pods of namespace %s: %w", project, err)
+		}
 		return false, nil
 	}
 	if err != nil && !apierrors.IsNotFound(err) {
