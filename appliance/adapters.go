@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
@@ -106,14 +108,6 @@ func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
 	return store.Projects(ctx)
 }
 
-func (p loopPort) Train(ctx context.Context, project string) (mlops.Training, error) {
-	l := p.loop.get()
-	if l == nil {
-		return mlops.Training{}, unavailable("the loop")
-	}
-	return l.Train(ctx, project)
-}
-
 func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, error) {
 	c, err := p.cluster.client()
 	if err != nil {
@@ -121,6 +115,9 @@ func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, 
 	}
 	return c.NextTraining(ctx, project, time.Now())
 }
+
+// askedAtOnce is how many servers are asked at the same time what they serve.
+const askedAtOnce = 8
 
 func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	store := p.registry.Store()
@@ -135,20 +132,34 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
+	found := make([]*mlops.Deployment, len(rows))
+	var g errgroup.Group
+	g.SetLimit(askedAtOnce)
+	for i, d := range rows {
+		g.Go(func() error {
+			err := c.Observe(ctx, &d)
+			if mlops.CodeOf(err) == mlops.NotFound {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			d.Host, d.Path = d.Name+"."+p.domain, "/models/"+d.Name
+			if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
+				d.Message = "the server does not answer: " + err.Error()
+			}
+			found[i] = &d
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
 	out := make([]mlops.Deployment, 0, len(rows))
-	for _, d := range rows {
-		err := c.Observe(ctx, &d)
-		if mlops.CodeOf(err) == mlops.NotFound {
-			continue
+	for _, d := range found {
+		if d != nil {
+			out = append(out, *d)
 		}
-		if err != nil {
-			return nil, err
-		}
-		d.Host, d.Path = d.Name+"."+p.domain, "/models/"+d.Name
-		if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
-			d.Message = "the server does not answer: " + err.Error()
-		}
-		out = append(out, d)
 	}
 	return out, nil
 }
@@ -164,6 +175,9 @@ func (p loopPort) Predict(ctx context.Context, deployment string, body []byte) (
 			return p.ingress.predict(ctx, deployment, body)
 		}
 		names = append(names, project.Name)
+	}
+	if len(names) == 0 {
+		return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist, the lab has no project yet: %s", deployment, addOne)
 	}
 	return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist: expected one of %s", deployment, strings.Join(names, ", "))
 }

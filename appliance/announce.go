@@ -2,46 +2,94 @@ package appliance
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/lan"
 )
 
-// announce waits until the default deployment serves a model and then prints
-// how to use the lab. A training that fails is said, not waited for.
+// announce waits until a project's deployment serves a model and then prints
+// how to use the lab. Trainings that fail are said, not waited for; a lab
+// without projects has nothing to wait for.
 func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Time) {
 	term.Progress("waiting for the first model to be trained and served")
-	served := false
 	for ctx.Err() == nil {
-		status, _, _, err := a.loopPort.Predict(ctx, DefaultProject, []byte(`{"instances": [[5.1, 3.5, 1.4, 0.2]]}`))
-		if err == nil && status == http.StatusOK {
-			served = true
-			break
+		projects, err := a.loopPort.Projects(ctx)
+		if err == nil && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return !p.Deleting }) {
+			a.ready(term, begin)
+			term.Lines(a.links(""))
+			return
 		}
-		if store := a.registry.Store(); store != nil {
-			if t, err := store.Trainings(ctx, DefaultProject, 1); err == nil && len(t) > 0 && t[0].State == "failed" {
-				term.Note("the training %s failed: %s; see `benchtop logs %s`", t[0].Job, t[0].Message, DefaultProject)
-				break
+		failed := err == nil
+		for _, p := range projects {
+			if p.Deleting {
+				continue
 			}
+			if a.serves(ctx, p.Name) {
+				a.control.setServed()
+				a.log.Info("serving", "deployment", p.Name, "took", time.Since(begin).Round(time.Millisecond))
+				a.ready(term, begin)
+				term.Lines(a.links(p.Name))
+				return
+			}
+			failed = failed && a.lastFailed(ctx, p.Name) != nil
+		}
+		if failed {
+			for _, p := range projects {
+				if t := a.lastFailed(ctx, p.Name); t != nil {
+					term.Note("the training %s failed: %s; see `benchtop logs %s`", t.Job, t.Message, p.Name)
+				}
+			}
+			term.Lines(a.links(projects[0].Name))
+			return
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
-			return
 		}
 	}
-	if served {
-		a.control.setServed()
-		a.log.Info("serving", "deployment", DefaultProject, "took", time.Since(begin).Round(time.Millisecond))
-		settle()
-		term.Done(fmt.Sprintf("ready in %s", time.Since(begin).Round(100*time.Millisecond)))
+}
+
+func (a *Appliance) ready(term *Terminal, begin time.Time) {
+	settle()
+	term.Done(fmt.Sprintf("ready in %s", time.Since(begin).Round(100*time.Millisecond)))
+}
+
+// serves asks a deployment for a prediction.
+func (a *Appliance) serves(ctx context.Context, project string) bool {
+	x, ok := examples()[project]
+	if !ok {
+		d := mlops.Deployment{Name: project}
+		return a.loopPort.ingress.describe(ctx, &d) == nil && d.Version != ""
 	}
-	term.Lines(a.links())
+	body, err := json.Marshal(map[string][][]float64{"instances": {x}})
+	if err != nil {
+		return false // not with these numbers
+	}
+	status, _, _, err := a.loopPort.ingress.predict(ctx, project, body)
+	return err == nil && status == http.StatusOK
+}
+
+// lastFailed returns the newest training of a project if it has failed.
+func (a *Appliance) lastFailed(ctx context.Context, project string) *mlops.Training {
+	store := a.registry.Store()
+	if store == nil {
+		return nil
+	}
+	t, err := store.Trainings(ctx, project, 1)
+	if err != nil || len(t) == 0 || t[0].State != mlops.TrainingFailed {
+		return nil
+	}
+	return &t[0]
 }
 
 // settle turns from starting quickly to staying small. It gives back the
@@ -58,14 +106,31 @@ func settle() {
 	})
 }
 
-// links are the lines that a user needs.
-func (a *Appliance) links() []string {
-	ip := hostAddress(a.cfg.NodeAddress)
+// links are the lines that a user needs. Without a project the last one says
+// how to get one.
+func (a *Appliance) links(project string) []string {
+	try := "sudo benchtop project add " + DefaultProject
+	if project != "" {
+		try = "curl '" + a.ingressURL(hostAddress(a.cfg.NodeAddress)) + "/models/" + project
+		if x, ok := examples()[project]; ok {
+			try += "/predict?x=" + csvOf(x)
+		}
+		try += "'"
+	}
 	return []string{
 		"UI        " + a.cfg.uiURL() + "/login?token=" + a.tokens.New(),
 		"Password  " + a.paths.AdminPassword() + " (user admin)",
-		"Try       curl '" + a.ingressURL(ip) + "/models/" + DefaultProject + "/predict?x=5.1,3.5,1.4,0.2'",
+		"Try       " + try,
 	}
+}
+
+// csvOf writes numbers as FEATURES of `benchtop predict`.
+func csvOf(x []float64) string {
+	fields := make([]string, 0, len(x))
+	for _, v := range x {
+		fields = append(fields, strconv.FormatFloat(v, 'f', -1, 64))
+	}
+	return strings.Join(fields, ",")
 }
 
 // uiURL is where people find the web UI.

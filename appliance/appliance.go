@@ -20,7 +20,6 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/nameservers"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
-	"github.com/benchtop-lab/benchtop/assets/datasets"
 	"github.com/benchtop-lab/benchtop/embedded/images"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
 	"github.com/benchtop-lab/benchtop/embedded/minio"
@@ -61,7 +60,8 @@ type Appliance struct {
 	loopPort loopPort
 }
 
-// DefaultProject is the project that every appliance starts with.
+// DefaultProject is the project that commands mean when none is named, and
+// the sample that a lab begins with unless it is told otherwise.
 const DefaultProject = "iris"
 
 // artifactBucket holds the registry's artifacts.
@@ -170,9 +170,7 @@ func (a *Appliance) build() error {
 	if a.minio, err = minio.New(minio.Config{
 		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr, PublicURL: a.cfg.S3PublicURL,
 		RootUser: a.secrets.S3Root.Access, RootPassword: a.secrets.S3Root.Secret,
-		Buckets: []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}},
-		Users: []minio.User{{Name: "trainer", AccessKey: a.secrets.S3Trainer.Access, SecretKey: a.secrets.S3Trainer.Secret,
-			Grants: []minio.Grant{minio.ReadObjects(loop.DatasetBucket, DefaultProject+"/")}}},
+		Buckets:     []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}},
 		Door:        a.keys,
 		MemoryLimit: memoryLimit,
 	}); err != nil {
@@ -218,7 +216,7 @@ func (a *Appliance) build() error {
 		},
 		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
 		Cluster: clusterPort{a.k3s}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
-		Examples: map[string][]float64{DefaultProject: {5.1, 3.5, 1.4, 0.2}}, IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
+		Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {
 		return err
 	}
@@ -227,28 +225,15 @@ func (a *Appliance) build() error {
 }
 
 func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop {
-	info, err := datasets.Describe(DefaultProject)
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	content, err := datasets.Bytes(DefaultProject)
-	if err != nil {
-		panic(err)
-	}
 	return loop.New(loop.Config{
-		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.k3s.Client(), Log: log,
-		Default: loop.Default{Name: DefaultProject, Schedule: a.cfg.Schedule, TimeZone: a.cfg.TimeZone, Node: a.node, Content: content,
-			Source: info.Title + ", " + info.Source + ", " + info.Licence},
+		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.k3s.Client(), Keys: a.keys, Log: log,
+		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: checkProject, Node: a.node,
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{
 				Project: p, Dataset: d, Host: p.Name + "." + a.cfg.Domain, Path: "/models/" + p.Name,
 				Image:   bundle.Ref("lab-python"),
 				Trainer: workloads.Trainer(), TrainerMain: workloads.TrainerMain, TrainerSHA: workloads.TrainerDigest(),
-				Server: workloads.Server(), ServerMain: workloads.ServerMain, ServerSHA: workloads.ServerDigest(), Params: a.cfg.Params,
-				Secret: map[string]string{
-					"AWS_ACCESS_KEY_ID": a.secrets.S3Trainer.Access, "AWS_SECRET_ACCESS_KEY": a.secrets.S3Trainer.Secret,
-					"MLFLOW_TRACKING_USERNAME": "trainer", "MLFLOW_TRACKING_PASSWORD": a.secrets.Trainer,
-				},
+				Server: workloads.Server(), ServerMain: workloads.ServerMain, ServerSHA: workloads.ServerDigest(),
 			}
 		},
 	})

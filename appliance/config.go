@@ -36,6 +36,7 @@ type Config struct {
 	TLSSAN       string
 	HTTPPort     int
 	HTTPSPort    int
+	Sample       string
 	Schedule     string
 	TimeZone     string
 	Params       string
@@ -56,6 +57,7 @@ func DefaultConfig() Config {
 		S3Addr:       ":9000",
 		HTTPPort:     80,
 		HTTPSPort:    443,
+		Sample:       DefaultProject,
 		Schedule:     "*/30 * * * *",
 		TimeZone:     "UTC",
 		Retention:    "15d",

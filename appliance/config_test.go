@@ -157,6 +157,7 @@ func TestConfigFileErrors(t *testing.T) {
 		{"project:\n  time_zone: Middle/Earth\n", `FILE:2: key project.time_zone: expected the IANA name of a time zone such as UTC or Europe/Berlin, found "Middle/Earth"`},
 		{"project:\n  time_zone: Local\n", `FILE:2: key project.time_zone: expected the IANA name of a time zone such as UTC or Europe/Berlin, found "Local"`},
 		{"project:\n  time_zone: ''\n", `FILE:2: key project.time_zone: expected the IANA name of a time zone such as UTC or Europe/Berlin, found ""`},
+		{"project:\n  sample: titanic\n", `FILE:2: key project.sample: expected one of iris, wine, breast-cancer, none, found "titanic"`},
 		{"project:\n  schedule: hourly\n", `FILE:2: key project.schedule: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "hourly"`},
 		{"project:\n  schedule: 'TZ=Europe/Berlin 0 * * * *'\n", `FILE:2: key project.schedule: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "TZ=Europe/Berlin 0 * * * *"`},
 		{"project:\n  params: '[1]'\n", `FILE:2: key project.params: expected a JSON object such as {"C": 0.5}, found "[1]"`},
@@ -220,7 +221,7 @@ func TestConfigRoundTrip(t *testing.T) {
 		values := map[string]string{
 			"data_dir": `/data with "quotes": and # signs`, "domain": "x.example", "node_name": "n1", "node_address": "10.9.8.7",
 			"http_addr": "[::1]:1", "public_url": "https://lab.example.org", "trusted_proxies": "10.0.0.0/8", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
-			"ingress.http_port": "4", "ingress.https_port": "5", "project.schedule": "1 2 3 4 5", "project.time_zone": "Asia/Kolkata", "project.params": `{"a": "b\n"}`,
+			"ingress.http_port": "4", "ingress.https_port": "5", "project.sample": "wine", "project.schedule": "1 2 3 4 5", "project.time_zone": "Asia/Kolkata", "project.params": `{"a": "b\n"}`,
 			"prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}
 		v, ok := values[s.Key]
@@ -241,7 +242,7 @@ func TestConfigRoundTrip(t *testing.T) {
 			t.Errorf("%s\nread back as\n%+v (%v)\nexpected\n%+v", text, back, err, cfg)
 		}
 	}
-	if !strings.Contains(DefaultConfig().YAML(), "# when the default project trains: five cron fields\n") {
+	if !strings.Contains(DefaultConfig().YAML(), "# when projects train: five cron fields, or nothing for by hand only;") {
 		t.Errorf("the file does not explain its keys:\n%s", DefaultConfig().YAML())
 	}
 }

@@ -19,10 +19,10 @@ func (u *loopUnit) Name() string { return "loop" }
 
 func (u *loopUnit) get() *loop.Loop { return u.loop.Load() }
 
-// Run is ready when the default project is stored and applied.
+// Run is ready when every project is stored and applied, as far as it can be.
 func (u *loopUnit) Run(ctx context.Context, h *supervise.Handle) error {
 	l := u.build(h)
-	h.Progress("bringing the default project up to date")
+	h.Progress("bringing the projects up to date")
 	if err := l.Prepare(ctx); err != nil {
 		return err
 	}

@@ -59,6 +59,9 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	for _, p := range s.Loop {
 		out = append(out, diagnoseProject(p)...)
 	}
+	if len(s.Loop) == 0 && s.State == StateReady {
+		out = append(out, doctor.Finding{Check: "projects", Level: doctor.OK, Detail: "there are none yet: " + addOne})
+	}
 	out = append(out, s.Network...)
 	out = append(out, doctor.Nameservers(ctx)...)
 	for _, w := range s.Warnings {
@@ -77,7 +80,12 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 
 func diagnoseProject(p ProjectStatus) []doctor.Finding {
 	var out []doctor.Finding
+	if p.Deleting {
+		return []doctor.Finding{{Check: p.Project, Level: doctor.OK, Detail: "it is being deleted"}}
+	}
+	waits := false // for its first model
 	if t := p.Training; t != nil {
+		waits = !t.State.Terminal() && (p.Deployment == nil || p.Deployment.Version == "")
 		f := doctor.Finding{Check: p.Project + " training", Level: doctor.OK, Detail: t.Job + " " + string(t.State)}
 		if t.State == mlops.TrainingFailed {
 			f.Level, f.Detail, f.Fix = doctor.Fail, t.Job+" failed: "+t.Message, "see `benchtop logs "+p.Project+"`"
@@ -92,6 +100,9 @@ func diagnoseProject(p ProjectStatus) []doctor.Finding {
 		}
 		if d.Ready == 0 {
 			f.Level, f.Detail, f.Fix = doctor.Fail, "no pod is ready: "+d.Message, "see `benchtop kubectl -n "+d.Namespace+" describe pods` and `benchtop logs "+p.Project+"`"
+		}
+		if d.Ready == 0 && waits {
+			f.Level, f.Detail, f.Fix = doctor.Warn, "no pod is ready: "+d.Message, "wait until the training has ended"
 		}
 		out = append(out, f)
 	}

@@ -16,10 +16,9 @@ import (
 // administrator's password, which lies in a file of its own.
 type Secrets struct {
 	AdminPassword string  `json:"-"`
-	AdminToken    string  `json:"admin_token"` // bearer token of the administrator
-	S3Root        KeyPair `json:"s3_root"`     // never leaves the process
-	S3Trainer     KeyPair `json:"s3_trainer"`
-	Trainer       string  `json:"mlflow_trainer"` // password of user trainer at the registry
+	AdminToken    string  `json:"admin_token"`    // bearer token of the administrator
+	S3Root        KeyPair `json:"s3_root"`        // never leaves the process
+	Trainer       string  `json:"mlflow_trainer"` // password of user trainer at the registry: trainings that an earlier version has started come with it
 	AccessKeys    string  `json:"access_keys"`    // the tokens of access keys are derived with it
 }
 
@@ -44,10 +43,8 @@ func LoadSecrets(p Paths) (Secrets, error) {
 		return s, fmt.Errorf("read secrets: %w", err)
 	}
 	before := s
-	for k, access := range map[*KeyPair]string{&s.S3Root: "root", &s.S3Trainer: "trainer"} {
-		if k.Access == "" {
-			*k = KeyPair{Access: "benchtop-" + access + "-" + randomText(5), Secret: randomText(25)}
-		}
+	if s.S3Root.Access == "" {
+		s.S3Root = KeyPair{Access: "benchtop-root-" + randomText(5), Secret: randomText(25)}
 	}
 	for _, t := range []*string{&s.AdminToken, &s.Trainer, &s.AccessKeys} {
 		if *t == "" {

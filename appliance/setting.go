@@ -17,6 +17,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/assets/datasets"
 )
 
 // Setting is one key of the configuration. The table of settings is the only
@@ -88,9 +89,10 @@ var settings = []Setting{
 	{"log_level", "debug, info, warn or error", func(c *Config) any { return &c.LogLevel }, oneOf("debug", "info", "warn", "error")},
 	{"ingress.http_port", "host port of the ingress for HTTP", func(c *Config) any { return &c.HTTPPort }, port},
 	{"ingress.https_port", "host port of the ingress for HTTPS", func(c *Config) any { return &c.HTTPSPort }, port},
-	{"project.schedule", "when the default project trains: five cron fields", func(c *Config) any { return &c.Schedule }, schedule},
-	{"project.time_zone", "time zone of that schedule, for example Europe/Berlin", func(c *Config) any { return &c.TimeZone }, timeZone},
-	{"project.params", "hyper-parameters of the default project's trainer, a JSON object", func(c *Config) any { return &c.Params }, optional(jsonObject)},
+	{"project.sample", "project that the first start makes: iris, wine, breast-cancer, or none", func(c *Config) any { return &c.Sample }, oneOf(append(datasets.Names(), noSample)...)},
+	{"project.schedule", "when projects train: five cron fields, or nothing for by hand only; a project whose schedule was edited keeps its own", func(c *Config) any { return &c.Schedule }, optional(schedule)},
+	{"project.time_zone", "time zone of that schedule, for example Europe/Berlin; one that was edited stays", func(c *Config) any { return &c.TimeZone }, timeZone},
+	{"project.params", "hyper-parameters of the trainers, a JSON object; those that were edited stay", func(c *Config) any { return &c.Params }, optional(jsonObject)},
 	{"prometheus.retention_time", "how long metrics are kept, for example 15d", func(c *Config) any { return &c.Retention }, duration},
 	{"prometheus.retention_size", "how much disk metrics may use, for example 1GB", func(c *Config) any { return &c.RetentionMax }, size},
 }

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,7 @@ type ProjectStatus struct {
 	Training     *mlops.Training   `json:"training,omitempty"` // the newest
 	NextTraining time.Time         `json:"next_training,omitzero"`
 	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
+	Deleting     bool              `json:"deleting,omitempty"`
 }
 
 // status collects the appliance's status. What can't be read yet is left out.
@@ -66,12 +68,13 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 			starting = true
 		}
 	}
-	projects, _ := a.loopPort.Projects(ctx)
+	projects, unread := a.loopPort.Projects(ctx)
 	deployments, _ := a.loopPort.Deployments(ctx)
 	for _, p := range projects {
 		s.Loop = append(s.Loop, a.projectStatus(ctx, p, deployments))
 	}
-	if !served {
+	// A lab without projects waits for no model.
+	if !served && (unread != nil || len(s.Loop) > 0) {
 		serves, trouble := firstModel(s.Loop)
 		if serves {
 			a.control.setServed()
@@ -83,9 +86,16 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 		}
 	}
 	for _, p := range s.Loop {
-		if d := p.Deployment; d != nil && served && d.Ready == 0 {
+		// One that waits for its first model is not broken, nor one that goes.
+		if d := p.Deployment; d != nil && served && d.Ready == 0 && !p.Deleting && !a.beginning(ctx, p) {
 			failed = true
 			s.Warnings = append(s.Warnings, "deployment "+d.Name+" is not ready: "+d.Message)
+		}
+	}
+	if l := a.loop.get(); l != nil {
+		for project, err := range l.Troubles() {
+			failed = true
+			s.Warnings = append(s.Warnings, "project "+project+" is not up to date, it is tried again: "+err.Error())
 		}
 	}
 	for _, f := range s.Network {
@@ -126,8 +136,18 @@ func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
 	return false, trouble
 }
 
+// beginning reports whether a project has yet to end its first training.
+func (a *Appliance) beginning(ctx context.Context, p ProjectStatus) bool {
+	store := a.registry.Store()
+	if store == nil || p.Training == nil {
+		return true
+	}
+	trainings, err := store.Trainings(ctx, p.Project, 20)
+	return err == nil && !slices.ContainsFunc(trainings, func(t mlops.Training) bool { return t.State.Terminal() })
+}
+
 func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployments []mlops.Deployment) ProjectStatus {
-	out := ProjectStatus{Project: p.Name}
+	out := ProjectStatus{Project: p.Name, Deleting: p.Deleting}
 	store := a.registry.Store()
 	if store == nil {
 		return out

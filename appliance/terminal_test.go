@@ -80,7 +80,7 @@ func TestTerminalFollows(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	a := &Appliance{cfg: DefaultConfig(), paths: Paths{Data: "/data"}, tokens: newLoginTokens()}
-	lines := a.links()
+	lines := a.links(DefaultProject)
 	if len(lines) != 3 || !strings.Contains(lines[0], ":8080/login?token=") || lines[1] != "Password  /data/secrets/admin-password (user admin)" {
 		t.Fatalf("links are %q", lines)
 	}
@@ -97,5 +97,16 @@ func TestLinks(t *testing.T) {
 	a.cfg.HTTPPort = 8081
 	if got := a.ingressURL("192.168.1.9"); got != "http://192.168.1.9:8081" {
 		t.Errorf("the ingress is at %s", got)
+	}
+}
+
+// Without a project there is nothing to ask yet, but something to do.
+func TestLinksWithoutProject(t *testing.T) {
+	a := &Appliance{cfg: DefaultConfig(), paths: Paths{Data: "/data"}, tokens: newLoginTokens()}
+	if lines := a.links(""); lines[2] != "Try       sudo benchtop project add iris" {
+		t.Errorf("the last line is %q", lines[2])
+	}
+	if lines := a.links("wine"); !strings.Contains(lines[2], "/models/wine/predict?x=14.23,1.71,") {
+		t.Errorf("the last line is %q", lines[2])
 	}
 }

@@ -20,6 +20,12 @@ type Component struct {
 	Version string `json:"version"`
 }
 
+// SampleProject is a project that comes with its data.
+type SampleProject struct {
+	Name, Title    string
+	Rows, Features int
+}
+
 // Mount is a handler of another part of the process, served below a path.
 type Mount struct {
 	Handler http.Handler
@@ -57,6 +63,8 @@ type Config struct {
 	Machine  Machine
 	Units    Units
 
+	// Samples are the projects that can be added with one click.
+	Samples []SampleProject
 	// Examples holds one instance per deployment to fill the form with.
 	Examples map[string][]float64
 	// Queries are the PromQL queries for traffic, DefaultQueries if zero.

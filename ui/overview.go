@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -30,13 +31,20 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 		func() {
 			projects, err := s.cfg.Loop.Projects(ctx)
 			v.Problem = s.problem("the loop", err)
+			projects = slices.DeleteFunc(projects, func(p mlops.Project) bool { return p.Deleting })
 			v.Loops = make([]view.Loop, len(projects))
+			// Once for all projects: every server is asked what it serves.
+			var deployed []mlops.Deployment
+			var deployedErr error
+			if len(projects) > 0 {
+				deployed, deployedErr = s.cfg.Loop.Deployments(ctx)
+			}
 			var work []func()
 			for i, p := range projects {
 				if mayTrain {
 					v.Actions.Projects = append(v.Actions.Projects, p.Name)
 				}
-				work = append(work, func() { v.Loops[i] = s.loopView(ctx, p) })
+				work = append(work, func() { v.Loops[i] = s.loopView(ctx, p, deployed, deployedErr) })
 			}
 			together(work...)
 		},
@@ -79,7 +87,7 @@ type loopState struct {
 }
 
 // loopView reads the picture of one project.
-func (s *Server) loopView(ctx context.Context, p mlops.Project) view.Loop {
+func (s *Server) loopView(ctx context.Context, p mlops.Project, deployed []mlops.Deployment, deployedErr error) view.Loop {
 	l := view.Loop{Project: p.Name, Schedule: p.Schedule, TimeZone: p.TimeZone}
 	var st loopState
 	errs := make([]error, 6)
@@ -87,7 +95,11 @@ func (s *Server) loopView(ctx context.Context, p mlops.Project) view.Loop {
 		func() { st.dataset, errs[0] = s.newestDataset(ctx, p.Dataset) },
 		func() { st.training, st.run, errs[1] = s.newestTraining(ctx, p.Name) },
 		func() { st.version, errs[2] = s.newestVersion(ctx, p.Name) },
-		func() { st.deployment, st.traffic, errs[3], errs[4] = s.deploymentOf(ctx, p.Name) },
+		func() {
+			if errs[3], errs[4] = deployedErr, deployedErr; deployedErr == nil {
+				st.deployment, st.traffic, errs[4] = s.deploymentOf(ctx, p.Name, deployed)
+			}
+		},
 		func() { l.Next, errs[5] = s.cfg.Loop.NextTraining(ctx, p.Name) },
 	)
 	l.Nodes = loopNodes(p, st)
@@ -147,22 +159,18 @@ func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelV
 	return m.Latest, err
 }
 
-func (s *Server) deploymentOf(ctx context.Context, project string) (d *mlops.Deployment, t *mlops.Traffic, err, trafficErr error) {
-	ds, err := s.cfg.Loop.Deployments(ctx)
-	if err != nil {
-		return nil, nil, err, err
-	}
-	for _, d := range ds {
+func (s *Server) deploymentOf(ctx context.Context, project string, deployed []mlops.Deployment) (d *mlops.Deployment, t *mlops.Traffic, trafficErr error) {
+	for _, d := range deployed {
 		if d.Project != project {
 			continue
 		}
 		t, err := s.traffic(ctx, d.Name)
 		if err != nil {
-			return &d, nil, nil, err
+			return &d, nil, err
 		}
-		return &d, &t, nil, nil
+		return &d, &t, nil
 	}
-	return nil, nil, nil, nil
+	return nil, nil, nil
 }
 
 // loopNodes draws the state; what is not there yet says so.

@@ -59,6 +59,12 @@ type Registry interface {
 type Loop interface {
 	Projects(ctx context.Context) ([]mlops.Project, error)
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
+	// AddProject makes the project of a sample.
+	AddProject(ctx context.Context, sample string) (mlops.Project, error)
+	EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error)
+	// DeleteProject begins to delete a project; it is listed as deleting until
+	// it is gone.
+	DeleteProject(ctx context.Context, name string) (mlops.Project, error)
 	// Train starts a training by hand.
 	Train(ctx context.Context, project string) (mlops.Training, error)
 	// Revisions returns up to max revisions of a deployment, newest first.

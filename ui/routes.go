@@ -80,6 +80,7 @@ func (s *Server) routes() {
 		changes.POST(at+"/aliases/remove", s.removeAlias)
 	}
 	s.accessRoutes(pages, signedIn)
+	s.projectRoutes(api, pages, signedIn, changes)
 	signedIn.POST("/logout", s.logout, s.requireCSRF)
 
 	for path, m := range s.cfg.Mounts {

@@ -119,6 +119,11 @@ func (k *Keys) Create(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, 
 	defer cancel()
 	k.change.Lock()
 	defer k.change.Unlock()
+	return k.create(ctx, key)
+}
+
+// create makes a key; the caller holds the lock.
+func (k *Keys) create(ctx context.Context, key mlops.Key) (_ mlops.NewKey, err error) {
 	old, rows := k.ring.Load(), k.cfg.Rows()
 	if old == nil || rows == nil {
 		return mlops.NewKey{}, errStarting
@@ -153,6 +158,16 @@ func (k *Keys) Revoke(ctx context.Context, name string) error {
 	defer cancel()
 	k.change.Lock()
 	defer k.change.Unlock()
+	if r := k.ring.Load(); r != nil && r.byName[name] != nil {
+		if project, ok := r.byName[name].key.ProjectOf(); ok {
+			return mlops.Errorf(mlops.InvalidState, "key %s belongs to project %s, whose trainer comes with it: it goes with the project, `benchtop project delete %s`", name, project, project)
+		}
+	}
+	return k.revoke(ctx, name)
+}
+
+// revoke ends a key; the caller holds the lock.
+func (k *Keys) revoke(ctx context.Context, name string) error {
 	old, rows := k.ring.Load(), k.cfg.Rows()
 	if old == nil || rows == nil {
 		return errStarting

@@ -59,7 +59,7 @@ func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	r.State = mlops.RevisionStarting
 	l.cfg.Log.Info("revision starts", "deployment", d.Name, "revision", r.Number, "version", r.Version, "cause", r.Cause, "by", r.By)
 	// At once: a rollback is in a hurry.
-	l.again()
+	l.wake()
 	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
 }
 
@@ -96,7 +96,7 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		l.cfg.Log.Info("revision is live", "deployment", d.Name, "revision", r.Number, "version", r.Version)
 		return nil
 	case trouble != "":
-		return l.bring(ctx, d, r, trouble, since)
+		return l.bringVersion(ctx, d, r, trouble, since)
 	case behind && since > time.Second:
 		// A signal may have come before what it was about.
 		return l.cfg.Cluster.NudgeServers(ctx, d)
@@ -104,9 +104,9 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	return nil
 }
 
-// bring has a version brought to the volume that the servers cannot load from
+// bringVersion has a version brought to the volume that the servers cannot load from
 // there. While its run goes on, its own trainer brings it.
-func (l *Loop) bring(ctx context.Context, d mlops.Deployment, r mlops.Revision, trouble string, since time.Duration) error {
+func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Revision, trouble string, since time.Duration) error {
 	_, ended, err := l.evidence(ctx, r.RunID)
 	if err != nil || !ended {
 		return err
@@ -154,12 +154,4 @@ func (l *Loop) since(revision int64) time.Duration {
 	}
 	l.starting[revision] = now
 	return 0
-}
-
-// again asks for another pass at once.
-func (l *Loop) again() {
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
 }

@@ -1,33 +1,32 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Default is the project that every appliance starts with.
-type Default struct {
-	Name     string
-	Schedule string
-	TimeZone string
-	Node     string
-	Source   string // where the dataset comes from, with its licence
-	Content  []byte // the dataset
-}
-
 // Config is what a Loop is made of.
 type Config struct {
 	Store   Store
 	Objects mlops.ObjectStore // bucket DatasetBucket
 	Cluster Cluster
-	Default Default
-	// Spec completes the spec of a project: image, code, secrets, ingress.
+	Keys    Keys
+	Samples []Sample
+	// First is the sample that the first start makes, "" for none.
+	First    string
+	Defaults mlops.ProjectDefaults
+	Node     string // where the volumes of new projects lie
+	// Check refuses what a project must not be changed to.
+	Check func(mlops.Project) error
+	// Spec completes the spec of a project: image, code, ingress.
 	Spec func(mlops.Project, mlops.Dataset) mlops.ProjectSpec
 	Log  *slog.Logger
 	Now  func() time.Time
@@ -42,6 +41,15 @@ type Loop struct {
 	// starts. Only the pass touches it.
 	starting map[int64]time.Time
 	deciding sync.Mutex // a revision is judged by one at a time
+	rows     sync.Mutex // one change of projects at a time
+
+	// Of the one goroutine that makes passes: what the cluster was last given,
+	// and when to look again.
+	applied map[string]mlops.Project
+	again   time.Duration // 0 for nothing
+
+	mu       sync.Mutex
+	troubles map[string]error // by project, of the last pass
 }
 
 // New returns a loop that does not run yet.
@@ -49,64 +57,50 @@ func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), starting: map[int64]time.Time{}}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), applied: map[string]mlops.Project{}, starting: map[int64]time.Time{}}
 }
 
-// Prepare brings the default project's rows and objects up to date.
+// Prepare brings every project's rows and objects up to date. A project that
+// fails is logged and tried again later; it does not hold up the start.
 func (l *Loop) Prepare(ctx context.Context) error {
-	def := l.cfg.Default
-	dataset, err := StoreDataset(ctx, l.cfg.Store, l.cfg.Objects, def.Name, def.Source, def.Content)
-	if err != nil {
+	if err := l.begin(ctx); err != nil {
 		return err
 	}
-	p := mlops.Project{Name: def.Name, Dataset: dataset.Name, Schedule: def.Schedule, TimeZone: def.TimeZone, Node: def.Node}
-	// The node holds the volume: it stays what it was.
-	if have, err := l.cfg.Store.Project(ctx, def.Name); err == nil {
-		p.Node = have.Node
-	} else if mlops.CodeOf(err) != mlops.NotFound {
-		return fmt.Errorf("read project %s: %w", def.Name, err)
-	}
-	if p, err = l.cfg.Store.PutProject(ctx, p); err != nil {
-		return fmt.Errorf("record project %s: %w", def.Name, err)
-	}
-	// Before the servers: a new one finds what to serve.
-	d, err := l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
-	if err != nil {
-		return fmt.Errorf("record deployment %s: %w", p.Name, err)
-	}
-	if err := l.cfg.Cluster.ApplyProject(ctx, l.cfg.Spec(p, dataset)); err != nil {
+	if err := l.follow(ctx); err != nil {
 		return err
 	}
-	if err := l.restore(ctx, d.Name); err != nil {
-		return err
+	failed, err := l.pass(ctx)
+	if err == nil && failed != nil {
+		l.cfg.Log.Error("not every project is up to date, it will be tried again", "err", failed)
 	}
-	trainings, err := l.cfg.Store.Trainings(ctx, p.Name, 1)
-	if err != nil {
-		return fmt.Errorf("list trainings of %s: %w", p.Name, err)
-	}
-	if len(trainings) == 0 {
-		if _, err := l.cfg.Store.CreateTraining(ctx, p.Name, mlops.TriggerFirstBoot); err != nil {
-			return fmt.Errorf("request first training of %s: %w", p.Name, err)
-		}
-	}
-	if err := l.Reconcile(ctx); err != nil {
-		return err
-	}
-	_, err = l.release(ctx)
 	return err
+}
+
+// Troubles returns what is wrong with which project.
+func (l *Loop) Troubles() map[string]error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.troubles)
+}
+
+func (l *Loop) wake() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
 }
 
 // Train requests a training. The row is written first: whatever happens then,
 // the Job will be made.
 func (l *Loop) Train(ctx context.Context, project string) (mlops.Training, error) {
-	if _, err := l.cfg.Store.Project(ctx, project); err != nil {
+	if _, err := l.living(ctx, project); err != nil {
 		return mlops.Training{}, err
 	}
 	t, err := l.cfg.Store.CreateTraining(ctx, project, mlops.TriggerManual)
 	if err != nil {
 		return t, fmt.Errorf("request training of %s: %w", project, err)
 	}
-	l.again()
+	l.wake()
 	return t, nil
 }
 
@@ -114,38 +108,43 @@ func (l *Loop) Train(ctx context.Context, project string) (mlops.Training, error
 const lookAgain = 200 * time.Millisecond
 
 // Run reconciles until ctx ends: at every change of a Job or of a model's
-// versions and aliases, after every request, and once a minute in case a
-// signal was lost.
+// versions and aliases, after every request, soon when something is left to
+// do, and once a minute in case a signal was lost.
 func (l *Loop) Run(ctx context.Context) {
 	changed := l.cfg.Cluster.WatchJobs(ctx)
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
-	soon := time.NewTimer(lookAgain) // Prepare may have left a revision that starts
-	defer soon.Stop()
+	busy := true // Prepare may have left a revision that starts
 	for {
 		models := l.cfg.Store.ModelsChanged()
-		trainings := true
+		var again <-chan time.Time
+		if l.again > 0 {
+			again = time.After(l.again)
+		}
+		var starting <-chan time.Time
+		if busy {
+			starting = time.After(lookAgain)
+		}
+		projects := true
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
 		case <-l.kick:
+		case <-again:
 		case <-tick.C:
 		case <-models:
-			trainings = false
-		case <-soon.C:
-			trainings = false
+			projects = false
+		case <-starting:
+			projects = false
 		}
-		var err error
-		if trainings {
+		var err, rerr error
+		if projects {
 			err = l.Reconcile(ctx)
 		}
-		busy, rerr := l.release(ctx)
+		busy, rerr = l.release(ctx)
 		if err = errors.Join(err, rerr); err != nil && ctx.Err() == nil {
 			l.cfg.Log.Error("loop pass failed, it will be repeated", "err", err)
-		}
-		if busy {
-			soon.Reset(lookAgain)
 		}
 	}
 }
@@ -154,31 +153,60 @@ func (l *Loop) Run(ctx context.Context) {
 // ended, or their Jobs are long gone.
 const recent = 200
 
-// Reconcile makes one pass: Jobs for requested trainings, rows for Jobs that
-// the schedule made, and the Jobs' outcome into the rows. A project that
-// fails does not hold up the others.
+// Reconcile makes one pass: projects into the cluster or out of it, Jobs for
+// requested trainings, rows for Jobs that the schedule made, and the Jobs'
+// outcome into the rows. A project that fails does not hold up the others.
 func (l *Loop) Reconcile(ctx context.Context) error {
+	failed, err := l.pass(ctx)
+	return errors.Join(err, failed)
+}
+
+// pass returns what failed of single projects apart from what stopped it.
+func (l *Loop) pass(ctx context.Context) (failed, err error) {
+	l.again = 0
 	projects, err := l.cfg.Store.Projects(ctx)
 	if err != nil {
-		return fmt.Errorf("list projects: %w", err)
+		return nil, fmt.Errorf("list projects: %w", err)
 	}
 	jobs, err := l.cfg.Cluster.TrainingJobs(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var errs []error
+	troubles := map[string]error{}
 	for _, p := range projects {
-		if err := l.reconcileProject(ctx, p.Name, jobs); err != nil {
+		var err error
+		if p.Deleting {
+			var gone bool
+			if gone, err = l.end(ctx, p, jobs); !gone {
+				l.again = soon
+			}
+		} else if err = l.bring(ctx, p); err == nil {
+			err = l.reconcileProject(ctx, p.Name, jobs)
+		}
+		if err != nil {
 			errs = append(errs, err)
+			troubles[p.Name] = err
+			l.again = cmp.Or(l.again, later)
 		}
 	}
-	return errors.Join(errs...)
+	l.mu.Lock()
+	l.troubles = troubles
+	l.mu.Unlock()
+	return errors.Join(errs...), nil
 }
 
 func (l *Loop) reconcileProject(ctx context.Context, project string, jobs []mlops.Job) error {
 	trainings, err := l.cfg.Store.Trainings(ctx, project, recent)
 	if err != nil {
 		return fmt.Errorf("list trainings of %s: %w", project, err)
+	}
+	if len(trainings) == 0 {
+		first, err := l.cfg.Store.CreateTraining(ctx, project, mlops.TriggerFirstBoot)
+		if err != nil {
+			return fmt.Errorf("request first training of %s: %w", project, err)
+		}
+		trainings = append(trainings, first)
 	}
 	rows := make(map[string]mlops.Training, len(trainings))
 	for _, t := range trainings {

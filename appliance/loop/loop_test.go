@@ -59,8 +59,9 @@ func TestFirstBoot(t *testing.T) {
 	if s := w.applied[0]; s.Project.Name != "iris" || s.Dataset.Version != 1 || s.Image != "lab" {
 		t.Errorf("applied %+v", s)
 	}
-	// Bytes before the row, the row before its projection.
-	want := "Dataset Put PutDataset Project PutProject EnsureDeployment ApplyProject Deployment Trainings CreateTraining Projects TrainingJobs Trainings StartTraining iris SetTraining FollowModels OpenRevisions"
+	// The project's row decides; then bytes before the row, the row before its
+	// projection. That it was the first start is remembered last.
+	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Deployment Trainings CreateTraining StartTraining iris SetTraining"
 	if got := strings.Join(w.calls, " "); got != want {
 		t.Errorf("the steps were\n%s\nexpected\n%s", got, want)
 	}
@@ -84,7 +85,7 @@ func TestCrashAnywhere(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			w := newWorld()
 			w.fail, w.after = n, after
-			err := w.start().Prepare(t.Context())
+			err := boot(t.Context(), w.start())
 			op := calls.calls[n-1]
 			// A dataset that cannot be looked up is stored again.
 			if looks := op == "Dataset"; !errors.Is(err, errCrash) && !looks {
@@ -105,6 +106,9 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 		"Project":            "read project iris: no luck",
 		"PutProject":         "record project iris: no luck",
 		"ApplyProject":       "no luck",
+		"ProjectKey":         "make the key of project iris: no luck",
+		"LoopFact":           "read whether this is the first start: no luck",
+		"SetLoopFact":        "remember the first start: no luck",
 		"Trainings":          "list trainings of iris: no luck",
 		"CreateTraining":     "request first training of iris: no luck",
 		"Projects":           "list projects: no luck",
@@ -114,7 +118,7 @@ func TestErrorsSayWhatFailed(t *testing.T) {
 	} {
 		w := newWorld()
 		w.broken[op] = errors.New("no luck")
-		if err := w.start().Prepare(t.Context()); err == nil || err.Error() != want {
+		if err := boot(t.Context(), w.start()); err == nil || err.Error() != want {
 			t.Errorf("%s fails: error %v, expected %q", op, err, want)
 		}
 	}
@@ -124,8 +128,8 @@ func TestNodeStaysAndScheduleFollows(t *testing.T) {
 	w := newWorld()
 	run(t, w.start().Prepare)
 	l := w.start()
-	l.cfg.Default.Node, l.cfg.Default.Schedule = "renamed", "0 * * * *"
-	l.cfg.Default.TimeZone = "Europe/Berlin"
+	l.cfg.Node, l.cfg.Defaults.Schedule = "renamed", "0 * * * *"
+	l.cfg.Defaults.TimeZone = "Europe/Berlin"
 	run(t, l.Prepare)
 	last := w.applied[len(w.applied)-1].Project
 	if last.Node != "node-a" {
@@ -261,7 +265,7 @@ func TestADeletedJobIsAFailure(t *testing.T) {
 func TestOneProjectDoesNotHoldUpOthers(t *testing.T) {
 	w := newWorld()
 	for _, name := range []string{"bad", "good", "worse"} {
-		w.projects = append(w.projects, mlops.Project{Name: name})
+		w.projects = append(w.projects, mlops.Project{Name: name, Dataset: "iris"})
 		if _, err := w.CreateTraining(t.Context(), name, mlops.TriggerManual); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ func (l *Loop) Promote(ctx context.Context, deployment string, version int, over
 	if d.Revision != nil && d.Revision.Version == version {
 		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "deployment %s serves version %d already", deployment, version)
 	}
-	return l.put(ctx, d, version, mlops.CausePromote, override, act)
+	return l.createRevision(ctx, d, version, mlops.CausePromote, override, act)
 }
 
 // Rollback puts back into service what was live before: the revision with the
@@ -44,7 +44,7 @@ func (l *Loop) Rollback(ctx context.Context, deployment string, to int, act mlop
 	if err != nil {
 		return mlops.Revision{}, err
 	}
-	return l.put(ctx, d, target.Version, mlops.CauseRollback, false, act)
+	return l.createRevision(ctx, d, target.Version, mlops.CauseRollback, false, act)
 }
 
 // target is the revision to go back to.
@@ -78,9 +78,9 @@ func (l *Loop) target(ctx context.Context, d mlops.Deployment, to int) (mlops.Re
 // maxHistory bounds how far back a rollback looks.
 const maxHistory = 1000
 
-// put makes a revision by hand and moves it on, so that the caller hears at
+// createRevision makes a revision by hand and moves it on, so that the caller hears at
 // once what the gates say.
-func (l *Loop) put(ctx context.Context, d mlops.Deployment, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error) {
+func (l *Loop) createRevision(ctx context.Context, d mlops.Deployment, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error) {
 	// With its override at once: a pass may judge it before anything else.
 	r, err := l.cfg.Store.CreateRevision(ctx, d.Name, version, cause, override, act)
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *Loop) hurry(ctx context.Context, id int64) (mlops.Revision, error) {
 			l.cfg.Log.Error("loop pass failed, it will be repeated", "err", err)
 		}
 	}
-	l.again()
+	l.wake()
 	if r, err = l.cfg.Store.Revision(ctx, id); err != nil {
 		return r, err
 	}
@@ -172,6 +172,6 @@ func (l *Loop) Hold(ctx context.Context, deployment string, pinned, paused *bool
 	if err := l.cfg.Store.SetDeployment(ctx, deployment, d.Pinned, d.Paused); err != nil {
 		return d, err
 	}
-	l.again()
+	l.wake()
 	return l.cfg.Store.Deployment(ctx, deployment)
 }

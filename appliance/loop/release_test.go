@@ -19,8 +19,8 @@ func (w *world) register(version int, accuracy float64) {
 	w.runs[run] = mlops.Run{ID: run, Status: mlops.RunFinished, Metrics: []mlops.Metric{{Key: "accuracy", Value: accuracy}}}
 }
 
-// settle makes passes until nothing is on its way.
-func settle(t *testing.T, l *Loop) {
+// atRest makes passes until nothing is on its way.
+func atRest(t *testing.T, l *Loop) {
 	t.Helper()
 	for range 20 {
 		busy, err := l.release(t.Context())
@@ -75,7 +75,7 @@ func serving(t *testing.T) (*world, *Loop) {
 	l := w.start()
 	run(t, l.Prepare)
 	w.register(1, 0.95)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; serves v1, alias v1")
 	return w, l
 }
@@ -83,18 +83,18 @@ func serving(t *testing.T) (*world, *Loop) {
 func TestANewVersionGoesLive(t *testing.T) {
 	w, l := serving(t)
 	w.register(2, 0.9)
-	settle(t, l)
-	settle(t, l)
+	atRest(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 }
 
 func TestAMovedAliasIsFollowed(t *testing.T) {
 	w, l := serving(t)
 	w.register(2, 0.9)
-	settle(t, l)
+	atRest(t, l)
 	w.alias = 1 // by an MLflow client
-	settle(t, l)
-	settle(t, l)
+	atRest(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is superseded; 3: v1 by alias is live; serves v1, alias v1")
 }
 
@@ -102,7 +102,7 @@ func TestAFailedGateKeepsWhatIsServed(t *testing.T) {
 	w, l := serving(t)
 	w.gates(t, least(0.9))
 	w.register(2, 0.8)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is rejected; serves v1, alias v1")
 	if got := w.revisions[1].Message; got != "gate accuracy failed: 0.8, expected at least 0.9" {
 		t.Errorf("it says %q", got)
@@ -117,7 +117,7 @@ func TestAFailedGateKeepsWhatIsServed(t *testing.T) {
 	if _, err := l.Promote(t.Context(), "iris", 2, true, mlops.Act{By: "ann", Reason: "new flowers"}); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is rejected; 3: v2 by promote is rejected; 4: v2 by promote is live; serves v2, alias v2")
 	if r := w.revisions[3]; r.Approved != "ann" || r.Reason != "new flowers" || len(r.Gates) != 1 || r.Gates[0].Passed {
 		t.Errorf("on record is %+v", r)
@@ -131,10 +131,10 @@ func TestGatesWaitForTheEndOfTheRun(t *testing.T) {
 	r := w.runs["run-2"]
 	r.Status = mlops.RunRunning
 	w.runs["run-2"] = r
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is judging; serves v1, alias v1")
 	w.register(2, 0.97)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 }
 
@@ -142,12 +142,12 @@ func TestComparison(t *testing.T) {
 	w, l := serving(t)
 	w.gates(t, mlops.Gates{Metrics: map[string]mlops.Bound{"accuracy": {Comparison: mlops.CompareGTE}}})
 	w.register(2, 0.94)
-	settle(t, l)
+	atRest(t, l)
 	if got := w.revisions[1].Message; got != "gate accuracy failed: 0.94, expected at least 0.95" {
 		t.Errorf("it says %q", got)
 	}
 	w.register(3, 0.95)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is rejected; 3: v3 by new version is live; serves v3, alias v3")
 }
 
@@ -155,19 +155,19 @@ func TestApproval(t *testing.T) {
 	w, l := serving(t)
 	w.gates(t, mlops.Gates{Approval: mlops.ApprovalRequired})
 	w.register(2, 0.9)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is waiting; serves v1, alias v1")
 	if _, err := l.Approve(t.Context(), "iris", 0, mlops.Act{By: "ann"}); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 	w.register(3, 0.9)
-	settle(t, l)
+	atRest(t, l)
 	if r, err := l.Reject(t.Context(), "iris", 3, mlops.Act{By: "ann", Reason: "no"}); err != nil || r.State != mlops.RevisionRejected {
 		t.Errorf("%+v, error %v", r, err)
 	}
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; 3: v3 by new version is rejected; serves v2, alias v2")
 	for number, want := range map[int]string{0: "no revision of deployment iris waits for a decision", 9: "deployment iris has no revision 9: see `benchtop revisions iris`", 2: "revision 2 is live"} {
 		if _, err := l.Approve(t.Context(), "iris", number, mlops.Act{}); mlops.MessageOf(err) != want {
@@ -183,7 +183,7 @@ func TestPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.register(2, 0.9)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is waiting; serves v1, alias v1")
 	if _, err := l.Promote(t.Context(), "iris", 2, false, mlops.Act{}); !strings.Contains(mlops.MessageOf(err), "is paused: `benchtop resume iris` first") {
 		t.Errorf("error %v", err)
@@ -191,7 +191,7 @@ func TestPause(t *testing.T) {
 	if _, err := l.Hold(t.Context(), "iris", nil, &no); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 }
 
@@ -202,12 +202,12 @@ func TestPin(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.register(2, 0.9)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; serves v1, alias v1")
 	if _, err := l.Hold(t.Context(), "iris", &no, nil); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 
 	empty := newWorld()
@@ -226,7 +226,7 @@ func TestRollback(t *testing.T) {
 	// Gates ask nothing of what was served before.
 	w.gates(t, least(0.96))
 	w.register(2, 0.99)
-	settle(t, l)
+	atRest(t, l)
 	r, err := l.Rollback(t.Context(), "iris", 0, mlops.Act{By: "ann", Reason: " it was worse "})
 	if err != nil || r.State != mlops.RevisionStarting || r.Reason != "it was worse" {
 		t.Fatalf("%+v, error %v", r, err)
@@ -234,8 +234,8 @@ func TestRollback(t *testing.T) {
 	if w.told != 1 {
 		t.Errorf("the servers were told version %d before Rollback returned", w.told)
 	}
-	settle(t, l)
-	settle(t, l)
+	atRest(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is superseded; 3: v1 by rollback is live; serves v1, alias v1")
 	for to, want := range map[int]string{
 		-1: "revision -1: expected the number of a revision, from 1",
@@ -247,14 +247,14 @@ func TestRollback(t *testing.T) {
 		}
 	}
 	w.register(3, 0.5)
-	settle(t, l)
+	atRest(t, l)
 	if _, err := l.Rollback(t.Context(), "iris", 4, mlops.Act{}); !strings.Contains(mlops.MessageOf(err), "was never live: to serve its version use `benchtop promote iris 3`") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := l.Rollback(t.Context(), "iris", 2, mlops.Act{}); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, l)
+	atRest(t, l)
 	if w.serves != 2 {
 		t.Errorf("it serves v%d", w.serves)
 	}
@@ -264,7 +264,7 @@ func TestAVersionIsBrought(t *testing.T) {
 	w, l := serving(t)
 	w.register(2, 0.9)
 	delete(w.volume, 2)
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 	if w.brought[2] != 1 {
 		t.Errorf("it was brought %d times", w.brought[2])
@@ -276,8 +276,8 @@ func TestAVersionThatCannotBeServed(t *testing.T) {
 	w.register(2, 0.9)
 	delete(w.volume, 2)
 	w.unloadable[2] = true
-	settle(t, l)
-	settle(t, l)
+	atRest(t, l)
+	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is failed; serves v1, alias v1")
 	if got := w.revisions[1].Message; got != "version 2 could not be brought to the servers: the run has no serving/model.json" {
 		t.Errorf("it says %q", got)
@@ -339,7 +339,7 @@ func TestCrashWhileReleasing(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := calls.calls
-	settle(t, l)
+	atRest(t, l)
 	expectHistory(t, calls, end)
 	for n := 1; n <= len(steps); n++ {
 		for _, after := range []bool{false, true} {
@@ -349,12 +349,12 @@ func TestCrashWhileReleasing(t *testing.T) {
 			w.fail = 0
 			l = w.start()
 			run(t, l.Prepare)
-			settle(t, l)
+			atRest(t, l)
 			if w.serves != 1 || len(w.revisions) < 3 {
 				if err := scenario(t.Context(), w, l); err != nil && !errors.Is(err, errCrash) {
 					t.Errorf("after a crash at %s: %v", steps[n-1], err)
 				}
-				settle(t, l)
+				atRest(t, l)
 			}
 			if got := w.history(); got != end {
 				t.Errorf("after a crash at call %d, %s (after its effect: %t):\n%s", n, steps[n-1], after, got)

@@ -29,6 +29,9 @@ type world struct {
 	jobs      []mlops.Job
 	applied   []mlops.ProjectSpec
 	changed   chan struct{}
+	facts     map[string]string
+	spaces    map[string]int // namespaces: how often deleting is asked before it is gone; -1 is not ours
+	keys      map[string]mlops.KeyBucket
 
 	calls  []string // the calls so far
 	fail   int      // number of the call that fails, from 1; 0 for none
@@ -39,7 +42,7 @@ type world struct {
 var errCrash = errors.New("crash")
 
 func newWorld() *world {
-	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}}
+	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}, facts: map[string]string{}, spaces: map[string]int{}, keys: map[string]mlops.KeyBucket{}}
 }
 
 // call runs effect as the call named op, subject to the planned failures.
@@ -125,6 +128,73 @@ func (w *world) Project(_ context.Context, name string) (p mlops.Project, err er
 func (w *world) Projects(context.Context) (out []mlops.Project, err error) {
 	err = w.call("Projects", func() error { out = slices.Clone(w.projects); return nil })
 	return out, err
+}
+
+func (w *world) DeleteProject(ctx context.Context, name string) (err error) {
+	return w.call("DeleteProject", func() error {
+		w.projects = slices.DeleteFunc(w.projects, func(p mlops.Project) bool {
+			if p.Name == name && !p.Deleting {
+				err = errors.New("it is not marked")
+			}
+			return p.Name == name && p.Deleting
+		})
+		for i := range w.trainings { // their ids are never given again
+			if w.trainings[i].Project == name {
+				w.trainings[i].Project = "gone"
+			}
+		}
+		return err
+	})
+}
+
+func (w *world) LoopFact(_ context.Context, key string) (v string, err error) {
+	err = w.call("LoopFact", func() error { v = w.facts[key]; return nil })
+	return v, err
+}
+
+func (w *world) SetLoopFact(_ context.Context, key, value string) error {
+	return w.call("SetLoopFact", func() error { w.facts[key] = value; return nil })
+}
+
+func (w *world) ProjectKey(_ context.Context, project string, bucket mlops.KeyBucket) (k mlops.NewKey, err error) {
+	err = w.call("ProjectKey", func() error {
+		w.keys[project] = bucket
+		k = mlops.NewKey{Key: mlops.Key{Name: "project-" + project}, Token: "token-of-" + project}
+		return nil
+	})
+	return k, err
+}
+
+func (w *world) DropProjectKey(_ context.Context, project string) error {
+	return w.call("DropProjectKey", func() error { delete(w.keys, project); return nil })
+}
+
+func (w *world) CheckNamespace(_ context.Context, project string) error {
+	return w.call("CheckNamespace", func() error {
+		if w.spaces[project] < 0 {
+			return mlops.Errorf(mlops.Exists, "the namespace %s is somebody else's", project)
+		}
+		return nil
+	})
+}
+
+// cluster is the world's cluster; its DeleteProject is another than the
+// store's.
+type cluster struct{ *world }
+
+func (c cluster) DeleteProject(_ context.Context, project string) (gone bool, err error) {
+	w := c.world
+	err = w.call("cluster.DeleteProject", func() error {
+		w.jobs = slices.DeleteFunc(w.jobs, func(j mlops.Job) bool { return j.Project == project })
+		if w.spaces[project] > 0 {
+			w.spaces[project]--
+			return nil
+		}
+		delete(w.spaces, project)
+		gone = true
+		return nil
+	})
+	return gone, err
 }
 
 func (w *world) CreateTraining(_ context.Context, project string, trigger mlops.Trigger) (t mlops.Training, err error) {
@@ -220,7 +290,11 @@ func (w *world) Delete(context.Context, string) error {
 }
 
 func (w *world) ApplyProject(_ context.Context, s mlops.ProjectSpec) error {
-	return w.call("ApplyProject", func() error { w.applied = append(w.applied, s); return nil })
+	return w.call("ApplyProject", func() error {
+		w.applied = append(w.applied, s)
+		w.spaces[s.Project.Name] = 1
+		return nil
+	})
 }
 
 func (w *world) StartTraining(_ context.Context, t mlops.Training) error {
@@ -247,11 +321,30 @@ const irisLike = "2,3,setosa,versicolor\n1.0,2.0,3.0,0\n4.0,5.0,6.0,1\n"
 
 // start returns a loop as a process that has just started would build it.
 func (w *world) start() *Loop {
+	sample := func(name string) Sample {
+		return Sample{Name: name, Source: "somewhere", Content: func() ([]byte, error) { return []byte(irisLike), nil }}
+	}
 	return New(Config{
-		Store: w, Objects: w, Cluster: w, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
-		Default: Default{Name: "iris", Schedule: "*/30 * * * *", Node: "node-a", Source: "somewhere", Content: []byte(irisLike)},
+		Store: w, Objects: w, Cluster: cluster{w}, Keys: w, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		Samples: []Sample{sample("iris"), sample("wine")}, First: "iris", Node: "node-a",
+		Defaults: mlops.ProjectDefaults{Schedule: "*/30 * * * *", TimeZone: "UTC"},
+		Check: func(p mlops.Project) error {
+			if p.Schedule == "nonsense" {
+				return mlops.Errorf(mlops.Invalid, "schedule of project %s: that is nonsense", p.Name)
+			}
+			return nil
+		},
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{Project: p, Dataset: d, Image: "lab"}
 		},
 	})
+}
+
+// boot prepares a loop and returns what is wrong with a single project too.
+func boot(ctx context.Context, l *Loop) error {
+	err := l.Prepare(ctx)
+	for _, trouble := range l.Troubles() {
+		err = errors.Join(err, trouble)
+	}
+	return err
 }

@@ -32,17 +32,23 @@ func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.
 // Principal is who comes with the key.
 func (k Key) Principal() Principal { return Principal{Name: k.Name, Role: k.Role, Key: k.ID} }
 
-// KeyBucket is a bucket that a key reaches. As text it is NAME:ro or NAME:rw.
+// KeyBucket is a bucket that a key reaches, or what begins with a prefix in
+// it. As text it is NAME:ro, NAME:rw, NAME/PREFIX:ro or NAME/PREFIX:rw.
 type KeyBucket struct {
-	Name  string
-	Write bool
+	Name   string
+	Prefix string // without wildcards, for example wine/
+	Write  bool
 }
 
 func (b KeyBucket) String() string {
-	if b.Write {
-		return b.Name + ":rw"
+	name := b.Name
+	if b.Prefix != "" {
+		name += "/" + b.Prefix
 	}
-	return b.Name + ":ro"
+	if b.Write {
+		return name + ":rw"
+	}
+	return name + ":ro"
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -50,15 +56,32 @@ func (b KeyBucket) MarshalText() ([]byte, error) { return []byte(b.String()), ni
 
 // UnmarshalText implements encoding.TextUnmarshaler. Without a mode it is ro.
 func (b *KeyBucket) UnmarshalText(text []byte) error {
-	name, mode, given := strings.Cut(string(text), ":")
+	where, mode, given := strings.Cut(string(text), ":")
+	name, prefix, _ := strings.Cut(where, "/")
 	if !bucketName.MatchString(name) || strings.Contains(name, "..") {
 		return Errorf(Invalid, "bucket name %q is not usable: expected 3 to 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit", name)
+	}
+	if !bucketPrefix.MatchString(prefix) {
+		return Errorf(Invalid, "bucket %q: the prefix %q is not usable: expected letters, digits and any of / - _ . = +, and no leading '/'", string(text), prefix)
 	}
 	if given && mode != "ro" && mode != "rw" {
 		return Errorf(Invalid, "bucket %q: expected NAME, NAME:ro or NAME:rw", string(text))
 	}
-	*b = KeyBucket{Name: name, Write: mode == "rw"}
+	*b = KeyBucket{Name: name, Prefix: prefix, Write: mode == "rw"}
 	return nil
+}
+
+var bucketPrefix = regexp.MustCompile(`^([A-Za-z0-9_.=+-][A-Za-z0-9/_.=+-]*)?$`)
+
+// ProjectKeyName is the name of the key that a project's trainer comes with.
+func ProjectKeyName(project string) string { return projectKeyPrefix + project }
+
+const projectKeyPrefix = "project-"
+
+// ProjectOf returns the project whose trainer comes with the key, if one does.
+func (k Key) ProjectOf() (project string, ok bool) {
+	project, ok = strings.CutPrefix(k.Name, projectKeyPrefix)
+	return project, ok && k.Role == RoleTrainer && len(k.Buckets) == 1 && k.Buckets[0].Prefix != ""
 }
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -95,10 +118,10 @@ func (r KeyRequest) Key(now time.Time) (Key, error) {
 			return Key{}, Errorf(Invalid, "role %s reaches every bucket: leave bucket %s out", k.Role, b.Name)
 		case b.Write && !k.Role.May(Store):
 			return Key{}, Errorf(Invalid, "role %s may only read: give it %s:ro, or choose role %s", k.Role, b.Name, RoleTrainer)
-		case seen[b.Name]:
-			return Key{}, Errorf(Invalid, "bucket %s is named twice", b.Name)
+		case seen[b.Name+"/"+b.Prefix]:
+			return Key{}, Errorf(Invalid, "bucket %s is named twice", strings.TrimSuffix(b.Name+"/"+b.Prefix, "/"))
 		}
-		seen[b.Name] = true
+		seen[b.Name+"/"+b.Prefix] = true
 		k.Buckets = append(k.Buckets, b)
 	}
 	return k, nil
@@ -113,6 +136,9 @@ func validateKeyName(s string) error {
 	}
 	if s == "admin" || s == "trainer" || s == "root" || strings.HasPrefix(s, "benchtop-") || strings.HasPrefix(s, "keeper-") {
 		return Errorf(Invalid, "key name %q belongs to the appliance itself: choose another, for example the name of who will use it", s)
+	}
+	if strings.HasPrefix(s, projectKeyPrefix) {
+		return Errorf(Invalid, "key name %q looks like that of a project's trainer: choose one that does not begin with %s", s, projectKeyPrefix)
 	}
 	return nil
 }

@@ -20,7 +20,6 @@ type ProjectSpec struct {
 	Server      map[string]string
 	ServerMain  string
 	ServerSHA   string
-	Params      string            // hyper-parameters as a JSON object, may be ""
 	Secret      map[string]string // environment of the trainer that must stay secret
 }
 

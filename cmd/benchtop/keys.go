@@ -81,7 +81,7 @@ Roles:  reader   reads everything in the registry, the metrics and the UI
 		},
 	}
 	cmd.Flags().StringVar(&req.Role, "role", "", "admin, editor, trainer or reader")
-	cmd.Flags().StringArrayVar(&req.Buckets, "bucket", nil, "a bucket of S3 that it reaches, NAME:ro or NAME:rw; rw makes a bucket that is missing. May be repeated")
+	cmd.Flags().StringArrayVar(&req.Buckets, "bucket", nil, "a bucket of S3 that it reaches, NAME:ro or NAME:rw, or NAME/PREFIX:ro or :rw for a part of it; rw makes a bucket that is missing. May be repeated")
 	cmd.Flags().StringVar(&req.Expires, "expires", "", "when it ends, for example 90d, 12h or 2027-01-31; without it never")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

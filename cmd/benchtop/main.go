@@ -46,7 +46,7 @@ Start with:  sudo benchtop up`,
 	addConfigFlags(cmd)
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
-		trainCommand(), predictCommand(), logsCommand(), keysCommand(),
+		projectCommand(), trainCommand(), predictCommand(), logsCommand(), keysCommand(),
 		registryCommand(), imagesCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),

@@ -53,7 +53,14 @@ func printStatus(w io.Writer, s appliance.Status) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if len(s.Loop) == 0 && s.State == appliance.StateReady {
+		fmt.Fprintf(w, "no project yet: add one with `benchtop project add %s`\n", appliance.DefaultProject)
+	}
 	for _, p := range s.Loop {
+		if p.Deleting {
+			fmt.Fprintf(w, "project %s is being deleted\n", p.Project)
+			continue
+		}
 		fmt.Fprintf(w, "project %s\n", p.Project)
 		if p.Training != nil {
 			fmt.Fprintf(w, "  training    %s: %s %s\n", p.Training.Job, p.Training.State, p.Training.Message)

@@ -14,6 +14,7 @@ import (
 )
 
 func upCommand() *cobra.Command {
+	var noSample bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the lab and keep it running in the foreground",
@@ -29,6 +30,9 @@ configuration file, and defaults, in this order. All of them:
 			if err != nil {
 				return err
 			}
+			if noSample {
+				cfg = cfg.WithoutSample()
+			}
 			if err := preflight(cfg); err != nil {
 				return err
 			}
@@ -36,6 +40,7 @@ configuration file, and defaults, in this order. All of them:
 			return appliance.Run(cmd.Context(), cfg, version, appliance.NewTerminal(os.Stdout, tty))
 		},
 	}
+	cmd.Flags().BoolVar(&noSample, "no-sample", false, "begin a new lab without a project, as --project-sample none does")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package k3s
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -37,6 +38,19 @@ func meta(p mlops.Project, name, component string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: p.Name, Labels: labels(p.Name, component)}
 }
 
+// neverFires is the schedule of a project that trains by hand only: a CronJob must
+// have one, and this one's is suspended too.
+const neverFires = "0 0 31 2 *"
+
+// suspended says nothing about a project that has a schedule: whoever suspends
+// its CronJob with kubectl is not overruled.
+func suspended(p mlops.Project) *bool {
+	if p.Schedule != "" {
+		return nil
+	}
+	return ptr(true)
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // ApplyProject makes the cluster match the spec.
@@ -56,8 +70,9 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 		&corev1.Secret{ObjectMeta: meta(p, trainerName(p), trainerRole), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
 		trainerCode, serverCode,
 		&batchv1.CronJob{ObjectMeta: meta(p, trainerName(p), trainerRole), Spec: batchv1.CronJobSpec{
-			Schedule: p.Schedule,
+			Schedule: cmp.Or(p.Schedule, neverFires),
 			TimeZone: ptr(p.TimeZone),
+			Suspend:  suspended(p),
 			// A trainer that takes longer than its period is not overtaken.
 			ConcurrencyPolicy:          batchv1.ForbidConcurrent,
 			StartingDeadlineSeconds:    ptr(int64(300)),
@@ -154,7 +169,7 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 		{Name: "BENCHTOP_DATASET_URI", Value: d.URI()},
 		{Name: "BENCHTOP_DATASET_SHA256", Value: d.SHA256},
 		{Name: "BENCHTOP_CODE_SHA256", Value: s.TrainerSHA},
-		{Name: "BENCHTOP_PARAMS", Value: s.Params},
+		{Name: "BENCHTOP_PARAMS", Value: string(p.Params)},
 		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
 		{Name: "AWS_ENDPOINT_URL_S3", Value: "http://s3.benchtop.svc:9000"},
 		{Name: "AWS_REGION", Value: "us-east-1"},

@@ -14,12 +14,12 @@ import (
 func testSpec() mlops.ProjectSpec {
 	digest := strings.Repeat("ab", 32)
 	return mlops.ProjectSpec{
-		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", TimeZone: "Europe/Berlin", Node: "node-a"},
+		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", TimeZone: "Europe/Berlin", Params: `{"C": 0.5}`, Node: "node-a"},
 		Dataset: mlops.Dataset{Name: "iris", Version: 3, SHA256: digest, Bucket: "datasets", Key: "iris/" + digest + ".csv"},
 		Host:    "iris.lab.internal", Path: "/models/iris", Image: "benchtop.local/lab-python:1-0123456789ab",
 		Trainer: map[string]string{"train.py": "print()"}, TrainerMain: "train.py", TrainerSHA: strings.Repeat("1", 64),
 		Server: map[string]string{"app.py": "print()"}, ServerMain: "app.py", ServerSHA: strings.Repeat("2", 64),
-		Params: `{"C": 0.5}`, Secret: map[string]string{"AWS_SECRET_ACCESS_KEY": "hush"},
+		Secret: map[string]string{"AWS_SECRET_ACCESS_KEY": "hush"},
 	}
 }
 

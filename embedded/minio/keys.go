@@ -110,7 +110,7 @@ func keyUser(k mlops.ObjectUser) User {
 		usr.Policy = json.RawMessage(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}`)
 	}
 	for _, b := range k.Buckets {
-		usr.Grants = append(usr.Grants, Grant{Bucket: b.Name, Read: true, List: true, Write: b.Write, Delete: b.Write})
+		usr.Grants = append(usr.Grants, Grant{Bucket: b.Name, Prefix: b.Prefix, Read: true, List: true, Write: b.Write, Delete: b.Write})
 	}
 	return usr
 }

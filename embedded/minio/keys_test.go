@@ -35,6 +35,7 @@ func TestRightsOfKeys(t *testing.T) {
 		{Name: "writer", Secret: "secret-of-writer", Buckets: []mlops.KeyBucket{{Name: "keys-data", Write: true}, {Name: "mlflow"}}},
 		{Name: "watcher", Secret: "secret-of-watcher", Buckets: []mlops.KeyBucket{{Name: "keys-data"}}},
 		{Name: "nothing", Secret: "secret-of-nothing"},
+		{Name: "part", Secret: "secret-of-part", Buckets: []mlops.KeyBucket{{Name: "keys-data", Prefix: "part/", Write: true}}},
 		{Name: "chief", Secret: "secret-of-chief", All: true},
 	}
 	sync := func(keys ...mlops.ObjectUser) {
@@ -53,14 +54,15 @@ func TestRightsOfKeys(t *testing.T) {
 		_, err := client(name).StatObject(ctx, bucket, key, miniogo.StatObjectOptions{})
 		return err
 	}
-	list := func(name, bucket string) error {
-		for o := range client(name).ListObjects(ctx, bucket, miniogo.ListObjectsOptions{}) {
+	listBelow := func(name, bucket, prefix string) error {
+		for o := range client(name).ListObjects(ctx, bucket, miniogo.ListObjectsOptions{Prefix: prefix}) {
 			if o.Err != nil {
 				return o.Err
 			}
 		}
 		return nil
 	}
+	list := func(name, bucket string) error { return listBelow(name, bucket, "") }
 	remove := func(name, bucket, key string) error {
 		return client(name).RemoveObject(ctx, bucket, key, miniogo.RemoveObjectOptions{})
 	}
@@ -74,6 +76,7 @@ func TestRightsOfKeys(t *testing.T) {
 	for what, err := range map[string]error{
 		"writer puts": put("writer", "keys-data", "a"), "writer puts another": put("writer", "keys-data", "gone"), "writer gets": get("writer", "keys-data", "a"),
 		"writer lists": list("writer", "keys-data"), "writer tags": tag("writer", "keys-data", "a"), "writer removes": remove("writer", "keys-data", "gone"), "writer lists mlflow": list("writer", "mlflow"),
+		"part puts": put("part", "keys-data", "part/a"), "part gets": get("part", "keys-data", "part/a"), "part lists": listBelow("part", "keys-data", "part/"),
 		"watcher gets": get("watcher", "keys-data", "a"), "watcher lists": list("watcher", "keys-data"),
 		"chief puts": put("chief", "mlflow", "keys/by-chief"), "chief makes a bucket": client("chief").MakeBucket(ctx, "keys-by-chief", miniogo.MakeBucketOptions{}), "chief lists": list("chief", "datasets"),
 	} {
@@ -85,6 +88,7 @@ func TestRightsOfKeys(t *testing.T) {
 		"writer puts to mlflow": put("writer", "mlflow", "keys/forged"), "writer lists datasets": list("writer", "datasets"), "writer makes a bucket": client("writer").MakeBucket(ctx, "keys-mine", miniogo.MakeBucketOptions{}),
 		"writer removes the bucket": client("writer").RemoveBucket(ctx, "keys-data"), "writer opens the bucket": client("writer").SetBucketPolicy(ctx, "keys-data", `{"Version":"2012-10-17","Statement":[]}`),
 		"watcher puts": put("watcher", "keys-data", "b"), "watcher removes": remove("watcher", "keys-data", "a"), "watcher tags": tag("watcher", "keys-data", "a"),
+		"part gets another": get("part", "keys-data", "a"), "part puts another": put("part", "keys-data", "b"), "part lists all": list("part", "keys-data"),
 		"nothing gets": get("nothing", "keys-data", "a"), "nothing lists": list("nothing", "keys-data"),
 	} {
 		if code := miniogo.ToErrorResponse(err).Code; code != "AccessDenied" {
@@ -109,16 +113,16 @@ func TestRightsOfKeys(t *testing.T) {
 	begin := time.Now()
 	sync()
 	took := time.Since(begin)
-	for _, name := range []string{"writer", "nothing", "chief"} {
+	for _, name := range []string{"writer", "nothing", "part", "chief"} {
 		_, err := client(name).ListBuckets(ctx)
 		if code := miniogo.ToErrorResponse(err).Code; code != "InvalidAccessKeyId" {
 			t.Errorf("%s was revoked, and is told %v", name, err)
 		}
 	}
 	if took > time.Second {
-		t.Errorf("to remove four keys took %s", took)
+		t.Errorf("to remove five keys took %s", took)
 	}
-	t.Logf("four keys were removed in %s", took)
+	t.Logf("five keys were removed in %s", took)
 }
 
 // TestKeysOverRestarts: the start leaves the users of keys alone until it is

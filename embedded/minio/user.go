@@ -117,12 +117,15 @@ func (g Grant) statements() []statement {
 		sts = append(sts, statement{Effect: "Allow", Action: object, Resource: []string{"arn:aws:s3:::" + g.Bucket + "/" + g.Prefix + "*"}})
 	}
 	if g.List {
-		st := statement{Effect: "Allow", Action: []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucketMultipartUploads"},
-			Resource: []string{"arn:aws:s3:::" + g.Bucket}}
-		if g.Prefix != "" {
-			st.Condition = map[string]map[string][]string{"StringLike": {"s3:prefix": {g.Prefix + "*"}}}
+		bucket := []string{"arn:aws:s3:::" + g.Bucket}
+		list, about := []string{"s3:ListBucket", "s3:ListBucketVersions"}, []string{"s3:GetBucketLocation", "s3:GetBucketVersioning"}
+		if g.Prefix == "" {
+			sts = append(sts, statement{Effect: "Allow", Action: append(append(list, about...), "s3:ListBucketMultipartUploads"), Resource: bucket})
+		} else {
+			// MinIO knows the condition for listing only.
+			sts = append(sts, statement{Effect: "Allow", Action: list, Resource: bucket, Condition: map[string]map[string][]string{"StringLike": {"s3:prefix": {g.Prefix + "*"}}}},
+				statement{Effect: "Allow", Action: about, Resource: bucket})
 		}
-		sts = append(sts, st)
 	}
 	return sts
 }

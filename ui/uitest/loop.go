@@ -23,6 +23,7 @@ func (l loop) Projects(context.Context) ([]mlops.Project, error) {
 func (l loop) Deployments(context.Context) ([]mlops.Deployment, error) {
 	l.w.Lock()
 	defer l.w.Unlock()
+	l.w.DeploymentCalls++
 	if err := l.w.Down["loop"]; err != nil {
 		return nil, err
 	}

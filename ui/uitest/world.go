@@ -58,6 +58,9 @@ type World struct {
 	// Answer, if set, is what deployments answer to a prediction.
 	Answer func(body []byte) (int, []byte)
 
+	// DeploymentCalls counts how often the servers were asked what they serve.
+	DeploymentCalls int
+
 	changed     chan struct{}
 	unitChanged chan struct{}
 }
@@ -80,7 +83,8 @@ func (w *World) Config() ui.Config {
 		Components: []ui.Component{{Name: "K3s", Version: "v1.35.1-k3s1"}, {Name: "MinIO", Version: "2026-02-12"},
 			{Name: "Prometheus", Version: "v3.11.3"}, {Name: "Traefik", Version: "v3.6.12"}},
 		Auth: auth{w}, Keys: keys{w}, Sessions: sessions{w}, Registry: registry{w}, Loop: loop{w}, Cluster: cluster{w}, Metrics: metrics{w},
-		Machine: machine{w}, Units: units{w}, Examples: map[string][]float64{"iris": {5.1, 3.5, 1.4, 0.2}}}
+		Machine: machine{w}, Units: units{w}, Samples: samples,
+		Examples: map[string][]float64{"iris": {5.1, 3.5, 1.4, 0.2}}}
 }
 
 // Change applies f and tells the open pages.

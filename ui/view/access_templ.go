@@ -214,7 +214,7 @@ func AccessPage(a Access) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "</form><p class=\"hint below\" id=\"buckets-hint\">NAME:ro reads, NAME:rw also writes and makes the bucket if it is missing; role admin reaches all. Without an end a key is good until it is revoked.</p></section><section class=\"block\" aria-labelledby=\"kubernetes\"><h2 id=\"kubernetes\">Kubernetes</h2><p class=\"hint\">kubectl, helm and k9s on another machine take a kubeconfig with a user of its own. This command prints one:</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "</form><p class=\"hint below\" id=\"buckets-hint\">NAME:ro reads, NAME:rw also writes and makes the bucket if it is missing, NAME/PREFIX:ro is a part of it; role admin reaches all. Without an end a key is good until it is revoked.</p></section><section class=\"block\" aria-labelledby=\"kubernetes\"><h2 id=\"kubernetes\">Kubernetes</h2><p class=\"hint\">kubectl, helm and k9s on another machine take a kubeconfig with a user of its own. This command prints one:</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

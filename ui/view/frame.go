@@ -8,7 +8,7 @@ import "github.com/a-h/templ"
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
-	Nav     string // the current entry: overview, runs, models, deployments, system or access
+	Nav     string // the current entry: overview, projects, runs, models, deployments, system or access
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
 	Admin   bool // sees what only administrators may use
@@ -35,6 +35,7 @@ type navEntry struct {
 
 var navigation = []navEntry{
 	{"overview", "Overview", "/", false},
+	{"projects", "Projects", "/projects", false},
 	{"runs", "Runs", "/runs", false},
 	{"models", "Models", "/models", false},
 	{"deployments", "Deployments", "/deployments", false},

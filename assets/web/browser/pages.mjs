@@ -24,6 +24,8 @@ export async function comparison(lab) {
 // make its address is put together.
 const pages = [
   { name: "overview", path: "/" },
+  { name: "projects", path: "/projects" },
+  { name: "project", from: "/projects", find: 'tbody th a[href^="/projects/"]' },
   { name: "runs", path: "/runs" },
   { name: "run", from: "/runs", find: 'tbody th a[href^="/runs/"], tbody th a[href^="/trainings/"]' },
   { name: "run-finished", from: "/runs", find: 'tbody tr:has(.pill-good) th a[href^="/runs/"]' },

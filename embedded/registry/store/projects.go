@@ -22,14 +22,41 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 		p.TimeZone = "UTC"
 	}
 	err := s.write(ctx, func(t *tx) error {
-		return t.exec(`INSERT INTO projects (name, dataset, schedule, time_zone, node, created) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, node = excluded.node`,
-			p.Name, p.Dataset, p.Schedule, p.TimeZone, p.Node, t.now)
+		return t.exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, edited_schedule, edited_time_zone, edited_params, node, deleting, created)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
+				edited_schedule = excluded.edited_schedule, edited_time_zone = excluded.edited_time_zone, edited_params = excluded.edited_params,
+				node = excluded.node, deleting = excluded.deleting`,
+			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Node, p.Deleting, t.now)
 	})
 	if err != nil {
 		return mlops.Project{}, err
 	}
 	return s.Project(ctx, p.Name)
+}
+
+// DeleteProject removes a project that is marked as deleting, and its
+// trainings. Its runs, models and datasets stay. One that is not there is no
+// error.
+func (s *Store) DeleteProject(ctx context.Context, name string) error {
+	return s.write(ctx, func(t *tx) error {
+		var id int64
+		var deleting bool
+		found, err := t.row("SELECT id, deleting FROM projects WHERE name = ?", []any{name}, &id, &deleting)
+		if err != nil || !found {
+			return err
+		}
+		if !deleting {
+			return mlops.Errorf(mlops.InvalidState, "project %s is not being deleted: its row stays", name)
+		}
+		if err := t.exec("DELETE FROM trainings WHERE project = ?", id); err != nil {
+			return err
+		}
+		if err := t.exec("DELETE FROM deployments WHERE project = ?", name); err != nil {
+			return err
+		}
+		return t.exec("DELETE FROM projects WHERE id = ?", id)
+	})
 }
 
 // Project returns a project by name.
@@ -68,11 +95,13 @@ func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.rows(ctx, "SELECT id, name, dataset, schedule, time_zone, node, gates, created FROM projects "+where, func(r *sql.Rows) error {
+	err = s.rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, edited_schedule, edited_time_zone, edited_params, node, deleting, gates, created
+		FROM projects `+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
 		var gates string
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, &p.Node, &gates, &created); err != nil {
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params),
+			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Node, &p.Deleting, &gates, &created); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(gates), &p.Gates); err != nil {
@@ -83,4 +112,17 @@ func (s *Store) projects(ctx context.Context, where string, args ...any) (out []
 		return nil
 	}, args...)
 	return out, err
+}
+
+// LoopFact returns what the loop remembers under a key, "" if nothing.
+func (s *Store) LoopFact(ctx context.Context, key string) (value string, err error) {
+	err = s.rows(ctx, "SELECT value FROM loop_facts WHERE key = ?", func(r *sql.Rows) error { return r.Scan(&value) }, key)
+	return value, err
+}
+
+// SetLoopFact remembers a value under a key.
+func (s *Store) SetLoopFact(ctx context.Context, key, value string) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.exec("INSERT INTO loop_facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+	})
 }

@@ -44,9 +44,9 @@ func (s *Store) RevisionNumber(ctx context.Context, deployment string, number in
 }
 
 // OpenRevisions returns the revisions that have neither ended nor are live,
-// oldest first.
+// oldest first. A project that is being deleted has none.
 func (s *Store) OpenRevisions(ctx context.Context) ([]mlops.Revision, error) {
-	return s.revisions(ctx, "WHERE r.state IN ('judging', 'waiting', 'starting') ORDER BY r.id")
+	return s.revisions(ctx, "WHERE r.state IN ('judging', 'waiting', 'starting') AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) ORDER BY r.id")
 }
 
 func (s *Store) revisions(ctx context.Context, where string, args ...any) (out []mlops.Revision, err error) {
@@ -92,7 +92,7 @@ func (s *Store) FollowModels(ctx context.Context) (made int, err error) {
 
 // due returns the deployments whose model has news for them.
 func (s *Store) due(ctx context.Context) (names []string, err error) {
-	err = s.rows(ctx, `SELECT d.name FROM deployments d JOIN registered_models m ON m.name = d.model WHERE d.pinned = 0 AND (
+	err = s.rows(ctx, `SELECT d.name FROM deployments d JOIN registered_models m ON m.name = d.model WHERE d.pinned = 0 AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) AND (
 		d.automatic AND d.newest < (SELECT coalesce(max(v.version), 0) FROM model_versions v WHERE v.model = m.id AND v.status = 'READY')
 		OR d.follows <> '' AND d.seen <> (SELECT coalesce(max(a.version), 0) FROM model_aliases a WHERE a.model = m.id AND a.alias = d.follows))`,
 		func(r *sql.Rows) error {

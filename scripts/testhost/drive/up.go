@@ -72,7 +72,7 @@ type Announcement struct {
 var (
 	uiLine       = regexp.MustCompile(`(?m)^\s*UI\s+(http\S+/login\?token=\S+)\s*$`)
 	passwordLine = regexp.MustCompile(`(?m)^\s*Password\s+(/\S+)(?: .*)?$`)
-	tryLine      = regexp.MustCompile(`(?m)^\s*Try\s+curl '(http[^']+)'\s*$`)
+	tryLine      = regexp.MustCompile(`(?m)^\s*Try\s+(?:curl '(http[^']+)'|sudo benchtop project add \S+)\s*$`) // no URL without a project
 )
 
 // Ready waits for the announcement.

@@ -1,0 +1,48 @@
+package access
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+func TestProjectKeys(t *testing.T) {
+	w := newWorld()
+	k := w.loaded(t)
+	bucket := mlops.KeyBucket{Name: "datasets", Prefix: "wine/"}
+	w.buckets["datasets"] = true
+	made, err := k.ProjectKey(t.Context(), "wine", bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := k.Password("project-wine", made.Token); err != nil || p.Role != mlops.RoleTrainer {
+		t.Errorf("it signs in as %+v, %v", p, err)
+	}
+	if u := w.users[len(w.users)-1]; u.Name != "project-wine" || u.All || len(u.Buckets) != 1 || u.Buckets[0] != bucket {
+		t.Errorf("the object store's user is %+v", u)
+	}
+	for _, again := range []*Keys{k, w.loaded(t)} { // and after a restart
+		if same, err := again.ProjectKey(t.Context(), "wine", bucket); err != nil || same.Token != made.Token {
+			t.Errorf("asked again it is another: %v", err)
+		}
+	}
+	if err := k.Revoke(t.Context(), "project-wine"); mlops.CodeOf(err) != mlops.InvalidState || !strings.Contains(mlops.MessageOf(err), "`benchtop project delete wine`") {
+		t.Errorf("revoked by hand: %v", err)
+	}
+	other, err := k.ProjectKey(t.Context(), "wine", mlops.KeyBucket{Name: "datasets", Prefix: "new/"})
+	if err != nil || other.Token == made.Token {
+		t.Errorf("one that may something else must be another: %v", err)
+	}
+	if _, err := k.Token(made.Token); err != mlops.ErrCredentials {
+		t.Errorf("the old one still works: %v", err)
+	}
+	for range 2 {
+		if err := k.DropProjectKey(t.Context(), "wine"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := k.Token(other.Token); err != mlops.ErrCredentials || len(w.rows) != 0 {
+		t.Errorf("dropped, it still works: %v, rows %v", err, w.rows)
+	}
+}

@@ -1,0 +1,273 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Sample is a project that comes with its data.
+type Sample struct {
+	Name    string // of project and dataset
+	Source  string // where the dataset comes from, with its licence
+	Content func() ([]byte, error)
+}
+
+// firstSample is the fact that remembers which sample the first start has
+// made, or that it was to make none: a project that was deleted stays away.
+const firstSample = "first-sample"
+
+// noSample is what the fact says of a lab that was begun without one.
+const noSample = "none"
+
+// begin makes the first sample at the first start of a lab.
+func (l *Loop) begin(ctx context.Context) error {
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	made, err := l.cfg.Store.LoopFact(ctx, firstSample)
+	if err != nil {
+		return fmt.Errorf("read whether this is the first start: %w", err)
+	}
+	if made != "" {
+		return nil
+	}
+	made = noSample
+	if l.cfg.First != "" {
+		made = l.cfg.First
+		if _, err := l.cfg.Store.Project(ctx, made); mlops.CodeOf(err) == mlops.NotFound {
+			if _, err := l.put(ctx, l.cfg.Defaults.Of(mlops.Project{Name: made, Dataset: made, Node: l.cfg.Node})); err != nil {
+				return err
+			}
+		} else if err != nil {
+			return fmt.Errorf("read project %s: %w", made, err)
+		}
+	}
+	if err := l.cfg.Store.SetLoopFact(ctx, firstSample, made); err != nil {
+		return fmt.Errorf("remember the first start: %w", err)
+	}
+	return nil
+}
+
+// follow gives every project the configuration's values for what nobody has
+// edited.
+func (l *Loop) follow(ctx context.Context) error {
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	projects, err := l.cfg.Store.Projects(ctx)
+	if err != nil {
+		return fmt.Errorf("list projects: %w", err)
+	}
+	for _, p := range projects {
+		if want := l.cfg.Defaults.Of(p); !want.Equal(p) {
+			if _, err := l.put(ctx, want); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Loop) put(ctx context.Context, p mlops.Project) (mlops.Project, error) {
+	out, err := l.cfg.Store.PutProject(ctx, p)
+	if err != nil {
+		return out, fmt.Errorf("record project %s: %w", p.Name, err)
+	}
+	return out, nil
+}
+
+// Add makes the project of a sample. The row is all that it writes; the next
+// pass brings dataset, namespace and first training.
+func (l *Loop) Add(ctx context.Context, sample string) (mlops.Project, error) {
+	if _, ok := l.sample(sample); !ok {
+		return mlops.Project{}, mlops.Errorf(mlops.Invalid, "there is no sample %q: expected one of %s", sample, strings.Join(l.Samples(), ", "))
+	}
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	switch have, err := l.cfg.Store.Project(ctx, sample); {
+	case err == nil && have.Deleting:
+		return mlops.Project{}, beingDeleted(sample)
+	case err == nil:
+		return mlops.Project{}, mlops.Errorf(mlops.Exists, "project %s exists already: see `benchtop project show %s`", sample, sample)
+	case mlops.CodeOf(err) != mlops.NotFound:
+		return mlops.Project{}, fmt.Errorf("read project %s: %w", sample, err)
+	}
+	if err := l.cfg.Cluster.CheckNamespace(ctx, sample); err != nil {
+		return mlops.Project{}, err
+	}
+	p := l.cfg.Defaults.Of(mlops.Project{Name: sample, Dataset: sample, Node: l.cfg.Node})
+	p, err := l.put(ctx, p)
+	if err == nil {
+		l.wake()
+	}
+	return p, err
+}
+
+// Edit changes a project.
+func (l *Loop) Edit(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	have, err := l.living(ctx, name)
+	if err != nil {
+		return have, err
+	}
+	p := edit.Of(have)
+	if err := l.cfg.Check(p); err != nil {
+		return have, err
+	}
+	if p.Equal(have) {
+		return have, nil
+	}
+	if p, err = l.put(ctx, p); err == nil {
+		l.wake()
+	}
+	return p, err
+}
+
+// Delete marks a project. The passes that follow take it out of the cluster
+// and end with its row.
+func (l *Loop) Delete(ctx context.Context, name string) (mlops.Project, error) {
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	p, err := l.cfg.Store.Project(ctx, name)
+	if err != nil || p.Deleting {
+		return p, err
+	}
+	p.Deleting = true
+	if p, err = l.put(ctx, p); err == nil {
+		l.wake()
+	}
+	return p, err
+}
+
+// living returns a project that is not being deleted.
+func (l *Loop) living(ctx context.Context, name string) (mlops.Project, error) {
+	p, err := l.cfg.Store.Project(ctx, name)
+	if err == nil && p.Deleting {
+		err = beingDeleted(name)
+	}
+	return p, err
+}
+
+func beingDeleted(name string) error {
+	return mlops.Errorf(mlops.InvalidState, "project %s is being deleted: try again when `benchtop project list` does not show it any more", name)
+}
+
+// Samples returns the names of the samples.
+func (l *Loop) Samples() []string {
+	names := make([]string, 0, len(l.cfg.Samples))
+	for _, s := range l.cfg.Samples {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (l *Loop) sample(name string) (Sample, bool) {
+	for _, s := range l.cfg.Samples {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Sample{}, false
+}
+
+// bring makes the cluster match a project's row, unless it does already.
+func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
+	p.Gates = mlops.Gates{} // the cluster knows nothing of them
+	if l.applied[p.Name].Equal(p) {
+		return nil
+	}
+	dataset, err := l.dataset(ctx, p.Dataset)
+	if err != nil {
+		return err
+	}
+	key, err := l.cfg.Keys.ProjectKey(ctx, p.Name, mlops.KeyBucket{Name: DatasetBucket, Prefix: p.Dataset + "/"})
+	if err != nil {
+		return fmt.Errorf("make the key of project %s: %w", p.Name, err)
+	}
+	spec := l.cfg.Spec(p, dataset)
+	spec.Secret = map[string]string{
+		"AWS_ACCESS_KEY_ID": key.Name, "AWS_SECRET_ACCESS_KEY": key.Token,
+		"MLFLOW_TRACKING_USERNAME": key.Name, "MLFLOW_TRACKING_PASSWORD": key.Token,
+	}
+	// Before the servers: a new one finds what to serve.
+	d, err := l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
+	if err != nil {
+		return fmt.Errorf("record deployment %s: %w", p.Name, err)
+	}
+	if err := l.cfg.Cluster.ApplyProject(ctx, spec); err != nil {
+		return err
+	}
+	if err := l.restore(ctx, d.Name); err != nil {
+		return err
+	}
+	l.applied[p.Name] = p
+	return nil
+}
+
+// dataset returns a project's dataset. A sample's is stored if it is missing
+// or another than this version of the program has.
+func (l *Loop) dataset(ctx context.Context, name string) (mlops.Dataset, error) {
+	s, ok := l.sample(name)
+	if !ok {
+		d, err := l.cfg.Store.Dataset(ctx, name)
+		if err != nil {
+			return d, fmt.Errorf("read dataset %s: %w", name, err)
+		}
+		return d, nil
+	}
+	content, err := s.Content()
+	if err != nil {
+		return mlops.Dataset{}, fmt.Errorf("open dataset %s: %w", name, err)
+	}
+	return StoreDataset(ctx, l.cfg.Store, l.cfg.Objects, name, s.Source, content)
+}
+
+// end takes a project out of the cluster, and then its key and its rows away.
+// The runs of trainings that were cut short end with it. It reports whether
+// the project is gone; until then it has to be called again.
+func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone bool, err error) {
+	delete(l.applied, p.Name)
+	// A Job of the schedule that nobody has seen yet may have a run.
+	for _, j := range jobs {
+		if j.Project != p.Name {
+			continue
+		}
+		if _, err := l.cfg.Store.AdoptTraining(ctx, p.Name, j.Name, j.Trigger, j.CreatedAt); err != nil {
+			return false, fmt.Errorf("record job %s of %s: %w", j.Name, p.Name, err)
+		}
+	}
+	if gone, err := l.cfg.Cluster.DeleteProject(ctx, p.Name); err != nil || !gone {
+		return false, err
+	}
+	trainings, err := l.cfg.Store.Trainings(ctx, p.Name, recent)
+	if err != nil {
+		return false, fmt.Errorf("list trainings of %s: %w", p.Name, err)
+	}
+	for _, t := range trainings {
+		if !t.State.Terminal() {
+			if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
+				return false, err
+			}
+		}
+	}
+	if err := l.cfg.Keys.DropProjectKey(ctx, p.Name); err != nil {
+		return false, fmt.Errorf("revoke the key of project %s: %w", p.Name, err)
+	}
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	if err := l.cfg.Store.DeleteProject(ctx, p.Name); err != nil {
+		return false, fmt.Errorf("delete project %s: %w", p.Name, err)
+	}
+	l.cfg.Log.Info("project deleted", "project", p.Name)
+	return true, nil
+}
+
+// When a pass is repeated that left something undone: a project on its way
+// out, or one that failed.
+const (
+	soon  = time.Second
+	later = 10 * time.Second
+)

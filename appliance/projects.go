@@ -1,0 +1,227 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// addOne is what to do in a lab without projects.
+const addOne = "add one with `benchtop project add " + DefaultProject + "`"
+
+// Train requests a training. A project that is not there is answered with
+// those that are.
+func (p loopPort) Train(ctx context.Context, project string) (mlops.Training, error) {
+	l := p.loop.get()
+	if l == nil {
+		return mlops.Training{}, unavailable("the loop")
+	}
+	t, err := l.Train(ctx, project)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		err = p.noProject(ctx, project)
+	}
+	return t, err
+}
+
+// noProject says that a project is not there, and what is.
+func (p loopPort) noProject(ctx context.Context, name string) error {
+	projects, err := p.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	if len(projects) == 0 {
+		return mlops.Errorf(mlops.NotFound, "there is no project %q, the lab has none yet: %s", name, addOne)
+	}
+	names := make([]string, 0, len(projects))
+	for _, p := range projects {
+		names = append(names, p.Name)
+	}
+	return mlops.Errorf(mlops.NotFound, "there is no project %q: expected one of %s", name, strings.Join(names, ", "))
+}
+
+// Project returns one project.
+func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, error) {
+	store := p.registry.Store()
+	if store == nil {
+		return mlops.Project{}, unavailable("the registry")
+	}
+	out, err := store.Project(ctx, name)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		err = p.noProject(ctx, name)
+	}
+	return out, err
+}
+
+// AddProject makes the project of a sample.
+func (p loopPort) AddProject(ctx context.Context, sample string) (mlops.Project, error) {
+	l := p.loop.get()
+	if l == nil {
+		return mlops.Project{}, unavailable("the loop")
+	}
+	return l.Add(ctx, sample)
+}
+
+// EditProject changes a project.
+func (p loopPort) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
+	l := p.loop.get()
+	if l == nil {
+		return mlops.Project{}, unavailable("the loop")
+	}
+	out, err := l.Edit(ctx, name, edit)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		err = p.noProject(ctx, name)
+	}
+	return out, err
+}
+
+// DeleteProject begins to delete a project.
+func (p loopPort) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {
+	l := p.loop.get()
+	if l == nil {
+		return mlops.Project{}, unavailable("the loop")
+	}
+	out, err := l.Delete(ctx, name)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		err = p.noProject(ctx, name)
+	}
+	return out, err
+}
+
+// ProjectDetails is a project with what it does next and did last.
+type ProjectDetails struct {
+	mlops.Project
+	NextTraining time.Time         `json:"next_training,omitzero"`
+	LastTraining *mlops.Training   `json:"last_training,omitempty"`
+	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
+}
+
+func (c *control) projectCalls(mux *http.ServeMux) {
+	port := c.a.loopPort
+	answer := func(w http.ResponseWriter, status int, v any, err error) {
+		if err != nil {
+			c.fail(w, err)
+			return
+		}
+		writeJSON(w, status, v)
+	}
+	mux.HandleFunc("GET /v1/projects", func(w http.ResponseWriter, r *http.Request) {
+		projects, err := port.Projects(r.Context())
+		deployments, _ := port.Deployments(r.Context())
+		out := make([]ProjectDetails, 0, len(projects))
+		for _, p := range projects {
+			out = append(out, c.details(r.Context(), p, deployments))
+		}
+		answer(w, http.StatusOK, out, err)
+	})
+	mux.HandleFunc("GET /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
+		p, err := port.Project(r.Context(), r.PathValue("project"))
+		if err != nil {
+			c.fail(w, err)
+			return
+		}
+		deployments, _ := port.Deployments(r.Context())
+		writeJSON(w, http.StatusOK, c.details(r.Context(), p, deployments))
+	})
+	mux.HandleFunc("POST /v1/projects", func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			Sample string `json:"sample"`
+		}
+		if err := decodeCall(r, &req); err != nil {
+			c.fail(w, err)
+			return
+		}
+		p, err := port.AddProject(r.Context(), req.Sample)
+		answer(w, http.StatusCreated, p, err)
+	})
+	mux.HandleFunc("PATCH /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
+		var edit mlops.ProjectEdit
+		if err := decodeCall(r, &edit); err != nil {
+			c.fail(w, err)
+			return
+		}
+		p, err := port.EditProject(r.Context(), r.PathValue("project"), edit)
+		answer(w, http.StatusOK, p, err)
+	})
+	mux.HandleFunc("DELETE /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
+		p, err := port.DeleteProject(r.Context(), r.PathValue("project"))
+		answer(w, http.StatusAccepted, p, err)
+	})
+}
+
+func (c *control) details(ctx context.Context, p mlops.Project, deployments []mlops.Deployment) ProjectDetails {
+	s := c.a.projectStatus(ctx, p, deployments)
+	return ProjectDetails{Project: p, NextTraining: s.NextTraining, LastTraining: s.Training, Deployment: s.Deployment}
+}
+
+func decodeCall(r *http.Request, v any) error {
+	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		if mlops.CodeOf(err) != mlops.Internal {
+			return err
+		}
+		return mlops.Errorf(mlops.Invalid, "the request cannot be read: %v", err)
+	}
+	return nil
+}
+
+// Projects returns all projects.
+func (c *Control) Projects(ctx context.Context) ([]ProjectDetails, error) {
+	var all []ProjectDetails
+	return all, c.call(ctx, http.MethodGet, "/v1/projects", nil, &all)
+}
+
+// Project returns one project.
+func (c *Control) Project(ctx context.Context, name string) (ProjectDetails, error) {
+	var p ProjectDetails
+	return p, c.call(ctx, http.MethodGet, "/v1/projects/"+url.PathEscape(name), nil, &p)
+}
+
+// AddProject makes the project of a sample.
+func (c *Control) AddProject(ctx context.Context, sample string) (mlops.Project, error) {
+	return c.changeProject(ctx, http.MethodPost, "", map[string]string{"sample": sample})
+}
+
+// EditProject changes a project.
+func (c *Control) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
+	return c.changeProject(ctx, http.MethodPatch, "/"+url.PathEscape(name), edit)
+}
+
+func (c *Control) changeProject(ctx context.Context, method, path string, v any) (mlops.Project, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return mlops.Project{}, mlops.Errorf(mlops.Invalid, "the change cannot be sent: %v", err)
+	}
+	var p mlops.Project
+	return p, c.call(ctx, method, "/v1/projects"+path, bytes.NewReader(body), &p)
+}
+
+// DeleteProject deletes a project and waits until it is gone, or ctx ends:
+// the appliance goes on with it.
+func (c *Control) DeleteProject(ctx context.Context, name string) error {
+	var p mlops.Project
+	if err := c.call(ctx, http.MethodDelete, "/v1/projects/"+url.PathEscape(name), nil, &p); err != nil {
+		return err
+	}
+	for {
+		now, err := c.Project(ctx, name)
+		if mlops.CodeOf(err) == mlops.NotFound || err == nil && now.ID != p.ID {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(300 * time.Millisecond):
+		case <-ctx.Done():
+			return mlops.Errorf(mlops.Unavailable, "project %s is still being deleted: `benchtop project list` shows it until it is gone", name)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/benchtop-lab/benchtop/appliance"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+func projectCommand() *cobra.Command {
+	var asJSON bool
+	list := func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		all, err := appliance.NewControl(cfg.DataDir).Projects(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), all)
+		}
+		return printProjects(cmd.OutOrStdout(), all)
+	}
+	cmd := &cobra.Command{
+		Use:   "project",
+		Short: "List, add, edit and delete projects: dataset, training on a schedule, model, deployment",
+		Example: `  benchtop project add wine
+  benchtop project edit wine --schedule "0 3 * * *" --time-zone Europe/Berlin --params '{"C": 0.5}'
+  benchtop project
+  benchtop project delete wine`,
+		Args: cobra.NoArgs,
+		RunE: list,
+	}
+	all := &cobra.Command{Use: "list", Short: "List projects", Args: cobra.NoArgs, RunE: list}
+	for _, c := range []*cobra.Command{cmd, all} {
+		c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	}
+	cmd.AddCommand(all, projectAddCommand(), projectShowCommand(), projectEditCommand(), projectDeleteCommand())
+	return cmd
+}
+
+func projectAddCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "add SAMPLE",
+		Short: "Add a sample project: iris, wine or breast-cancer",
+		Long: `Adds a sample project under the sample's name: its dataset, a namespace with a
+volume, a training on a schedule, a deployment and its ingress. The first
+training begins at once.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			p, err := appliance.NewControl(cfg.DataDir).AddProject(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "project %s is added and trains; it will answer at /models/%s/predict\n", p.Name, p.Name)
+			return nil
+		},
+	}
+}
+
+func projectShowCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show a project",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			p, err := appliance.NewControl(cfg.DataDir).Project(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), p)
+			}
+			printProject(cmd.OutOrStdout(), p)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func projectEditCommand() *cobra.Command {
+	var schedule, zone, params string
+	cmd := &cobra.Command{
+		Use:   "edit NAME",
+		Short: "Change when a project trains and with what parameters",
+		Long: `Changes a project. What is changed here no longer follows the settings
+project.schedule, project.time_zone and project.params of the configuration.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			var edit mlops.ProjectEdit
+			if cmd.Flags().Changed("schedule") {
+				edit.Schedule = &schedule
+			}
+			if cmd.Flags().Changed("time-zone") {
+				edit.TimeZone = &zone
+			}
+			if cmd.Flags().Changed("params") {
+				object := mlops.JSONObject("{}")
+				if strings.TrimSpace(params) != "" {
+					if err := object.UnmarshalJSON([]byte(params)); err != nil {
+						return mlops.Errorf(mlops.Invalid, "--params: %s", mlops.MessageOf(err))
+					}
+				}
+				edit.Params = &object
+			}
+			if edit == (mlops.ProjectEdit{}) {
+				return mlops.Errorf(mlops.Invalid, "what should change? Give --schedule, --time-zone or --params")
+			}
+			control := appliance.NewControl(cfg.DataDir)
+			if _, err := control.EditProject(cmd.Context(), args[0], edit); err != nil {
+				return err
+			}
+			p, err := control.Project(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			printProject(cmd.OutOrStdout(), p)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&schedule, "schedule", "", "five cron fields, for example \"*/30 * * * *\"; \"\" for trainings by hand only")
+	cmd.Flags().StringVar(&zone, "time-zone", "", "time zone of the schedule, for example Europe/Berlin")
+	cmd.Flags().StringVar(&params, "params", "", "hyper-parameters of the trainer, a JSON object")
+	return cmd
+}
+
+func projectDeleteCommand() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Delete a project: its trainings, pods, volume and address; runs, models and dataset stay",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			control := appliance.NewControl(cfg.DataDir)
+			if _, err := control.Project(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if !yes {
+				fmt.Fprintf(out, "This stops serving %s and deletes its trainings, namespace and volume. Runs, models and the dataset stay.\nType %s to go on: ", args[0], args[0])
+				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // end of input is a no
+				if strings.TrimSpace(answer) != args[0] {
+					return mlops.Errorf(mlops.InvalidState, "nothing was deleted: type %s, or give --yes", args[0])
+				}
+			}
+			if err := control.DeleteProject(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "project %s is deleted\n", args[0])
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func printProjects(w io.Writer, all []appliance.ProjectDetails) error {
+	if len(all) == 0 {
+		fmt.Fprintf(w, "there are no projects; add one with `benchtop project add %s`\n", appliance.DefaultProject)
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tDATASET\tSCHEDULE\tLAST TRAINING\tSERVES")
+	for _, p := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Dataset, scheduleOf(p.Project), lastTraining(p), serving(p))
+	}
+	return t.Flush()
+}
+
+func printProject(w io.Writer, p appliance.ProjectDetails) {
+	followed := func(edited bool) string {
+		if edited {
+			return ""
+		}
+		return "  (from the configuration)"
+	}
+	fmt.Fprintf(w, "project   %s\ndataset   %s\n", p.Name, p.Dataset)
+	fmt.Fprintf(w, "schedule  %s%s\n", cmp.Or(p.Schedule, "by hand only"), followed(p.Edited.Schedule))
+	fmt.Fprintf(w, "zone      %s%s\n", p.TimeZone, followed(p.Edited.TimeZone))
+	fmt.Fprintf(w, "params    %s%s\n", cmp.Or(string(p.Params), "{}"), followed(p.Edited.Params))
+	fmt.Fprintf(w, "training  %s\n", lastTraining(p))
+	if !p.NextTraining.IsZero() {
+		fmt.Fprintf(w, "next      %s\n", p.NextTraining.UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintf(w, "serves    %s\n", serving(p))
+	if d := p.Deployment; d != nil {
+		fmt.Fprintf(w, "address   http://%s and %s\n", d.Host, d.Path)
+	}
+}
+
+func scheduleOf(p mlops.Project) string {
+	if p.Schedule == "" {
+		return "by hand only"
+	}
+	return p.Schedule + " " + p.TimeZone
+}
+
+func lastTraining(p appliance.ProjectDetails) string {
+	if p.LastTraining == nil {
+		return "none"
+	}
+	return p.LastTraining.Job + " " + string(p.LastTraining.State)
+}
+
+func serving(p appliance.ProjectDetails) string {
+	switch d := p.Deployment; {
+	case p.Deleting:
+		return "being deleted"
+	case d == nil || d.Version == "":
+		return "no model yet"
+	default:
+		return "version " + d.Version
+	}
+}

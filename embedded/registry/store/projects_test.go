@@ -1,0 +1,53 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+func TestProjectRows(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	p := must(s.PutProject(ctx, mlops.Project{Name: "wine", Dataset: "wine", Params: `{"C":2}`, Node: "n"}))(t)
+	if p.Schedule != "" || p.TimeZone != "UTC" || p.Params != `{"C":2}` || p.Edited != (mlops.EditedFields{}) || p.Deleting || p.CreatedAt.IsZero() {
+		t.Errorf("made %+v", p)
+	}
+	p.Schedule, p.Edited = "0 * * * *", mlops.EditedFields{Schedule: true, Params: true}
+	if got := must(s.PutProject(ctx, p))(t); !got.Equal(p) {
+		t.Errorf("changed to %+v, want %+v", got, p)
+	}
+	training := must(s.CreateTraining(ctx, "wine", mlops.TriggerFirstBoot))(t)
+	wantCode(t, s.DeleteProject(ctx, "wine"), mlops.InvalidState, "project wine is not being deleted")
+	p.Deleting = true
+	if got := must(s.PutProject(ctx, p))(t); !got.Deleting {
+		t.Errorf("marked: %+v", got)
+	}
+	for range 2 { // what is gone is no error
+		if err := s.DeleteProject(ctx, "wine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Project(ctx, "wine")
+	wantCode(t, err, mlops.NotFound, `no project "wine"`)
+	_, err = s.Training(ctx, training.ID)
+	wantCode(t, err, mlops.NotFound, "no training")
+	must(s.PutProject(ctx, mlops.Project{Name: "wine", Dataset: "wine"}))(t)
+	// Jobs are named after ids: none is given again.
+	if again := must(s.CreateTraining(ctx, "wine", mlops.TriggerFirstBoot))(t); again.ID <= training.ID {
+		t.Errorf("training %d after %d", again.ID, training.ID)
+	}
+}
+
+func TestLoopFacts(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	for _, want := range []string{"", "iris", "none"} {
+		if want != "" {
+			if err := s.SetLoopFact(ctx, "first-sample", want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := must(s.LoopFact(ctx, "first-sample"))(t); got != want {
+			t.Errorf("remembered %q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,342 @@
+package ui
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// trainingsShown is how many trainings a project's page lists.
+const trainingsShown = 20
+
+func (s *Server) projectRoutes(api, pages, signedIn, changes *echo.Group) {
+	pages.GET("/projects", s.show(s.projects))
+	signedIn.GET("/live/projects", s.live(s.projects))
+	pages.GET("/projects/:name", s.show(s.project))
+	signedIn.GET("/live/projects/:name", s.live(s.project))
+	changes.POST("/projects", s.addProject)
+	changes.POST("/projects/:name/edit", s.editProject)
+	changes.POST("/projects/:name/delete", s.deleteProject, s.require(mlops.Administer))
+
+	operate := s.require(mlops.Operate)
+	api.GET("/projects", s.apiProjects)
+	api.POST("/projects", s.apiAddProject, operate)
+	api.GET("/projects/:project", s.apiProject)
+	api.PATCH("/projects/:project", s.apiEditProject, operate)
+	api.DELETE("/projects/:project", s.apiDeleteProject, s.require(mlops.Administer))
+}
+
+func projectURL(name string) string { return "/projects/" + url.PathEscape(name) }
+
+// projects is the list of projects.
+func (s *Server) projects(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	v := view.Projects{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate)}
+	projects, err := s.cfg.Loop.Projects(ctx)
+	v.Problem = s.problem("the projects", err)
+	var deployed []mlops.Deployment
+	if len(projects) > 0 {
+		var derr error
+		deployed, derr = s.cfg.Loop.Deployments(ctx)
+		s.problem("the deployments", derr) // logged; the rows go without
+	}
+	v.Rows = make([]view.ProjectRow, len(projects))
+	each(len(projects), func(i int) { v.Rows[i] = s.projectRow(ctx, projects[i], deployed) })
+	if err == nil {
+		for _, sample := range s.cfg.Samples {
+			if !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
+				v.Samples = append(v.Samples, view.Sample{Name: sample.Name, Title: sample.Title, Size: fmt.Sprintf("%d rows × %d features", sample.Rows, sample.Features)})
+			}
+		}
+	}
+	if gone := c.QueryParam("deleted"); gone != "" && err == nil {
+		if slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == gone && p.Deleting }) {
+			v.Notice = &view.Notice{Kind: view.Busy, Text: "Project “" + clip(gone) + "” is being deleted. Its runs, models and dataset stay."}
+		} else if !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == gone }) {
+			v.Notice = &view.Notice{Kind: view.Good, Text: "Project “" + clip(gone) + "” is deleted. Its runs, models and dataset stay."}
+		}
+	}
+	return &page{title: "Projects", nav: "projects", body: view.ProjectsPage(v),
+		parts: []part{{"projects", view.ProjectRows(v)}, {"samples", view.SampleForms(v)}}}, nil
+}
+
+func (s *Server) projectRow(ctx context.Context, p mlops.Project, deployed []mlops.Deployment) view.ProjectRow {
+	row := view.ProjectRow{Name: p.Name, URL: projectURL(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
+	if p.Deleting {
+		return row
+	}
+	if t, _, err := s.newestTraining(ctx, p.Name); s.problem("the trainings of "+p.Name, err) == nil && t != nil {
+		pill := trainingPill(t.State)
+		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), trainingURL(*t)
+	}
+	for _, d := range deployed {
+		if d.Project == p.Name {
+			row.Serves = servedModel(d)
+		}
+	}
+	return row
+}
+
+func scheduleValue(p mlops.Project) view.Value {
+	if p.Schedule == "" {
+		return view.Text("by hand only")
+	}
+	return view.Value{Text: p.Schedule + " " + p.TimeZone, Code: true, Title: "minute, hour, day of month, month, day of week"}
+}
+
+// project is the page of one project.
+func (s *Server) project(c echo.Context) (*page, error) { return s.projectPage(c, nil, "") }
+
+// projectPage shows a project, with the form as it was sent if it was.
+func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError string) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	p, err := s.findProject(ctx, c.Param("name"))
+	if err != nil {
+		return nil, err
+	}
+	role := visitorOf(c).principal.Role
+	v := view.Project{Name: p.Name, CSRF: csrf(c), Deleting: p.Deleting, MayOperate: role.May(mlops.Operate), MayDelete: role.May(mlops.Administer), DeleteError: deleteError,
+		Form: view.ProjectForm{Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params)}}
+	if form != nil {
+		v.Form = *form
+	}
+	var dataset *mlops.Dataset
+	var deployed []mlops.Deployment
+	var trainings []mlops.Training
+	errs := make([]error, 4)
+	next := view.Text("none is planned")
+	together(
+		func() { dataset, errs[0] = s.newestDataset(ctx, p.Dataset) },
+		func() { trainings, errs[1] = s.cfg.Registry.Trainings(ctx, p.Name, trainingsShown) },
+		func() { deployed, errs[2] = s.cfg.Loop.Deployments(ctx) },
+		func() {
+			at, err := s.cfg.Loop.NextTraining(ctx, p.Name)
+			if errs[3] = err; err == nil && !at.IsZero() {
+				next = view.At(at)
+			}
+		},
+	)
+	for i, what := range []string{"the dataset", "the trainings", "the deployment", "the schedule"} {
+		if problem := s.problem(what, errs[i]); problem != nil && v.Problem == nil && !p.Deleting {
+			v.Problem = problem
+		}
+	}
+	data := view.Text(p.Dataset)
+	if dataset != nil {
+		data = view.Text(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features))
+	}
+	serves := view.Fact{Name: "Serves", Value: view.Text("no model yet")}
+	address := view.Fact{Name: "Deployment", Value: view.Text("none yet")}
+	for _, d := range deployed {
+		if d.Project == p.Name {
+			serves.Value, address.Value = servedModel(d), view.Ref(d.Name, deploymentURL(d.Name))
+		}
+	}
+	v.Facts = []view.Fact{{Name: "Dataset", Value: data}, {Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
+		{Name: "Model", Value: view.Ref(p.Name, "/models/"+url.PathEscape(p.Name))}, serves, address,
+		{Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
+	v.Follows = follows(p)
+	for _, t := range trainings {
+		row := view.TrainingRow{Job: t.Job, URL: trainingURL(t), Pill: trainingPill(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
+		if t.EndedAt.IsZero() {
+			row.Took = view.Value{Since: t.CreatedAt}
+		} else {
+			row.Took = view.Text(view.Duration(t.EndedAt.Sub(t.CreatedAt)))
+		}
+		v.Trainings = append(v.Trainings, row)
+	}
+	return &page{title: p.Name, nav: "projects", body: view.ProjectPage(v),
+		parts: []part{{"project", view.ProjectHead(v)}, {"trainings", view.TrainingRows(v)}}}, nil
+}
+
+// follows says which fields the configuration decides.
+func follows(p mlops.Project) string {
+	var names []string
+	for _, f := range []struct {
+		name   string
+		edited bool
+	}{{"schedule", p.Edited.Schedule}, {"time zone", p.Edited.TimeZone}, {"parameters", p.Edited.Params}} {
+		if !f.edited {
+			names = append(names, f.name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "From the configuration until it is changed here: " + strings.Join(names, ", ") + "."
+}
+
+func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, error) {
+	projects, err := s.cfg.Loop.Projects(ctx)
+	if err != nil {
+		return mlops.Project{}, err
+	}
+	for _, p := range projects {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return mlops.Project{}, mlops.Errorf(mlops.NotFound, "There is no project %q.", name)
+}
+
+func (s *Server) addProject(c echo.Context) error {
+	p, err := s.cfg.Loop.AddProject(c.Request().Context(), c.FormValue("sample"))
+	if err != nil {
+		return sentence(err)
+	}
+	s.changedProject(c, "project added", p.Name)
+	return c.Redirect(http.StatusSeeOther, projectURL(p.Name))
+}
+
+func (s *Server) changedProject(c echo.Context, what, name string) {
+	s.logger().Info(what, "project", name, "by", visitorOf(c).principal.Name)
+}
+
+func (s *Server) editProject(c echo.Context) error {
+	name := c.Param("name")
+	form := view.ProjectForm{Schedule: strings.TrimSpace(c.FormValue("schedule")), TimeZone: strings.TrimSpace(c.FormValue("time_zone")), Params: strings.TrimSpace(c.FormValue("params"))}
+	params := mlops.JSONObject(form.Params)
+	_, err := s.cfg.Loop.EditProject(c.Request().Context(), name, mlops.ProjectEdit{Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params})
+	switch mlops.CodeOf(err) {
+	case "":
+		s.changedProject(c, "project changed", name)
+		return c.Redirect(http.StatusSeeOther, projectURL(name))
+	case mlops.Invalid:
+		form.Error = mlops.MessageOf(sentence(err))
+		p, perr := s.projectPage(c, &form, "")
+		if perr != nil {
+			return perr
+		}
+		p.status = statusOf(err)
+		return s.render(c, p)
+	}
+	return sentence(err)
+}
+
+func (s *Server) deleteProject(c echo.Context) error {
+	name := c.Param("name")
+	if typed := strings.TrimSpace(c.FormValue("confirm")); typed != name {
+		p, err := s.projectPage(c, nil, fmt.Sprintf("Nothing was deleted: type %s to delete it.", name))
+		if err != nil {
+			return err
+		}
+		p.status = http.StatusBadRequest
+		return s.render(c, p)
+	}
+	if _, err := s.cfg.Loop.DeleteProject(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return sentence(err)
+	}
+	s.changedProject(c, "project is being deleted", name)
+	return c.Redirect(http.StatusSeeOther, withQuery("/projects", "deleted", name))
+}
+
+func (s *Server) apiProjects(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	projects, err := s.cfg.Loop.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	out := make([]ProjectStatus, len(projects))
+	errs := make([]error, len(projects))
+	each(len(projects), func(i int) { out[i], errs[i] = s.projectStatus(ctx, projects[i]) })
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return c.JSONPretty(http.StatusOK, map[string]any{"projects": out}, "  ")
+}
+
+func (s *Server) apiProject(c echo.Context) error {
+	ctx, cancel := gather(c)
+	defer cancel()
+	p, err := s.findProject(ctx, c.Param("project"))
+	if err != nil {
+		return err
+	}
+	out, err := s.projectStatus(ctx, p)
+	if err != nil {
+		return err
+	}
+	return c.JSONPretty(http.StatusOK, out, "  ")
+}
+
+// projectStatus leaves out what a project that goes has no more.
+func (s *Server) projectStatus(ctx context.Context, p mlops.Project) (out ProjectStatus, err error) {
+	out.Project = p
+	if p.Deleting {
+		return out, nil
+	}
+	if out.LastTraining, _, err = s.newestTraining(ctx, p.Name); err != nil {
+		return out, err
+	}
+	if out.NextTraining, err = s.cfg.Loop.NextTraining(ctx, p.Name); err != nil {
+		s.problem("the schedule of "+p.Name, err) // logged; it has none in the cluster yet
+	}
+	return out, nil
+}
+
+func (s *Server) apiAddProject(c echo.Context) error {
+	var req struct {
+		Sample string `json:"sample"`
+	}
+	if err := decodeBody(c, &req, `{"sample": "wine"}`); err != nil {
+		return err
+	}
+	p, err := s.cfg.Loop.AddProject(c.Request().Context(), req.Sample)
+	if err != nil {
+		return err
+	}
+	s.changedProject(c, "project added", p.Name)
+	return c.JSONPretty(http.StatusCreated, p, "  ")
+}
+
+func (s *Server) apiEditProject(c echo.Context) error {
+	var edit mlops.ProjectEdit
+	if err := decodeBody(c, &edit, `{"schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}}`); err != nil {
+		return err
+	}
+	if edit == (mlops.ProjectEdit{}) {
+		return mlops.Errorf(mlops.Invalid, "what should change? Expected schedule, time_zone or params")
+	}
+	p, err := s.cfg.Loop.EditProject(c.Request().Context(), c.Param("project"), edit)
+	if err != nil {
+		return err
+	}
+	s.changedProject(c, "project changed", p.Name)
+	return c.JSONPretty(http.StatusOK, p, "  ")
+}
+
+func (s *Server) apiDeleteProject(c echo.Context) error {
+	p, err := s.cfg.Loop.DeleteProject(context.WithoutCancel(c.Request().Context()), c.Param("project"))
+	if err != nil {
+		return err
+	}
+	s.changedProject(c, "project is being deleted", p.Name)
+	return c.JSONPretty(http.StatusAccepted, p, "  ")
+}
+
+// decodeBody reads JSON and refuses fields that mean nothing.
+func decodeBody(c echo.Context, v any, example string) error {
+	dec := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		if mlops.CodeOf(err) != mlops.Internal {
+			return err
+		}
+		return mlops.Errorf(mlops.Invalid, "the request is not as expected, for example %s: %v", example, err)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package ui_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/uitest"
+)
+
+func TestProjectPages(t *testing.T) {
+	l := start(t, uitest.Full(atNoon)).asAdmin()
+	resp, body := l.post("/projects", "/projects", url.Values{"sample": {"wine"}})
+	l.expect(resp, body, http.StatusSeeOther)
+	if at := resp.Header.Get("Location"); at != "/projects/wine" {
+		t.Errorf("adding leads to %s", at)
+	}
+	resp, body = l.post("/projects", "/projects", url.Values{"sample": {"wine"}})
+	l.expect(resp, body, http.StatusBadRequest, "Project wine exists already")
+	resp, body = l.post("/projects", "/projects", url.Values{"sample": {"titanic"}})
+	l.expect(resp, body, http.StatusBadRequest, "expected one of iris, wine, breast-cancer")
+
+	form := url.Values{"schedule": {"nonsense"}, "time_zone": {"UTC"}, "params": {`{"C": 2}`}}
+	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
+	l.expect(resp, body, http.StatusBadRequest, "expected five cron fields", `value="nonsense"`, `aria-invalid="true"`, "{&#34;C&#34;: 2}")
+	form.Set("schedule", "")
+	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
+	l.expect(resp, body, http.StatusSeeOther)
+	resp, body = l.get("/projects/wine")
+	l.expect(resp, body, http.StatusOK, "by hand only", "From the configuration until it is changed here: time zone.")
+
+	resp, body = l.post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
+	l.expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")
+	resp, body = l.post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"wine"}})
+	l.expect(resp, body, http.StatusSeeOther)
+	resp, body = l.get(resp.Header.Get("Location"))
+	l.expect(resp, body, http.StatusOK, "Project “wine” is being deleted.")
+	resp, body = l.get("/projects/nobody")
+	l.expect(resp, body, http.StatusNotFound, "There is no project &#34;nobody&#34;.")
+}
+
+// Who may only read sees no form, and may not use the addresses behind it.
+func TestProjectsByRole(t *testing.T) {
+	w := uitest.Full(atNoon)
+	w.Passwords["eddy:eddy"] = mlops.Principal{Name: "eddy", Role: mlops.RoleEditor}
+	l := start(t, w).signIn("guest", "guest")
+	for _, path := range []string{"/projects", "/projects/iris"} {
+		resp, body := l.get(path)
+		l.expect(resp, body, http.StatusOK)
+		if strings.Contains(body, `action="/projects`) {
+			t.Errorf("%s shows a reader a form", path)
+		}
+	}
+	l = start(t, w).signIn("eddy", "eddy")
+	resp, body := l.get("/projects/iris")
+	l.expect(resp, body, http.StatusOK, "/projects/iris/edit")
+	if strings.Contains(body, "/projects/iris/delete") {
+		t.Error("an editor sees the form that deletes")
+	}
+	resp, body = l.post("/projects/iris", "/projects/iris/delete", url.Values{"confirm": {"iris"}})
+	l.expect(resp, body, http.StatusForbidden)
+}
+
+func TestProjectsAPI(t *testing.T) {
+	w := uitest.Full(atNoon)
+	for _, role := range []mlops.Role{mlops.RoleAdmin, mlops.RoleEditor, mlops.RoleReader} {
+		w.Tokens[string(role)] = mlops.Principal{Name: string(role), Role: role}
+	}
+	l := start(t, w)
+	ask := func(role mlops.Role, method, path, body string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequest(method, l.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+string(role))
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(answer)
+	}
+	for _, c := range []struct {
+		role               mlops.Role
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{mlops.RoleReader, "GET", "/api/projects", "", 200, `"name": "iris"`},
+		{mlops.RoleReader, "GET", "/api/projects/iris", "", 200, `"last_training"`},
+		{mlops.RoleReader, "GET", "/api/projects/wine", "", 404, "There is no project"},
+		{mlops.RoleReader, "POST", "/api/projects", `{"sample": "wine"}`, 403, ""},
+		{mlops.RoleEditor, "POST", "/api/projects", `{"name": "wine"}`, 400, `unknown field`},
+		{mlops.RoleEditor, "POST", "/api/projects", `{"sample": "titanic"}`, 400, "expected one of iris, wine, breast-cancer"},
+		{mlops.RoleEditor, "POST", "/api/projects", `{"sample": "wine"}`, 201, `"dataset": "wine"`},
+		{mlops.RoleEditor, "POST", "/api/projects", `{"sample": "wine"}`, 400, "exists already"},
+		{mlops.RoleReader, "PATCH", "/api/projects/wine", `{"schedule": ""}`, 403, ""},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{}`, 400, "what should change?"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"params": 5}`, 400, "expected a JSON object such as"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"schedule": "nonsense"}`, 400, "expected five cron fields"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"params": {"C": 2}, "schedule": ""}`, 200, `"schedule": ""`},
+		{mlops.RoleEditor, "DELETE", "/api/projects/wine", "", 403, ""},
+		{mlops.RoleAdmin, "DELETE", "/api/projects/wine", "", 202, `"deleting": true`},
+		{mlops.RoleAdmin, "DELETE", "/api/projects/nobody", "", 404, "there is no project"},
+	} {
+		if status, body := ask(c.role, c.method, c.path, c.body); status != c.status || !strings.Contains(body, c.want) {
+			t.Errorf("%s %s %s by %s: %d %s; want %d with %q", c.method, c.path, c.body, c.role, status, body, c.status, c.want)
+		} else if !json.Valid([]byte(body)) {
+			t.Errorf("%s %s: %s is not JSON", c.method, c.path, body)
+		}
+	}
+}
+
+// The overview asks once what the servers serve, however many projects there are.
+func TestOverviewAsksServersOnce(t *testing.T) {
+	w := uitest.Full(atNoon)
+	for _, name := range []string{"wine", "breast-cancer"} {
+		w.Projects = append(w.Projects, mlops.Project{Name: name, Dataset: name})
+	}
+	l := start(t, w).asAdmin()
+	w.Lock()
+	w.DeploymentCalls = 0
+	w.Unlock()
+	resp, body := l.get("/")
+	l.expect(resp, body, http.StatusOK, "Train wine now")
+	w.Lock()
+	defer w.Unlock()
+	if w.DeploymentCalls != 1 {
+		t.Errorf("the servers were asked %d times", w.DeploymentCalls)
+	}
+}

@@ -1,0 +1,72 @@
+package uitest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui"
+)
+
+var samples = []ui.SampleProject{{Name: "iris", Title: "Iris species from sepal and petal sizes in cm", Rows: 150, Features: 4},
+	{Name: "wine", Title: "Wine cultivar from chemical analysis", Rows: 178, Features: 13},
+	{Name: "breast-cancer", Title: "Malignant or benign from cell nuclei measurements", Rows: 569, Features: 30}}
+
+// AddProject takes the names of samples only.
+func (l loop) AddProject(_ context.Context, sample string) (p mlops.Project, err error) {
+	if err := l.w.down("loop"); err != nil {
+		return p, err
+	}
+	l.w.Change(func() {
+		switch {
+		case !slices.ContainsFunc(samples, func(s ui.SampleProject) bool { return s.Name == sample }):
+			err = mlops.Errorf(mlops.Invalid, "there is no sample %q: expected one of iris, wine, breast-cancer", sample)
+		case l.project(sample) != nil:
+			err = mlops.Errorf(mlops.Exists, "project %s exists already", sample)
+		default:
+			p = mlops.Project{ID: int64(len(l.w.Projects) + 1), Name: sample, Dataset: sample, Schedule: "*/30 * * * *", TimeZone: "UTC", Node: "bench", CreatedAt: l.w.Clock()}
+			l.w.Projects = append(l.w.Projects, p)
+		}
+	})
+	return p, err
+}
+
+// EditProject refuses the schedule "nonsense".
+func (l loop) EditProject(_ context.Context, name string, edit mlops.ProjectEdit) (p mlops.Project, err error) {
+	l.w.Change(func() {
+		have := l.project(name)
+		switch {
+		case have == nil:
+			err = mlops.Errorf(mlops.NotFound, "there is no project %q", name)
+		case edit.Schedule != nil && *edit.Schedule == "nonsense":
+			err = mlops.Errorf(mlops.Invalid, "schedule of project %s: expected five cron fields, found %q", name, *edit.Schedule)
+		default:
+			*have = edit.Of(*have)
+			p = *have
+		}
+	})
+	return p, err
+}
+
+// DeleteProject marks the project; nothing ends it.
+func (l loop) DeleteProject(_ context.Context, name string) (p mlops.Project, err error) {
+	l.w.Change(func() {
+		have := l.project(name)
+		if have == nil {
+			err = mlops.Errorf(mlops.NotFound, "there is no project %q", name)
+			return
+		}
+		have.Deleting = true
+		p = *have
+	})
+	return p, err
+}
+
+func (l loop) project(name string) *mlops.Project {
+	for i := range l.w.Projects {
+		if l.w.Projects[i].Name == name {
+			return &l.w.Projects[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package view
+
+// Projects is the page of projects.
+type Projects struct {
+	CSRF       string
+	Notice     *Notice
+	Rows       []ProjectRow
+	Problem    *Problem
+	Samples    []Sample // those that can be added
+	MayOperate bool
+}
+
+// ProjectRow is one project.
+type ProjectRow struct {
+	Name, URL, Dataset string
+	Schedule           Value
+	Training           *Pill // the newest, nil for none
+	TrainingAt         Value
+	TrainingURL        string
+	Serves             Value
+	Deleting           bool
+}
+
+// Sample is a project that comes with its data.
+type Sample struct{ Name, Title, Size string }
+
+// Project is the page of one project.
+type Project struct {
+	Name, CSRF  string
+	Deleting    bool
+	MayOperate  bool
+	MayDelete   bool
+	DeleteError string
+	Facts       []Fact
+	Problem     *Problem
+	Form        ProjectForm
+	Follows     string // which fields the configuration decides
+	Trainings   []TrainingRow
+}
+
+// ProjectForm is what was typed in, and what is wrong with it.
+type ProjectForm struct{ Schedule, TimeZone, Params, Error string }
+
+// TrainingRow is one training of a project.
+type TrainingRow struct {
+	Job, URL, Trigger, Message string
+	Pill                       Pill
+	Created, Took              Value
+}
