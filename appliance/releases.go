@@ -1,13 +1,9 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 
-	"go.yaml.in/yaml/v3"
-
+	"github.com/benchtop-lab/benchtop/appliance/gatesfile"
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -81,14 +77,4 @@ func (p loopPort) SetGates(ctx context.Context, project string, g mlops.Gates) e
 }
 
 // ParseGates reads quality_gates.yaml. A key that is not known is an error.
-func ParseGates(b []byte) (g mlops.Gates, err error) {
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&g); err != nil && !errors.Is(err, io.EOF) {
-		return mlops.Gates{}, mlops.Errorf(mlops.Invalid, "gates: %v; expected metrics: {NAME: {minimum|maximum: NUMBER, comparison: gte|lte}} and approval: required", err)
-	}
-	if err := g.Validate(); err != nil {
-		return mlops.Gates{}, mlops.Errorf(mlops.Invalid, "gates: %s", mlops.MessageOf(err))
-	}
-	return g, nil
-}
+func ParseGates(b []byte) (mlops.Gates, error) { return gatesfile.Parse(b) }
