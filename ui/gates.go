@@ -40,7 +40,7 @@ func (s *Server) gates(c echo.Context, d mlops.Deployment, g *mlops.Gates, err e
 	for _, name := range slices.Sorted(maps.Keys(g.Metrics)) {
 		b := g.Metrics[name]
 		v.Rows = append(v.Rows, view.GateRow{Metric: name, Minimum: boundText(b.Minimum), Maximum: boundText(b.Maximum),
-			Comparison: map[string]string{mlops.CompareGTE: "at least as high", mlops.CompareLTE: "at most as high"}[b.Comparison]})
+			Comparison: map[string]string{mlops.CompareGTE: "not lower", mlops.CompareLTE: "not higher"}[b.Comparison]})
 	}
 	if c.QueryParam("gates") == gatesMark(*g) {
 		v.Notice = &view.Notice{Kind: view.Good, Text: "The gates were saved. They judge what is put into service from now on."}

@@ -183,7 +183,7 @@ func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision
 		h.Buttons = deploymentButtons(d, rs)
 	}
 	for i, r := range rs[:min(len(rs), shownRevisions)] {
-		row := view.RevisionRow{ID: fmt.Sprintf("revision-%d", r.Number), Number: strconv.Itoa(r.Number), Version: view.Ref(versionText(r.Version), versionURL(r.Model, r.Version)),
+		row := view.RevisionRow{ID: fmt.Sprintf("revision-%d", r.Number), Number: fmt.Sprintf("Revision %d", r.Number), Version: view.Ref(versionText(r.Version), versionURL(r.Model, r.Version)),
 			Pill: revisionPill(r.State), Approved: r.Approved, Cause: causeText(r.Cause), By: r.By, At: view.At(r.CreatedAt), Reason: r.Reason, Findings: findings(r), Changed: changedLink(r, rs[i+1:])}
 		if h.Operator {
 			newer := slices.ContainsFunc(rs[:i], func(o mlops.Revision) bool { return o.Version == r.Version })
@@ -286,13 +286,13 @@ func causeText(c mlops.Cause) string {
 }
 
 // changedLink compares a revision's run with that of what was live before it.
-func changedLink(r mlops.Revision, older []mlops.Revision) *view.Link {
+func changedLink(r mlops.Revision, older []mlops.Revision) *view.Value {
 	i := slices.IndexFunc(older, func(o mlops.Revision) bool { return !o.LiveAt.IsZero() })
 	if i < 0 || r.RunID == "" || older[i].RunID == "" || r.RunID == older[i].RunID {
 		return nil
 	}
 	ch := compareChoices{runs: []string{older[i].RunID, r.RunID}, only: true, over: curveOvers[0].Value, scale: curveScales[0].Value}
-	return &view.Link{Text: fmt.Sprintf("What changed since v%d", older[i].Version), URL: "/compare?" + ch.values().Encode()}
+	return &view.Value{Text: "What changed", Title: fmt.Sprintf("Compares its run with that of v%d, which was live before.", older[i].Version), URL: "/compare?" + ch.values().Encode()}
 }
 
 // newestNotice says why the newest revision is not served.

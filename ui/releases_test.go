@@ -35,9 +35,9 @@ func TestHistory(t *testing.T) {
 		"Gate accuracy passed: 0.9771, expected at least 0.9", "Gate accuracy failed: 0.9639, expected at least 0.97", "Roll back to v9", `formaction="/deployments/iris/rollback" name="to" value="3"`,
 		`formaction="/deployments/iris/override" name="version" value="11"`, "Pin", "Pause",
 		// Revision 5 is compared with 3, which was live before; 4 was refused.
-		`<a href="/compare?only=differences&amp;run=`+w.Revisions["iris"][2].RunID+`&amp;run=`+w.Revisions["iris"][0].RunID+`">What changed since v9</a>`)
+		`<a href="/compare?only=differences&amp;run=`+w.Revisions["iris"][2].RunID+`&amp;run=`+w.Revisions["iris"][0].RunID+`" class="" title="Compares its run with that of v9, which was live before.">What changed</a>`)
 	l.refuse(resp, body, "Gate accuracy failed: 0.9639, expected at least 0.97</span><span", `value="5" aria-label="Roll back`, "Unpin", "Resume", "Approve revision", "pill-warn", "Older revisions are left out")
-	if n := strings.Count(body, "Roll back to this"); n != 3 {
+	if n := strings.Count(body, ">Roll back to this<"); n != 3 {
 		t.Errorf("%d revisions can be rolled back to, want 3: those that were live and are not what is served", n)
 	}
 	// Both pages of the link are there.
@@ -60,6 +60,19 @@ func TestHistory(t *testing.T) {
 	l.refuse(resp, body, "Roll back", "/pin")
 }
 
+// What cannot be read is not shown as nothing.
+func TestHistoryThatCannotBeRead(t *testing.T) {
+	w := uitest.Full(atNoon)
+	w.Down["revisions"] = errors.New("the secret cause")
+	l := start(t, w).asAdmin()
+	resp, body := l.get(irisPage)
+	l.expect(resp, body, 200, "Cannot show the history.", "see the log", "/deployments/iris/pause")
+	l.refuse(resp, body, "Nothing was put into service yet", "the secret cause")
+	resp, body = l.get("/models/iris/versions/11")
+	l.expect(resp, body, 200, "unknown", "see the log")
+	l.refuse(resp, body, "was never put into service", "the secret cause")
+}
+
 // However much there is, a page shows the newest.
 func TestHistoryIsBounded(t *testing.T) {
 	w := uitest.Full(atNoon)
@@ -72,6 +85,11 @@ func TestHistoryIsBounded(t *testing.T) {
 	resp, body := l.get(irisPage)
 	l.expect(resp, body, 200, `id="revision-65"`, `id="revision-16"`, "Older revisions are left out.", `formaction="/deployments/iris/rollback">Roll back<`)
 	l.refuse(resp, body, `id="revision-15"`)
+	for range 1000 {
+		w.Revisions["iris"] = append(w.Revisions["iris"], w.Revisions["iris"][64])
+	}
+	resp, body = l.get("/models/iris/versions/3")
+	l.expect(resp, body, 200, "is none of the newest 1000 revisions here")
 	resp, body = l.post303(irisPage, irisPage+"/rollback", nil)
 	l.expect(resp, body, 200, "is being put into service, as revision 66.")
 }
@@ -253,7 +271,7 @@ func TestReadersChangeNoRelease(t *testing.T) {
 	w.Put(waits(""))
 	l := start(t, w).signIn("guest", "guest")
 	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, "better on small flowers", "Version 11 waits", "What changed since v9", "accuracy")
+	l.expect(resp, body, 200, "better on small flowers", "Version 11 waits", "What changed", "accuracy")
 	l.refuse(resp, body, "formaction", `name="reason"`, "<textarea", "Roll back to", "Approve revision")
 	resp, body = l.get("/models/iris/versions/11")
 	l.expect(resp, body, 200, "Serve this version", "as revision 6")
@@ -353,7 +371,7 @@ func TestGates(t *testing.T) {
 	w := uitest.Full(time.Now)
 	l := start(t, w).asAdmin()
 	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, ">metrics:\n  accuracy:\n    minimum: 0.9\n    comparison: gte\n  log_loss:\n    comparison: lte\n</textarea>", "at least as high", "at most as high", "Nobody has to approve a version.")
+	l.expect(resp, body, 200, ">metrics:\n  accuracy:\n    minimum: 0.9\n    comparison: gte\n  log_loss:\n    comparison: lte\n</textarea>", "not lower", "not higher", "Nobody has to approve a version.")
 	live := l.stream("/live" + irisPage)
 	l.await(live, "gates", "log_loss")
 

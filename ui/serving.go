@@ -32,7 +32,7 @@ func (s *Server) serving(ctx context.Context, c echo.Context, served served, mod
 		rs, err := s.cfg.Loop.Revisions(ctx, ds[i].Name, maxRevisions)
 		row := servingRow(ds[i], rs, version)
 		if p := s.problem("the history of "+ds[i].Name, err); p != nil {
-			row.Findings = []string{p.Message}
+			row.Verdict, row.Findings = "unknown", []string{p.Message}
 		}
 		if v.Operator {
 			row.Buttons = servingButtons(at, ds[i], rs, version)
@@ -49,6 +49,9 @@ func servingRow(d mlops.Deployment, rs []mlops.Revision, version int) view.Servi
 	i := newestOf(rs, version)
 	if i < 0 {
 		row.Verdict = "was never put into service here"
+		if len(rs) >= maxRevisions {
+			row.Verdict = fmt.Sprintf("is none of the newest %d revisions here", maxRevisions)
+		}
 		return row
 	}
 	r := rs[i]

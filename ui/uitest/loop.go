@@ -90,8 +90,10 @@ func (l loop) Predict(_ context.Context, _ string, body []byte) (int, []byte, ti
 }
 
 func (l loop) Revisions(_ context.Context, deployment string, max int) ([]mlops.Revision, error) {
-	if err := l.w.down("loop"); err != nil {
-		return nil, err
+	for _, port := range []string{"loop", "revisions"} {
+		if err := l.w.down(port); err != nil {
+			return nil, err
+		}
 	}
 	l.w.Lock()
 	defer l.w.Unlock()

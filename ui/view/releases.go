@@ -42,7 +42,7 @@ type RevisionRow struct {
 	At       Value
 	Reason   string
 	Findings []string // what gates found, or the message
-	Changed  *Link    // compares its run with that of the one before
+	Changed  *Value   // compares its run with that of what was live before
 	Buttons  []Release
 }
 
