@@ -1,13 +1,7 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -89,27 +83,4 @@ func (p loopPort) Gates(ctx context.Context, project string) (mlops.Gates, error
 	}
 	pr, err := store.Project(ctx, project)
 	return pr.Gates, err
-}
-
-// WriteGates prints gates in the layout that ParseGates reads.
-func WriteGates(w io.Writer, g mlops.Gates) error {
-	b, err := yaml.Marshal(g)
-	if err != nil {
-		return fmt.Errorf("encode gates: %w", err)
-	}
-	_, err = w.Write(b)
-	return err
-}
-
-// ParseGates reads quality_gates.yaml. A key that is not known is an error.
-func ParseGates(b []byte) (g mlops.Gates, err error) {
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&g); err != nil && !errors.Is(err, io.EOF) {
-		return mlops.Gates{}, mlops.Errorf(mlops.Invalid, "gates: %v; expected metrics: {NAME: {minimum|maximum: NUMBER, comparison: gte|lte}} and approval: required", err)
-	}
-	if err := g.Validate(); err != nil {
-		return mlops.Gates{}, mlops.Errorf(mlops.Invalid, "gates: %s", mlops.MessageOf(err))
-	}
-	return g, nil
 }

@@ -113,11 +113,11 @@ func (s *Server) setAlias(c echo.Context) error {
 
 // refuseAlias shows the page again with what was typed.
 func (s *Server) refuseAlias(c echo.Context, form view.AliasForm, status int) error {
-	show := s.modelPage
+	show := func() (*page, error) { return s.modelPage(c, &form) }
 	if c.Param("version") != "" {
-		show = s.versionPage
+		show = func() (*page, error) { return s.versionPage(c, versionForms{alias: &form}) }
 	}
-	p, err := show(c, &form)
+	p, err := show()
 	if err != nil {
 		return err
 	}

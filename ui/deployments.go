@@ -67,30 +67,45 @@ func (s *Server) findDeployment(ctx context.Context, name string) (mlops.Deploym
 
 // deployment is the page of one deployment.
 func (s *Server) deployment(c echo.Context) (*page, error) {
-	return s.deploymentPage(c, nil)
+	return s.deploymentPage(c, deploymentForms{})
 }
 
-// deploymentPage shows a deployment, with the form as it was sent if it was.
-func (s *Server) deploymentPage(c echo.Context, form *view.PredictForm) (*page, error) {
+// deploymentForms are the forms of a deployment's page as they were sent.
+type deploymentForms struct {
+	predict *view.PredictForm
+	release view.ReleaseForm
+	gates   *view.GatesForm
+}
+
+// deploymentPage shows a deployment, with the forms as they were sent.
+func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
 	d, err := s.findDeployment(ctx, c.Param("name"))
 	if err != nil {
 		return nil, err
 	}
-	v := view.Deployment{Name: d.Name, Pill: deploymentPill(d), Message: d.Message}
-	v.Facts = []view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Loaded", Value: view.At(d.LoadedAt)},
-		{Name: "Project", Value: view.Text(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
-		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}
+	v := view.Deployment{Name: d.Name, Pill: deploymentPill(d), Holds: holdPills(d), Message: d.Message}
+	v.Facts = append([]view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Loaded", Value: view.At(d.LoadedAt)}}, revisionFacts(d)...)
+	v.Facts = append(v.Facts, []view.Fact{{Name: "Project", Value: view.Text(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
+		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}...)
 	if d.RunID != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: runURL(d.RunID), Title: d.RunID}})
 	}
 	var traffic mlops.Traffic
-	var trafficErr, chartErr error
+	var revisions []mlops.Revision
+	var gates *mlops.Gates
+	var trafficErr, chartErr, historyErr, gatesErr error
 	together(
 		func() { traffic, trafficErr = s.traffic(ctx, d.Name) },
 		func() { v.Charts, chartErr = s.trafficCharts(ctx, d.Name) },
+		func() { revisions, historyErr = s.cfg.Loop.Revisions(ctx, d.Name, shownRevisions+1) },
+		func() { gates, gatesErr = s.gatesOf(ctx, d) },
 	)
+	v.History = s.history(c, d, revisions, forms.release)
+	v.History.Problem = s.problem("the history", historyErr)
+	v.Gates = s.gates(c, d, gates, gatesErr, forms.gates)
+	v.Newest = newestNotice(d, revisions, gates)
 	v.Stats = deploymentStats(d, traffic)
 	if v.Metrics = s.problem("the traffic", chartErr); v.Metrics == nil {
 		v.Metrics = s.problem("the traffic", trafficErr)
@@ -103,11 +118,11 @@ func (s *Server) deploymentPage(c echo.Context, form *view.PredictForm) (*page, 
 	}
 	v.Curl = s.curl(c, d)
 	v.Form = s.predictForm(d)
-	if form != nil {
-		v.Form = *form
+	if forms.predict != nil {
+		v.Form = *forms.predict
 	}
 	return &page{title: d.Name, nav: "deployments", body: view.DeploymentPage(v), charts: v.Charts,
-		parts: []part{{"head", view.DeploymentHead(v)}, {"pods", view.PodTable(v.Pods, false)}, {"logs", view.PodLogs(v.Logs)}}}, nil
+		parts: []part{{"head", view.DeploymentHead(v)}, {"history", view.HistoryTable(v.History)}, {"gates", view.GateTable(v.Gates)}, {"pods", view.PodTable(v.Pods, false)}, {"logs", view.PodLogs(v.Logs)}}}, nil
 }
 
 func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {

@@ -35,6 +35,12 @@ func TestPages(t *testing.T) {
 	broken.Machine.DiskUsed = broken.Machine.DiskTotal / 100 * 93
 	broken.Down = map[string]error{"metrics": errors.New("dial tcp: secret detail"), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this.")}
 	broken.Units[5].State, broken.Units[5].Error = supervise.Failed, "no space left on device"
+	refused, waiting := uitest.Full(atNoon), uitest.Full(atNoon)
+	refused.Put(refusedByGate())
+	waiting.Put(mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, RunID: waiting.Runs[2].ID, State: mlops.RevisionWaiting, Cause: mlops.CauseVersion, By: "benchtop", CreatedAt: noon,
+		Message: "it waits for an approval: `benchtop approve iris`, or the deployment's page"})
+	waiting.Projects[0].Gates = mlops.Gates{Approval: mlops.ApprovalRequired}
+	waiting.Deployments[0].Pinned, waiting.Deployments[0].Paused = true, true
 	sweep := uitest.Full(atNoon)
 	swept := sweep.AddSweep()
 	running, finished, failedRun := full.Runs[0].ID, full.Runs[1].ID, full.Runs[9].ID
@@ -77,6 +83,10 @@ func TestPages(t *testing.T) {
 		{full, "full", "/models/" + uitest.LongName + "/versions/7", "version-without-run", 200},
 		{full, "full", "/deployments", "deployments", 200},
 		{full, "full", "/deployments/iris", "deployment", 200},
+		{refused, "refused", "/deployments/iris", "deployment", 200},
+		{refused, "refused", "/models/iris/versions/11", "version", 200},
+		{waiting, "waiting", "/deployments/iris", "deployment", 200},
+		{waiting, "waiting", "/models/iris/versions/11", "version", 200},
 		{full, "full", "/deployments/iris/predict?x0=6&x1=2,9&x2=4.5&x3=1.5", "prediction", 200},
 		{full, "full", "/system", "system", 200},
 		{full, "full", "/system/pods?namespace=iris", "pods", 200},

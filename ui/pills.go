@@ -89,3 +89,17 @@ func loggedModelPill(status string) view.Pill {
 	}
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
+
+func revisionPill(s mlops.RevisionState) view.Pill {
+	switch s {
+	case mlops.RevisionLive:
+		return view.Pill{Kind: view.Good, Text: "live"}
+	case mlops.RevisionStarting, mlops.RevisionJudging:
+		return view.Pill{Kind: view.Busy, Text: string(s)}
+	case mlops.RevisionWaiting:
+		return view.Pill{Kind: view.Warn, Text: "waiting"}
+	case mlops.RevisionRejected, mlops.RevisionFailed:
+		return view.Pill{Kind: view.Bad, Text: string(s)}
+	}
+	return view.Pill{Kind: view.Idle, Text: string(s)}
+}

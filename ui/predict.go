@@ -63,7 +63,7 @@ func (s *Server) predict(c echo.Context) error {
 	if c.Request().Header.Get("HX-Request") != "" {
 		return s.renderFragment(c, http.StatusOK, view.PredictionBox(*result))
 	}
-	p, err := s.deploymentPage(c, &form)
+	p, err := s.deploymentPage(c, deploymentForms{predict: &form})
 	if err != nil {
 		return err
 	}

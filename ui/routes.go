@@ -79,6 +79,7 @@ func (s *Server) routes() {
 		changes.POST(at+"/aliases", s.setAlias)
 		changes.POST(at+"/aliases/remove", s.removeAlias)
 	}
+	s.releasePages(changes)
 	s.accessRoutes(pages, signedIn)
 	s.projectRoutes(api, pages, signedIn, changes)
 	signedIn.POST("/logout", s.logout, s.requireCSRF)

@@ -17,7 +17,7 @@ import (
 const runValues = 12
 
 // version is the page of one model version.
-func (s *Server) version(c echo.Context) (*page, error) { return s.versionPage(c, nil) }
+func (s *Server) version(c echo.Context) (*page, error) { return s.versionPage(c, versionForms{}) }
 
 func versionNumber(text string) (int, error) {
 	n, err := strconv.Atoi(text)
@@ -27,8 +27,14 @@ func versionNumber(text string) (int, error) {
 	return n, nil
 }
 
-// versionPage shows a version, with the alias form as it was sent if it was.
-func (s *Server) versionPage(c echo.Context, form *view.AliasForm) (*page, error) {
+// versionForms are the forms of a version's page as they were sent.
+type versionForms struct {
+	alias *view.AliasForm
+	serve view.ReleaseForm
+}
+
+// versionPage shows a version, with the forms as they were sent.
+func (s *Server) versionPage(c echo.Context, forms versionForms) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
 	m, err := s.findModel(ctx, c.Param("name"))
@@ -48,10 +54,11 @@ func (s *Server) versionPage(c echo.Context, form *view.AliasForm) (*page, error
 		return nil, err
 	}
 	v := view.Version{Model: view.Link{Text: m.Name, URL: modelURL(m.Name)}, Title: m.Name + " " + versionText(n), Name: versionText(n), Pill: versionPill(mv.Status),
-		Description: mv.Description, Tags: kvFacts(mv.Tags), Served: served.version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, form), Load: s.loadSnippets(c, mv)}
+		Description: mv.Description, Tags: kvFacts(mv.Tags), Served: served.version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, forms.alias), Load: s.loadSnippets(c, mv)}
 	if m.Latest != nil && m.Latest.Version > n {
 		v.Newer = &view.Link{Text: versionText(m.Latest.Version), URL: versionURL(m.Name, m.Latest.Version)}
 	}
+	v.Serving = s.serving(ctx, c, served, m.Name, n, forms.serve)
 	v.Facts = versionFacts(mv, lineage)
 	v.Lineage = lineageGraph(mv, lineage, served.problem)
 	if lineage.Run != nil {
@@ -59,7 +66,7 @@ func (s *Server) versionPage(c echo.Context, form *view.AliasForm) (*page, error
 	}
 	v.Problem = s.problem("the run", err)
 	return &page{title: v.Title, nav: "models", body: view.VersionPage(v),
-		parts: []part{{"head", view.VersionHead(v)}, {"lineage", view.LineagePicture(v.Lineage)}, {"aliases", view.AliasList(v.Aliases)},
+		parts: []part{{"head", view.VersionHead(v)}, {"lineage", view.LineagePicture(v.Lineage)}, {"serve", view.ServingTable(v.Serving)}, {"aliases", view.AliasList(v.Aliases)},
 			{"load", view.LoadSnippets(v.Load)}, {"run", view.VersionRun(v)}}}, nil
 }
 

@@ -13,8 +13,8 @@ const ApprovalRequired = "required"
 
 // Gates are what a version has to pass before it is served.
 type Gates struct {
-	Metrics  map[string]Bound `json:"metrics,omitempty" yaml:"metrics,omitempty"`
-	Approval string           `json:"approval,omitempty" yaml:"approval,omitempty"` // "" or ApprovalRequired
+	Metrics  map[string]Bound `json:"metrics,omitempty"`
+	Approval string           `json:"approval,omitempty"` // "" or ApprovalRequired
 }
 
 // The comparisons with the served version.
@@ -25,9 +25,9 @@ const (
 
 // Bound is what a metric of the version's run has to keep.
 type Bound struct {
-	Minimum    *float64 `json:"minimum,omitempty" yaml:"minimum,omitempty"`
-	Maximum    *float64 `json:"maximum,omitempty" yaml:"maximum,omitempty"`
-	Comparison string   `json:"comparison,omitempty" yaml:"comparison,omitempty"` // "", CompareGTE or CompareLTE
+	Minimum    *float64 `json:"minimum,omitempty"`
+	Maximum    *float64 `json:"maximum,omitempty"`
+	Comparison string   `json:"comparison,omitempty"` // "", CompareGTE or CompareLTE
 }
 
 // Validate reports the first thing in the gates that cannot be meant.

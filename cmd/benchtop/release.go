@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/benchtop-lab/benchtop/appliance"
+	"github.com/benchtop-lab/benchtop/appliance/gatesfile"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
@@ -323,7 +324,12 @@ Every metric is one that the version's run has logged.`,
 			if err != nil {
 				return err
 			}
-			return appliance.WriteGates(cmd.OutOrStdout(), g)
+			text := gatesfile.Print(g)
+			if text == "" {
+				text = "project " + project + " has no gates\n"
+			}
+			_, err = fmt.Fprint(cmd.OutOrStdout(), text)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&none, "none", false, "take all gates away")
@@ -341,7 +347,7 @@ func setGates(cmd *cobra.Command, control *appliance.Control, project, file stri
 	if err != nil {
 		return mlops.Errorf(mlops.Invalid, "gates: %v", err)
 	}
-	g, err := appliance.ParseGates(b)
+	g, err := gatesfile.Parse(b)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ func Full(now func() time.Time) *World {
 		LastUpdateAt: t.Add(-15 * time.Minute), Aliases: []mlops.Alias{{Alias: "champion", Version: 12}}}}
 	pod := mlops.Pod{Namespace: "iris", Name: "iris-7c9d8b6f54-q2x7k", Phase: "Running", Ready: true, Node: "bench", IP: "10.42.0.17", StartedAt: t.Add(-170 * time.Minute)}
 	w.Deployments = []mlops.Deployment{{Name: "iris", Project: "iris", Namespace: "iris", Model: "iris", Version: "12", RunID: w.Runs[1].ID,
+		Follows: mlops.LiveAlias, Automatic: true,
 		Image: "benchtop.local/lab-python:3.11-4be1c09a77d2", Replicas: 1, Ready: 1, Host: "iris.lab.internal", Path: "/models/iris", Pods: []mlops.Pod{pod},
 		FeatureNames: []string{"sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"}, Classes: []string{"setosa", "versicolor", "virginica"},
 		LoadedAt: t.Add(-14 * time.Minute)}}
@@ -72,6 +73,7 @@ func Full(now func() time.Time) *World {
 		{ID: 4, Name: "deputy", Role: mlops.RoleAdmin, CreatedAt: t.Add(-98 * time.Hour)}}
 	w.addForest()
 	w.addModels()
+	w.addRevisions()
 	return w
 }
 

@@ -91,8 +91,10 @@ func (l loop) Predict(_ context.Context, _ string, body []byte) (int, []byte, ti
 }
 
 func (l loop) Revisions(_ context.Context, deployment string, max int) ([]mlops.Revision, error) {
-	if err := l.w.down("loop"); err != nil {
-		return nil, err
+	for _, port := range []string{"loop", "revisions"} {
+		if err := l.w.down(port); err != nil {
+			return nil, err
+		}
 	}
 	l.w.Lock()
 	defer l.w.Unlock()
@@ -115,24 +117,88 @@ func (l loop) changed(deployment, what string, act mlops.Act) error {
 	return nil
 }
 
+// revise does what a change that makes a revision does.
+func (l loop) revise(deployment string, cause mlops.Cause, act mlops.Act, version func(history []mlops.Revision) int) mlops.Revision {
+	var r mlops.Revision
+	l.w.Change(func() {
+		history := l.w.Revisions[deployment]
+		r = mlops.Revision{Deployment: deployment, Number: 1, Version: version(history), State: mlops.RevisionStarting, Cause: cause, By: act.By, Reason: act.Reason, CreatedAt: l.w.Clock()}
+		if len(history) > 0 {
+			r.Number, r.Model = history[0].Number+1, history[0].Model
+		}
+		for _, v := range l.w.Versions {
+			if v.Model == r.Model && v.Version == r.Version {
+				r.RunID = v.RunID
+			}
+		}
+		for i := range l.w.Deployments {
+			if l.w.Deployments[i].Name == deployment {
+				l.w.Deployments[i].Revision = &r
+			}
+		}
+		if l.w.Revisions == nil {
+			l.w.Revisions = map[string][]mlops.Revision{}
+		}
+		l.w.Revisions[deployment] = append([]mlops.Revision{r}, history...)
+	})
+	return r
+}
+
+// decide does what a decision on a revision that waits does.
+func (l loop) decide(deployment string, number int, change func(*mlops.Revision)) mlops.Revision {
+	r := mlops.Revision{Deployment: deployment, Number: number}
+	l.w.Change(func() {
+		for i := range l.w.Revisions[deployment] {
+			if l.w.Revisions[deployment][i].Number == number {
+				change(&l.w.Revisions[deployment][i])
+				r = l.w.Revisions[deployment][i]
+			}
+		}
+	})
+	return r
+}
+
 func (l loop) Promote(_ context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
 	what := fmt.Sprintf("promote %d", version)
 	if override {
 		what += " override"
 	}
-	return mlops.Revision{Deployment: deployment, Version: version, State: mlops.RevisionStarting}, l.changed(deployment, what, act)
+	if err := l.changed(deployment, what, act); err != nil {
+		return mlops.Revision{Deployment: deployment, Version: version}, err
+	}
+	return l.revise(deployment, mlops.CausePromote, act, func([]mlops.Revision) int { return version }), nil
 }
 
 func (l loop) Rollback(_ context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
-	return mlops.Revision{Deployment: deployment, Number: to, State: mlops.RevisionStarting}, l.changed(deployment, fmt.Sprintf("rollback %d", to), act)
+	if err := l.changed(deployment, fmt.Sprintf("rollback %d", to), act); err != nil {
+		return mlops.Revision{Deployment: deployment}, err
+	}
+	return l.revise(deployment, mlops.CauseRollback, act, func(history []mlops.Revision) int {
+		for i, r := range history {
+			if r.Number == to || to == 0 && i > 0 && !r.LiveAt.IsZero() {
+				return r.Version
+			}
+		}
+		return 0
+	}), nil
 }
 
 func (l loop) Approve(_ context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
-	return mlops.Revision{Deployment: deployment, Number: number}, l.changed(deployment, fmt.Sprintf("approve %d", number), act)
+	if err := l.changed(deployment, fmt.Sprintf("approve %d", number), act); err != nil {
+		return mlops.Revision{Deployment: deployment, Number: number}, err
+	}
+	return l.decide(deployment, number, func(r *mlops.Revision) {
+		r.Approved, r.State, r.Message = act.By, mlops.RevisionStarting, ""
+	}), nil
 }
 
 func (l loop) Reject(_ context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
-	return mlops.Revision{Deployment: deployment, Number: number}, l.changed(deployment, fmt.Sprintf("reject %d", number), act)
+	if err := l.changed(deployment, fmt.Sprintf("reject %d", number), act); err != nil {
+		return mlops.Revision{Deployment: deployment, Number: number}, err
+	}
+	return l.decide(deployment, number, func(r *mlops.Revision) {
+		r.State, r.Message = mlops.RevisionRejected, "rejected by "+act.By
+	}), nil
 }
 
 func (l loop) Hold(_ context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
@@ -142,12 +208,41 @@ func (l loop) Hold(_ context.Context, deployment string, pinned, paused *bool) (
 			what += fmt.Sprintf(" %s=%t", name, *b)
 		}
 	}
-	return mlops.Deployment{Name: deployment}, l.changed(deployment, what, mlops.Act{})
+	if err := l.changed(deployment, what, mlops.Act{}); err != nil {
+		return mlops.Deployment{Name: deployment}, err
+	}
+	after := mlops.Deployment{Name: deployment}
+	l.w.Change(func() {
+		for i := range l.w.Deployments {
+			d := &l.w.Deployments[i]
+			if d.Name != deployment {
+				continue
+			}
+			if pinned != nil {
+				d.Pinned = *pinned
+			}
+			if paused != nil {
+				d.Paused = *paused
+			}
+			after = *d
+		}
+	})
+	return after, nil
 }
 
 func (l loop) SetGates(_ context.Context, project string, g mlops.Gates) error {
 	if err := g.Validate(); err != nil {
 		return err
 	}
-	return l.changed(project, fmt.Sprintf("gates %d %s", len(g.Metrics), g.Approval), mlops.Act{})
+	if err := l.changed(project, fmt.Sprintf("gates %d %s", len(g.Metrics), g.Approval), mlops.Act{}); err != nil {
+		return err
+	}
+	l.w.Change(func() {
+		for i := range l.w.Projects {
+			if l.w.Projects[i].Name == project {
+				l.w.Projects[i].Gates = g
+			}
+		}
+	})
+	return nil
 }

@@ -53,7 +53,8 @@ type World struct {
 
 	KubeconfigUsers []mlops.KubeconfigUser // by name
 
-	// Down maps a port (registry, loop, cluster, metrics) to its error.
+	// Down maps a port (registry, loop, cluster, metrics), or the revisions
+	// alone, to its error.
 	Down map[string]error
 	// Answer, if set, is what deployments answer to a prediction.
 	Answer func(body []byte) (int, []byte)

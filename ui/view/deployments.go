@@ -25,7 +25,9 @@ type DeploymentRow struct {
 type Deployment struct {
 	Name    string
 	Pill    Pill
+	Holds   []Pill // pinned, paused
 	Message string
+	Newest  *Notice // why the newest revision is not served
 	Facts   []Fact
 	Stats   []Stat
 	Charts  []Chart
@@ -33,6 +35,8 @@ type Deployment struct {
 	Logs    []Link // per pod: its live log
 	Form    PredictForm
 	Curl    string
+	History History
+	Gates   Gates
 	Problem *Problem
 	Metrics *Problem
 }

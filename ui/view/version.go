@@ -12,6 +12,7 @@ type Version struct {
 	Served      []Value
 	Tags        []Fact
 	Lineage     Lineage
+	Serving     Serving
 	Aliases     AliasPanel
 	Load        []Snippet
 	Run         *Link

@@ -1,0 +1,392 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// shownRevisions bounds the history on a page.
+const shownRevisions = 50
+
+// What a change leads back with, so that the page says what it has done.
+const (
+	donePromoted   = "promoted"
+	doneRolledBack = "rolled-back"
+	doneApproved   = "approved"
+	doneRejected   = "rejected"
+	donePinned     = "pinned"
+	doneUnpinned   = "unpinned"
+	donePaused     = "paused"
+	doneResumed    = "resumed"
+)
+
+// releasePages are what people change of what is served.
+func (s *Server) releasePages(changes *echo.Group) {
+	at := "/deployments/:name"
+	changes.POST(at+"/promote", s.release(donePromoted, s.promote(false)))
+	changes.POST(at+"/override", s.release(donePromoted, s.promote(true)))
+	changes.POST(at+"/rollback", s.release(doneRolledBack, func(ctx context.Context, c echo.Context, d mlops.Deployment, act mlops.Act) (mlops.Revision, error) {
+		to, err := formNumber(c, "to", "revision")
+		if err != nil {
+			return mlops.Revision{}, err
+		}
+		return s.cfg.Loop.Rollback(ctx, d.Name, to, act)
+	}))
+	changes.POST(at+"/approve", s.release(doneApproved, decideOn(s.cfg.Loop.Approve)))
+	changes.POST(at+"/reject", s.release(doneRejected, decideOn(s.cfg.Loop.Reject)))
+	yes, no := true, false
+	changes.POST(at+"/pin", s.hold(donePinned, &yes, nil))
+	changes.POST(at+"/unpin", s.hold(doneUnpinned, &no, nil))
+	changes.POST(at+"/pause", s.hold(donePaused, nil, &yes))
+	changes.POST(at+"/resume", s.hold(doneResumed, nil, &no))
+	changes.POST(at+"/gates", s.setGates)
+	changes.POST("/models/:name/versions/:version/serve", s.serve(false))
+	changes.POST("/models/:name/versions/:version/serve/override", s.serve(true))
+}
+
+// change is one change of what a deployment serves.
+type change func(ctx context.Context, c echo.Context, d mlops.Deployment, act mlops.Act) (mlops.Revision, error)
+
+// release makes a change and leads back to the deployment. What is refused is
+// shown beside the reason, as it was typed.
+func (s *Server) release(done string, do change) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		d, act, err := s.changeOf(c, c.Param("name"))
+		if err != nil {
+			return err
+		}
+		r, err := do(c.Request().Context(), c, d, act)
+		if err != nil {
+			return s.refuseRelease(c, act.Reason, err)
+		}
+		return s.released(c, d, r, done)
+	}
+}
+
+// changeOf finds the deployment that is to be changed, and who does so why.
+func (s *Server) changeOf(c echo.Context, deployment string) (mlops.Deployment, mlops.Act, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	d, err := s.findDeployment(ctx, deployment)
+	return d, actOf(c, strings.TrimSpace(c.FormValue("reason"))), err
+}
+
+func (s *Server) released(c echo.Context, d mlops.Deployment, r mlops.Revision, done string) error {
+	s.logger().Info("what is served was changed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "state", r.State, "by", visitorOf(c).principal.Name)
+	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", done, "revision", strconv.Itoa(r.Number))+"#history")
+}
+
+func (s *Server) promote(override bool) change {
+	return func(ctx context.Context, c echo.Context, d mlops.Deployment, act mlops.Act) (mlops.Revision, error) {
+		version, err := formNumber(c, "version", "model version")
+		if err == nil && version == 0 {
+			err = mlops.Errorf(mlops.Invalid, "The version is 0: expected the number of a model version, from 1.")
+		}
+		if err != nil {
+			return mlops.Revision{}, err
+		}
+		return s.putIntoService(ctx, d, version, override, act)
+	}
+}
+
+// putIntoService promotes a version. What the loop would refuse with the
+// command to type is refused here with the button to press.
+func (s *Server) putIntoService(ctx context.Context, d mlops.Deployment, version int, override bool, act mlops.Act) (mlops.Revision, error) {
+	switch {
+	case override && act.Reason == "":
+		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "To overrule a gate needs a reason: type why version %d is served all the same, and press the button again.", version)
+	case d.Paused:
+		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "Deployment %s is paused: press Resume on its page first.", d.Name)
+	}
+	return s.cfg.Loop.Promote(ctx, d.Name, version, override, act)
+}
+
+// decideOn approves or rejects the revision that the button names.
+func decideOn(how func(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error)) change {
+	return func(ctx context.Context, c echo.Context, d mlops.Deployment, act mlops.Act) (mlops.Revision, error) {
+		number, err := formNumber(c, "revision", "revision")
+		if err != nil {
+			return mlops.Revision{}, err
+		}
+		return how(ctx, d.Name, number, act)
+	}
+}
+
+// formNumber reads a number that a button sends, 0 if it sends none.
+func formNumber(c echo.Context, name, what string) (int, error) {
+	text := strings.TrimSpace(c.FormValue(name))
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, mlops.Errorf(mlops.Invalid, "The field %s is %q: expected the number of a %s.", name, clip(text), what)
+	}
+	return n, nil
+}
+
+func (s *Server) hold(done string, pinned, paused *bool) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		d, act, err := s.changeOf(c, c.Param("name"))
+		if err != nil {
+			return err
+		}
+		after, err := s.cfg.Loop.Hold(c.Request().Context(), d.Name, pinned, paused)
+		if err != nil {
+			return s.refuseRelease(c, act.Reason, err)
+		}
+		s.logger().Info("deployment changed", "deployment", d.Name, "pinned", after.Pinned, "paused", after.Paused, "by", visitorOf(c).principal.Name)
+		return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", done)+"#history")
+	}
+}
+
+// refusal says what was wrong with a change; its cause is for the log.
+func (s *Server) refusal(err error) string {
+	if mlops.CodeOf(err) == mlops.Internal {
+		s.logger().Error("cannot change what is served", "err", err)
+	}
+	return mlops.MessageOf(sentence(err))
+}
+
+func (s *Server) refuseRelease(c echo.Context, reason string, err error) error {
+	return s.refuseDeployment(c, deploymentForms{release: view.ReleaseForm{Reason: reason, Error: s.refusal(err)}}, statusOf(err))
+}
+
+// refuseDeployment shows the page of a deployment again with what was typed.
+func (s *Server) refuseDeployment(c echo.Context, forms deploymentForms, status int) error {
+	p, err := s.deploymentPage(c, forms)
+	if err != nil {
+		return err
+	}
+	p.status, p.parts = status, nil // the address of the event stream is that of the plain page
+	return s.render(c, p)
+}
+
+// history shows the revisions of a deployment, the newest first.
+func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision, form view.ReleaseForm) view.History {
+	h := view.History{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Cut: len(rs) > shownRevisions, Form: form}
+	h.Form.ID, h.Form.Action = "release", deploymentURL(d.Name)+"/promote"
+	h.Notice = releaseNotice(d, rs, c.QueryParam("done"), c.QueryParam("revision"))
+	if h.Operator {
+		h.Form.CSRF = csrf(c)
+		h.Buttons = deploymentButtons(d, rs)
+	}
+	for i, r := range rs[:min(len(rs), shownRevisions)] {
+		row := view.RevisionRow{ID: fmt.Sprintf("revision-%d", r.Number), Number: fmt.Sprintf("Revision %d", r.Number), Version: view.Ref(versionText(r.Version), versionURL(r.Model, r.Version)),
+			Pill: revisionPill(r.State), Approved: r.Approved, Cause: causeText(r.Cause), By: r.By, At: view.At(r.CreatedAt), Reason: r.Reason, Findings: findings(r), Changed: changedLink(r, rs[i+1:])}
+		if h.Operator {
+			newer := slices.ContainsFunc(rs[:i], func(o mlops.Revision) bool { return o.Version == r.Version })
+			row.Buttons = revisionButtons(d, r, newer)
+		}
+		h.Rows = append(h.Rows, row)
+	}
+	return h
+}
+
+// deploymentButtons are those that concern no revision in particular.
+func deploymentButtons(d mlops.Deployment, rs []mlops.Revision) []view.Release {
+	at := deploymentURL(d.Name)
+	var out []view.Release
+	if d.Revision != nil {
+		i := slices.IndexFunc(rs, func(r mlops.Revision) bool { return r.Number < d.Revision.Number && goesBack(d, r) })
+		switch {
+		case i >= 0:
+			out = append(out, view.Release{Text: fmt.Sprintf("Roll back to v%d", rs[i].Version), URL: at + "/rollback", Name: "to", Value: strconv.Itoa(rs[i].Number)})
+		case len(rs) > shownRevisions: // what was live before lies behind what was read
+			out = append(out, view.Release{Text: "Roll back", URL: at + "/rollback"})
+		}
+	}
+	switch {
+	case d.Pinned:
+		out = append(out, view.Release{Text: "Unpin", URL: at + "/unpin"})
+	case d.Revision != nil:
+		out = append(out, view.Release{Text: "Pin", Label: fmt.Sprintf("Pin to v%d", d.Revision.Version), URL: at + "/pin"})
+	}
+	if d.Paused {
+		return append(out, view.Release{Text: "Resume", URL: at + "/resume"})
+	}
+	return append(out, view.Release{Text: "Pause", URL: at + "/pause"})
+}
+
+// goesBack reports whether a revision can be rolled back to.
+func goesBack(d mlops.Deployment, r mlops.Revision) bool {
+	return !r.LiveAt.IsZero() && (d.Revision == nil || r.Version != d.Revision.Version)
+}
+
+// revisionButtons are those of one revision; newer is whether its version was
+// put forward again later.
+func revisionButtons(d mlops.Deployment, r mlops.Revision, newer bool) []view.Release {
+	at, number := deploymentURL(d.Name), strconv.Itoa(r.Number)
+	var out []view.Release
+	if r.State == mlops.RevisionWaiting {
+		if r.Approved == "" {
+			out = append(out, view.Release{Text: "Approve", Label: "Approve revision " + number, URL: at + "/approve", Name: "revision", Value: number, Primary: true})
+		}
+		out = append(out, view.Release{Text: "Reject", Label: "Reject revision " + number, URL: at + "/reject", Name: "revision", Value: number})
+	}
+	if goesBack(d, r) {
+		out = append(out, view.Release{Text: "Roll back to this", Label: "Roll back to this, revision " + number, URL: at + "/rollback", Name: "to", Value: number})
+	}
+	if !newer && gateRefused(r) && !d.Paused && (d.Revision == nil || d.Revision.Version != r.Version) {
+		version := strconv.Itoa(r.Version)
+		out = append(out, view.Release{Text: "Put it into service all the same", Label: "Put it into service all the same, version " + version, URL: at + "/override", Name: "version", Value: version})
+	}
+	return out
+}
+
+// gateRefused reports whether a gate has ended a revision.
+func gateRefused(r mlops.Revision) bool {
+	return r.State == mlops.RevisionRejected && slices.ContainsFunc(r.Gates, func(g mlops.GateResult) bool { return !g.Passed })
+}
+
+// findings are what the gates found and how a revision ended, each in a line.
+// The message of a gate's refusal says the same as the gate.
+func findings(r mlops.Revision) []string {
+	var out []string
+	said := false
+	for _, g := range r.Gates {
+		out = append(out, capital(g.String()))
+		said = said || !g.Passed && strings.Contains(r.Message, g.String())
+	}
+	if r.Message != "" && !said {
+		out = append(out, capital(r.Message))
+	}
+	return out
+}
+
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
+func causeText(c mlops.Cause) string {
+	switch c {
+	case mlops.CauseAlias:
+		return "alias moved"
+	case mlops.CausePromote:
+		return "promoted"
+	case mlops.CauseRollback:
+		return "rolled back"
+	}
+	return string(c)
+}
+
+// changedLink compares a revision's run with that of what was live before it.
+func changedLink(r mlops.Revision, older []mlops.Revision) *view.Value {
+	i := slices.IndexFunc(older, func(o mlops.Revision) bool { return !o.LiveAt.IsZero() })
+	if i < 0 || r.RunID == "" || older[i].RunID == "" || r.RunID == older[i].RunID {
+		return nil
+	}
+	ch := compareChoices{runs: []string{older[i].RunID, r.RunID}, only: true, over: curveOvers[0].Value, scale: curveScales[0].Value}
+	return &view.Value{Text: "What changed", Title: fmt.Sprintf("Compares its run with that of v%d, which was live before.", older[i].Version), URL: "/compare?" + ch.values().Encode()}
+}
+
+// newestNotice says why the newest revision is not served.
+func newestNotice(d mlops.Deployment, rs []mlops.Revision, gates *mlops.Gates) *view.Notice {
+	if len(rs) == 0 {
+		return nil
+	}
+	r := rs[0]
+	why := strings.TrimSuffix(r.Message, ".")
+	n := &view.Notice{Kind: view.Bad, Link: &view.Link{Text: "See the history.", URL: "#history"}}
+	switch r.State {
+	case mlops.RevisionWaiting:
+		n.Kind = view.Warn
+		switch {
+		case gates != nil && gates.Approval == mlops.ApprovalRequired && r.Approved == "":
+			n.Text, n.Link.Text = fmt.Sprintf("Version %d waits for an approval.", r.Version), "Approve or reject it in the history."
+		case d.Paused:
+			n.Text = fmt.Sprintf("Version %d waits until the deployment is resumed.", r.Version)
+		default:
+			n.Text = fmt.Sprintf("Version %d waits: %s.", r.Version, why)
+		}
+	case mlops.RevisionRejected:
+		n.Text = fmt.Sprintf("Version %d was not put into service: %s.", r.Version, why)
+	case mlops.RevisionFailed:
+		n.Text = fmt.Sprintf("Version %d could not be served: %s.", r.Version, why)
+	default:
+		return nil
+	}
+	return n
+}
+
+// releaseNotice says what the change that led here has done, for as long as
+// that is still how things are.
+func releaseNotice(d mlops.Deployment, rs []mlops.Revision, done, number string) *view.Notice {
+	good := func(format string, args ...any) *view.Notice {
+		return &view.Notice{Kind: view.Good, Text: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case done == donePinned && d.Pinned && d.Revision != nil:
+		return good("Pinned: version %d stays in service, whatever is followed.", d.Revision.Version)
+	case done == doneUnpinned && !d.Pinned:
+		return good("The pin is gone: what is followed is put into service again.")
+	case done == donePaused && d.Paused:
+		return good("Paused: new revisions wait. Rolling back goes on working.")
+	case done == doneResumed && !d.Paused:
+		return good("Resumed: revisions that have waited go on.")
+	}
+	i := slices.IndexFunc(rs, func(r mlops.Revision) bool { return strconv.Itoa(r.Number) == number })
+	if i < 0 {
+		return nil
+	}
+	r := rs[i]
+	switch {
+	case done == doneRejected && r.State == mlops.RevisionRejected:
+		return good("Revision %d was rejected: version %d is not put into service.", r.Number, r.Version)
+	case done == doneApproved && r.Approved != "", done == donePromoted && r.Cause == mlops.CausePromote, done == doneRolledBack && r.Cause == mlops.CauseRollback:
+		switch r.State {
+		case mlops.RevisionLive:
+			return good("Version %d is in service, as revision %d.", r.Version, r.Number)
+		case mlops.RevisionStarting:
+			return &view.Notice{Kind: view.Busy, Text: fmt.Sprintf("Version %d is being put into service, as revision %d.", r.Version, r.Number)}
+		case mlops.RevisionJudging, mlops.RevisionWaiting:
+			return &view.Notice{Kind: view.Warn, Text: fmt.Sprintf("Version %d is not in service yet: revision %d is %s.", r.Version, r.Number, r.State)}
+		}
+	}
+	return nil
+}
+
+// revisionFacts say what is served and what decides on it.
+func revisionFacts(d mlops.Deployment) []view.Fact {
+	var out []view.Fact
+	if r := d.Revision; r != nil {
+		out = append(out, view.Fact{Name: "Revision", Value: view.Ref(fmt.Sprintf("revision %d, %s", r.Number, r.State), fmt.Sprintf("#revision-%d", r.Number))})
+		if !r.LiveAt.IsZero() {
+			out = append(out, view.Fact{Name: "Live since", Value: view.At(r.LiveAt)})
+		}
+	}
+	if d.Follows != "" {
+		out = append(out, view.Fact{Name: "Follows", Value: view.Ref("alias "+d.Follows, modelURL(d.Model)+"#aliases")})
+	}
+	text := "are put into service automatically"
+	if !d.Automatic {
+		text = "are put into service by hand"
+	}
+	return append(out, view.Fact{Name: "New versions", Value: view.Text(text)})
+}
+
+func holdPills(d mlops.Deployment) []view.Pill {
+	var out []view.Pill
+	if d.Pinned {
+		out = append(out, view.Pill{Kind: view.Idle, Text: "pinned"})
+	}
+	if d.Paused {
+		out = append(out, view.Pill{Kind: view.Warn, Text: "paused"})
+	}
+	return out
+}

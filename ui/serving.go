@@ -1,0 +1,114 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+// serving shows where a version is served, and what became of it where it is
+// not.
+func (s *Server) serving(ctx context.Context, c echo.Context, served served, model string, version int, form view.ReleaseForm) view.Serving {
+	v := view.Serving{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Problem: served.problem, Form: form}
+	at := versionURL(model, version) + "/serve"
+	v.Form.ID, v.Form.Action = "serve-form", at
+	if v.Operator {
+		v.Form.CSRF = csrf(c)
+	}
+	var ds []mlops.Deployment
+	for _, d := range served.deployments {
+		if d.Model == model {
+			ds = append(ds, d)
+		}
+	}
+	v.Rows = make([]view.ServingRow, len(ds))
+	each(len(ds), func(i int) {
+		rs, err := s.cfg.Loop.Revisions(ctx, ds[i].Name, maxRevisions)
+		row := servingRow(ds[i], rs, version)
+		if p := s.problem("the history of "+ds[i].Name, err); p != nil {
+			row.Verdict, row.Findings = "unknown", []string{p.Message}
+		}
+		if v.Operator {
+			row.Buttons = servingButtons(at, ds[i], rs, version)
+		}
+		v.Rows[i] = row
+	})
+	// A form without a button is of no use to anybody.
+	v.Operator = v.Operator && (len(ds) > 0 || form.Error != "")
+	return v
+}
+
+func servingRow(d mlops.Deployment, rs []mlops.Revision, version int) view.ServingRow {
+	row := view.ServingRow{Deployment: view.Ref(d.Name, deploymentURL(d.Name)), Serves: servedModel(d)}
+	i := newestOf(rs, version)
+	if i < 0 {
+		row.Verdict = "was never put into service here"
+		if len(rs) >= maxRevisions {
+			row.Verdict = fmt.Sprintf("is none of the newest %d revisions here", maxRevisions)
+		}
+		return row
+	}
+	r := rs[i]
+	pill := revisionPill(r.State)
+	row.Pill, row.Verdict, row.Findings = &pill, fmt.Sprintf("as revision %d", r.Number), findings(r)
+	return row
+}
+
+// newestOf returns where the newest revision of a version is, -1 if there is
+// none.
+func newestOf(rs []mlops.Revision, version int) int {
+	return slices.IndexFunc(rs, func(r mlops.Revision) bool { return r.Version == version })
+}
+
+func servingButtons(at string, d mlops.Deployment, rs []mlops.Revision, version int) []view.Release {
+	if d.Paused || d.Revision != nil && d.Revision.Version == version {
+		return nil
+	}
+	i := newestOf(rs, version)
+	if i >= 0 && (rs[i].State == mlops.RevisionWaiting || rs[i].State == mlops.RevisionJudging) {
+		return nil // it is decided on the deployment's page
+	}
+	out := []view.Release{{Text: "Promote", Label: fmt.Sprintf("Promote v%d to %s", version, d.Name), URL: at, Name: "deployment", Value: d.Name}}
+	if i >= 0 && gateRefused(rs[i]) {
+		out = append(out, view.Release{Text: "Put it into service all the same", Label: fmt.Sprintf("Put it into service all the same, v%d on %s", version, d.Name), URL: at + "/override", Name: "deployment", Value: d.Name})
+	}
+	return out
+}
+
+// serve promotes the version of the page and leads to the deployment.
+func (s *Server) serve(override bool) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		version, err := versionNumber(c.Param("version"))
+		if err != nil {
+			return err
+		}
+		d, act, err := s.changeOf(c, c.FormValue("deployment"))
+		if err != nil {
+			return s.refuseServing(c, act.Reason, err)
+		}
+		if d.Model != c.Param("name") {
+			return s.refuseServing(c, act.Reason, mlops.Errorf(mlops.Invalid, "Deployment %s serves the model %s: expected one that serves %s.", d.Name, strconv.Quote(d.Model), strconv.Quote(c.Param("name"))))
+		}
+		r, err := s.putIntoService(c.Request().Context(), d, version, override, act)
+		if err != nil {
+			return s.refuseServing(c, act.Reason, err)
+		}
+		return s.released(c, d, r, donePromoted)
+	}
+}
+
+// refuseServing shows the page of the version again with what was typed.
+func (s *Server) refuseServing(c echo.Context, reason string, err error) error {
+	p, pageErr := s.versionPage(c, versionForms{serve: view.ReleaseForm{Reason: reason, Error: s.refusal(err)}})
+	if pageErr != nil {
+		return pageErr
+	}
+	p.status, p.parts = statusOf(err), nil // the address of the event stream is that of the plain page
+	return s.render(c, p)
+}
