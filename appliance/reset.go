@@ -13,6 +13,18 @@ import (
 // Reset stops the appliance and its pods and deletes all state: the data dir
 // and what K3s keeps outside it. Configuration stays. It returns what it did.
 func Reset(ctx context.Context, cfg Config) (did []string, err error) {
+	return reset(ctx, cfg, func(p Paths) string { return p.Data })
+}
+
+// ResetCluster stops the appliance and throws the cluster away: pods, volumes,
+// images that were loaded, kubeconfig users, and all that was applied with
+// kubectl. Registry, objects, metrics and keys stay, and the next start builds
+// the projects anew from their rows.
+func ResetCluster(ctx context.Context, cfg Config) (did []string, err error) {
+	return reset(ctx, cfg, func(p Paths) string { return p.Dir("k3s") })
+}
+
+func reset(ctx context.Context, cfg Config, what func(Paths) string) (did []string, err error) {
 	if os.Geteuid() != 0 {
 		return nil, mlops.Errorf(mlops.Denied, "only root may reset: run this with sudo")
 	}
@@ -42,8 +54,8 @@ func Reset(ctx context.Context, cfg Config) (did []string, err error) {
 		return did, fmt.Errorf("remove pods: %w", err)
 	}
 	did = append(did, fmt.Sprintf("removed %d pods, their network and mounts", pods))
-	if err := os.RemoveAll(p.Data); err != nil {
-		return did, fmt.Errorf("delete data dir: %w", err)
+	if err := os.RemoveAll(what(p)); err != nil {
+		return did, fmt.Errorf("delete %s: %w", what(p), err)
 	}
-	return append(did, "deleted "+p.Data), nil
+	return append(did, "deleted "+what(p)), nil
 }

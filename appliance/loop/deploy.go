@@ -155,3 +155,57 @@ func (l *Loop) since(revision int64) time.Duration {
 	l.starting[revision] = now
 	return 0
 }
+
+// How often is looked whether what is live is still served: soon after a
+// start and while it is not, seldom while it is.
+const (
+	checkSoon   = 2 * time.Second
+	checkSeldom = time.Minute
+)
+
+// heal looks whether every server still answers with what is live, and has it
+// brought where the volume has lost it: somebody deleted it, or the cluster
+// was thrown away. It reports whether all is well.
+func (l *Loop) heal(ctx context.Context) bool {
+	deployments, err := l.cfg.Store.Deployments(ctx)
+	well := err == nil
+	for _, d := range deployments {
+		if d.Revision == nil || d.Revision.State != mlops.RevisionLive {
+			continue
+		}
+		ok, herr := l.healOne(ctx, d)
+		well = well && ok
+		err = errors.Join(err, herr)
+	}
+	if err != nil && ctx.Err() == nil {
+		l.cfg.Log.Error("look at what is served failed, it will be repeated", "err", err)
+	}
+	return well
+}
+
+func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err error) {
+	r := *d.Revision
+	servers, err := l.cfg.Cluster.Serving(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	want := fmt.Sprint(r.Version)
+	well = len(servers) > 0
+	for _, s := range servers {
+		switch {
+		case s.Version == want && s.Error == "":
+		case s.Wanted == want && s.Error != "":
+			well = false
+			job, err := l.cfg.Cluster.Bring(ctx, d, r)
+			if err != nil {
+				return false, err
+			}
+			if job.State == mlops.TrainingFailed {
+				return false, fmt.Errorf("version %d of deployment %s is not on its volume, and could not be brought: %s", r.Version, d.Name, job.Message)
+			}
+		default:
+			well = false
+		}
+	}
+	return well, nil
+}

@@ -114,13 +114,16 @@ func (l *Loop) Run(ctx context.Context) {
 	changed := l.cfg.Cluster.WatchJobs(ctx)
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
+	var again <-chan time.Time
+	if l.again > 0 {
+		again = time.After(l.again)
+	}
 	busy := true // Prepare may have left a revision that starts
+	check := time.NewTimer(checkSoon)
+	defer check.Stop()
+	pause := checkSoon
 	for {
 		models := l.cfg.Store.ModelsChanged()
-		var again <-chan time.Time
-		if l.again > 0 {
-			again = time.After(l.again)
-		}
 		var starting <-chan time.Time
 		if busy {
 			starting = time.After(lookAgain)
@@ -137,10 +140,24 @@ func (l *Loop) Run(ctx context.Context) {
 			projects = false
 		case <-starting:
 			projects = false
+		case <-check.C:
+			// A start, or the loss of a volume, is followed closely at first.
+			if l.heal(ctx) {
+				pause = checkSoon
+				check.Reset(checkSeldom)
+			} else {
+				check.Reset(pause)
+				pause = min(2*pause, checkSeldom)
+			}
+			continue
 		}
 		var err, rerr error
 		if projects {
 			err = l.Reconcile(ctx)
+			again = nil
+			if l.again > 0 {
+				again = time.After(l.again)
+			}
 		}
 		busy, rerr = l.release(ctx)
 		if err = errors.Join(err, rerr); err != nil && ctx.Err() == nil {

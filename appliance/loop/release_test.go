@@ -386,3 +386,29 @@ func TestRunFollowsModels(t *testing.T) {
 		}
 	}
 }
+
+// What is live and was lost from the volume is brought again.
+func TestWhatTheVolumeLostIsBrought(t *testing.T) {
+	w, l := serving(t)
+	if !l.heal(t.Context()) || w.brought[1] != 0 {
+		t.Errorf("a healthy deployment is found sick, or version 1 was brought %d times", w.brought[1])
+	}
+	w.volume, w.serves = map[int]bool{}, 0 // the cluster was thrown away
+	if l.heal(t.Context()) {
+		t.Error("a server without its version is found well")
+	}
+	if w.brought[1] != 1 || !l.heal(t.Context()) || w.serves != 1 {
+		t.Errorf("version 1 was brought %d times, and v%d is served", w.brought[1], w.serves)
+	}
+	w.servers = 0
+	if l.heal(t.Context()) {
+		t.Error("no server at all is found well")
+	}
+	// Nothing live, nothing to look at.
+	empty := newWorld()
+	l = empty.start()
+	run(t, l.Prepare)
+	if !l.heal(t.Context()) {
+		t.Error("a deployment that has served nothing yet is found sick")
+	}
+}

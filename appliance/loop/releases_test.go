@@ -77,7 +77,16 @@ func (w *world) Deployment(_ context.Context, name string) (d mlops.Deployment, 
 }
 
 func (w *world) Deployments(context.Context) (out []mlops.Deployment, err error) {
-	err = w.call("Deployments", func() error { out = slices.Clone(w.deployments); return nil })
+	err = w.call("Deployments", func() error {
+		out = slices.Clone(w.deployments)
+		for i := range out {
+			if out[i].Revision != nil {
+				r := w.revisions[out[i].Revision.ID-1]
+				out[i].Revision = &r
+			}
+		}
+		return nil
+	})
 	return out, err
 }
 

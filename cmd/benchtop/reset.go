@@ -12,7 +12,7 @@ import (
 )
 
 func resetCommand() *cobra.Command {
-	var yes bool
+	var yes, cluster bool
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Stop everything and delete all data: pods, models, runs, objects, secrets",
@@ -22,14 +22,18 @@ func resetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			do, what := appliance.Reset, "everything in "+cfg.DataDir+": models, runs, artifacts, datasets, images, secrets"
+			if cluster {
+				do, what = appliance.ResetCluster, "the cluster in "+cfg.DataDir+": pods, volumes, loaded images, kubeconfig users, what was applied with kubectl. Registry, objects, metrics and keys stay; `benchtop up` builds the projects anew"
+			}
 			if !yes {
-				fmt.Fprintf(cmd.OutOrStdout(), "This stops the lab and deletes everything in %s: models, runs, artifacts, datasets, images, secrets.\nType yes to go on: ", cfg.DataDir)
+				fmt.Fprintf(cmd.OutOrStdout(), "This stops the lab and deletes %s.\nType yes to go on: ", what)
 				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // end of input is a no
 				if strings.TrimSpace(answer) != "yes" {
 					return mlops.Errorf(mlops.InvalidState, "nothing was deleted: type yes, or give --yes, to reset")
 				}
 			}
-			lines, err := appliance.Reset(cmd.Context(), cfg)
+			lines, err := do(cmd.Context(), cfg)
 			for _, l := range lines {
 				fmt.Fprintln(cmd.OutOrStdout(), l)
 			}
@@ -37,5 +41,6 @@ func resetCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&cluster, "cluster", false, "only throw the cluster away: registry, objects and metrics stay, and the next start builds the projects anew")
 	return cmd
 }

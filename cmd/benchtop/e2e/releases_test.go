@@ -31,6 +31,7 @@ func TestReleases(t *testing.T) {
 	chapter(t, "a version that the volume lost is brought again", s.broughtAgain)
 	chapter(t, "a version that cannot be served", s.cannotBeServed)
 	chapter(t, "kill -9 in the middle of a release", s.killedWhileReleasing)
+	chapter(t, "the cluster is thrown away", s.clusterThrownAway)
 }
 
 type revision struct {
@@ -290,4 +291,34 @@ func (s *story) killedWhileReleasing(t *testing.T) {
 	}
 	s.benchtop(t, "rollback", "iris", "--to", "1")
 	s.serves(t, "1")
+}
+
+// clusterThrownAway deletes the cluster and has it built anew from the rows.
+func (s *story) clusterThrownAway(t *testing.T) {
+	before, history := s.served(t), s.revisions(t)
+	r, err := s.Try(t.Context(), "no\n", "reset", "--cluster")
+	if err != nil || r.Code == 0 || !strings.Contains(r.All(), "nothing was deleted") {
+		t.Errorf("without a yes: %v, code %d: %s", err, r.Code, r.All())
+	}
+	s.serves(t, before)
+	s.benchtop(t, "reset", "--cluster", "--yes")
+	if _, err := s.up.Wait(30 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t, bootTimeout)
+	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+		p, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), s.said.Try, "")
+		if err == nil && p.Version != before {
+			err = fmt.Errorf("version %s is served, want %s", p.Version, before)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.revisions(t); len(now) != len(history) || now[0] != history[0] {
+		t.Errorf("the newest of %d revisions is %+v; before it was %+v of %d", len(now), now[0], history[0], len(history))
+	}
+	s.benchtop(t, "train", "--wait")
+	s.newest(t, 9, "live", "new version")
+	s.serves(t, "9")
 }
