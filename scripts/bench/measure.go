@@ -69,6 +69,10 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 	if err := r.atIdle(ctx, a.Host.PID(), o.idle); err != nil {
 		return nil, err
 	}
+	say("rollback under traffic")
+	if err := r.rollback(ctx, a, url); err != nil {
+		return nil, err
+	}
 	say("warm restart under traffic")
 	return r, r.restart(ctx, a, up, url)
 }
@@ -145,6 +149,53 @@ func (r *Report) latency(ctx context.Context, a *drive.Appliance, ingress string
 		r.add(Figure{Name: fmt.Sprintf("prediction p%d through ingress", p), Value: t, Unit: "ms"})
 		r.add(Figure{Name: fmt.Sprintf("prediction p%d, bare server", p), Value: b, Unit: "ms", Note: fmt.Sprintf("ingress takes %.1f times as long", t/b)})
 	}
+	return nil
+}
+
+// rollback takes a version back while predictions are asked for.
+func (r *Report) rollback(ctx context.Context, a *drive.Appliance, url string) error {
+	if _, err := a.Run(ctx, "train", "--wait"); err != nil {
+		return err
+	}
+	if err := drive.Eventually(ctx, 30*time.Second, func() error {
+		p, err := drive.Predict(ctx, a.Host.HTTPFromLAN(), url, "")
+		if err == nil && p.Version != "2" {
+			err = fmt.Errorf("version %s is served", p.Version)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	const least = 10_000
+	traffic := a.StartTraffic(url, 8, 2*time.Millisecond)
+	enough := func(n int) error {
+		return drive.Eventually(ctx, 2*time.Minute, func() error {
+			if got := traffic.Report().Answered; got < n {
+				return fmt.Errorf("%d requests were answered", got)
+			}
+			return nil
+		})
+	}
+	if err := enough(least / 2); err != nil {
+		return err
+	}
+	started := time.Now()
+	if _, err := a.Run(ctx, "rollback", "iris"); err != nil {
+		return err
+	}
+	if err := enough(least); err != nil {
+		return err
+	}
+	t := traffic.Stop()
+	if len(t.Versions) != 2 {
+		return fmt.Errorf("versions %v have answered, expected 2 and then 1", t.Versions)
+	}
+	note := fmt.Sprintf("of %d", t.Answered+len(t.Failures))
+	if len(t.Failures) > 0 {
+		note += ", first: " + t.Failures[0]
+	}
+	r.add(Figure{Name: "rollback, command to last answer of the bad version", Value: t.Last["2"].Sub(started).Seconds(), Unit: "s", Target: 3})
+	r.add(Figure{Name: "failed predictions during the rollback", Value: float64(len(t.Failures)), Unit: "requests", Strict: true, Note: note})
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -62,6 +63,7 @@ type Traffic struct {
 	answered int
 	failures []string
 	versions []string // in order of first appearance
+	last     map[string]time.Time
 	latest   time.Time
 	gap      time.Duration // longest time without a right answer
 	stop     context.CancelFunc
@@ -73,13 +75,14 @@ type Report struct {
 	Answered int
 	Failures []string
 	Versions []string
+	Last     map[string]time.Time // when each version answered last
 	Gap      time.Duration
 }
 
 // StartTraffic asks url from workers clients, each every interval.
 func (a *Appliance) StartTraffic(url string, workers int, every time.Duration) *Traffic {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &Traffic{stop: cancel, latest: time.Now()}
+	t := &Traffic{stop: cancel, latest: time.Now(), last: map[string]time.Time{}}
 	for worker := range workers {
 		t.done.Go(func() {
 			client := a.Host.HTTPFromLAN()
@@ -114,6 +117,7 @@ func (t *Traffic) record(started time.Time, p Prediction, err error) {
 		t.versions = append(t.versions, p.Version)
 	}
 	now := time.Now()
+	t.last[p.Version] = now
 	t.gap = max(t.gap, now.Sub(t.latest))
 	t.latest = now
 }
@@ -122,7 +126,7 @@ func (t *Traffic) record(started time.Time, p Prediction, err error) {
 func (t *Traffic) Report() Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Report{Answered: t.answered, Failures: slices.Clone(t.failures), Versions: slices.Clone(t.versions), Gap: t.gap}
+	return Report{Answered: t.answered, Failures: slices.Clone(t.failures), Versions: slices.Clone(t.versions), Last: maps.Clone(t.last), Gap: t.gap}
 }
 
 // Stop ends the traffic and tells what happened.
