@@ -135,6 +135,17 @@ func TestDiagnoseProject(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("found %+v, expected %+v", got, want)
 	}
+	for state, want := range map[mlops.RevisionState][]doctor.Finding{
+		mlops.RevisionLive:     nil,
+		mlops.RevisionRejected: {{Check: "iris release", Level: doctor.Warn, Detail: "version 4 is not served: why", Fix: "train a better one, change the gates with `benchtop gates iris FILE`, or `benchtop promote iris 4 --override --reason WHY`"}},
+		mlops.RevisionFailed:   {{Check: "iris release", Level: doctor.Warn, Detail: "version 4 is not served: why", Fix: "what was served before goes on; see `benchtop revisions iris` and `benchtop logs iris`"}},
+		mlops.RevisionWaiting:  {{Check: "iris release", Level: doctor.Warn, Detail: "version 4 waits", Fix: "why"}},
+	} {
+		got := diagnoseProject(ProjectStatus{Project: "iris", Revision: &mlops.Revision{Deployment: "iris", Version: 4, State: state, Message: "why"}})
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: found %+v, expected %+v", state, got, want)
+		}
+	}
 	if got := diagnoseProject(ProjectStatus{Project: "new"}); len(got) != 0 {
 		t.Errorf("of a project without anything: %+v", got)
 	}

@@ -78,6 +78,27 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	return out, nil
 }
 
+// diagnoseRelease says why the newest revision is not what is served.
+func diagnoseRelease(p ProjectStatus) []doctor.Finding {
+	if p.Revision == nil {
+		return nil
+	}
+	r := *p.Revision
+	f := doctor.Finding{Check: p.Project + " release", Level: doctor.Warn, Detail: fmt.Sprintf("version %d is not served: %s", r.Version, r.Message)}
+	switch r.State {
+	case mlops.RevisionRejected:
+		f.Fix = fmt.Sprintf("train a better one, change the gates with `benchtop gates %s FILE`, or `benchtop promote %s %d --override --reason WHY`", p.Project, r.Deployment, r.Version)
+	case mlops.RevisionFailed:
+		f.Fix = "what was served before goes on; see `benchtop revisions " + r.Deployment + "` and `benchtop logs " + p.Project + "`"
+	case mlops.RevisionWaiting:
+		f.Detail = fmt.Sprintf("version %d waits", r.Version)
+		f.Fix = r.Message // names the command
+	default:
+		return nil
+	}
+	return []doctor.Finding{f}
+}
+
 func diagnoseProject(p ProjectStatus) []doctor.Finding {
 	var out []doctor.Finding
 	if p.Deleting {
@@ -106,5 +127,5 @@ func diagnoseProject(p ProjectStatus) []doctor.Finding {
 		}
 		out = append(out, f)
 	}
-	return out
+	return append(out, diagnoseRelease(p)...)
 }

@@ -46,6 +46,7 @@ type ProjectStatus struct {
 	Training     *mlops.Training   `json:"training,omitempty"` // the newest
 	NextTraining time.Time         `json:"next_training,omitzero"`
 	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
+	Revision     *mlops.Revision   `json:"revision,omitempty"` // the newest of the deployment
 	Deleting     bool              `json:"deleting,omitempty"`
 }
 
@@ -164,6 +165,9 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 	for i := range deployments {
 		if deployments[i].Project == p.Name {
 			out.Deployment = &deployments[i]
+			if r, err := store.Revisions(ctx, deployments[i].Name, 1); err == nil && len(r) > 0 {
+				out.Revision = &r[0]
+			}
 		}
 	}
 	return out

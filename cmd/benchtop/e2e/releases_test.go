@@ -177,6 +177,9 @@ func (s *story) gateFails(t *testing.T) {
 		t.Errorf("it says %q", r.Message)
 	}
 	s.serves(t, "2")
+	if out := s.benchtop(t, "doctor"); !strings.Contains(out, "version 3 is not served: gate accuracy failed") {
+		t.Errorf("doctor says\n%s", out)
+	}
 	s.refuses(t, []string{"was not put into service: gate accuracy failed"}, "promote", "iris", "3")
 	s.refuses(t, []string{"needs a reason"}, "promote", "iris", "3", "--override")
 	s.serves(t, "2")
