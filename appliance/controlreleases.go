@@ -15,12 +15,13 @@ import (
 type ReleaseRequest struct {
 	Version  int       `json:"version,omitempty"`  // promote
 	Override bool      `json:"override,omitempty"` // promote
-	Revision int       `json:"revision,omitempty"` // rollback, approve and reject; 0 is the one that is meant as a rule
+	Revision int       `json:"revision,omitempty"` // rollback: 0 is the one before; approve and reject: 0 is the one that waits
 	Pinned   *bool     `json:"pinned,omitempty"`   // hold
 	Paused   *bool     `json:"paused,omitempty"`   // hold
 	Act      mlops.Act `json:"act"`
 }
 
+// releaseCalls are the calls of the command line about what is served.
 func (c *control) releaseCalls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/deployments", func(w http.ResponseWriter, r *http.Request) {
 		ds, err := c.a.loopPort.Deployments(r.Context())
@@ -45,7 +46,7 @@ func (c *control) releaseCalls(mux *http.ServeMux) {
 	})
 }
 
-// maxHistory is how many revisions one answer has.
+// maxHistory is how many revisions one answer has at most.
 const maxHistory = 1000
 
 func (c *control) answer(w http.ResponseWriter, v any, err error) {
@@ -101,7 +102,7 @@ func (c *Control) Release(ctx context.Context, deployment, verb string, req Rele
 	return out, c.send(ctx, http.MethodPost, "/v1/deployments/"+url.PathEscape(deployment)+"/"+verb, req, &out)
 }
 
-// Hold pins or pauses a deployment.
+// Hold pins or pauses a deployment, or ends that.
 func (c *Control) Hold(ctx context.Context, deployment string, req ReleaseRequest) (out mlops.Deployment, err error) {
 	return out, c.send(ctx, http.MethodPost, "/v1/deployments/"+url.PathEscape(deployment)+"/hold", req, &out)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// What is served, as pages, programs and commands change it.
+// This file is how pages, programs and commands read and change what is served.
 
 func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error) {
 	store := p.registry.Store()
@@ -20,6 +20,7 @@ func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]
 	return store.Revisions(ctx, deployment, max)
 }
 
+// running returns the loop, or an error while it has not been started.
 func (p loopPort) running() (*loop.Loop, error) {
 	if l := p.loop.get(); l != nil {
 		return l, nil

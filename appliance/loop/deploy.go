@@ -58,7 +58,7 @@ func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	}
 	r.State = mlops.RevisionStarting
 	l.cfg.Log.Info("revision starts", "deployment", d.Name, "revision", r.Number, "version", r.Version, "cause", r.Cause, "by", r.By)
-	// At once: a rollback is in a hurry.
+	// The next pass comes at once: a rollback is in a hurry.
 	l.wake()
 	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
 }
@@ -79,7 +79,7 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		case s.Version == want && s.Wanted == want && s.Error == "" && s.Ready:
 			there++
 		case s.Version == want && s.Error == "":
-			behind = true // not ready yet
+			behind = true // its pod is not ready yet
 		case s.Wanted == want && s.Error != "":
 			trouble = s.Error
 		default:
@@ -98,14 +98,16 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	case trouble != "":
 		return l.bringVersion(ctx, d, r, trouble, since)
 	case behind && since > time.Second:
-		// A signal may have come before what it was about.
+		// The annotation may have come before the ConfigMap, or never: the
+		// process may have died between the two.
 		return l.cfg.Cluster.NudgeServers(ctx, d)
 	}
 	return nil
 }
 
-// bringVersion has a version brought to the volume that the servers cannot load from
-// there. While its run goes on, its own trainer brings it.
+// bringVersion has a Job bring a version that the servers cannot load from their
+// volume. While the version's run goes on, the trainer is still to write it
+// there.
 func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Revision, trouble string, since time.Duration) error {
 	_, ended, err := l.evidence(ctx, r.RunID)
 	if err != nil || !ended {
@@ -122,12 +124,12 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 		if l.cfg.Now().Sub(job.EndedAt) > loadPatience && since > loadPatience {
 			return l.fail(ctx, d, r, "the servers cannot load it: "+trouble)
 		}
-	default: // it is under way
+	default: // the Job is under way
 	}
 	return nil
 }
 
-// fail ends a revision; what was live before goes on.
+// fail ends a revision. The servers go on with the one that is live.
 func (l *Loop) fail(ctx context.Context, d mlops.Deployment, r mlops.Revision, why string) error {
 	delete(l.starting, r.ID)
 	if err := l.cfg.Store.FailRevision(ctx, r.ID, why); err != nil {

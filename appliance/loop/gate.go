@@ -9,20 +9,20 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// judge looks at the gates of a revision that waits for them, and lets it go
-// on, wait or end. It may be repeated.
+// judge holds a revision against the gates of its project. The revision then
+// starts, waits or is rejected. To judge again does no harm.
 func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
 	l.deciding.Lock()
 	defer l.deciding.Unlock()
 	r, err := l.cfg.Store.Revision(ctx, r.ID)
 	if err != nil || r.State != mlops.RevisionJudging && r.State != mlops.RevisionWaiting {
-		return err // somebody else was faster
+		return err // another goroutine has judged it meanwhile
 	}
 	gates, err := l.gatesOf(ctx, d)
 	if err != nil {
 		return err
 	}
-	// Going back to what was served before asks nobody: it has to be quick.
+	// A rollback asks no gate: it has to be quick.
 	if r.Cause == mlops.CauseRollback {
 		return l.start(ctx, d, r)
 	}
@@ -33,7 +33,7 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			return err
 		}
 		if !ended {
-			return nil // more metrics may come; the end of the run is seen
+			return nil // more metrics may come; the end of the run wakes the pass
 		}
 		var served *mlops.Evidence
 		if d.Revision != nil {

@@ -37,16 +37,16 @@ type Loop struct {
 	cfg  Config
 	kick chan struct{} // a row changed: look at once
 
-	// starting is since when this process has followed each revision that
-	// starts. Only the pass touches it.
+	// starting says when this process first saw each revision that starts.
+	// Only the pass touches it.
 	starting map[int64]time.Time
-	deciding sync.Mutex // a revision is judged by one at a time
+	deciding sync.Mutex // one goroutine at a time judges revisions
 	rows     sync.Mutex // one change of projects at a time
 
-	// Of the one goroutine that makes passes: what the cluster was last given,
-	// and when to look again.
+	// Only the goroutine that makes passes touches these: what the cluster was
+	// last given of each project, and how soon the next pass is due.
 	applied map[string]mlops.Project
-	again   time.Duration // 0 for nothing
+	again   time.Duration // 0 if nothing is left to do
 
 	mu       sync.Mutex
 	troubles map[string]error // by project, of the last pass
@@ -178,7 +178,8 @@ func (l *Loop) Reconcile(ctx context.Context) error {
 	return errors.Join(err, failed)
 }
 
-// pass returns what failed of single projects apart from what stopped it.
+// pass returns the failures of single projects in failed, and what stopped the
+// whole pass in err.
 func (l *Loop) pass(ctx context.Context) (failed, err error) {
 	l.again = 0
 	projects, err := l.cfg.Store.Projects(ctx)
@@ -242,8 +243,8 @@ func (l *Loop) reconcileProject(ctx context.Context, project string, jobs []mlop
 			}
 		}
 		if t.State != j.State && !t.State.Terminal() {
-			// Before the row says that it has ended, or a crash in between
-			// would leave the run as running for ever.
+			// The runs end before the training's row does: after a crash in
+			// between, a row that has ended would leave them running for ever.
 			if j.State.Terminal() {
 				if err := l.cfg.Store.EndRuns(ctx, j.Name, mlops.RunKilled); err != nil {
 					return err

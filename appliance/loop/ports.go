@@ -20,7 +20,7 @@ type Store interface {
 	// DeleteProject removes a project that is marked as deleting, with its
 	// trainings; one that is not there is no error.
 	DeleteProject(ctx context.Context, name string) error
-	// LoopFact and SetLoopFact remember what is in no row, "" for nothing.
+	// LoopFact and SetLoopFact remember what no other row holds; "" is nothing.
 	LoopFact(ctx context.Context, key string) (string, error)
 	SetLoopFact(ctx context.Context, key, value string) error
 	CreateTraining(ctx context.Context, project string, trigger mlops.Trigger) (mlops.Training, error)
@@ -67,15 +67,15 @@ type Cluster interface {
 	// WatchJobs signals when training jobs may have changed.
 	WatchJobs(ctx context.Context) <-chan struct{}
 
-	// Serve tells the servers of a deployment which version to serve. Told
-	// before, it does nothing.
+	// Serve tells the servers of a deployment which version to serve. If they
+	// have been told before, it does nothing.
 	Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error
 	// NudgeServers makes the servers look again at what Serve has said.
 	NudgeServers(ctx context.Context, d mlops.Deployment) error
 	// Serving asks every server what it serves.
 	Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Serving, error)
 	// Bring starts the Job that brings a version to the servers' volume, once
-	// for each revision, and says how far it is.
+	// for each revision, and says how far the Job is.
 	Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error)
 }
 
@@ -84,6 +84,6 @@ type Keys interface {
 	// ProjectKey returns the key of a project, which reads from bucket and
 	// writes to the registry. It makes one if there is none like that.
 	ProjectKey(ctx context.Context, project string, bucket mlops.KeyBucket) (mlops.NewKey, error)
-	// DropProjectKey revokes it; one that is not there is no error.
+	// DropProjectKey revokes the key of a project. To have none is no error.
 	DropProjectKey(ctx context.Context, project string) error
 }

@@ -17,7 +17,7 @@ type Sample struct {
 }
 
 // firstSample is the fact that remembers which sample the first start has
-// made, or that it was to make none: a project that was deleted stays away.
+// made, or that it was to make none. So a deleted project does not come back.
 const firstSample = "first-sample"
 
 // noSample is what the fact says of a lab that was begun without one.
@@ -175,7 +175,7 @@ func (l *Loop) sample(name string) (Sample, bool) {
 
 // bring makes the cluster match a project's row, unless it does already.
 func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
-	p.Gates = mlops.Gates{} // the cluster knows nothing of them
+	p.Gates = mlops.Gates{} // the cluster knows nothing of gates
 	if l.applied[p.Name].Equal(p) {
 		return nil
 	}
@@ -192,7 +192,7 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 		"AWS_ACCESS_KEY_ID": key.Name, "AWS_SECRET_ACCESS_KEY": key.Token,
 		"MLFLOW_TRACKING_USERNAME": key.Name, "MLFLOW_TRACKING_PASSWORD": key.Token,
 	}
-	// Before the servers: a new one finds what to serve.
+	// The row comes before the servers, so that whatever serves has one.
 	d, err := l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
 	if err != nil {
 		return fmt.Errorf("record deployment %s: %w", p.Name, err)
@@ -207,8 +207,8 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	return nil
 }
 
-// dataset returns a project's dataset. A sample's is stored if it is missing
-// or another than this version of the program has.
+// dataset returns a project's dataset. It stores that of a sample if it is
+// missing, or if this version of the program has another one.
 func (l *Loop) dataset(ctx context.Context, name string) (mlops.Dataset, error) {
 	s, ok := l.sample(name)
 	if !ok {
@@ -230,7 +230,7 @@ func (l *Loop) dataset(ctx context.Context, name string) (mlops.Dataset, error) 
 // the project is gone; until then it has to be called again.
 func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone bool, err error) {
 	delete(l.applied, p.Name)
-	// A Job of the schedule that nobody has seen yet may have a run.
+	// The schedule may have made a Job that no pass has seen. It may have a run.
 	for _, j := range jobs {
 		if j.Project != p.Name {
 			continue
@@ -265,8 +265,8 @@ func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone
 	return true, nil
 }
 
-// When a pass is repeated that left something undone: a project on its way
-// out, or one that failed.
+// How soon a pass follows one that left something undone: soon for a project
+// that is being deleted, later for one that failed.
 const (
 	soon  = time.Second
 	later = 10 * time.Second

@@ -7,8 +7,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Promote puts a model version into service. Its gates are judged; override
-// lets it pass although one fails, which needs a reason.
+// Promote puts a model version into service if its gates pass. override lets
+// the version pass whatever the gates find, and needs a reason.
 func (l *Loop) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
 	if err := act.Validate(); err != nil {
 		return mlops.Revision{}, err
@@ -29,9 +29,9 @@ func (l *Loop) Promote(ctx context.Context, deployment string, version int, over
 	return l.createRevision(ctx, d, version, mlops.CausePromote, override, act)
 }
 
-// Rollback puts back into service what was live before: the revision with the
-// number to, or the last one that was live before the present one if to is 0.
-// It asks no gate.
+// Rollback serves again what was live before. to is the number of the revision
+// to go back to; 0 means the last one before the present one that was live with
+// another version. A rollback asks no gate.
 func (l *Loop) Rollback(ctx context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
 	if err := act.Validate(); err != nil {
 		return mlops.Revision{}, err
@@ -78,10 +78,11 @@ func (l *Loop) target(ctx context.Context, d mlops.Deployment, to int) (mlops.Re
 // maxHistory bounds how far back a rollback looks.
 const maxHistory = 1000
 
-// createRevision makes a revision by hand and moves it on, so that the caller hears at
-// once what the gates say.
+// createRevision makes the revision that a person asks for and judges it at
+// once, so that the caller hears what the gates say.
 func (l *Loop) createRevision(ctx context.Context, d mlops.Deployment, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error) {
-	// With its override at once: a pass may judge it before anything else.
+	// The override is part of this write: a pass may judge the revision before
+	// there could be a second one.
 	r, err := l.cfg.Store.CreateRevision(ctx, d.Name, version, cause, override, act)
 	if err != nil {
 		return r, err
@@ -89,8 +90,8 @@ func (l *Loop) createRevision(ctx context.Context, d mlops.Deployment, version i
 	return l.hurry(ctx, r.ID)
 }
 
-// hurry moves a revision on now instead of with the next pass, and returns
-// what became of it.
+// hurry judges a revision now instead of with the next pass, and returns what
+// became of it.
 func (l *Loop) hurry(ctx context.Context, id int64) (mlops.Revision, error) {
 	r, err := l.cfg.Store.Revision(ctx, id)
 	if err != nil {
@@ -112,13 +113,14 @@ func (l *Loop) hurry(ctx context.Context, id int64) (mlops.Revision, error) {
 	return r, nil
 }
 
-// Approve lets the revision of a deployment that waits for it pass; Reject
-// ends it. Number 0 is the newest.
+// Approve lets a revision that waits for an approval pass. Number 0 means the
+// newest one that waits.
 func (l *Loop) Approve(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
 	return l.decide(ctx, deployment, number, act, l.cfg.Store.ApproveRevision)
 }
 
-// Reject ends a revision that waits for an approval.
+// Reject ends a revision that waits for an approval. Number 0 means the newest
+// one that waits.
 func (l *Loop) Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
 	r, err := l.decide(ctx, deployment, number, act, l.cfg.Store.RejectRevision)
 	if r.State == mlops.RevisionRejected {
@@ -153,8 +155,9 @@ func (l *Loop) decide(ctx context.Context, deployment string, number int, act ml
 	return mlops.Revision{}, mlops.Errorf(mlops.NotFound, "deployment %s has no revision %d: see `benchtop revisions %s`", deployment, number, deployment)
 }
 
-// Hold changes how a deployment goes on. Pinned keeps what is served whatever
-// is followed; paused lets revisions wait. A nil leaves as it is.
+// Hold pins or pauses a deployment, or ends that; nil changes nothing. A pinned
+// deployment follows neither new versions nor its alias. In a paused one,
+// revisions wait.
 func (l *Loop) Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
 	d, err := l.cfg.Store.Deployment(ctx, deployment)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package datasets embeds the small real datasets that the default project, tests and labs use.
+// Package datasets embeds the small real datasets that the sample projects, tests and labs use.
 //
 // Every dataset is one CSV file in scikit-learn's layout (README.md) plus its description in datasets.json.
 package datasets

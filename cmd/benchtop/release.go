@@ -210,7 +210,8 @@ func number(what, s string) (int, error) {
 	return n, nil
 }
 
-// release asks for a change and waits until it is served, or is not.
+// release asks for a change and waits until its revision is live, waits or has
+// ended.
 func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseRequest) error {
 	cfg, err := loadConfig(cmd)
 	if err != nil {
@@ -246,6 +247,7 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 	return nil
 }
 
+// revision reads one revision again.
 func revision(cmd *cobra.Command, control *appliance.Control, deployment string, id int64) (mlops.Revision, error) {
 	rs, err := control.Revisions(cmd.Context(), deployment)
 	if err != nil {
@@ -259,6 +261,8 @@ func revision(cmd *cobra.Command, control *appliance.Control, deployment string,
 	return mlops.Revision{}, mlops.Errorf(mlops.NotFound, "the revision is gone: somebody has deleted deployment %s", deployment)
 }
 
+// holdCommand pins a deployment if pin is set and else pauses it; end undoes
+// that.
 func holdCommand(verb, short string, pin, end bool) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " DEPLOYMENT",

@@ -23,19 +23,19 @@ const (
 	// servedFile is the file of the ConfigMap that says what is to be served.
 	servedFile = "version.json"
 	servedDir  = "/served"
-	// annotationServed of a pod makes the kubelet look at the pod again, and
-	// so at the files of its ConfigMaps. By itself it looks once a minute.
+	// annotationServed is changed so that the kubelet refreshes a pod's
+	// ConfigMaps at once. By itself it does so about once a minute.
 	annotationServed = "benchtop.dev/served"
 
 	bringRole = "bring"
-	// bringTook is how long the Job that has brought a version stays.
+	// bringStays is how long a Job that brings a version stays after its end.
 	bringStays = 10 * time.Minute
 )
 
 func servedName(deployment string) string { return deployment + "-served" }
 
-// Serve tells the servers of a deployment which version to serve. It can be
-// repeated; pods that start later read the same.
+// Serve tells the servers of a deployment which version to serve, unless they
+// have been told. Pods that start later read the same.
 func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error {
 	b, err := json.Marshal(map[string]string{"version": fmt.Sprint(version), "run_id": runID})
 	if err != nil {
@@ -107,8 +107,8 @@ func (c *Client) Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Servi
 	return out, nil
 }
 
-// askServer fills in what a server says of itself. One that does not answer
-// serves nothing.
+// askServer fills in what a server says of itself. A server that does not
+// answer counts as serving nothing.
 func askServer(ctx context.Context, ip string, s *mlops.Serving) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(ip, "8080")+"/healthz", nil)
 	if err != nil {
@@ -140,7 +140,7 @@ func askServer(ctx context.Context, ip string, s *mlops.Serving) {
 }
 
 // Bring starts the Job that brings a model version to the volume of a
-// deployment, unless it has been started, and says how far it is.
+// deployment, unless it has been started, and says how far the Job is.
 func (c *Client) Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error) {
 	name := fmt.Sprintf("%s-bring-%d", d.Name, r.ID)
 	jobs := c.kube.BatchV1().Jobs(d.Namespace)
@@ -163,7 +163,7 @@ func (c *Client) Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision
 	return out, nil
 }
 
-// bringJob is the trainer's Job with another program.
+// bringJob makes the Job out of the trainer's, with another program.
 func (c *Client) bringJob(ctx context.Context, d mlops.Deployment, r mlops.Revision, name string) (*batchv1.Job, error) {
 	cron, err := c.kube.BatchV1().CronJobs(d.Namespace).Get(ctx, d.Project+"-"+trainerRole, metav1.GetOptions{})
 	if err != nil {
@@ -183,7 +183,8 @@ func (c *Client) bringJob(ctx context.Context, d mlops.Deployment, r mlops.Revis
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: d.Namespace, Labels: labels(d.Project, bringRole)}, Spec: spec}, nil
 }
 
-// lastWords is what the pod of a Job has left as its reason to end.
+// lastWords returns the termination message of a Job's pod, "" if there is
+// none.
 func (c *Client) lastWords(ctx context.Context, namespace, job string) (string, error) {
 	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package workloads embeds the code that runs in the pods of the default project: a trainer and an inference server in
+// Package workloads embeds the code that runs in the pods of each sample project: a trainer and an inference server in
 // Python. It is mounted from ConfigMaps, so changing it needs no new image.
 //
 // Each program is a flat set of files, because a ConfigMap has no folders; `python3 /opt/benchtop/train.py` and

@@ -71,7 +71,7 @@ func (s *Store) deployments(ctx context.Context, where string, args ...any) (out
 	return out, nil
 }
 
-// SetDeployment changes how a deployment goes on: pinned and paused.
+// SetDeployment sets whether a deployment is pinned and whether it is paused.
 func (s *Store) SetDeployment(ctx context.Context, name string, pinned, paused bool) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.deployment(name); err != nil {
@@ -81,8 +81,8 @@ func (s *Store) SetDeployment(ctx context.Context, name string, pinned, paused b
 	})
 }
 
-// DeleteDeployment removes a deployment and its history. One that is not there
-// is no error.
+// DeleteDeployment removes a deployment and its history. It is no error if there
+// is none of that name.
 func (s *Store) DeleteDeployment(ctx context.Context, name string) error {
 	return s.write(ctx, func(t *tx) error { return t.exec("DELETE FROM deployments WHERE name = ?", name) })
 }

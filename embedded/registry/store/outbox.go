@@ -69,12 +69,14 @@ func (t *tx) emit(entity, action string, payload any) error {
 	return nil
 }
 
-// promptEntities are the words for prompts of what is said of models.
+// promptEntities maps the entities of events about models to those of events
+// about prompts.
 var promptEntities = map[string]string{"REGISTERED_MODEL": "PROMPT", "REGISTERED_MODEL_TAG": "PROMPT_TAG", "MODEL_VERSION": "PROMPT_VERSION",
 	"MODEL_VERSION_TAG": "PROMPT_VERSION_TAG", "MODEL_VERSION_ALIAS": "PROMPT_ALIAS"}
 
-// emitModel is emit for a change of a registered model or, if it is one, a
-// prompt. entity is the model's word for it. The name is added to the payload.
+// emitModel emits an event about a registered model or a prompt. entity is the
+// word for models; if the model is a prompt, the event has the word for prompts.
+// The model's name is added to the payload.
 func (t *tx) emitModel(name, entity, action string, payload map[string]any) error {
 	if listeners, err := t.listeners(); err != nil || len(listeners) == 0 {
 		return err
@@ -94,7 +96,7 @@ func (t *tx) emitModel(name, entity, action string, payload map[string]any) erro
 }
 
 // listeners returns the row ids of the active webhooks by event. The writer
-// remembers it until a webhook is written or a request is undone, so that
+// remembers them until a webhook is written or a request is undone, so that
 // events that nobody listens for cost nothing.
 func (t *tx) listeners() (map[string][]int64, error) {
 	if t.w.listeners != nil {
@@ -115,7 +117,8 @@ func (t *tx) listeners() (map[string][]int64, error) {
 	return found, nil
 }
 
-// tagMap is how payloads carry tags; those that mark prompts stay inside.
+// tagMap turns tags into the map that payloads carry, without the tags that only
+// mark prompts.
 func tagMap(kvs []wire.KV) map[string]string {
 	m := map[string]string{}
 	for _, kv := range kvs {

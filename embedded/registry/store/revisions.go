@@ -69,8 +69,8 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 }
 
 // FollowModels makes the revisions that moved aliases and new versions ask
-// for, and says how many. What was looked at is noted in the same
-// transaction, so that nothing is asked for twice and nothing is missed.
+// for, and says how many. The same transaction notes what was looked at, so
+// that nothing is asked for twice and nothing is missed.
 func (s *Store) FollowModels(ctx context.Context) (made int, err error) {
 	due, err := s.due(ctx)
 	if err != nil || len(due) == 0 {
@@ -122,7 +122,7 @@ func (t *tx) follow(name string) (made int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	// What a person has decided comes last, and so stays.
+	// The alias comes last, so that what a person has decided stays.
 	if d.automatic && newest > d.newest {
 		if err := t.exec("UPDATE deployments SET newest = ? WHERE id = ?", newest, d.id); err != nil {
 			return 0, err
@@ -154,8 +154,8 @@ func (t *tx) servedVersion(d deploymentRow) (version int64, err error) {
 	return version, err
 }
 
-// addRevision makes the next revision; older ones that were still on their way
-// are superseded by it.
+// addRevision makes the next revision. It supersedes older ones that are still
+// being judged or wait.
 func (t *tx) addRevision(d deploymentRow, version int64, state mlops.RevisionState, cause mlops.Cause, act mlops.Act) (int64, error) {
 	var run string
 	found, err := t.row(`SELECT v.run_id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?`, []any{d.model, version}, &run)
@@ -173,8 +173,8 @@ func (t *tx) addRevision(d deploymentRow, version int64, state mlops.RevisionSta
 		d.id, d.id, d.model, version, run, string(state), string(cause), act.By, act.Reason, t.now)
 }
 
-// CreateRevision makes a revision by hand. It still has to be judged; with
-// override it passes whatever its gates find.
+// CreateRevision makes the revision that a person asks for. It still has to be
+// judged; with override it passes whatever its gates find.
 func (s *Store) CreateRevision(ctx context.Context, deployment string, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error) {
 	var id int64
 	err := s.write(ctx, func(t *tx) error {
@@ -194,8 +194,9 @@ func (s *Store) CreateRevision(ctx context.Context, deployment string, version i
 	return s.Revision(ctx, id)
 }
 
-// JudgeRevision records what the gates found. A revision goes on to waiting
-// with a message that says for what, or to rejected with the reason.
+// JudgeRevision records what the gates found. The revision goes on to waiting,
+// with a message that says for what, or to rejected, with the reason, or stays
+// judging if it is about to start.
 func (s *Store) JudgeRevision(ctx context.Context, id int64, gates []mlops.GateResult, state mlops.RevisionState, message string) error {
 	if gates == nil {
 		gates = []mlops.GateResult{}
@@ -257,7 +258,8 @@ func (s *Store) StartRevision(ctx context.Context, id int64) error {
 	})
 }
 
-// serve notes what ought to be served.
+// serve makes a revision the one that its deployment ought to serve, and points
+// the followed alias at its version.
 func (t *tx) serve(d deploymentRow, revision, version int64) error {
 	if err := t.exec("UPDATE deployments SET revision = ?, newest = max(newest, ?) WHERE id = ?", revision, version, d.id); err != nil {
 		return err
@@ -270,12 +272,12 @@ func (t *tx) serve(d deploymentRow, revision, version int64) error {
 	}
 	var points int64
 	if _, err := t.row("SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{d.model, d.follows}, &points); err != nil || points == version {
-		return err // it was moved there, which asked for this revision
+		return err // a client has moved the alias there and so asked for this revision
 	}
 	return t.setAlias(d.model, d.follows, strconv.FormatInt(version, 10))
 }
 
-// LiveRevision notes that a revision is served; the one before has ended.
+// LiveRevision notes that a revision is served, and ends the one before.
 func (s *Store) LiveRevision(ctx context.Context, id int64) error {
 	return s.moveRevision(ctx, id, func(t *tx, d deploymentRow, r revisionRow) error {
 		if r.state != mlops.RevisionStarting || d.revision != id {
@@ -288,8 +290,8 @@ func (s *Store) LiveRevision(ctx context.Context, id int64) error {
 	})
 }
 
-// FailRevision ends a revision that could not be served. The one that is live
-// is what ought to be served again.
+// FailRevision ends a revision that could not be served. Its deployment goes
+// back to the revision that is live.
 func (s *Store) FailRevision(ctx context.Context, id int64, message string) error {
 	return s.moveRevision(ctx, id, func(t *tx, d deploymentRow, r revisionRow) error {
 		if r.state.Terminal() || r.state == mlops.RevisionLive {
