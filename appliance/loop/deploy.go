@@ -187,6 +187,10 @@ func (l *Loop) heal(ctx context.Context) bool {
 
 func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err error) {
 	r := *d.Revision
+	// They may not have been told, if telling them failed once.
+	if err := l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID); err != nil {
+		return false, err
+	}
 	servers, err := l.cfg.Cluster.Serving(ctx, d)
 	if err != nil {
 		return false, err

@@ -400,6 +400,11 @@ func TestWhatTheVolumeLostIsBrought(t *testing.T) {
 	if w.brought[1] != 1 || !l.heal(t.Context()) || w.serves != 1 {
 		t.Errorf("version 1 was brought %d times, and v%d is served", w.brought[1], w.serves)
 	}
+	w.told = 7 // a failed revision's, and telling them otherwise has failed
+	l.heal(t.Context())
+	if w.told != 1 {
+		t.Errorf("the servers are told version %d", w.told)
+	}
 	w.servers = 0
 	if l.heal(t.Context()) {
 		t.Error("no server at all is found well")
