@@ -29,7 +29,7 @@ func (s *Server) deployments(c echo.Context) (*page, error) {
 }
 
 func (s *Server) deploymentRow(ctx context.Context, d mlops.Deployment) view.DeploymentRow {
-	row := view.DeploymentRow{Name: d.Name, URL: deploymentURL(d.Name), Pill: deploymentPill(d), Model: servedModel(d),
+	row := view.DeploymentRow{Name: d.Name, URL: deploymentURL(d.Name), Pill: deploymentPill(d), Holds: holdPills(d), Model: servedModel(d),
 		Replicas: fmt.Sprintf("%d/%d", d.Ready, d.Replicas), Address: d.Host, Rate: "–", Errors: "–", P50: "–", P99: "–"}
 	t, err := s.traffic(ctx, d.Name)
 	if err != nil {
@@ -50,6 +50,14 @@ func servedModel(d mlops.Deployment) view.Value {
 		return view.Ref(text, versionURL(d.Model, n))
 	}
 	return view.Text(text)
+}
+
+// projectValue links a deployment's project, if it has one.
+func projectValue(name string) view.Value {
+	if name == "" {
+		return view.Text("none")
+	}
+	return view.Ref(name, projectURL(name))
 }
 
 func (s *Server) findDeployment(ctx context.Context, name string) (mlops.Deployment, error) {
@@ -87,7 +95,7 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	}
 	v := view.Deployment{Name: d.Name, Pill: deploymentPill(d), Holds: holdPills(d), Message: d.Message}
 	v.Facts = append([]view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Loaded", Value: view.At(d.LoadedAt)}}, revisionFacts(d)...)
-	v.Facts = append(v.Facts, []view.Fact{{Name: "Project", Value: view.Text(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
+	v.Facts = append(v.Facts, []view.Fact{{Name: "Project", Value: projectValue(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
 		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}...)
 	if d.RunID != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: runURL(d.RunID), Title: d.RunID}})
@@ -102,7 +110,7 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 		func() { revisions, historyErr = s.cfg.Loop.Revisions(ctx, d.Name, shownRevisions+1) },
 		func() { gates, gatesErr = s.gatesOf(ctx, d) },
 	)
-	v.History = s.history(c, d, revisions, forms.release)
+	v.History = s.history(c, d, revisions, gates, forms.release)
 	v.History.Problem = s.problem("the history", historyErr)
 	v.Gates = s.gates(c, d, gates, gatesErr, forms.gates)
 	v.Newest = newestNotice(d, revisions, gates)

@@ -174,7 +174,7 @@ func follows(p mlops.Project) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "From the configuration until it is changed here: " + strings.Join(names, ", ") + "."
+	return "Taken from Benchtop’s configuration file until changed here: " + strings.Join(names, ", ") + "."
 }
 
 func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, error) {

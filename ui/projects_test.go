@@ -31,7 +31,7 @@ func TestProjectPages(t *testing.T) {
 	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
 	l.expect(resp, body, http.StatusSeeOther)
 	resp, body = l.get("/projects/wine")
-	l.expect(resp, body, http.StatusOK, "by hand only", "From the configuration until it is changed here: time zone.")
+	l.expect(resp, body, http.StatusOK, "by hand only", "Taken from Benchtop’s configuration file until changed here: time zone.")
 
 	resp, body = l.post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
 	l.expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")

@@ -105,7 +105,7 @@ func (s *Server) promote(override bool) change {
 func (s *Server) putIntoService(ctx context.Context, d mlops.Deployment, version int, override bool, act mlops.Act) (mlops.Revision, error) {
 	switch {
 	case override && act.Reason == "":
-		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "To overrule a gate needs a reason: type why version %d is served all the same, and press the button again.", version)
+		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "To overrule a gate needs a reason: type why version %d is served anyway, and press the button again.", version)
 	case d.Paused:
 		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "Deployment %s is paused: press Resume on its page first.", d.Name)
 	}
@@ -174,7 +174,7 @@ func (s *Server) refuseDeployment(c echo.Context, forms deploymentForms, status 
 }
 
 // history shows the revisions of a deployment, the newest first.
-func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision, form view.ReleaseForm) view.History {
+func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision, gates *mlops.Gates, form view.ReleaseForm) view.History {
 	h := view.History{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Cut: len(rs) > shownRevisions, Form: form}
 	h.Form.ID, h.Form.Action = "release", deploymentURL(d.Name)+"/promote"
 	h.Notice = releaseNotice(d, rs, c.QueryParam("done"), c.QueryParam("revision"))
@@ -187,7 +187,7 @@ func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision
 			Pill: revisionPill(r.State), Approved: r.Approved, Cause: causeText(r.Cause), By: r.By, At: view.At(r.CreatedAt), Reason: r.Reason, Findings: findings(r), Changed: changedLink(r, rs[i+1:])}
 		if h.Operator {
 			newer := slices.ContainsFunc(rs[:i], func(o mlops.Revision) bool { return o.Version == r.Version })
-			row.Buttons = revisionButtons(d, r, newer)
+			row.Buttons = revisionButtons(d, r, newer, gates == nil || gates.Approval == mlops.ApprovalRequired)
 		}
 		h.Rows = append(h.Rows, row)
 	}
@@ -225,12 +225,12 @@ func goesBack(d mlops.Deployment, r mlops.Revision) bool {
 }
 
 // revisionButtons are those of one revision; newer is whether its version was
-// put forward again later.
-func revisionButtons(d mlops.Deployment, r mlops.Revision, newer bool) []view.Release {
+// put forward again later, approval whether one may be what it waits for.
+func revisionButtons(d mlops.Deployment, r mlops.Revision, newer, approval bool) []view.Release {
 	at, number := deploymentURL(d.Name), strconv.Itoa(r.Number)
 	var out []view.Release
 	if r.State == mlops.RevisionWaiting {
-		if r.Approved == "" {
+		if approval && r.Approved == "" {
 			out = append(out, view.Release{Text: "Approve", Label: "Approve revision " + number, URL: at + "/approve", Name: "revision", Value: number, Primary: true})
 		}
 		out = append(out, view.Release{Text: "Reject", Label: "Reject revision " + number, URL: at + "/reject", Name: "revision", Value: number})
@@ -240,7 +240,7 @@ func revisionButtons(d mlops.Deployment, r mlops.Revision, newer bool) []view.Re
 	}
 	if !newer && gateRefused(r) && !d.Paused && (d.Revision == nil || d.Revision.Version != r.Version) {
 		version := strconv.Itoa(r.Version)
-		out = append(out, view.Release{Text: "Put it into service all the same", Label: "Put it into service all the same, version " + version, URL: at + "/override", Name: "version", Value: version})
+		out = append(out, view.Release{Text: "Serve it anyway", Label: "Serve it anyway, version " + version, URL: at + "/override", Name: "version", Value: version})
 	}
 	return out
 }
@@ -332,13 +332,13 @@ func releaseNotice(d mlops.Deployment, rs []mlops.Revision, done, number string)
 	}
 	switch {
 	case done == donePinned && d.Pinned && d.Revision != nil:
-		return good("Pinned: version %d stays in service, whatever is followed.", d.Revision.Version)
+		return good("Pinned: version %d stays in service until Unpin, whatever is trained and wherever an alias is moved.", d.Revision.Version)
 	case done == doneUnpinned && !d.Pinned:
-		return good("The pin is gone: what is followed is put into service again.")
+		return good("Unpinned: new versions are taken up again as before.")
 	case done == donePaused && d.Paused:
-		return good("Paused: new revisions wait. Rolling back goes on working.")
+		return good("Paused: new versions wait until Resume. Rolling back still works at once.")
 	case done == doneResumed && !d.Paused:
-		return good("Resumed: revisions that have waited go on.")
+		return good("Resumed: what has waited goes on.")
 	}
 	i := slices.IndexFunc(rs, func(r mlops.Revision) bool { return strconv.Itoa(r.Number) == number })
 	if i < 0 {
@@ -373,9 +373,9 @@ func revisionFacts(d mlops.Deployment) []view.Fact {
 	if d.Follows != "" {
 		out = append(out, view.Fact{Name: "Follows", Value: view.Ref("alias "+d.Follows, modelURL(d.Model)+"#aliases")})
 	}
-	text := "are put into service automatically"
+	text := "are served automatically"
 	if !d.Automatic {
-		text = "are put into service by hand"
+		text = "are served when somebody says so"
 	}
 	return append(out, view.Fact{Name: "New versions", Value: view.Text(text)})
 }

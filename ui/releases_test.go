@@ -31,7 +31,7 @@ func TestHistory(t *testing.T) {
 	w := uitest.Full(atNoon)
 	l := start(t, w).asAdmin()
 	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, "revision 5, live", "alias live", "are put into service automatically", `id="revision-5"`, "better on small flowers", "by ada",
+	l.expect(resp, body, 200, "revision 5, live", "alias live", "are served automatically", `id="revision-5"`, "better on small flowers", "by ada",
 		"Gate accuracy passed: 0.9771, expected at least 0.9", "Gate accuracy failed: 0.9639, expected at least 0.97", "Roll back to v9", `formaction="/deployments/iris/rollback" name="to" value="3"`,
 		`formaction="/deployments/iris/override" name="version" value="11"`, "Pin", "Pause",
 		// Revision 5 is compared with 3, which was live before; 4 was refused.
@@ -49,14 +49,16 @@ func TestHistory(t *testing.T) {
 		w.Deployments[0].Automatic, w.Deployments[0].Follows, w.Deployments[0].Pinned, w.Deployments[0].Paused = false, "", true, true
 	})
 	resp, body = l.get(irisPage)
-	l.expect(resp, body, 200, "are put into service by hand", "pinned", "paused", "/deployments/iris/unpin", "/deployments/iris/resume")
+	l.expect(resp, body, 200, "are served when somebody says so", "pinned", "paused", "/deployments/iris/unpin", "/deployments/iris/resume")
 	l.refuse(resp, body, `formaction="/deployments/iris/pin"`, `formaction="/deployments/iris/pause"`, "alias live", "/deployments/iris/override")
+	resp, body = l.get("/deployments")
+	l.expect(resp, body, 200, "pinned", "paused")
 
 	w.Change(func() {
 		w.Deployments[0].Revision, w.Deployments[0].Pinned, w.Revisions = nil, false, nil
 	})
 	resp, body = l.get(irisPage)
-	l.expect(resp, body, 200, "Nothing was put into service yet.")
+	l.expect(resp, body, 200, "Nothing was served yet.")
 	l.refuse(resp, body, "Roll back", "/pin")
 }
 
@@ -67,7 +69,7 @@ func TestHistoryThatCannotBeRead(t *testing.T) {
 	l := start(t, w).asAdmin()
 	resp, body := l.get(irisPage)
 	l.expect(resp, body, 200, "Cannot show the history.", "see the log", "/deployments/iris/pause")
-	l.refuse(resp, body, "Nothing was put into service yet", "the secret cause")
+	l.refuse(resp, body, "Nothing was served yet", "the secret cause")
 	resp, body = l.get("/models/iris/versions/11")
 	l.expect(resp, body, 200, "unknown", "see the log")
 	l.refuse(resp, body, "was never put into service", "the secret cause")
@@ -111,6 +113,7 @@ func TestNewestRevisionThatIsNotServed(t *testing.T) {
 		{failed, "", false, "Version 11 could not be served: the model cannot be loaded.", false},
 		{waits(""), mlops.ApprovalRequired, false, "Version 11 waits for an approval.", false},
 		{waits(""), mlops.ApprovalRequired, true, "Version 11 waits for an approval.", false},
+		{waits(""), "", true, "Version 11 waits until the deployment is resumed.", false},
 		{waits("ada"), mlops.ApprovalRequired, true, "Version 11 waits until the deployment is resumed.", false},
 		{waits("ada"), mlops.ApprovalRequired, false, "Version 11 waits: it waits for something.", false},
 	} {
@@ -124,7 +127,7 @@ func TestNewestRevisionThatIsNotServed(t *testing.T) {
 		if strings.Contains(newest, "/override") != c.override {
 			t.Errorf("%s: override is offered: %t", c.want, !c.override)
 		}
-		if waiting := c.revision.State == mlops.RevisionWaiting; strings.Contains(newest, "/reject") != waiting || strings.Contains(newest, "/approve") != (waiting && c.revision.Approved == "") {
+		if waiting := c.revision.State == mlops.RevisionWaiting; strings.Contains(newest, "/reject") != waiting || strings.Contains(newest, "/approve") != (waiting && c.revision.Approved == "" && c.approval != "") {
 			t.Errorf("%s: the wrong buttons: %s", c.want, newest)
 		}
 	}
@@ -148,10 +151,10 @@ func TestReleases(t *testing.T) {
 		{"/rollback", url.Values{"to": {"3"}, "reason": {"complaints"}}, "rollback 3 iris by admin: complaints", "Version 9 is being put into service, as revision 7."},
 		{"/promote", url.Values{"version": {"12"}}, "promote 12 iris by admin: ", "Version 12 is being put into service, as revision 8."},
 		{"/override", url.Values{"version": {"11"}, "reason": {"we know"}}, "promote 11 override iris by admin: we know", "Version 11 is being put into service, as revision 9."},
-		{"/pin", nil, "hold pinned=true iris by : ", "Pinned: version 11 stays in service, whatever is followed."},
-		{"/unpin", nil, "hold pinned=false iris by : ", "The pin is gone"},
-		{"/pause", nil, "hold paused=true iris by : ", "Paused: new revisions wait."},
-		{"/resume", nil, "hold paused=false iris by : ", "Resumed: revisions that have waited go on."},
+		{"/pin", nil, "hold pinned=true iris by : ", "Pinned: version 11 stays in service until Unpin, whatever is trained and wherever an alias is moved."},
+		{"/unpin", nil, "hold pinned=false iris by : ", "Unpinned: new versions are taken up again as before."},
+		{"/pause", nil, "hold paused=true iris by : ", "Paused: new versions wait until Resume."},
+		{"/resume", nil, "hold paused=false iris by : ", "Resumed: what has waited goes on."},
 	} {
 		resp, body := l.post303(irisPage, irisPage+c.path, c.form)
 		l.expect(resp, body, 200, c.says)
@@ -206,7 +209,7 @@ func TestReleasesThatAreRefused(t *testing.T) {
 	refused("/promote", nil, 400, "The version is 0: expected the number of a model version, from 1.")
 	refused("/override", url.Values{"version": {"0"}}, 400, "The version is 0")
 	resp, body := l.post(irisPage, irisPage+"/override", url.Values{"version": {"11"}, "reason": {"  "}})
-	l.expect(resp, body, 400, "To overrule a gate needs a reason: type why version 11 is served all the same, and press the button again.", `id="release-error"`)
+	l.expect(resp, body, 400, "To overrule a gate needs a reason: type why version 11 is served anyway, and press the button again.", `id="release-error"`)
 	w.Deployments[0].Paused = true
 	refused("/promote", url.Values{"version": {"11"}}, 400, "Deployment iris is paused: press Resume on its page first.")
 	w.Deployments[0].Paused = false
@@ -296,8 +299,8 @@ func TestServeThisVersion(t *testing.T) {
 	l := start(t, w).asAdmin()
 	resp, body := l.get("/models/iris/versions/11")
 	l.expect(resp, body, 200, "Serve this version", "iris v12", "as revision 6", "Gate accuracy failed: 0.87, expected at least 0.9", "Gate log_loss passed", "Promote v11 to iris", "Promote v11 to iris-lab",
-		"Put it into service all the same, v11 on iris", "was never put into service here", "no model yet", `formaction="/models/iris/versions/11/serve/override" name="deployment" value="iris"`)
-	l.refuse(resp, body, "/deployments/wine", "all the same, v11 on iris-lab")
+		"Serve it anyway, v11 on iris", "was never put into service here", "no model yet", `formaction="/models/iris/versions/11/serve/override" name="deployment" value="iris"`)
+	l.refuse(resp, body, "/deployments/wine", "anyway, v11 on iris-lab")
 	resp, body = l.get("/models/iris/versions/12")
 	l.expect(resp, body, 200, "as revision 5", "Promote v12 to iris-lab")
 	l.refuse(resp, body, `aria-label="Promote v12 to iris"`)
@@ -371,16 +374,16 @@ func TestGates(t *testing.T) {
 	w := uitest.Full(time.Now)
 	l := start(t, w).asAdmin()
 	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, ">metrics:\n  accuracy:\n    minimum: 0.9\n    comparison: gte\n  log_loss:\n    comparison: lte\n</textarea>", "not lower", "not higher", "Nobody has to approve a version.")
+	l.expect(resp, body, 200, ">metrics:\n  accuracy:\n    minimum: 0.9\n    comparison: gte\n  log_loss:\n    comparison: lte\n</textarea>", "not lower", "not higher", "No approval is needed.")
 	live := l.stream("/live" + irisPage)
 	l.await(live, "gates", "log_loss")
 
 	resp, body = l.post303(irisPage, irisPage+"/gates", url.Values{"gates": {"metrics:\r\n  f1: {maximum: 0.5}\r\napproval: required\r\n"}})
-	l.expect(resp, body, 200, "The gates were saved.", "f1", "Every version waits for an approval.", "    maximum: 0.5\napproval: required\n</textarea>")
+	l.expect(resp, body, 200, "The gates were saved.", "f1", "Every version waits until a person approves it.", "    maximum: 0.5\napproval: required\n</textarea>")
 	l.await(live, "gates", "f1")
 	address := resp.Request.URL.RequestURI()
 	resp, body = l.post303(irisPage, irisPage+"/gates", url.Values{"gates": {""}})
-	l.expect(resp, body, 200, "The gates were saved.", "No metric is looked at before a version of project iris is served.", "></textarea>")
+	l.expect(resp, body, 200, "The gates were saved.", "No metric is checked yet before a new version of project iris is served.", "></textarea>")
 	resp, body = l.get(address)
 	l.expect(resp, body, 200)
 	l.refuse(resp, body, "The gates were saved.")

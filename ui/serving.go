@@ -76,7 +76,7 @@ func servingButtons(at string, d mlops.Deployment, rs []mlops.Revision, version 
 	}
 	out := []view.Release{{Text: "Promote", Label: fmt.Sprintf("Promote v%d to %s", version, d.Name), URL: at, Name: "deployment", Value: d.Name}}
 	if i >= 0 && gateRefused(rs[i]) {
-		out = append(out, view.Release{Text: "Put it into service all the same", Label: fmt.Sprintf("Put it into service all the same, v%d on %s", version, d.Name), URL: at + "/override", Name: "deployment", Value: d.Name})
+		out = append(out, view.Release{Text: "Serve it anyway", Label: fmt.Sprintf("Serve it anyway, v%d on %s", version, d.Name), URL: at + "/override", Name: "deployment", Value: d.Name})
 	}
 	return out
 }

@@ -50,3 +50,78 @@ func (w *World) Put(r mlops.Revision) {
 		w.Revisions[r.Deployment] = append([]mlops.Revision{r}, history...)
 	})
 }
+
+// Settle puts into service what is being put into service.
+func (w *World) Settle() {
+	w.Lock()
+	var changed bool
+	for i := range w.Deployments {
+		d := &w.Deployments[i]
+		if d.Revision == nil || d.Revision.State != mlops.RevisionStarting {
+			continue
+		}
+		changed = true
+		now, history := w.Clock(), w.Revisions[d.Name]
+		for j := range history {
+			r := &history[j]
+			switch {
+			case r.Number == d.Revision.Number:
+				r.State, r.LiveAt = mlops.RevisionLive, now
+				live := *r
+				d.Revision, d.Version, d.RunID, d.LoadedAt = &live, fmt.Sprint(r.Version), r.RunID, now
+			case r.State == mlops.RevisionLive:
+				r.State, r.EndedAt = mlops.RevisionSuperseded, now
+			}
+		}
+	}
+	w.Unlock()
+	if changed {
+		w.Change(func() {})
+	}
+}
+
+// Refused returns a full lab in which a gate has refused the newest version.
+func Refused(now func() time.Time) *World {
+	w := Full(now)
+	w.serveOlder(1)
+	return w
+}
+
+// Awaiting returns a full lab in which the newest version waits for a person.
+func Awaiting(now func() time.Time) *World {
+	w := Full(now)
+	w.serveOlder(2)
+	w.Projects[0].Gates.Approval = mlops.ApprovalRequired
+	w.Put(mlops.Revision{Deployment: "iris", Model: "iris", Version: 12, RunID: w.Runs[1].ID, State: mlops.RevisionWaiting, Cause: mlops.CauseVersion, By: "benchtop",
+		Gates:   []mlops.GateResult{{Metric: "accuracy", Bound: "at least 0.9", Value: "0.9771", Passed: true}, {Metric: "log_loss", Bound: "at most 0.1154", Value: "0.1123", Passed: true}},
+		Message: "it waits for an approval: `benchtop approve iris`, or the deployment's page", CreatedAt: w.Clock().Add(-2 * time.Minute)})
+	return w
+}
+
+// Held returns a full lab whose deployment is pinned and paused, so that the
+// newest version waits.
+func Held(now func() time.Time) *World {
+	w := Full(now)
+	w.serveOlder(2)
+	w.Deployments[0].Pinned, w.Deployments[0].Paused = true, true
+	w.Put(mlops.Revision{Deployment: "iris", Model: "iris", Version: 12, RunID: w.Runs[1].ID, State: mlops.RevisionWaiting, Cause: mlops.CausePromote, By: "ada", Reason: "better on small flowers",
+		Message: "the deployment is paused: `benchtop resume iris`", CreatedAt: w.Clock().Add(-2 * time.Minute)})
+	return w
+}
+
+// serveOlder forgets the newest n revisions and serves the newest that is left
+// and was ever live.
+func (w *World) serveOlder(n int) {
+	rs := w.Revisions["iris"][n:]
+	w.Revisions["iris"] = rs
+	for i := range rs {
+		r := &rs[i]
+		if r.LiveAt.IsZero() {
+			continue
+		}
+		r.State, r.EndedAt = mlops.RevisionLive, time.Time{}
+		live, d := *r, &w.Deployments[0]
+		d.Revision, d.Version, d.RunID, d.LoadedAt = &live, fmt.Sprint(r.Version), r.RunID, r.LiveAt
+		return
+	}
+}

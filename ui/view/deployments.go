@@ -13,6 +13,7 @@ type DeploymentRow struct {
 	Name     string
 	URL      string
 	Pill     Pill
+	Holds    []Pill // pinned, paused
 	Model    Value
 	Replicas string
 	Rate     string

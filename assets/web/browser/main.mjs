@@ -7,8 +7,8 @@
 //     [--boot]              starts while the lab does, and waits until the boot page has turned into the overview
 //     [--train]             starts a training
 //     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, run-parent, artifacts,
-//                           artifact, compare, comparing, model, version, lineage, alias, deployment, pod,
-//                           prediction, "live log"
+//                           artifact, compare, comparing, projects, project, model, version, lineage, alias, deployment,
+//                           pod, prediction, rollback, "live log"
 //     [--chromium PATH]     /usr/bin/chromium if not given
 //
 // It works on any lab: it follows the links that it finds.
@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { openBrowser } from "./session.mjs";
 import { visitPages } from "./pages.mjs";
 import { compare } from "./comparing.mjs";
-import { aliases, boot, compareRuns, keyboard, predict, refuseWrongPassword, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
+import { aliases, boot, compareRuns, keyboard, predict, refuseWrongPassword, rollBack, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -54,6 +54,7 @@ try {
   await compare(lab);
   await aliases(lab);
   await predict(lab);
+  await rollBack(lab);
   if (options.train) await train(lab);
   await signOut(lab);
   for (const wanted of options.require.split(",").filter(Boolean)) {

@@ -315,6 +315,47 @@ export async function predict(lab) {
   lab.seen.add("prediction").add("live log");
 }
 
+// rollBack goes back to the version that was served before, with a reason, and
+// then forward again, so that the lab serves what it did.
+export async function rollBack(lab) {
+  const { page } = lab;
+  await lab.go("/deployments");
+  const link = page.locator('tbody th a[href^="/deployments/"]').first();
+  if ((await link.count()) === 0) return;
+  await lab.go(await link.getAttribute("href"));
+  const button = page.locator("#history").getByRole("button", { name: /^Roll back to v\d+$/ });
+  if ((await button.count()) === 0) return;
+
+  const reason = "worse on wet days, says the browser";
+  const newest = page.locator("#history tbody tr").first();
+  const before = await newest.getAttribute("id");
+  await page.fill("#release-reason", reason);
+  await page.press("#release-reason", "Enter");
+  await lab.settle();
+  lab.expect("roll back", "Enter in the reason to change nothing", (await newest.getAttribute("id")) === before && (await page.inputValue("#release-reason")) === reason);
+
+  for (const why of [reason, ""]) {
+    const version = /v(\d+)$/.exec(await button.textContent())[1];
+    await page.fill("#release-reason", why);
+    await button.click();
+    await page.waitForURL(/done=rolled-back/);
+    await page.locator("#history [role=status]", { hasText: `Version ${version} is in service` }).waitFor();
+    const row = await newest.innerText();
+    lab.expect("roll back", `the newest revision to be v${version}, live, rolled back by ${lab.options.name}, got ${row}`, row.includes(`v${version}`) && /live/.test(row) && /rolled back/.test(row) && row.includes(`by ${lab.options.name}`));
+    lab.expect("roll back", `the reason ${why} in the history, got ${row}`, row.includes(why));
+    if (why === "") break;
+    await lab.shot("rolled-back-laptop-light");
+    await lab.checkAccess("rolled back");
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.emulateMedia({ colorScheme: "dark" });
+    await lab.shot("rolled-back-phone-dark");
+    await lab.checkOverflow("rolled back");
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
+  lab.seen.add("rollback");
+}
+
 export async function train(lab) {
   const { page } = lab;
   await selectionStays(lab);

@@ -19,7 +19,7 @@ import (
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
-	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken or diskfull")
+	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting or held")
 	flag.Parse()
 	if err := run(*address, *scene); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -79,16 +79,23 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		w := uitest.Full(time.Now)
 		w.Machine.DiskUsed = w.Machine.DiskTotal / 100 * 93
 		return scenery{w}, nil
+	case "refused":
+		return scenery{uitest.Refused(time.Now)}, nil
+	case "awaiting":
+		return scenery{uitest.Awaiting(time.Now)}, nil
+	case "held":
+		return scenery{uitest.Held(time.Now)}, nil
 	case "broken":
 		w := uitest.Full(time.Now)
 		w.SetBoot(3)
 		w.Units[3].State, w.Units[3].Error = supervise.Failed, "listen tcp 0.0.0.0:6443: bind: address already in use; stop the other Kubernetes on this machine, or run “benchtop doctor”"
 		return scenery{w}, nil
 	}
-	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken or diskfull", scene)
+	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting or held", scene)
 }
 
-// breathe lets the machine do something, and a run go on.
+// breathe lets the machine do something, a run go on, and what was chosen come
+// into service.
 func (w scenery) breathe(ctx context.Context) {
 	for i := 0; ; i++ {
 		select {
@@ -100,6 +107,7 @@ func (w scenery) breathe(ctx context.Context) {
 		w.Machine.CPU = 0.09 + 0.06*math.Sin(float64(i)/5) + 0.03*math.Sin(float64(i))
 		w.Machine.MemoryUsed = uint64(3<<30) + uint64(float64(200<<20)*(1+math.Sin(float64(i)/9)))
 		w.Unlock()
+		w.Settle()
 		if i%5 == 4 {
 			w.GrowSweep()
 		}
