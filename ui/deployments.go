@@ -94,7 +94,7 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 		return nil, err
 	}
 	v := view.Deployment{Name: d.Name, Pill: deploymentPill(d), Holds: holdPills(d), Message: d.Message}
-	v.Facts = append([]view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Loaded", Value: view.At(d.LoadedAt)}}, revisionFacts(d)...)
+	v.Facts = append([]view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Trained", Value: view.At(d.LoadedAt)}}, revisionFacts(d)...)
 	v.Facts = append(v.Facts, []view.Fact{{Name: "Project", Value: projectValue(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
 		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}...)
 	if d.RunID != "" {
