@@ -90,7 +90,10 @@ func diagnoseRelease(p ProjectStatus) []doctor.Finding {
 		f.Fix = fmt.Sprintf("train a better one, change the gates with `benchtop gates %s FILE`, or `benchtop promote %s %d --override --reason WHY`", p.Project, r.Deployment, r.Version)
 	case mlops.RevisionFailed:
 		f.Fix = "what was served before goes on; see `benchtop revisions " + r.Deployment + "` and `benchtop logs " + p.Project + "`"
-	case mlops.RevisionWaiting:
+	case mlops.RevisionWaiting, mlops.RevisionJudging:
+		if r.Message == "" {
+			return nil // it is looked at just now
+		}
 		f.Detail = fmt.Sprintf("version %d waits", r.Version)
 		f.Fix = r.Message // names the command
 	default:

@@ -33,7 +33,7 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			return err
 		}
 		if !ended {
-			return nil // more metrics may come; the end of the run wakes the pass
+			return l.record(ctx, r, nil, mlops.RevisionJudging, "its gates wait for the end of run "+r.RunID+", which may log more metrics until then")
 		}
 		var served *mlops.Evidence
 		if d.Revision != nil {

@@ -133,6 +133,9 @@ func TestGatesWaitForTheEndOfTheRun(t *testing.T) {
 	w.runs["run-2"] = r
 	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is judging; serves v1, alias v1")
+	if got := w.revisions[1].Message; got != "its gates wait for the end of run run-2, which may log more metrics until then" {
+		t.Errorf("it says %q", got)
+	}
 	w.register(2, 0.97)
 	atRest(t, l)
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")

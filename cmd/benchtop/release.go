@@ -222,7 +222,8 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 	if err != nil {
 		return err
 	}
-	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging {
+	// One that is judged and has a message waits for its run, which may be long.
+	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging && r.Message == "" {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-cmd.Context().Done():
