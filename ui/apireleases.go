@@ -74,7 +74,7 @@ func (s *Server) apiRevisions(c echo.Context) error {
 // readJSON reads the body of a change. A field that is not known is an error;
 // no body at all is an empty one.
 func readJSON(c echo.Context, into any, expected string) error {
-	d := json.NewDecoder(c.Request().Body)
+	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20))
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	if errors.Is(err, io.EOF) {

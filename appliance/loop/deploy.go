@@ -13,26 +13,49 @@ import (
 // their volume.
 const loadPatience = 30 * time.Second
 
+// How soon a revision that starts is looked at again: it is followed closely
+// for as long as servers usually take, and after that, or after an error, with
+// patience.
+const (
+	lookAgain  = 200 * time.Millisecond
+	lookLater  = 5 * time.Second
+	usualStart = 30 * time.Second
+)
+
+// runPatience is how long a run may go on after its version was registered
+// until the version is brought without it: the run of a notebook that was
+// killed never ends.
+const runPatience = 2 * time.Minute
+
 // release makes one pass over what is served: revisions for new versions and
-// moved aliases, gates, and the servers. It reports whether a revision is on
-// its way, which is looked at again soon.
-func (l *Loop) release(ctx context.Context) (busy bool, err error) {
+// moved aliases, gates, and the servers. It says how soon it has to be called
+// again, 0 if nothing is on its way.
+func (l *Loop) release(ctx context.Context) (again time.Duration, err error) {
 	if _, err := l.cfg.Store.FollowModels(ctx); err != nil {
-		return false, fmt.Errorf("look for versions to serve: %w", err)
+		return lookLater, fmt.Errorf("look for versions to serve: %w", err)
 	}
 	open, err := l.cfg.Store.OpenRevisions(ctx)
 	if err != nil {
-		return false, fmt.Errorf("list revisions: %w", err)
+		return lookLater, fmt.Errorf("list revisions: %w", err)
 	}
 	var errs []error
 	for _, r := range open {
 		starting, err := l.step(ctx, r)
-		busy = busy || starting
-		if err != nil {
+		next := time.Duration(0)
+		switch {
+		case err != nil:
 			errs = append(errs, err)
+			next = lookLater
+		case starting && l.since(r.ID) > usualStart:
+			next = lookLater
+		case starting:
+			next = lookAgain
+		}
+		if next > 0 && (again == 0 || next < again) {
+			again = next
 		}
 	}
-	return busy, errors.Join(errs...)
+	return again, errors.Join(errs...)
 }
 
 // step moves one revision on.
@@ -50,6 +73,22 @@ func (l *Loop) step(ctx context.Context, r mlops.Revision) (starting bool, err e
 	return true, l.serve(ctx, d, r)
 }
 
+// tell tells the servers to serve a revision if that is what ought to be
+// served, and reports whether it is. A rollback that comes meanwhile waits for
+// it, and has the last word.
+func (l *Loop) tell(ctx context.Context, d mlops.Deployment, r mlops.Revision) (meant bool, err error) {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+	now, err := l.cfg.Store.Deployment(ctx, d.Name)
+	if mlops.CodeOf(err) == mlops.NotFound || err == nil && (now.Revision == nil || now.Revision.ID != r.ID) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
+}
+
 // start makes a revision the one that ought to be served. From here on the
 // row decides, and the servers follow it.
 func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
@@ -65,7 +104,7 @@ func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 
 // serve follows the servers until all that are ready answer with the revision.
 func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
-	if err := l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID); err != nil {
+	if meant, err := l.tell(ctx, d, r); err != nil || !meant {
 		return err
 	}
 	servers, err := l.cfg.Cluster.Serving(ctx, d)
@@ -97,7 +136,7 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		return nil
 	case trouble != "":
 		return l.bringVersion(ctx, d, r, trouble, since)
-	case behind && since > time.Second:
+	case behind && since > time.Second && since < usualStart:
 		// The annotation may have come before the ConfigMap, or never: the
 		// process may have died between the two.
 		return l.cfg.Cluster.NudgeServers(ctx, d)
@@ -110,7 +149,7 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 // there.
 func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Revision, trouble string, since time.Duration) error {
 	_, ended, err := l.evidence(ctx, r.RunID)
-	if err != nil || !ended {
+	if err != nil || !ended && since < runPatience {
 		return err
 	}
 	job, err := l.cfg.Cluster.Bring(ctx, d, r)
@@ -175,6 +214,9 @@ func (l *Loop) heal(ctx context.Context) bool {
 		if d.Revision == nil || d.Revision.State != mlops.RevisionLive {
 			continue
 		}
+		if p, err := l.cfg.Store.Project(ctx, d.Project); err == nil && p.Deleting {
+			continue
+		}
 		ok, herr := l.healOne(ctx, d)
 		well = well && ok
 		err = errors.Join(err, herr)
@@ -188,7 +230,7 @@ func (l *Loop) heal(ctx context.Context) bool {
 func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err error) {
 	r := *d.Revision
 	// They may not have been told, if telling them failed once.
-	if err := l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID); err != nil {
+	if meant, err := l.tell(ctx, d, r); err != nil || !meant {
 		return false, err
 	}
 	servers, err := l.cfg.Cluster.Serving(ctx, d)

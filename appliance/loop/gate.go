@@ -32,7 +32,7 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		if err != nil {
 			return err
 		}
-		if !ended {
+		if !ended && !r.Override {
 			return l.record(ctx, r, nil, mlops.RevisionJudging, "its gates wait for the end of run "+r.RunID+", which may log more metrics until then")
 		}
 		var served *mlops.Evidence
@@ -47,7 +47,7 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	}
 	failed := slices.DeleteFunc(slices.Clone(results), func(g mlops.GateResult) bool { return g.Passed })
 	switch {
-	case len(failed) > 0 && r.Approved == "":
+	case len(failed) > 0 && !r.Override:
 		why := make([]string, len(failed))
 		for i, f := range failed {
 			why[i] = f.String()
@@ -111,5 +111,5 @@ func (l *Loop) evidence(ctx context.Context, runID string) (e mlops.Evidence, en
 	}
 	slices.Sort(digests)
 	e.Dataset = strings.Join(digests, ", ")
-	return e, run.Status.Terminal(), nil
+	return e, run.Status.Terminal() || run.Deleted, nil
 }

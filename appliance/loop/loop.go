@@ -104,9 +104,6 @@ func (l *Loop) Train(ctx context.Context, project string) (mlops.Training, error
 	return t, nil
 }
 
-// lookAgain is how soon a revision that starts is looked at again.
-const lookAgain = 200 * time.Millisecond
-
 // Run reconciles until ctx ends: at every change of a Job or of a model's
 // versions and aliases, after every request, soon when something is left to
 // do, and once a minute in case a signal was lost.
@@ -118,16 +115,12 @@ func (l *Loop) Run(ctx context.Context) {
 	if l.again > 0 {
 		again = time.After(l.again)
 	}
-	busy := true // Prepare may have left a revision that starts
+	var starting <-chan time.Time = time.After(lookAgain) // Prepare may have left a revision that starts
+	models := l.cfg.Store.ModelsChanged()
 	check := time.NewTimer(checkSoon)
 	defer check.Stop()
 	pause := checkSoon
 	for {
-		models := l.cfg.Store.ModelsChanged()
-		var starting <-chan time.Time
-		if busy {
-			starting = time.After(lookAgain)
-		}
 		projects := true
 		select {
 		case <-ctx.Done():
@@ -151,7 +144,9 @@ func (l *Loop) Run(ctx context.Context) {
 			}
 			continue
 		}
-		var err, rerr error
+		// Before it is looked: what changes meanwhile is looked at again.
+		models = l.cfg.Store.ModelsChanged()
+		var err error
 		if projects {
 			err = l.Reconcile(ctx)
 			again = nil
@@ -159,7 +154,11 @@ func (l *Loop) Run(ctx context.Context) {
 				again = time.After(l.again)
 			}
 		}
-		busy, rerr = l.release(ctx)
+		soon, rerr := l.release(ctx)
+		starting = nil
+		if soon > 0 {
+			starting = time.After(soon)
+		}
 		if err = errors.Join(err, rerr); err != nil && ctx.Err() == nil {
 			l.cfg.Log.Error("loop pass failed, it will be repeated", "err", err)
 		}

@@ -16,15 +16,12 @@ func (l *Loop) Promote(ctx context.Context, deployment string, version int, over
 	if override && act.Reason == "" {
 		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "to override gates needs a reason, which is kept with the revision: give one with --reason")
 	}
-	d, err := l.cfg.Store.Deployment(ctx, deployment)
+	d, err := l.deployment(ctx, deployment)
 	if err != nil {
 		return mlops.Revision{}, err
 	}
 	if d.Paused {
 		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "deployment %s is paused: `benchtop resume %s` first", deployment, deployment)
-	}
-	if d.Revision != nil && d.Revision.Version == version {
-		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "deployment %s serves version %d already", deployment, version)
 	}
 	return l.createRevision(ctx, d, version, mlops.CausePromote, override, act)
 }
@@ -36,7 +33,7 @@ func (l *Loop) Rollback(ctx context.Context, deployment string, to int, act mlop
 	if err := act.Validate(); err != nil {
 		return mlops.Revision{}, err
 	}
-	d, err := l.cfg.Store.Deployment(ctx, deployment)
+	d, err := l.deployment(ctx, deployment)
 	if err != nil {
 		return mlops.Revision{}, err
 	}
@@ -133,7 +130,7 @@ func (l *Loop) decide(ctx context.Context, deployment string, number int, act ml
 	if err := act.Validate(); err != nil {
 		return mlops.Revision{}, err
 	}
-	if _, err := l.cfg.Store.Deployment(ctx, deployment); err != nil {
+	if _, err := l.deployment(ctx, deployment); err != nil {
 		return mlops.Revision{}, err
 	}
 	history, err := l.cfg.Store.Revisions(ctx, deployment, maxHistory)
@@ -159,7 +156,7 @@ func (l *Loop) decide(ctx context.Context, deployment string, number int, act ml
 // deployment follows neither new versions nor its alias. In a paused one,
 // revisions wait.
 func (l *Loop) Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
-	d, err := l.cfg.Store.Deployment(ctx, deployment)
+	d, err := l.deployment(ctx, deployment)
 	if err != nil {
 		return d, err
 	}
@@ -176,5 +173,15 @@ func (l *Loop) Hold(ctx context.Context, deployment string, pinned, paused *bool
 		return d, err
 	}
 	l.wake()
-	return l.cfg.Store.Deployment(ctx, deployment)
+	return l.deployment(ctx, deployment)
+}
+
+// deployment returns a deployment whose project is not being deleted.
+func (l *Loop) deployment(ctx context.Context, name string) (mlops.Deployment, error) {
+	d, err := l.cfg.Store.Deployment(ctx, name)
+	if err != nil {
+		return d, err
+	}
+	_, err = l.living(ctx, d.Project)
+	return d, err
 }

@@ -23,10 +23,11 @@ func (w *world) register(version int, accuracy float64) {
 func atRest(t *testing.T, l *Loop) {
 	t.Helper()
 	for range 20 {
-		busy, err := l.release(t.Context())
+		again, err := l.release(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+		busy := again > 0
 		select {
 		case <-l.kick:
 			busy = true
@@ -418,5 +419,51 @@ func TestWhatTheVolumeLostIsBrought(t *testing.T) {
 	run(t, l.Prepare)
 	if !l.heal(t.Context()) {
 		t.Error("a deployment that has served nothing yet is found sick")
+	}
+}
+
+// A run that was killed never says so; its version is brought all the same.
+func TestARunThatNeverEndsHoldsNothingUp(t *testing.T) {
+	w, l := serving(t)
+	w.register(2, 0.9)
+	delete(w.volume, 2)
+	r := w.runs["run-2"]
+	r.Status = mlops.RunRunning
+	w.runs["run-2"] = r
+	for range 5 {
+		if _, err := l.release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is starting; serves v1, alias v2")
+	if w.brought[2] != 0 {
+		t.Error("it was brought while its trainer may still write it")
+	}
+	w.now = w.now.Add(runPatience)
+	for range 3 {
+		if _, err := l.release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+}
+
+// Servers that are slow are asked with patience.
+func TestSlowServersAreNotAskedAllTheTime(t *testing.T) {
+	w, l := serving(t)
+	w.servers = 0
+	w.register(2, 0.9)
+	for range 2 {
+		if again, err := l.release(t.Context()); err != nil || again > lookAgain {
+			t.Errorf("looked at again in %s, %v", again, err)
+		}
+	}
+	w.now = w.now.Add(usualStart + time.Second)
+	if again, err := l.release(t.Context()); err != nil || again != lookLater {
+		t.Errorf("looked at again in %s, %v, expected %s", again, err, lookLater)
+	}
+	w.broken["FollowModels"] = errors.New("disk full")
+	if again, err := l.release(t.Context()); err == nil || again != lookLater {
+		t.Errorf("after an error looked at again in %s, %v", again, err)
 	}
 }

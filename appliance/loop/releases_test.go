@@ -184,9 +184,12 @@ func (w *world) CreateRevision(_ context.Context, deployment string, version int
 		if _, ok := w.versions[version]; !ok {
 			return mlops.Errorf(mlops.NotFound, "registered model %q has no version %d", d.Model, version)
 		}
+		if cause == mlops.CausePromote && d.Revision != nil && w.revisions[d.Revision.ID-1].Version == version {
+			return mlops.Errorf(mlops.InvalidState, "deployment %s serves version %d already", d.Name, version)
+		}
 		made := w.add(d, version, cause, act)
 		if override {
-			made.Approved = act.By
+			made.Override, made.Approved = true, act.By
 		}
 		r = *made
 		return nil
@@ -216,7 +219,7 @@ func (w *world) JudgeRevision(_ context.Context, id int64, gates []mlops.GateRes
 }
 
 func (w *world) ApproveRevision(_ context.Context, id int64, act mlops.Act) error {
-	return w.move("ApproveRevision", id, undecided, func(r *mlops.Revision, _ *mlops.Deployment) { r.Approved, r.Reason = act.By, act.Reason })
+	return w.move("ApproveRevision", id, []mlops.RevisionState{mlops.RevisionWaiting}, func(r *mlops.Revision, _ *mlops.Deployment) { r.Approved, r.Reason = act.By, act.Reason })
 }
 
 func (w *world) RejectRevision(_ context.Context, id int64, act mlops.Act) error {

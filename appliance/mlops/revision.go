@@ -48,6 +48,7 @@ type Revision struct {
 	Reason     string        `json:"reason,omitempty"`
 	Gates      []GateResult  `json:"gates,omitempty"`
 	Approved   string        `json:"approved_by,omitempty"` // who let it pass although it had to wait, or a gate had failed
+	Override   bool          `json:"override,omitempty"`    // it passes whatever its gates find
 	Message    string        `json:"message,omitempty"`     // what it waits for, or why it ended
 	CreatedAt  time.Time     `json:"created_at"`
 	LiveAt     time.Time     `json:"live_at,omitzero"`

@@ -210,6 +210,9 @@ func number(what, s string) (int, error) {
 	return n, nil
 }
 
+// startPatience is how long a command waits for the servers.
+const startPatience = time.Minute
+
 // release asks for a change and waits until its revision is live, waits or has
 // ended.
 func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseRequest) error {
@@ -222,12 +225,16 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 	if err != nil {
 		return err
 	}
+	begun := time.Now()
 	// One that is judged and has a message waits for its run, which may be long.
 	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging && r.Message == "" {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-cmd.Context().Done():
 			return cmd.Context().Err()
+		}
+		if time.Since(begun) > startPatience {
+			return mlops.Errorf(mlops.Unavailable, "version %d of %s is still starting after %s, and goes on by itself: see `benchtop deployments` and `benchtop doctor`", r.Version, r.Model, startPatience)
 		}
 		if r, err = revision(cmd, control, deployment, r.ID); err != nil {
 			return err

@@ -79,7 +79,8 @@ func (c *Client) serverPods(ctx context.Context, d mlops.Deployment) ([]corev1.P
 	}
 	out := list.Items[:0]
 	for _, p := range list.Items {
-		if p.DeletionTimestamp == nil {
+		// One that was evicted stays as Failed; another has taken its place.
+		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded {
 			out = append(out, p)
 		}
 	}

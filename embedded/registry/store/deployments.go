@@ -63,6 +63,10 @@ func (s *Store) deployments(ctx context.Context, where string, args ...any) (out
 			continue
 		}
 		rev, err := s.Revision(ctx, out[i].Revision.ID)
+		if mlops.CodeOf(err) == mlops.NotFound {
+			out[i].Revision = nil // deleted between the two questions
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -138,6 +138,9 @@ func (s *Store) RenameRegisteredModel(ctx context.Context, name, newName string)
 		if err := t.exec("UPDATE model_versions SET updated = ? WHERE model = ?", t.now, id); err != nil {
 			return err
 		}
+		if err := t.forgetFollowed(name); err != nil {
+			return err
+		}
 		return t.exec("UPDATE registered_models SET name = ? WHERE id = ?", newName, id)
 	})
 	if err != nil {
@@ -164,8 +167,18 @@ func (s *Store) DeleteRegisteredModel(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
+		if err := t.forgetFollowed(name); err != nil {
+			return err
+		}
 		return t.exec("DELETE FROM registered_models WHERE id = ?", id)
 	})
+}
+
+// forgetFollowed makes deployments look anew at a model name that is given up:
+// the numbers of the next model of that name begin again.
+func (t *tx) forgetFollowed(model string) error {
+	t.models = true
+	return t.exec("UPDATE deployments SET newest = 0, seen = 0 WHERE model = ?", model)
 }
 
 const modelColumns = `SELECT m.id, m.name, m.description, m.created, m.updated,

@@ -85,6 +85,7 @@ func (s *Store) SetGates(ctx context.Context, project string, g mlops.Gates) err
 		if err != nil {
 			return err
 		}
+		t.models = true // versions may have waited for this
 		return t.exec("UPDATE projects SET gates = ? WHERE id = ?", string(b), id)
 	})
 }

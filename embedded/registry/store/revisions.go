@@ -11,7 +11,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.approved, r.message, r.created, r.live, r.ended
+const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.approved, r.override, r.message, r.created, r.live, r.ended
 	FROM revisions r JOIN deployments d ON d.id = r.deployment `
 
 // Revision returns one revision.
@@ -55,7 +55,7 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 		var gates string
 		var created, live, ended int64
 		if err := r.Scan(&v.ID, &v.Deployment, &v.Number, &v.Model, &v.Version, &v.RunID, (*string)(&v.State), (*string)(&v.Cause), &v.By, &v.Reason,
-			&gates, &v.Approved, &v.Message, &created, &live, &ended); err != nil {
+			&gates, &v.Approved, &v.Override, &v.Message, &created, &live, &ended); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(gates), &v.Gates); err != nil {
@@ -143,14 +143,22 @@ func (t *tx) follow(name string) (made int, err error) {
 				return 0, err
 			}
 			made++
+			return made, nil
+		}
+		// The alias was taken back: what it asked for before is not wanted.
+		if err := t.exec(`UPDATE revisions SET state = 'superseded', message = 'the alias was moved back', ended = ?
+			WHERE deployment = ? AND state IN ('judging', 'waiting') AND cause = ?`, t.now, d.id, string(mlops.CauseAlias)); err != nil {
+			return 0, err
 		}
 	}
 	return made, nil
 }
 
-// servedVersion is the version that ought to be served, 0 for none.
+// servedVersion is the version of the model that ought to be served, 0 for
+// none. A version of a model that had the name before is none: its run differs.
 func (t *tx) servedVersion(d deploymentRow) (version int64, err error) {
-	_, err = t.row("SELECT version FROM revisions WHERE id = ?", []any{d.revision}, &version)
+	_, err = t.row(`SELECT r.version FROM revisions r JOIN registered_models m ON m.name = r.model
+		JOIN model_versions v ON v.model = m.id AND v.version = r.version AND v.run_id = r.run_id WHERE r.id = ?`, []any{d.revision}, &version)
 	return version, err
 }
 
@@ -183,10 +191,17 @@ func (s *Store) CreateRevision(ctx context.Context, deployment string, version i
 			return err
 		}
 		t.models = true
+		serving, err := t.servedVersion(d)
+		if err != nil {
+			return err
+		}
+		if cause == mlops.CausePromote && serving == int64(version) {
+			return mlops.Errorf(mlops.InvalidState, "deployment %s serves version %d already", deployment, version)
+		}
 		if id, err = t.addRevision(d, int64(version), mlops.RevisionJudging, cause, act); err != nil || !override {
 			return err
 		}
-		return t.exec("UPDATE revisions SET approved = ? WHERE id = ?", act.By, id)
+		return t.exec("UPDATE revisions SET override = 1, approved = ? WHERE id = ?", act.By, id)
 	})
 	if err != nil {
 		return mlops.Revision{}, err
@@ -220,7 +235,7 @@ func (s *Store) JudgeRevision(ctx context.Context, id int64, gates []mlops.GateR
 // ApproveRevision notes who lets a waiting revision pass.
 func (s *Store) ApproveRevision(ctx context.Context, id int64, act mlops.Act) error {
 	return s.moveRevision(ctx, id, func(t *tx, _ deploymentRow, r revisionRow) error {
-		if r.state != mlops.RevisionWaiting && r.state != mlops.RevisionJudging {
+		if r.state != mlops.RevisionWaiting {
 			return mlops.Errorf(mlops.InvalidState, "revision %d is %s: only one that waits can be approved", r.number, r.state)
 		}
 		return t.exec("UPDATE revisions SET approved = ?, reason = CASE WHEN ? = '' THEN reason ELSE ? END WHERE id = ?", act.By, act.Reason, act.Reason, id)
@@ -258,8 +273,7 @@ func (s *Store) StartRevision(ctx context.Context, id int64) error {
 	})
 }
 
-// serve makes a revision the one that its deployment ought to serve, and points
-// the followed alias at its version.
+// serve notes what ought to be served.
 func (t *tx) serve(d deploymentRow, revision, version int64) error {
 	if err := t.exec("UPDATE deployments SET revision = ?, newest = max(newest, ?) WHERE id = ?", revision, version, d.id); err != nil {
 		return err
@@ -267,14 +281,23 @@ func (t *tx) serve(d deploymentRow, revision, version int64) error {
 	if d.follows == "" {
 		return nil
 	}
+	var points int64
+	if _, err := t.row("SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{d.model, d.follows}, &points); err != nil {
+		return err
+	}
+	if points != 0 && points != d.seen && points != version && !d.pinned {
+		return nil // somebody has just moved it: that is looked at next
+	}
 	if err := t.exec("UPDATE deployments SET seen = ? WHERE id = ?", version, d.id); err != nil {
 		return err
 	}
-	var points int64
-	if _, err := t.row("SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{d.model, d.follows}, &points); err != nil || points == version {
-		return err // a client has moved the alias there and so asked for this revision
+	if points == version {
+		return nil // it was moved there, which asked for this revision
 	}
-	return t.setAlias(d.model, d.follows, strconv.FormatInt(version, 10))
+	if err := t.setAlias(d.model, d.follows, strconv.FormatInt(version, 10)); mlops.CodeOf(err) != mlops.NotFound {
+		return err
+	}
+	return nil // the version was deleted since; what is served of it goes on
 }
 
 // LiveRevision notes that a revision is served, and ends the one before.

@@ -277,3 +277,88 @@ func TestModelsChanged(t *testing.T) {
 	woken("a revision", true, func() { must(s.CreateRevision(ctx, "iris", 1, mlops.CausePromote, false, mlops.Act{}))(t) })
 	woken("a run", false, func() { must(s.CreateRun(ctx, NewRun{ExperimentID: exp}))(t) })
 }
+
+// The numbers of a model that is made again begin again.
+func TestAModelOfTheSameNameIsAnotherOne(t *testing.T) {
+	s, ctx := served(t, 3), t.Context()
+	must(s.FollowModels(ctx))(t)
+	s.goLive(t)
+	ok(t, s.DeleteRegisteredModel(ctx, "iris"))
+	must(s.CreateRegisteredModel(ctx, "iris", "", nil))(t)
+	must(s.CreateModelVersion(ctx, NewVersion{Name: "iris", Source: "s3://mlflow/y", RunLink: "x"}))(t)
+	if made := must(s.FollowModels(ctx))(t); made != 1 {
+		t.Errorf("version 1 of the new model made %d revisions", made)
+	}
+	if r := must(s.Revisions(ctx, "iris", 1))(t)[0]; r.Version != 1 || r.Number != 2 {
+		t.Errorf("the newest revision is %+v", r)
+	}
+}
+
+func TestADeletedVersionHoldsNothingUp(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	s.goLive(t)
+	s.version(t)
+	must(s.FollowModels(ctx))(t)
+	r := must(s.Revisions(ctx, "iris", 1))(t)[0]
+	ok(t, s.StartRevision(ctx, r.ID))
+	ok(t, s.DeleteModelVersion(ctx, "iris", "1"))
+	ok(t, s.FailRevision(ctx, r.ID, "it is broken"))
+	if d := must(s.Deployment(ctx, "iris"))(t); d.Revision == nil || d.Revision.Version != 1 {
+		t.Errorf("ought to be served: %+v", d.Revision)
+	}
+}
+
+func TestAnAliasThatIsMovedBackAsksForNothing(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	s.goLive(t)
+	s.version(t)
+	s.goLive(t)
+	ok(t, s.SetAlias(ctx, "iris", mlops.LiveAlias, "1"))
+	must(s.FollowModels(ctx))(t)
+	ok(t, s.SetAlias(ctx, "iris", mlops.LiveAlias, "2"))
+	if made := must(s.FollowModels(ctx))(t); made != 0 {
+		t.Errorf("%d revisions", made)
+	}
+	want(t, s, "3: v1 superseded by alias, 2: v2 live by new version, 1: v1 superseded by new version", 2)
+}
+
+// A client moves the alias while another version is being started.
+func TestAJustMovedAliasIsNotOverwritten(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	s.goLive(t)
+	s.version(t)
+	s.goLive(t)
+	s.version(t)
+	must(s.FollowModels(ctx))(t)
+	ok(t, s.SetAlias(ctx, "iris", mlops.LiveAlias, "1"))
+	r := must(s.Revisions(ctx, "iris", 1))(t)[0]
+	ok(t, s.StartRevision(ctx, r.ID))
+	if got := s.live(t); got != 1 {
+		t.Errorf("the alias points at version %d", got)
+	}
+	if made := must(s.FollowModels(ctx))(t); made != 1 {
+		t.Errorf("%d revisions", made)
+	}
+	if next := must(s.Revisions(ctx, "iris", 1))(t)[0]; next.Version != 1 || next.Cause != mlops.CauseAlias {
+		t.Errorf("the newest revision is %+v", next)
+	}
+}
+
+func TestWhatIsNotWaitingCannotBeApproved(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	must(s.FollowModels(ctx))(t)
+	r := must(s.Revisions(ctx, "iris", 1))(t)[0]
+	wantCode(t, s.ApproveRevision(ctx, r.ID, mlops.Act{By: "ann"}), mlops.InvalidState, "revision 1 is judging: only one that waits can be approved")
+}
+
+// A write that is undone has changed nothing, and wakes nobody.
+func TestAnUndoneWriteWakesNobody(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	c := s.ModelsChanged()
+	wantCode(t, s.SetAlias(ctx, "iris", "a", "99"), mlops.NotFound, "has no version 99")
+	select {
+	case <-c:
+		t.Error("a refused alias wakes")
+	default:
+	}
+}

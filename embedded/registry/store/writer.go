@@ -187,7 +187,7 @@ func (w *writer) run(t *tx, group []*writeReq) (err error) {
 		if len(group) == 1 {
 			// The transaction is all that a request alone needs.
 			if r.err = call(r.fn, t); r.err != nil {
-				t.dirty, t.after = nil, nil
+				t.dirty, t.after, t.models = nil, nil, false
 				w.forget()
 				return t.exec("ROLLBACK")
 			}
@@ -196,9 +196,9 @@ func (w *writer) run(t *tx, group []*writeReq) (err error) {
 		if err := t.exec("SAVEPOINT request"); err != nil {
 			return err
 		}
-		dirty, after := len(t.dirty), len(t.after)
+		dirty, after, models := len(t.dirty), len(t.after), t.models
 		if r.err = call(r.fn, t); r.err != nil {
-			t.dirty, t.after = t.dirty[:dirty], t.after[:after]
+			t.dirty, t.after, t.models = t.dirty[:dirty], t.after[:after], models
 			w.forget()
 			if err := t.exec("ROLLBACK TO request"); err != nil {
 				return err

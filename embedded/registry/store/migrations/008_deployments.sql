@@ -27,6 +27,7 @@ CREATE TABLE revisions (
   reason TEXT NOT NULL,
   gates TEXT NOT NULL DEFAULT '[]', -- JSON, what each gate found
   approved TEXT NOT NULL DEFAULT '',
+  override INTEGER NOT NULL DEFAULT 0, -- it passes whatever its gates find
   message TEXT NOT NULL DEFAULT '',
   created INTEGER NOT NULL,
   live INTEGER NOT NULL DEFAULT 0,
