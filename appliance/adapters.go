@@ -100,10 +100,26 @@ type loopPort struct {
 	domain   string
 }
 
+// rows returns the registry's rows once they can be read.
+func (p loopPort) rows() (*registry.Store, error) {
+	if s := p.registry.Store(); s != nil {
+		return s, nil
+	}
+	return nil, unavailable("the registry")
+}
+
+// running returns the loop once it runs.
+func (p loopPort) running() (*loop.Loop, error) {
+	if l := p.loop.get(); l != nil {
+		return l, nil
+	}
+	return nil, unavailable("the loop")
+}
+
 func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
-	store := p.registry.Store()
-	if store == nil {
-		return nil, unavailable("the registry")
+	store, err := p.rows()
+	if err != nil {
+		return nil, err
 	}
 	return store.Projects(ctx)
 }
@@ -120,9 +136,9 @@ func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, 
 const askedAtOnce = 8
 
 func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
-	store := p.registry.Store()
-	if store == nil {
-		return nil, unavailable("the registry")
+	store, err := p.rows()
+	if err != nil {
+		return nil, err
 	}
 	rows, err := store.Deployments(ctx)
 	if err != nil {

@@ -25,42 +25,42 @@ type ReleaseRequest struct {
 func (c *control) releaseCalls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/deployments", func(w http.ResponseWriter, r *http.Request) {
 		ds, err := c.a.loopPort.Deployments(r.Context())
-		c.answer(w, ds, err)
+		c.answer(w, http.StatusOK, ds, err)
 	})
 	mux.HandleFunc("GET /v1/deployments/{deployment}/revisions", func(w http.ResponseWriter, r *http.Request) {
 		rs, err := c.a.loopPort.Revisions(r.Context(), r.PathValue("deployment"), maxHistory)
-		c.answer(w, rs, err)
+		c.answer(w, http.StatusOK, rs, err)
 	})
 	mux.HandleFunc("POST /v1/deployments/{deployment}/{verb}", c.release)
 	mux.HandleFunc("GET /v1/projects/{project}/gates", func(w http.ResponseWriter, r *http.Request) {
 		g, err := c.a.loopPort.Gates(r.Context(), r.PathValue("project"))
-		c.answer(w, g, err)
+		c.answer(w, http.StatusOK, g, err)
 	})
 	mux.HandleFunc("PUT /v1/projects/{project}/gates", func(w http.ResponseWriter, r *http.Request) {
 		var g mlops.Gates
-		err := json.NewDecoder(r.Body).Decode(&g)
+		err := decodeCall(r, &g)
 		if err == nil {
 			err = c.a.loopPort.SetGates(r.Context(), r.PathValue("project"), g)
 		}
-		c.answer(w, g, err)
+		c.answer(w, http.StatusOK, g, err)
 	})
 }
 
 // maxHistory is how many revisions one answer has at most.
 const maxHistory = 1000
 
-func (c *control) answer(w http.ResponseWriter, v any, err error) {
+func (c *control) answer(w http.ResponseWriter, status int, v any, err error) {
 	if err != nil {
 		c.fail(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, v)
+	writeJSON(w, status, v)
 }
 
 func (c *control) release(w http.ResponseWriter, r *http.Request) {
 	var in ReleaseRequest
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		c.fail(w, mlops.Errorf(mlops.Invalid, "the request could not be read: %v", err))
+	if err := decodeCall(r, &in); err != nil {
+		c.fail(w, err)
 		return
 	}
 	name, ctx, port := r.PathValue("deployment"), r.Context(), c.a.loopPort
@@ -83,7 +83,7 @@ func (c *control) release(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		c.a.log.Info("what is served was changed", "deployment", name, "how", r.PathValue("verb"), "by", in.Act.By)
 	}
-	c.answer(w, out, err)
+	c.answer(w, http.StatusOK, out, err)
 }
 
 // Deployments lists what is served.

@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -19,9 +18,9 @@ const addOne = "add one with `benchtop project add " + DefaultProject + "`"
 // Train requests a training. A project that is not there is answered with
 // those that are.
 func (p loopPort) Train(ctx context.Context, project string) (mlops.Training, error) {
-	l := p.loop.get()
-	if l == nil {
-		return mlops.Training{}, unavailable("the loop")
+	l, err := p.running()
+	if err != nil {
+		return mlops.Training{}, err
 	}
 	t, err := l.Train(ctx, project)
 	if mlops.CodeOf(err) == mlops.NotFound {
@@ -48,9 +47,9 @@ func (p loopPort) noProject(ctx context.Context, name string) error {
 
 // Project returns one project.
 func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, error) {
-	store := p.registry.Store()
-	if store == nil {
-		return mlops.Project{}, unavailable("the registry")
+	store, err := p.rows()
+	if err != nil {
+		return mlops.Project{}, err
 	}
 	out, err := store.Project(ctx, name)
 	if mlops.CodeOf(err) == mlops.NotFound {
@@ -61,18 +60,18 @@ func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, erro
 
 // AddProject makes the project of a sample.
 func (p loopPort) AddProject(ctx context.Context, sample string) (mlops.Project, error) {
-	l := p.loop.get()
-	if l == nil {
-		return mlops.Project{}, unavailable("the loop")
+	l, err := p.running()
+	if err != nil {
+		return mlops.Project{}, err
 	}
 	return l.Add(ctx, sample)
 }
 
 // EditProject changes a project.
 func (p loopPort) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
-	l := p.loop.get()
-	if l == nil {
-		return mlops.Project{}, unavailable("the loop")
+	l, err := p.running()
+	if err != nil {
+		return mlops.Project{}, err
 	}
 	out, err := l.Edit(ctx, name, edit)
 	if mlops.CodeOf(err) == mlops.NotFound {
@@ -83,9 +82,9 @@ func (p loopPort) EditProject(ctx context.Context, name string, edit mlops.Proje
 
 // DeleteProject begins to delete a project.
 func (p loopPort) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {
-	l := p.loop.get()
-	if l == nil {
-		return mlops.Project{}, unavailable("the loop")
+	l, err := p.running()
+	if err != nil {
+		return mlops.Project{}, err
 	}
 	out, err := l.Delete(ctx, name)
 	if mlops.CodeOf(err) == mlops.NotFound {
@@ -104,13 +103,6 @@ type ProjectDetails struct {
 
 func (c *control) projectCalls(mux *http.ServeMux) {
 	port := c.a.loopPort
-	answer := func(w http.ResponseWriter, status int, v any, err error) {
-		if err != nil {
-			c.fail(w, err)
-			return
-		}
-		writeJSON(w, status, v)
-	}
 	mux.HandleFunc("GET /v1/projects", func(w http.ResponseWriter, r *http.Request) {
 		projects, err := port.Projects(r.Context())
 		deployments, _ := port.Deployments(r.Context())
@@ -118,7 +110,7 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 		for _, p := range projects {
 			out = append(out, c.details(r.Context(), p, deployments))
 		}
-		answer(w, http.StatusOK, out, err)
+		c.answer(w, http.StatusOK, out, err)
 	})
 	mux.HandleFunc("GET /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
 		p, err := port.Project(r.Context(), r.PathValue("project"))
@@ -138,7 +130,7 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 			return
 		}
 		p, err := port.AddProject(r.Context(), req.Sample)
-		answer(w, http.StatusCreated, p, err)
+		c.answer(w, http.StatusCreated, p, err)
 	})
 	mux.HandleFunc("PATCH /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
 		var edit mlops.ProjectEdit
@@ -147,11 +139,11 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 			return
 		}
 		p, err := port.EditProject(r.Context(), r.PathValue("project"), edit)
-		answer(w, http.StatusOK, p, err)
+		c.answer(w, http.StatusOK, p, err)
 	})
 	mux.HandleFunc("DELETE /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
 		p, err := port.DeleteProject(r.Context(), r.PathValue("project"))
-		answer(w, http.StatusAccepted, p, err)
+		c.answer(w, http.StatusAccepted, p, err)
 	})
 }
 
@@ -195,12 +187,8 @@ func (c *Control) EditProject(ctx context.Context, name string, edit mlops.Proje
 }
 
 func (c *Control) changeProject(ctx context.Context, method, path string, v any) (mlops.Project, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return mlops.Project{}, mlops.Errorf(mlops.Invalid, "the change cannot be sent: %v", err)
-	}
 	var p mlops.Project
-	return p, c.call(ctx, method, "/v1/projects"+path, bytes.NewReader(body), &p)
+	return p, c.send(ctx, method, "/v1/projects"+path, v, &p)
 }
 
 // DeleteProject deletes a project and waits until it is gone, or ctx ends:

@@ -3,16 +3,15 @@ package appliance
 import (
 	"context"
 
-	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // This file is how pages, programs and commands read and change what is served.
 
 func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error) {
-	store := p.registry.Store()
-	if store == nil {
-		return nil, unavailable("the registry")
+	store, err := p.rows()
+	if err != nil {
+		return nil, err
 	}
 	if _, err := store.Deployment(ctx, deployment); err != nil {
 		return nil, err
@@ -21,13 +20,6 @@ func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]
 }
 
 // running returns the loop, or an error while it has not been started.
-func (p loopPort) running() (*loop.Loop, error) {
-	if l := p.loop.get(); l != nil {
-		return l, nil
-	}
-	return nil, unavailable("the loop")
-}
-
 func (p loopPort) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
 	l, err := p.running()
 	if err != nil {
@@ -69,18 +61,18 @@ func (p loopPort) Hold(ctx context.Context, deployment string, pinned, paused *b
 }
 
 func (p loopPort) SetGates(ctx context.Context, project string, g mlops.Gates) error {
-	store := p.registry.Store()
-	if store == nil {
-		return unavailable("the registry")
+	store, err := p.rows()
+	if err != nil {
+		return err
 	}
 	return store.SetGates(ctx, project, g)
 }
 
 // Gates returns what versions of a project's model must pass.
 func (p loopPort) Gates(ctx context.Context, project string) (mlops.Gates, error) {
-	store := p.registry.Store()
-	if store == nil {
-		return mlops.Gates{}, unavailable("the registry")
+	store, err := p.rows()
+	if err != nil {
+		return mlops.Gates{}, err
 	}
 	pr, err := store.Project(ctx, project)
 	return pr.Gates, err

@@ -2,12 +2,10 @@ package ui
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -71,20 +69,11 @@ func (s *Server) apiRevisions(c echo.Context) error {
 	return c.JSONPretty(http.StatusOK, map[string]any{"revisions": rs}, "  ")
 }
 
-// readJSON reads the body of a change. A field that is not known is an error;
-// no body at all is an empty one.
-func readJSON(c echo.Context, into any, expected string) error {
-	d := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	if err == nil && d.More() {
-		err = errors.New("there is more than one JSON value")
-	}
-	if err != nil {
-		return mlops.Errorf(mlops.Invalid, "The body is not what was expected, %s: %s", expected, strings.TrimPrefix(err.Error(), "json: "))
+// readJSON reads the body of a change, of which nothing need be said: no body at
+// all is an empty one.
+func readJSON(c echo.Context, into any, example string) error {
+	if err := decodeBody(c, into, example); !errors.Is(err, io.EOF) {
+		return err
 	}
 	return nil
 }

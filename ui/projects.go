@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -328,15 +329,18 @@ func (s *Server) apiDeleteProject(c echo.Context) error {
 	return c.JSONPretty(http.StatusAccepted, p, "  ")
 }
 
-// decodeBody reads JSON and refuses fields that mean nothing.
+// decodeBody reads one JSON value and refuses fields that mean nothing. The
+// error of an empty body is io.EOF too.
 func decodeBody(c echo.Context, v any, example string) error {
 	dec := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		if mlops.CodeOf(err) != mlops.Internal {
-			return err
-		}
-		return mlops.Errorf(mlops.Invalid, "the request is not as expected, for example %s: %v", example, err)
+	err := dec.Decode(v)
+	if err == nil && dec.More() {
+		err = errors.New("there is more than one JSON value")
 	}
-	return nil
+	if err == nil || mlops.CodeOf(err) != mlops.Internal {
+		return err
+	}
+	return &mlops.Error{Code: mlops.Invalid, Err: err,
+		Message: fmt.Sprintf("the request is not as expected, for example %s: %s", example, strings.TrimPrefix(err.Error(), "json: "))}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -38,6 +40,9 @@ func (l *Loop) release(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return lookLater, fmt.Errorf("list revisions: %w", err)
 	}
+	maps.DeleteFunc(l.starting, func(id int64, _ time.Time) bool {
+		return !slices.ContainsFunc(open, func(r mlops.Revision) bool { return r.ID == id })
+	})
 	var errs []error
 	for _, r := range open {
 		starting, err := l.step(ctx, r)
@@ -128,7 +133,6 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	since := l.since(r.ID)
 	switch {
 	case there > 0 && there == len(servers):
-		delete(l.starting, r.ID)
 		if err := l.cfg.Store.LiveRevision(ctx, r.ID); err != nil {
 			return fmt.Errorf("record revision %d of %s as live: %w", r.Number, d.Name, err)
 		}
@@ -170,7 +174,6 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 
 // fail ends a revision. The servers go on with the one that is live.
 func (l *Loop) fail(ctx context.Context, d mlops.Deployment, r mlops.Revision, why string) error {
-	delete(l.starting, r.ID)
 	if err := l.cfg.Store.FailRevision(ctx, r.ID, why); err != nil {
 		return fmt.Errorf("record failure of revision %d of %s: %w", r.Number, d.Name, err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"io"
@@ -166,8 +165,7 @@ func projectDeleteCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			if !yes {
 				fmt.Fprintf(out, "This stops serving %s and deletes its trainings, namespace and volume. Runs, models and the dataset stay.\nType %s to go on: ", args[0], args[0])
-				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // end of input is a no
-				if strings.TrimSpace(answer) != args[0] {
+				if !typed(cmd, args[0]) {
 					return mlops.Errorf(mlops.InvalidState, "nothing was deleted: type %s, or give --yes", args[0])
 				}
 			}

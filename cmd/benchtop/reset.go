@@ -11,6 +11,13 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
+// typed reports whether the person at the terminal types a word. The end of
+// input is a no.
+func typed(cmd *cobra.Command, word string) bool {
+	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	return strings.TrimSpace(answer) == word
+}
+
 func resetCommand() *cobra.Command {
 	var yes, cluster bool
 	cmd := &cobra.Command{
@@ -28,8 +35,7 @@ func resetCommand() *cobra.Command {
 			}
 			if !yes {
 				fmt.Fprintf(cmd.OutOrStdout(), "This stops the lab and deletes %s.\nType yes to go on: ", what)
-				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // end of input is a no
-				if strings.TrimSpace(answer) != "yes" {
+				if !typed(cmd, "yes") {
 					return mlops.Errorf(mlops.InvalidState, "nothing was deleted: type yes, or give --yes, to reset")
 				}
 			}

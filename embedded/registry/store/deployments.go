@@ -85,12 +85,6 @@ func (s *Store) SetDeployment(ctx context.Context, name string, pinned, paused b
 	})
 }
 
-// DeleteDeployment removes a deployment and its history. It is no error if there
-// is none of that name.
-func (s *Store) DeleteDeployment(ctx context.Context, name string) error {
-	return s.write(ctx, func(t *tx) error { return t.exec("DELETE FROM deployments WHERE name = ?", name) })
-}
-
 // deploymentRow is what a transaction needs of a deployment.
 type deploymentRow struct {
 	id, revision, newest, seen int64

@@ -31,18 +31,6 @@ func (s *Store) Revisions(ctx context.Context, deployment string, max int) ([]ml
 	return s.revisions(ctx, "WHERE d.name = ? ORDER BY r.number DESC LIMIT ?", deployment, max)
 }
 
-// RevisionNumber returns the revision of a deployment that has a number.
-func (s *Store) RevisionNumber(ctx context.Context, deployment string, number int) (mlops.Revision, error) {
-	out, err := s.revisions(ctx, "WHERE d.name = ? AND r.number = ?", deployment, number)
-	if err != nil {
-		return mlops.Revision{}, err
-	}
-	if len(out) == 0 {
-		return mlops.Revision{}, notFound("deployment %s has no revision %d", head(deployment), number)
-	}
-	return out[0], nil
-}
-
 // OpenRevisions returns the revisions that have neither ended nor are live,
 // oldest first. A project that is being deleted has none.
 func (s *Store) OpenRevisions(ctx context.Context) ([]mlops.Revision, error) {
@@ -111,10 +99,11 @@ func (t *tx) follow(name string) (made int, err error) {
 	if err != nil || d.pinned {
 		return 0, err
 	}
-	var target, newest int64
-	if _, err := t.row(`SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?`, []any{d.model, d.follows}, &target); err != nil {
+	target, err := t.aliased(d.model, d.follows)
+	if err != nil {
 		return 0, err
 	}
+	var newest int64
 	if _, err := t.row(`SELECT coalesce(max(v.version), 0) FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.status = 'READY'`, []any{d.model}, &newest); err != nil {
 		return 0, err
 	}
@@ -152,6 +141,12 @@ func (t *tx) follow(name string) (made int, err error) {
 		}
 	}
 	return made, nil
+}
+
+// aliased is the version that an alias of a model points at, 0 for none.
+func (t *tx) aliased(model, alias string) (version int64, err error) {
+	_, err = t.row("SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{model, alias}, &version)
+	return version, err
 }
 
 // servedVersion is the version of the model that ought to be served, 0 for
@@ -281,8 +276,8 @@ func (t *tx) serve(d deploymentRow, revision, version int64) error {
 	if d.follows == "" {
 		return nil
 	}
-	var points int64
-	if _, err := t.row("SELECT a.version FROM model_aliases a JOIN registered_models m ON m.id = a.model WHERE m.name = ? AND a.alias = ?", []any{d.model, d.follows}, &points); err != nil {
+	points, err := t.aliased(d.model, d.follows)
+	if err != nil {
 		return err
 	}
 	if points != 0 && points != d.seen && points != version && !d.pinned {

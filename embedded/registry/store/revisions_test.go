@@ -168,7 +168,7 @@ func TestANewerRevisionSupersedesOpenOnes(t *testing.T) {
 	want(t, s, "2: v2 judging by new version, 1: v1 superseded by new version", 0)
 	must(s.CreateRevision(ctx, "iris", 1, mlops.CausePromote, false, mlops.Act{By: "ann", Reason: "why not"}))(t)
 	want(t, s, "3: v1 judging by promote, 2: v2 superseded by new version, 1: v1 superseded by new version", 0)
-	r := must(s.RevisionNumber(ctx, "iris", 3))(t)
+	r := must(s.Revisions(ctx, "iris", 1))(t)[0]
 	if r.By != "ann" || r.Reason != "why not" {
 		t.Errorf("on record is %+v", r)
 	}
@@ -219,8 +219,6 @@ func TestDeploymentErrors(t *testing.T) {
 	wantCode(t, s.SetDeployment(ctx, "none", true, true), mlops.NotFound, `there is no deployment "none"`)
 	_, err = s.CreateRevision(ctx, "iris", 7, mlops.CausePromote, false, mlops.Act{})
 	wantCode(t, err, mlops.NotFound, `registered model "iris" has no version 7`)
-	_, err = s.RevisionNumber(ctx, "iris", 7)
-	wantCode(t, err, mlops.NotFound, "deployment iris has no revision 7")
 	_, err = s.Revision(ctx, 99)
 	wantCode(t, err, mlops.NotFound, "there is no revision with id 99")
 	_, err = s.EnsureDeployment(ctx, mlops.Deployment{Name: "No Name"})
@@ -229,8 +227,11 @@ func TestDeploymentErrors(t *testing.T) {
 		t.Errorf("what was refused left %s", states)
 	}
 	s.goLive(t)
-	ok(t, s.DeleteDeployment(ctx, "iris"))
-	ok(t, s.DeleteDeployment(ctx, "iris"))
+	// It goes with its project.
+	p := must(s.Project(ctx, "iris"))(t)
+	p.Deleting = true
+	must(s.PutProject(ctx, p))(t)
+	ok(t, s.DeleteProject(ctx, "iris"))
 	if all := must(s.Deployments(ctx))(t); len(all) != 0 {
 		t.Errorf("left are %+v", all)
 	}
