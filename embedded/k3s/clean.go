@@ -61,22 +61,31 @@ func killPods() (int, error) {
 	for _, p := range procs {
 		children[p.parent] = append(children[p.parent], p.pid)
 	}
-	var doomed []int
-	shims := 0
+	shims := map[int]bool{}
 	for _, p := range procs {
 		if filepath.Base(p.args[0]) == "containerd-shim-runc-v2" && slices.Contains(p.args, containerdSocket) {
-			shims++
-			queue := []int{p.pid}
-			for len(queue) > 0 {
-				pid := queue[0]
-				queue = append(queue[1:], children[pid]...)
-				doomed = append(doomed, pid)
-			}
+			shims[p.pid] = true
+		}
+	}
+	var doomed []int
+	pods := 0
+	for _, p := range procs {
+		// A shim below a shim is a child between fork and exec: it still shows
+		// its parent's arguments, and it is no pod of its own.
+		if !shims[p.pid] || shims[p.parent] {
+			continue
+		}
+		pods++
+		queue := []int{p.pid}
+		for len(queue) > 0 {
+			pid := queue[0]
+			queue = append(queue[1:], children[pid]...)
+			doomed = append(doomed, pid)
 		}
 	}
 	for _, pid := range doomed {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			return shims, fmt.Errorf("end process %d: %w", pid, err)
+			return pods, fmt.Errorf("end process %d: %w", pid, err)
 		}
 	}
 	// Mounts are busy until the kernel has let go of the processes.
@@ -88,7 +97,7 @@ func killPods() (int, error) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	return shims, nil
+	return pods, nil
 }
 
 type process struct {

@@ -108,7 +108,9 @@ COMMIT
 	if err := ensureNodeAddress(net.IPv4(10, 44, 0, 1)); err != nil {
 		t.Fatal(err)
 	}
-	shim := startAs(t, "/bin/sleep 600 & wait; :", "/data/bin/containerd-shim-runc-v2", "-namespace", "k8s.io", "-address", "/run/k3s/containerd/containerd.sock")
+	// The subshell keeps the shim's arguments, as a child does that has been
+	// forked and has not yet become another program.
+	shim := startAs(t, "(/bin/sleep 600; :) & wait; :", "/data/bin/containerd-shim-runc-v2", "-namespace", "k8s.io", "-address", "/run/k3s/containerd/containerd.sock")
 	foreign := startAs(t, "/bin/sleep 600; :", "/usr/bin/containerd-shim-runc-v2", "-address", "/run/containerd/containerd.sock")
 	other := startAs(t, "/bin/sleep 600; :", "/usr/bin/editor", "/run/k3s/containerd/containerd.sock")
 	child := childOf(t, shim.Process.Pid)
