@@ -66,6 +66,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("DELETE /v1/images", c.removeImage)
 	c.keyCalls(mux)
 	c.releaseCalls(mux)
+	c.lineageCalls(mux)
 	c.projectCalls(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()

@@ -48,6 +48,12 @@ type Registry interface {
 	Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error)
 	OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error)
 	Datasets(ctx context.Context) ([]mlops.Dataset, error)
+	// DatasetSummaries lists the stored datasets and those that runs have
+	// logged, the ones that were read last first.
+	DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error)
+	// DatasetUse returns what came of a dataset; of deployed, those that serve
+	// a version made from it are part of it.
+	DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error)
 	// Trainings returns up to max of a project's trainings, newest first,
 	// with RunID resolved.
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)

@@ -57,6 +57,8 @@ func (s *Server) routes() {
 	page("/models", s.models)
 	page("/models/:name", s.model)
 	page("/models/:name/versions/:version", s.version)
+	page("/datasets", s.datasets)
+	page("/datasets/:digest", s.dataset)
 	page("/deployments", s.deployments)
 	page("/deployments/:name", s.deployment)
 	page("/system", s.systemUnits)

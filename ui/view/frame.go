@@ -8,7 +8,7 @@ import "github.com/a-h/templ"
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
-	Nav     string // the current entry: overview, projects, runs, models, deployments, system or access
+	Nav     string // the current entry: overview, projects, runs, models, datasets, deployments, system or access
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
 	Admin   bool // sees what only administrators may use
@@ -38,6 +38,7 @@ var navigation = []navEntry{
 	{"projects", "Projects", "/projects", false},
 	{"runs", "Runs", "/runs", false},
 	{"models", "Models", "/models", false},
+	{"datasets", "Datasets", "/datasets", false},
 	{"deployments", "Deployments", "/deployments", false},
 	{"system", "System", "/system", false},
 	{"access", "Access", "/access", true},
