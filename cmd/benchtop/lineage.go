@@ -83,13 +83,6 @@ func printLineage(w io.Writer, l appliance.VersionLineage) error {
 	return t.Flush()
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
 func datasetsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
