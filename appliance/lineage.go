@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,6 +30,10 @@ func (c *control) lineageCalls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/datasets", func(w http.ResponseWriter, r *http.Request) {
 		all, err := registry.DatasetSummaries(r.Context())
 		c.answer(w, http.StatusOK, all, err)
+	})
+	mux.HandleFunc("POST /v1/datasets/{dataset}", func(w http.ResponseWriter, r *http.Request) {
+		d, err := c.a.loopPort.AddDataset(r.Context(), r.PathValue("dataset"), r.URL.Query().Get("source"), r.Body)
+		c.answer(w, http.StatusCreated, d, err)
 	})
 	mux.HandleFunc("GET /v1/datasets/{dataset}", func(w http.ResponseWriter, r *http.Request) {
 		use, err := c.datasetUse(r.Context(), registry, r.PathValue("dataset"))
@@ -120,6 +125,12 @@ func (c *Control) Lineage(ctx context.Context, of string) (VersionLineage, error
 func (c *Control) Datasets(ctx context.Context) ([]mlops.DatasetSummary, error) {
 	var all []mlops.DatasetSummary
 	return all, c.call(ctx, http.MethodGet, "/v1/datasets", nil, &all)
+}
+
+// AddDataset makes what is read the newest version of a dataset.
+func (c *Control) AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error) {
+	var d mlops.Dataset
+	return d, c.call(ctx, http.MethodPost, "/v1/datasets/"+url.PathEscape(name)+"?source="+url.QueryEscape(source), content, &d)
 }
 
 // DatasetUse returns what came of a dataset, by its name or digest.

@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,12 +17,103 @@ import (
 
 func datasetURL(digest string) string { return "/datasets/" + url.PathEscape(digest) }
 
+// datasetRoutes take a dataset's bytes, which other forms and calls are too
+// small for.
+func (s *Server) datasetRoutes(e *echo.Echo, api *echo.Group) {
+	e.POST("/datasets", s.storeDataset, refusePrefix, s.requireSession, limitDataset, s.require(mlops.Operate), s.requireCSRF, compressed())
+	api.POST("/datasets/:name", s.apiStoreDataset, limitDataset, s.require(mlops.Operate))
+}
+
+// limitDataset refuses what is larger than a dataset may be before it is read.
+func limitDataset(next echo.HandlerFunc) echo.HandlerFunc {
+	const most = mlops.MaxDatasetBytes + 1<<20 // with the form's other fields
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.ContentLength > most {
+			return mlops.Errorf(mlops.Invalid, "This is larger than the %d MiB that a dataset may have: put it into a bucket and let a script of your own read it from there.", mlops.MaxDatasetBytes>>20)
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
+		return next(c)
+	}
+}
+
+func (s *Server) storeDataset(c echo.Context) error {
+	form := view.DatasetForm{Name: strings.TrimSpace(c.FormValue("name")), Source: strings.TrimSpace(c.FormValue("source"))}
+	d, err := s.storeFile(c, &form)
+	switch mlops.CodeOf(err) {
+	case "":
+		s.storedDataset(c, d)
+		return c.Redirect(http.StatusSeeOther, datasetURL(d.SHA256))
+	case mlops.Invalid, mlops.Exists:
+		form.Error = mlops.MessageOf(sentence(err))
+		p, perr := s.datasetsPage(c, form)
+		if perr != nil {
+			return perr
+		}
+		p.status = statusOf(err)
+		return s.render(c, p)
+	}
+	return sentence(err)
+}
+
+func (s *Server) storeFile(c echo.Context, form *view.DatasetForm) (mlops.Dataset, error) {
+	header, err := c.FormFile("file")
+	if err != nil {
+		return mlops.Dataset{}, mlops.Errorf(mlops.Invalid, "no file was sent: choose a CSV file")
+	}
+	f, err := header.Open()
+	if err != nil {
+		return mlops.Dataset{}, fmt.Errorf("open what was sent: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	if form.Source == "" {
+		form.Source = header.Filename
+	}
+	return s.cfg.Loop.AddDataset(c.Request().Context(), form.Name, form.Source, f)
+}
+
+func (s *Server) apiStoreDataset(c echo.Context) error {
+	d, err := s.cfg.Loop.AddDataset(c.Request().Context(), c.Param("name"), c.QueryParam("source"), c.Request().Body)
+	if err != nil {
+		return err
+	}
+	s.storedDataset(c, d)
+	return c.JSONPretty(http.StatusCreated, d, "  ")
+}
+
+func (s *Server) storedDataset(c echo.Context, d mlops.Dataset) {
+	s.logger().Info("dataset stored", "dataset", d.Name, "version", d.Version, "by", visitorOf(c).principal.Name)
+}
+
+// datasetNames are the datasets that a project can have; among them always the
+// one that it has.
+func (s *Server) datasetNames(ctx context.Context, has string) []string {
+	all, err := s.cfg.Registry.Datasets(ctx)
+	s.problem("the datasets", err) // logged; the choice is smaller
+	var names []string
+	for _, d := range all {
+		names = append(names, d.Name)
+	}
+	for _, sample := range s.cfg.Samples {
+		names = append(names, sample.Name)
+	}
+	if has != "" {
+		names = append(names, has)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // datasets is the list of datasets, the stored ones and those that only runs
 // know.
 func (s *Server) datasets(c echo.Context) (*page, error) {
+	return s.datasetsPage(c, view.DatasetForm{})
+}
+
+func (s *Server) datasetsPage(c echo.Context, form view.DatasetForm) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
-	var v view.Datasets
+	v := view.Datasets{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate), Form: form}
 	all, err := s.cfg.Registry.DatasetSummaries(ctx)
 	v.Problem = s.problem("the datasets", err)
 	for _, d := range all {

@@ -65,8 +65,11 @@ type Registry interface {
 type Loop interface {
 	Projects(ctx context.Context) ([]mlops.Project, error)
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
-	// AddProject makes the project of a sample.
-	AddProject(ctx context.Context, sample string) (mlops.Project, error)
+	// AddProject makes a project of a sample or of a stored dataset.
+	AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error)
+	// AddDataset makes what is read the newest version of a dataset. source says
+	// where it comes from.
+	AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error)
 	EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error)
 	// DeleteProject begins to delete a project; it is listed as deleting until
 	// it is gone.

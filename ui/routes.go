@@ -38,6 +38,7 @@ func (s *Server) routes() {
 	endpoint(api, "/status", s.apiStatus)
 	api.POST("/projects/:project/train", s.apiTrain, s.require(mlops.Operate))
 	s.releaseRoutes(api)
+	s.datasetRoutes(e, api)
 	api.RouteNotFound("/*", func(c echo.Context) error {
 		return mlops.Errorf(mlops.EndpointError, "There is no endpoint %s %s.", c.Request().Method, c.Request().URL.Path)
 	})

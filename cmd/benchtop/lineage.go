@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -116,6 +118,46 @@ func datasetsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.AddCommand(datasetsAddCommand())
+	return cmd
+}
+
+func datasetsAddCommand() *cobra.Command {
+	var source string
+	cmd := &cobra.Command{
+		Use:   "add NAME FILE",
+		Short: "Store a CSV file as the newest version of a dataset",
+		Long: `Stores a CSV file as the newest version of a dataset. Its first line names the
+columns; the last column is the class, the others are numbers. scikit-learn's
+layout is read too: a first line with the number of rows, the number of
+features and the class names, and the class's index in the last column.
+
+Projects that have the dataset train with it from their next training on.`,
+		Example: `  benchtop datasets add churn churn.csv --source "CRM export of November"
+  benchtop project add churn --dataset churn`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			f, err := os.Open(args[1])
+			if err != nil {
+				return mlops.Errorf(mlops.Invalid, "the file cannot be opened: %v", err)
+			}
+			defer f.Close() //nolint:errcheck // only read from
+			if source == "" {
+				source = filepath.Base(args[1])
+			}
+			d, err := appliance.NewControl(cfg.DataDir).AddDataset(cmd.Context(), args[0], source, f)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "dataset %s version %d is stored: %d rows, %d features, classes %s\n", d.Name, d.Version, d.Rows, d.Features, strings.Join(d.Classes, ", "))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&source, "source", "", "where the data comes from, with its licence; the file's name if not given")
 	return cmd
 }
 

@@ -2,6 +2,9 @@ package uitest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,4 +86,35 @@ func (r registry) DatasetUse(_ context.Context, digest string, deployed []mlops.
 	}
 	slices.SortStableFunc(use.Versions, func(a, b mlops.VersionUse) int { return int(min(1, max(-1, b.CreatedAt-a.CreatedAt))) })
 	return use, nil
+}
+
+// AddDataset keeps no bytes.
+func (l loop) AddDataset(_ context.Context, name, source string, content io.Reader) (d mlops.Dataset, err error) {
+	if err := l.w.down("loop"); err != nil {
+		return d, err
+	}
+	b, err := io.ReadAll(content)
+	if err != nil {
+		return d, err
+	}
+	if err := mlops.ValidateName("dataset", name); err != nil {
+		return d, err
+	}
+	header, _, _ := strings.Cut(string(b), "\n")
+	if !strings.Contains(header, ",") {
+		return d, mlops.Errorf(mlops.Invalid, "dataset %s: expected a first line with the names of the columns, the last one for the class", name)
+	}
+	sum := sha256.Sum256(b)
+	l.w.Change(func() {
+		version := 1
+		for _, have := range l.w.Datasets {
+			if have.Name == name {
+				version++
+			}
+		}
+		d = mlops.Dataset{ID: int64(len(l.w.Datasets) + 1), Name: name, Version: version, SHA256: hex.EncodeToString(sum[:]), Bucket: "datasets", Key: name + ".csv", Bytes: int64(len(b)),
+			Rows: strings.Count(string(b), "\n") - 1, Features: strings.Count(header, ","), Source: source, CreatedAt: l.w.Clock()}
+		l.w.Datasets = append(l.w.Datasets, d)
+	})
+	return d, nil
 }

@@ -2,9 +2,15 @@ package view
 
 // Datasets is the page of datasets.
 type Datasets struct {
-	Rows    []DatasetRow
-	Problem *Problem
+	CSRF       string
+	MayOperate bool
+	Form       DatasetForm
+	Rows       []DatasetRow
+	Problem    *Problem
 }
+
+// DatasetForm is what was typed in, and what is wrong with it.
+type DatasetForm struct{ Name, Source, Error string }
 
 // DatasetRow is one version of a dataset.
 type DatasetRow struct {
