@@ -82,7 +82,7 @@ var folders = []folder{
 	{path: "appliance/mlops", stdOnly: true, why: "the nouns do no I/O: standard library only"},
 	{path: "appliance/access", ours: []string{"appliance/mlops"}, stdOnly: true, why: "access keys are decided on nouns and ports: rows and object store are wired in by the appliance"},
 	{path: "appliance/loop", ours: []string{"appliance/mlops"}, stdOnly: true, why: "the loop knows nouns and ports, no embedded system"},
-	{path: "appliance/doctor", ours: []string{"appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs; the name servers it asks are those that pods get"},
+	{path: "appliance/doctor", ours: []string{"appliance/mlops", "appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs; the name servers it asks are those that pods get"},
 	{path: "appliance/nameservers", ours: []string{"appliance/supervise"}, why: "it knows the machine's name servers and nothing of who is told about them"},
 	{path: "appliance/gatesfile", ours: []string{"appliance/mlops"}, why: "the file of gates is read the same way by pages and commands: it knows the nouns only"},
 	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
