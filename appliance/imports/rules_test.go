@@ -2,10 +2,19 @@ package imports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 const module = "github.com/benchtop-lab/benchtop"
+
+// Packages of Kubernetes by what they are for.
+var (
+	speakKubernetes       = []string{"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery"}
+	holdAgainstKubernetes = []string{"k8s.io/pod-security-admission", "sigs.k8s.io/yaml"}
+	serveMetrics          = []string{"k8s.io/apiserver", "k8s.io/kubernetes/pkg/generated/openapi", "k8s.io/kubelet/pkg/apis", "k8s.io/metrics", "sigs.k8s.io/metrics-server"}
+	makeVolumes           = []string{"sigs.k8s.io/sig-storage-lib-external-provisioner"}
+)
 
 // border keeps packages of others inside the folders that may use them.
 type border struct {
@@ -18,19 +27,29 @@ type border struct {
 var borders = []border{
 	{
 		packages: []string{"k8s.io", "sigs.k8s.io", "github.com/k3s-io", "github.com/containerd"},
-		except:   []string{"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery"},
+		except:   slices.Concat(speakKubernetes, holdAgainstKubernetes, serveMetrics, makeVolumes),
 		folders:  []string{"embedded/k3s"},
-		why:      "embedded/k3s is the only importer of Kubernetes: everybody else sees nouns, and links none of it",
+		why:      "embedded/k3s alone runs Kubernetes: everybody else links none of it",
 	},
 	{
-		packages: []string{"k8s.io/api", "k8s.io/apimachinery"},
-		folders:  []string{"embedded/k3s", "embedded/controllers"},
-		why:      "Kubernetes' objects are for embedded/k3s and embedded/controllers: everybody else sees nouns",
+		packages: speakKubernetes,
+		folders:  []string{"embedded/cluster", "embedded/controllers"},
+		why:      "embedded/cluster and embedded/controllers speak to the Kubernetes API: everybody else sees nouns, and K3s is only run",
 	},
 	{
-		packages: []string{"k8s.io/client-go"},
-		folders:  []string{"embedded"},
-		why:      "client-go is for embedded/k3s and for controllers under embedded",
+		packages: holdAgainstKubernetes,
+		folders:  []string{"embedded/cluster", "embedded/controllers"},
+		why:      "only those who write Kubernetes' objects have to hold them against its rules",
+	},
+	{
+		packages: serveMetrics,
+		folders:  []string{"embedded/controllers/resourcemetrics"},
+		why:      "embedded/controllers/resourcemetrics alone serves an API of Kubernetes: what others link of it is slow to build",
+	},
+	{
+		packages: makeVolumes,
+		folders:  []string{"embedded/controllers/localpath"},
+		why:      "embedded/controllers/localpath alone makes volumes",
 	},
 	{
 		packages: []string{"github.com/minio/minio"},
@@ -87,8 +106,9 @@ var folders = []folder{
 	{path: "appliance/gatesfile", ours: []string{"appliance/mlops"}, why: "the file of gates is read the same way by pages and commands: it knows the nouns only"},
 	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
 	{path: "appliance", ours: []string{"assets", "embedded", "lab", "ui"}, why: "the composition root wires what is below it"},
-	{path: "embedded/k3s", ours: append(sharedByEmbedded, "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
-	{path: "embedded/controllers", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/k3s", ours: append(slices.Clone(sharedByEmbedded), "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
+	{path: "embedded/cluster", ours: sharedByEmbedded, why: "who speaks to the cluster does not know who runs it: the appliance wires them"},
+	{path: "embedded/controllers", ours: append(slices.Clone(sharedByEmbedded), "embedded/cluster"), why: "a controller knows the cluster and no other embedded system: the appliance wires them"},
 	{path: "embedded/gpu", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/images", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/lan", why: "it asks the kernel and knows nothing of ours"},
