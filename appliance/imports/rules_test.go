@@ -11,6 +11,7 @@ const module = "github.com/benchtop-lab/benchtop"
 // Packages of Kubernetes by what they are for.
 var (
 	speakKubernetes       = []string{"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery"}
+	readKubeconfig        = []string{"k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd"}
 	holdAgainstKubernetes = []string{"k8s.io/pod-security-admission", "sigs.k8s.io/yaml"}
 	serveMetrics          = []string{"k8s.io/apiserver", "k8s.io/kubernetes/pkg/generated/openapi", "k8s.io/kubelet/pkg/apis", "k8s.io/metrics", "sigs.k8s.io/metrics-server"}
 	makeVolumes           = []string{"sigs.k8s.io/sig-storage-lib-external-provisioner"}
@@ -33,8 +34,14 @@ var borders = []border{
 	},
 	{
 		packages: speakKubernetes,
+		except:   readKubeconfig,
 		folders:  []string{"embedded/cluster", "embedded/controllers"},
 		why:      "embedded/cluster and embedded/controllers speak to the Kubernetes API: everybody else sees nouns, and K3s is only run",
+	},
+	{
+		packages: readKubeconfig,
+		folders:  []string{"embedded/cluster", "embedded/controllers", "embedded/prometheus"},
+		why:      "only those who connect to the cluster read a kubeconfig",
 	},
 	{
 		packages: holdAgainstKubernetes,
