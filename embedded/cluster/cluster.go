@@ -126,7 +126,7 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	close(c.ready)
 	ready()
 	go client.followCertNames(ctx, h.Log())
-	go client.watchPulls(ctx, h.Log())
+	client.watchPulls(ctx, h.Log())
 	go c.showFront(ctx, h.Log(), client)
 	for {
 		select {

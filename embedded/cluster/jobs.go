@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -88,33 +90,19 @@ func jobOf(j *batchv1.Job) mlops.Job {
 	return out
 }
 
-// WatchJobs sends at every change of a training job until ctx ends. It
-// reconnects by itself; the receiver lists after each signal.
+// WatchJobs sends now, and at every change of a training job until ctx ends. The
+// receiver lists after each signal.
 func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
-	notify := func() {
+	notify := func(any) {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
 	}
-	go func() {
-		for ctx.Err() == nil {
-			w, err := c.kube.BatchV1().Jobs("").Watch(ctx, metav1.ListOptions{LabelSelector: labelProject})
-			if err != nil {
-				select {
-				case <-time.After(time.Second):
-				case <-ctx.Done():
-				}
-				continue
-			}
-			notify()
-			for range w.ResultChan() {
-				notify()
-			}
-			w.Stop()
-		}
-	}()
+	notify(nil)
+	c.watch(ctx, func(f informers.SharedInformerFactory) cache.SharedInformer { return f.Batch().V1().Jobs().Informer() },
+		metav1.ListOptions{LabelSelector: labelProject}, notify, notify)
 	return changed
 }
 

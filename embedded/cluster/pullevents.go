@@ -2,16 +2,16 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 )
 
 // pullReason is the reason of the events that say what to do.
@@ -21,36 +21,13 @@ const pullReason = "ImageUnavailable"
 // could not get, until ctx ends. The API tells only of pods' failures, so it
 // costs nothing while there are none.
 func (c *Client) watchPulls(ctx context.Context, log *slog.Logger) {
-	for ctx.Err() == nil {
-		if err := c.watchPullsOnce(ctx, log); err != nil && ctx.Err() == nil {
-			log.Warn("pods with missing images get no advice for a moment", "err", err)
-		}
-		// A new watch begins with the events that are there, so none is missed.
-		select {
-		case <-time.After(5 * time.Second):
-		case <-ctx.Done():
-		}
-	}
-}
-
-// watchPullsOnce returns nil when the API ends the watch, as it does now and then.
-func (c *Client) watchPullsOnce(ctx context.Context, log *slog.Logger) error {
-	w, err := c.kube.CoreV1().Events("").Watch(ctx, metav1.ListOptions{FieldSelector: "involvedObject.kind=Pod,reason=Failed"})
-	if err != nil {
-		return fmt.Errorf("watch events: %w", err)
-	}
-	defer w.Stop()
-	for event := range w.ResultChan() {
-		switch failed := event.Object.(type) {
-		case *corev1.Event:
+	c.watch(ctx, func(f informers.SharedInformerFactory) cache.SharedInformer { return f.Core().V1().Events().Informer() },
+		metav1.ListOptions{FieldSelector: "involvedObject.kind=Pod,reason=Failed"}, func(o any) {
+			failed := o.(*corev1.Event)
 			if err := c.advise(ctx, failed); err != nil && ctx.Err() == nil {
 				log.Warn("can't advise on a missing image", "pod", failed.InvolvedObject.Namespace+"/"+failed.InvolvedObject.Name, "err", err)
 			}
-		case *metav1.Status:
-			return errors.New(failed.Message)
-		}
-	}
-	return nil
+		}, func(any) {}) // the API forgets events after an hour
 }
 
 // advise answers the kubelet's event about an image with one of ours. Its name
