@@ -152,7 +152,7 @@ func TestViolation(t *testing.T) {
 		{"embedded/registry", "github.com/minio/minio-go/v7", ""},
 		{"embedded/registry", "github.com/minio/minio/cmd", "embedded/registry imports github.com/minio/minio/cmd: MinIO's server stays behind one port, so that it can be replaced: use mlops.ObjectStore"},
 		{"embedded/k3s", "github.com/prometheus/client_golang/prometheus", ""},
-		{"embedded/k3s", "github.com/prometheus/prometheus/tsdb", "embedded/k3s imports github.com/prometheus/prometheus/tsdb: embedded/prometheus is the only importer of Prometheus: use mlops.MetricsReader"},
+		{"embedded/k3s", "github.com/prometheus/prometheus/tsdb", "embedded/k3s imports github.com/prometheus/prometheus/tsdb: embedded/prometheus is the only importer of Prometheus: ask it with Query and QueryRange, through a port of your own"},
 		{"embedded/registry/store", "modernc.org/sqlite", ""},
 		{"embedded/k3s", "modernc.org/sqlite/lib", ""},
 		{"ui", "modernc.org/sqlite", "ui imports modernc.org/sqlite: SQLite is the registry's (and, for Kubernetes' own state, kine's)"},

@@ -66,7 +66,7 @@ var borders = []border{
 	{
 		packages: []string{"github.com/prometheus/prometheus"},
 		folders:  []string{"embedded/prometheus"},
-		why:      "embedded/prometheus is the only importer of Prometheus: use mlops.MetricsReader",
+		why:      "embedded/prometheus is the only importer of Prometheus: ask it with Query and QueryRange, through a port of your own",
 	},
 	{
 		packages: []string{"modernc.org/sqlite"},
