@@ -108,7 +108,7 @@ func (c *control) training(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, unavailable("the registry"))
 		return
 	}
-	trainings, err := store.Trainings(r.Context(), r.PathValue("project"), 1000)
+	trainings, err := store.Projects.Trainings(r.Context(), r.PathValue("project"), 1000)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -150,7 +150,7 @@ func (c *control) registryGC(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, unavailable("the registry"))
 		return
 	}
-	report, err := store.GC(r.Context(), olderThan)
+	report, err := store.Artifacts.GC(r.Context(), olderThan)
 	if err != nil {
 		c.fail(w, err)
 		return
