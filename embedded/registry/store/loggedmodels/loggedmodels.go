@@ -11,7 +11,6 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/experiments"
-	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -31,7 +30,7 @@ type NewLoggedModel struct {
 // without a name gets one.
 func (s *Store) CreateLoggedModel(ctx context.Context, n NewLoggedModel) (wire.LoggedModel, error) {
 	if n.Name == "" {
-		n.Name = runs.RandomName()
+		n.Name = db.RandomName()
 	}
 	if strings.ContainsAny(n.Name, "/:.%\"'") {
 		return wire.LoggedModel{}, mlops.Errorf(mlops.Invalid, "the logged model's name %q must not contain any of / : . %% \" '", wire.Head(n.Name))

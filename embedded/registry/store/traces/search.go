@@ -2,13 +2,9 @@ package traces
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"regexp"
 	"strings"
-	"sync/atomic"
-
-	sqlite "modernc.org/sqlite"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
@@ -16,27 +12,6 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/search"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
-
-// SQLite knows the operator REGEXP but leaves the function to the program.
-func init() {
-	var last atomic.Pointer[regexp.Regexp] // of the pattern asked for last: one search asks for every row
-	sqlite.MustRegisterDeterministicScalarFunction("regexp", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		pattern, _ := args[0].(string)
-		value, ok := args[1].(string)
-		if !ok {
-			return nil, nil
-		}
-		re := last.Load()
-		if re == nil || re.String() != pattern {
-			var err error
-			if re, err = regexp.Compile(pattern); err != nil {
-				return nil, err
-			}
-			last.Store(re)
-		}
-		return re.MatchString(value), nil
-	})
-}
 
 // SearchTraces returns a page of traces, the newest first unless ordered.
 func (s *Store) SearchTraces(ctx context.Context, experiments []string, q db.PageQuery) ([]wire.TraceInfo, string, error) {
