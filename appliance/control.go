@@ -207,20 +207,14 @@ type controlError struct {
 }
 
 func (c *control) fail(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	switch mlops.CodeOf(err) {
-	case mlops.NotFound:
-		status = http.StatusNotFound
-	case mlops.Invalid, mlops.InvalidState, mlops.Exists, mlops.BadRequest:
-		status = http.StatusBadRequest
-	case mlops.Unavailable:
-		status = http.StatusServiceUnavailable
-	default:
+	code := mlops.CodeOf(err)
+	status := code.HTTPStatus()
+	if status == http.StatusInternalServerError {
 		c.a.log.Error("control request failed", "err", err)
 	}
 	// Tells our own errors from what a deployment answered.
 	w.Header().Set(controlErrorHeader, "true")
-	writeJSON(w, status, controlError{mlops.CodeOf(err), mlops.MessageOf(err)})
+	writeJSON(w, status, controlError{code, mlops.MessageOf(err)})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
