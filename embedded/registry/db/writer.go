@@ -27,8 +27,8 @@ type writer struct {
 	conn  *sql.Conn
 	db    *DB
 	stmts map[string]*sql.Stmt
-	undo  []func()                  // empty what stores remember of their writes
-	stale []func(documents []int64) // drop what was read before the commit
+	undo  []func()             // empty what stores remember of their writes
+	stale []func(rows []int64) // drop what was read before the commit
 
 	mu     sync.Mutex
 	queue  []*writeReq
@@ -54,8 +54,8 @@ type Tx struct {
 	models bool
 }
 
-// Stale says that the cached document of a run is stale after the commit.
-func (t *Tx) Stale(run int64) { t.stale = append(t.stale, run) }
+// Stale says that what a store has read of a row is stale after the commit.
+func (t *Tx) Stale(row int64) { t.stale = append(t.stale, row) }
 
 // After calls fn once the commit is on disk, before the request is answered.
 func (t *Tx) After(fn func()) { t.after = append(t.after, fn) }
@@ -63,16 +63,17 @@ func (t *Tx) After(fn func()) { t.after = append(t.after, fn) }
 // TouchModels says that something changes that ModelsChanged tells of.
 func (t *Tx) TouchModels() { t.models = true }
 
-// Forget empties what the writer remembers: for who writes to rows behind it.
+// Forget empties what stores remember of their writes: for who changes rows of
+// theirs by SQL.
 func (t *Tx) Forget() { t.w.forget() }
 
 // OnUndo says what empties a store's memory of its writes, which may be of a
 // write that is undone. To be called before the first write.
 func (d *DB) OnUndo(forget func()) { d.writer.undo = append(d.writer.undo, forget) }
 
-// OnStale says what drops cached documents at a commit that makes them stale.
-// To be called before the first write.
-func (d *DB) OnStale(drop func(runs []int64)) { d.writer.stale = append(d.writer.stale, drop) }
+// OnStale says what drops rows that a store keeps in memory, at a commit that
+// makes them stale. To be called before the first write.
+func (d *DB) OnStale(drop func(rows []int64)) { d.writer.stale = append(d.writer.stale, drop) }
 
 func newWriter(ctx context.Context, pool *sql.DB, d *DB) (*writer, error) {
 	conn, err := pool.Conn(ctx)

@@ -77,7 +77,7 @@ type valueIndex struct {
 	nan               db.Clause                 // rows of class 1 of k, if there are such
 }
 
-// indexOf returns the index of an order_by db.Clause, nil if it has none.
+// indexOf returns the index of an order_by clause, nil if it has none.
 func (q *runSearch) indexOf(o filter.Order) *valueIndex {
 	x := &valueIndex{desc: o.Desc, classed: true}
 	in := "k.exp" + q.in
@@ -134,7 +134,7 @@ func (x *valueIndex) class(class int) []any {
 	return nil
 }
 
-// mark is what a page token holds of the first order_by db.Clause.
+// mark is what a page token holds of the first order_by clause.
 func (x *valueIndex) mark(class int, value any) []any { return append(x.class(class), value) }
 
 // split takes apart what a page token holds.

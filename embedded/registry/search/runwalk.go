@@ -79,7 +79,7 @@ func ifAt(is bool, at []any) []any {
 	return nil
 }
 
-// pinned is the search of the runs that are equal in the first order_by db.Clause.
+// pinned is the search of the runs that are equal in the first order_by clause.
 func (q *runSearch) pinned(pin db.Clause, mark []any) *runSearch {
 	sub := *q
 	sub.orders, sub.prefix = q.orders[1:], slices.Concat(q.prefix, mark)

@@ -17,9 +17,9 @@ const uploadFor = 12 * time.Hour
 // maxPart is S3's limit.
 const maxPart = 5 << 30
 
-// NoMultipart is how clients tell that they must upload a file whole: they
+// noMultipart is how clients tell that they must upload a file whole: they
 // compare the beginning of the message, and give up at any other.
-const NoMultipart = "Multipart upload is not supported for the current artifact repository"
+const noMultipart = "Multipart upload is not supported for the current artifact repository"
 
 // Upload is an upload in parts that a client has begun.
 type Upload struct {
@@ -41,7 +41,7 @@ func (s *Store) multipart() (mlops.MultipartStore, error) {
 	}
 	m, ok := objects.(mlops.MultipartStore)
 	if !ok {
-		return nil, mlops.Errorf(mlops.NotSupported, NoMultipart+": it is a directory, upload files whole")
+		return nil, mlops.Errorf(mlops.NotSupported, noMultipart+": it is a directory, upload files whole")
 	}
 	return m, nil
 }

@@ -18,7 +18,7 @@ type ModelDataset struct {
 	Digest string `json:"dataset_digest"`
 }
 
-// ModelOrder is an order_by db.Clause of a search for logged models.
+// ModelOrder is an order_by clause of a search for logged models.
 type ModelOrder struct {
 	Field         string `json:"field_name"`
 	Ascending     *bool  `json:"ascending"` // true if absent

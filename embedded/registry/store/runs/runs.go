@@ -145,8 +145,8 @@ type RunUpdate struct {
 	Name    *string
 }
 
-// ValidRunStatus reports whether s is a run status of the protocol.
-func ValidRunStatus(s string) bool {
+// validStatus reports whether s is a run status of the protocol.
+func validStatus(s string) bool {
 	switch s {
 	case "RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED":
 		return true
@@ -156,7 +156,7 @@ func ValidRunStatus(s string) bool {
 
 // UpdateRun changes a run's status, end or name and returns it.
 func (s *Store) UpdateRun(ctx context.Context, runID string, u RunUpdate) (wire.RunInfo, error) {
-	if u.Status != nil && !ValidRunStatus(*u.Status) {
+	if u.Status != nil && !validStatus(*u.Status) {
 		return wire.RunInfo{}, mlops.Errorf(mlops.Invalid, "run status %q is not known: expected RUNNING, SCHEDULED, FINISHED, FAILED or KILLED", wire.Head(*u.Status))
 	}
 	if u.Name != nil {

@@ -271,7 +271,7 @@ func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.Webhook
 	req.Header.Set("X-MLflow-Delivery-Id", id)
 	req.Header.Set("X-MLflow-Timestamp", at)
 	if w.Secret != "" {
-		req.Header.Set("X-MLflow-Signature", Sign(w.Secret, id, at, b))
+		req.Header.Set("X-MLflow-Signature", sign(w.Secret, id, at, b))
 	}
 	resp, err := d.http.Do(req)
 	if err != nil {
@@ -282,9 +282,9 @@ func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.Webhook
 	return resp.StatusCode, string(answer), err
 }
 
-// Sign is the signature of a delivery: HMAC-SHA256 over its id, its time and
+// sign is the signature of a delivery: HMAC-SHA256 over its id, its time and
 // its body, so that neither can be replayed under another.
-func Sign(secret, id, timestamp string, body []byte) string {
+func sign(secret, id, timestamp string, body []byte) string {
 	m := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprintf(m, "%s.%s.", id, timestamp)
 	m.Write(body)

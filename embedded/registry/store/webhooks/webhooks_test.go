@@ -53,7 +53,7 @@ func TestWebhooks(t *testing.T) {
 		if !strings.HasPrefix(string(b), begin) {
 			t.Errorf("body %s, want %s…", b, begin)
 		}
-		want := Sign(secret, r.Header.Get("X-MLflow-Delivery-Id"), r.Header.Get("X-MLflow-Timestamp"), b)
+		want := sign(secret, r.Header.Get("X-MLflow-Delivery-Id"), r.Header.Get("X-MLflow-Timestamp"), b)
 		if sig := r.Header.Get("X-MLflow-Signature"); sig != want || !strings.HasPrefix(sig, "v1,") {
 			t.Errorf("signature %q, want %q", sig, want)
 		}
