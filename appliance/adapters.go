@@ -121,7 +121,7 @@ func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Projects(ctx)
+	return store.Projects.Projects(ctx)
 }
 
 func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, error) {
@@ -140,7 +140,7 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := store.Deployments(ctx)
+	rows, err := store.Deployments.Deployments(ctx)
 	if err != nil {
 		return nil, err
 	}

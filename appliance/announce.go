@@ -85,7 +85,7 @@ func (a *Appliance) lastFailed(ctx context.Context, project string) *mlops.Train
 	if store == nil {
 		return nil
 	}
-	t, err := store.Trainings(ctx, project, 1)
+	t, err := store.Projects.Trainings(ctx, project, 1)
 	if err != nil || len(t) == 0 || t[0].State != mlops.TrainingFailed {
 		return nil
 	}

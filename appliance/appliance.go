@@ -160,7 +160,7 @@ func (a *Appliance) build() error {
 		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Log: a.log,
 		Rows: func() access.Rows {
 			if s := a.registry.Store(); s != nil {
-				return s
+				return s.Keys
 			}
 			return nil
 		},
@@ -179,7 +179,7 @@ func (a *Appliance) build() error {
 	}
 	a.registry = registry.NewUnit(registry.UnitConfig{
 		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Options: registry.Options{Artifacts: a.minio.Bucket(artifactBucket)},
-		Deployments: deployments(func(ctx context.Context) ([]mlops.Deployment, error) { return a.loopPort.Deployments(ctx) }),
+		Deployments: askDeployments(func(ctx context.Context) ([]mlops.Deployment, error) { return a.loopPort.Deployments(ctx) }),
 	})
 	if a.prometheus, err = prometheus.New(prometheus.Config{
 		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.retentionTime(), RetentionBytes: a.cfg.retentionBytes(),
@@ -220,7 +220,7 @@ func (a *Appliance) build() error {
 
 func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop {
 	return loop.New(loop.Config{
-		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.cluster.Client(), Keys: a.keys, Log: log,
+		Store: loopRowsOf(a.registry.Store()), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.cluster.Client(), Keys: a.keys, Log: log,
 		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: checkProject, Node: a.node,
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{

@@ -109,7 +109,7 @@ func (c *control) training(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, unavailable("the registry"))
 		return
 	}
-	trainings, err := store.Trainings(r.Context(), r.PathValue("project"), 1000)
+	trainings, err := store.Projects.Trainings(r.Context(), r.PathValue("project"), 1000)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -151,7 +151,7 @@ func (c *control) registryGC(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, unavailable("the registry"))
 		return
 	}
-	report, err := store.GC(r.Context(), olderThan)
+	report, err := store.Artifacts.GC(r.Context(), olderThan)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -208,20 +208,14 @@ type controlError struct {
 }
 
 func (c *control) fail(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
-	switch mlops.CodeOf(err) {
-	case mlops.NotFound:
-		status = http.StatusNotFound
-	case mlops.Invalid, mlops.InvalidState, mlops.Exists, mlops.BadRequest:
-		status = http.StatusBadRequest
-	case mlops.Unavailable:
-		status = http.StatusServiceUnavailable
-	default:
+	code := mlops.CodeOf(err)
+	status := code.HTTPStatus()
+	if status == http.StatusInternalServerError {
 		c.a.log.Error("control request failed", "err", err)
 	}
 	// Tells our own errors from what a deployment answered.
 	w.Header().Set(controlErrorHeader, "true")
-	writeJSON(w, status, controlError{mlops.CodeOf(err), mlops.MessageOf(err)})
+	writeJSON(w, status, controlError{code, mlops.MessageOf(err)})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -202,7 +202,7 @@ func addProject(t *testing.T, a *Appliance) {
 	if err := a.units.Start(t.Context(), "registry"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.registry.Store().PutProject(t.Context(), mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *"}); err != nil {
+	if _, err := a.registry.Store().Projects.PutProject(t.Context(), mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *"}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -30,7 +30,7 @@ func TestAuthWithKeys(t *testing.T) {
 			if store == nil {
 				return nil
 			}
-			return store
+			return store.Keys
 		}})
 	a := NewAuth(Secrets{AdminPassword: "pw", AdminToken: "token", Trainer: "train"}, keys)
 	code := func(p mlops.Principal, err error) mlops.Code { return mlops.CodeOf(err) }
@@ -57,7 +57,7 @@ func TestAuthWithKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	ada, err := store.CreateKey(t.Context(), mlops.Key{Name: "ada", Role: mlops.RoleReader, Salt: []byte("salt"), CreatedAt: time.Now()})
+	ada, err := store.Keys.CreateKey(t.Context(), mlops.Key{Name: "ada", Role: mlops.RoleReader, Salt: []byte("salt"), CreatedAt: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestAuthWithKeys(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	fresh := access.New(access.Config{Log: slog.New(slog.DiscardHandler), Rows: func() access.Rows { return store }, Objects: func() access.Objects { return noObjects{} }})
+	fresh := access.New(access.Config{Log: slog.New(slog.DiscardHandler), Rows: func() access.Rows { return store.Keys }, Objects: func() access.Objects { return noObjects{} }})
 	if err := (&Appliance{keys: fresh, log: lab.log}).loadKeys(); err == nil || !strings.Contains(err.Error(), "read access keys") {
 		t.Errorf("without rows: %v", err)
 	}

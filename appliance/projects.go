@@ -51,7 +51,7 @@ func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, erro
 	if err != nil {
 		return mlops.Project{}, err
 	}
-	out, err := store.Project(ctx, name)
+	out, err := store.Projects.Project(ctx, name)
 	if mlops.CodeOf(err) == mlops.NotFound {
 		err = p.noProject(ctx, name)
 	}

@@ -56,15 +56,15 @@ func TestProjectCalls(t *testing.T) {
 	}
 	_, err = c.Project(t.Context(), "wine")
 	expectCode(t, err, mlops.NotFound, `there is no project "wine": expected one of iris`)
-	p, err := a.registry.Store().Project(t.Context(), "iris")
+	p, err := a.registry.Store().Projects.Project(t.Context(), "iris")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Deleting = true
-	if _, err := a.registry.Store().PutProject(t.Context(), p); err != nil {
+	if _, err := a.registry.Store().Projects.PutProject(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.registry.Store().DeleteProject(t.Context(), "iris"); err != nil {
+	if err := a.registry.Store().Projects.DeleteProject(t.Context(), "iris"); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.Project(t.Context(), "iris")

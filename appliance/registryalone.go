@@ -64,6 +64,6 @@ func RegistryGC(ctx context.Context, dir string, olderThan time.Duration) (regis
 	if err != nil {
 		return registry.GCReport{}, err
 	}
-	report, err := store.GC(ctx, olderThan)
+	report, err := store.Artifacts.GC(ctx, olderThan)
 	return report, errors.Join(err, store.Close())
 }

@@ -38,10 +38,10 @@ func registryHandler(unit *registry.Unit, auth mlops.Authenticator, log *slog.Lo
 	})
 }
 
-// deployments is a registry.Deployments by a function.
-type deployments func(context.Context) ([]mlops.Deployment, error)
+// askDeployments is a registry.Deployments by a function.
+type askDeployments func(context.Context) ([]mlops.Deployment, error)
 
-func (f deployments) Deployments(ctx context.Context) ([]mlops.Deployment, error) { return f(ctx) }
+func (f askDeployments) Deployments(ctx context.Context) ([]mlops.Deployment, error) { return f(ctx) }
 
 // registryPort reads the registry for the pages.
 type registryPort struct{ unit *registry.Unit }
@@ -58,7 +58,7 @@ func (p registryPort) Experiments(ctx context.Context) ([]mlops.Experiment, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.Experiments(ctx)
+	return s.Experiments.Experiments(ctx)
 }
 
 func (p registryPort) ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
@@ -66,7 +66,7 @@ func (p registryPort) ExperimentSummaries(ctx context.Context) ([]mlops.Experime
 	if err != nil {
 		return nil, err
 	}
-	return s.ExperimentSummaries(ctx)
+	return s.Experiments.ExperimentSummaries(ctx)
 }
 
 func (p registryPort) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
@@ -74,7 +74,7 @@ func (p registryPort) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.R
 	if err != nil {
 		return mlops.RunPage{}, err
 	}
-	return s.SearchRuns(ctx, q)
+	return s.Runs.SearchRuns(ctx, q)
 }
 
 func (p registryPort) Run(ctx context.Context, id string) (mlops.Run, error) {
@@ -82,7 +82,7 @@ func (p registryPort) Run(ctx context.Context, id string) (mlops.Run, error) {
 	if err != nil {
 		return mlops.Run{}, err
 	}
-	return s.Run(ctx, id)
+	return s.Runs.Run(ctx, id)
 }
 
 func (p registryPort) MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error) {
@@ -90,7 +90,7 @@ func (p registryPort) MetricHistory(ctx context.Context, runID, key string, max 
 	if err != nil {
 		return nil, err
 	}
-	return s.MetricHistory(ctx, runID, key, max)
+	return s.Runs.MetricHistory(ctx, runID, key, max)
 }
 
 func (p registryPort) RunsByID(ctx context.Context, runIDs []string) ([]mlops.Run, error) {
@@ -98,7 +98,7 @@ func (p registryPort) RunsByID(ctx context.Context, runIDs []string) ([]mlops.Ru
 	if err != nil {
 		return nil, err
 	}
-	return s.RunsByID(ctx, runIDs)
+	return s.Runs.RunsByID(ctx, runIDs)
 }
 
 func (p registryPort) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage, error) {
@@ -106,7 +106,7 @@ func (p registryPort) Models(ctx context.Context, q mlops.ModelQuery) (mlops.Mod
 	if err != nil {
 		return mlops.ModelPage{}, err
 	}
-	return s.Models(ctx, q)
+	return s.Models.Models(ctx, q)
 }
 
 func (p registryPort) Model(ctx context.Context, name string) (mlops.RegisteredModel, error) {
@@ -114,7 +114,7 @@ func (p registryPort) Model(ctx context.Context, name string) (mlops.RegisteredM
 	if err != nil {
 		return mlops.RegisteredModel{}, err
 	}
-	return s.Model(ctx, name)
+	return s.Models.Model(ctx, name)
 }
 
 func (p registryPort) Versions(ctx context.Context, q mlops.VersionQuery) (mlops.VersionPage, error) {
@@ -122,7 +122,7 @@ func (p registryPort) Versions(ctx context.Context, q mlops.VersionQuery) (mlops
 	if err != nil {
 		return mlops.VersionPage{}, err
 	}
-	return s.Versions(ctx, q)
+	return s.Models.Versions(ctx, q)
 }
 
 func (p registryPort) Lineage(ctx context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error) {
@@ -130,7 +130,7 @@ func (p registryPort) Lineage(ctx context.Context, model string, version int, de
 	if err != nil {
 		return mlops.ModelVersion{}, mlops.Lineage{}, err
 	}
-	return s.LineageOf(ctx, model, version, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+	return s.Lineage.LineageOf(ctx, model, version, askDeployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
 }
 
 func (p registryPort) SetAlias(ctx context.Context, model, alias string, version int) error {
@@ -138,7 +138,7 @@ func (p registryPort) SetAlias(ctx context.Context, model, alias string, version
 	if err != nil {
 		return err
 	}
-	return s.SetAlias(ctx, model, alias, strconv.Itoa(version))
+	return s.Models.SetAlias(ctx, model, alias, strconv.Itoa(version))
 }
 
 func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) error {
@@ -146,7 +146,7 @@ func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) erro
 	if err != nil {
 		return err
 	}
-	return s.DeleteAlias(ctx, model, alias)
+	return s.Models.DeleteAlias(ctx, model, alias)
 }
 
 func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
@@ -154,7 +154,7 @@ func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]ml
 	if err != nil {
 		return nil, err
 	}
-	return s.VersionsOfRuns(ctx, runIDs)
+	return s.Models.VersionsOfRuns(ctx, runIDs)
 }
 
 func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
@@ -162,7 +162,7 @@ func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.L
 	if err != nil {
 		return nil, err
 	}
-	return s.RunModels(ctx, runID)
+	return s.LoggedModels.RunModels(ctx, runID)
 }
 
 func (p registryPort) Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error) {
@@ -170,7 +170,7 @@ func (p registryPort) Artifacts(ctx context.Context, runID, path string) ([]mlop
 	if err != nil {
 		return nil, err
 	}
-	return s.Artifacts(ctx, runID, path)
+	return s.Artifacts.Artifacts(ctx, runID, path)
 }
 
 func (p registryPort) OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error) {
@@ -178,7 +178,7 @@ func (p registryPort) OpenArtifact(ctx context.Context, runID, path string) (io.
 	if err != nil {
 		return nil, mlops.Artifact{}, err
 	}
-	return s.OpenArtifact(ctx, runID, path)
+	return s.Artifacts.OpenArtifact(ctx, runID, path)
 }
 
 func (p registryPort) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
@@ -186,7 +186,7 @@ func (p registryPort) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Datasets(ctx)
+	return s.Datasets.Datasets(ctx)
 }
 
 func (p registryPort) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error) {
@@ -194,7 +194,7 @@ func (p registryPort) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSumm
 	if err != nil {
 		return nil, err
 	}
-	return s.DatasetSummaries(ctx)
+	return s.Lineage.DatasetSummaries(ctx)
 }
 
 func (p registryPort) DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error) {
@@ -202,7 +202,7 @@ func (p registryPort) DatasetUse(ctx context.Context, digest string, deployed []
 	if err != nil {
 		return mlops.DatasetUse{}, err
 	}
-	return s.DatasetUse(ctx, digest, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+	return s.Lineage.DatasetUse(ctx, digest, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
 }
 
 func (p registryPort) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
@@ -210,14 +210,14 @@ func (p registryPort) Trainings(ctx context.Context, project string, max int) ([
 	if err != nil {
 		return nil, err
 	}
-	return s.Trainings(ctx, project, max)
+	return s.Projects.Trainings(ctx, project, max)
 }
 
 // Changed never fires before the store is open; pages look again by then,
 // because the registry becoming ready is a change of its unit.
 func (p registryPort) Changed() <-chan struct{} {
 	if s := p.unit.Store(); s != nil {
-		return s.Changed()
+		return s.DB.Changed()
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
@@ -45,15 +46,15 @@ func TestModelPagesOnARealRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := unit.Store()
-	run, err := s.CreateRun(ctx, store.NewRun{Name: "by-hand", Tags: []wire.KV{{Key: "mlflow.source.git.commit", Value: "c0ffee"}}})
+	run, err := s.Runs.CreateRun(ctx, runs.NewRun{Name: "by-hand", Tags: []wire.KV{{Key: "mlflow.source.git.commit", Value: "c0ffee"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateRegisteredModel(ctx, "m", "", nil); err != nil {
+	if _, err := s.Models.CreateRegisteredModel(ctx, "m", "", nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := s.CreateModelVersion(ctx, store.NewVersion{Name: "m", Source: "s3://b/m", RunID: run.Info.RunID}); err != nil {
+		if _, err := s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "m", Source: "s3://b/m", RunID: run.Info.RunID}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -82,13 +83,13 @@ func TestModelPagesOnARealRegistry(t *testing.T) {
 	if body := b.post(at, at+"/aliases", url.Values{"alias": {"champion"}}, 200); !strings.Contains(body, "now points at v1.") {
 		t.Errorf("set: %s", body)
 	}
-	if v, err := s.VersionByAlias(ctx, "m", "champion"); err != nil || v.Version != "1" {
+	if v, err := s.Models.VersionByAlias(ctx, "m", "champion"); err != nil || v.Version != "1" {
 		t.Errorf("a client finds %+v, %v", v, err)
 	}
 	if body := b.post(at, at+"/aliases/remove", url.Values{"alias": {"champion"}}, 200); !strings.Contains(body, "was removed; it pointed at v1.") {
 		t.Errorf("removed: %s", body)
 	}
-	if _, err := s.VersionByAlias(ctx, "m", "champion"); err == nil {
+	if _, err := s.Models.VersionByAlias(ctx, "m", "champion"); err == nil {
 		t.Error("a client still finds the alias")
 	}
 }

@@ -13,10 +13,10 @@ func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]
 	if err != nil {
 		return nil, err
 	}
-	if _, err := store.Deployment(ctx, deployment); err != nil {
+	if _, err := store.Deployments.Deployment(ctx, deployment); err != nil {
 		return nil, err
 	}
-	return store.Revisions(ctx, deployment, max)
+	return store.Deployments.Revisions(ctx, deployment, max)
 }
 
 // running returns the loop, or an error while it has not been started.
@@ -65,7 +65,7 @@ func (p loopPort) SetGates(ctx context.Context, project string, g mlops.Gates) e
 	if err != nil {
 		return err
 	}
-	return store.SetGates(ctx, project, g)
+	return store.Projects.SetGates(ctx, project, g)
 }
 
 // Gates returns what versions of a project's model must pass.
@@ -74,6 +74,6 @@ func (p loopPort) Gates(ctx context.Context, project string) (mlops.Gates, error
 	if err != nil {
 		return mlops.Gates{}, err
 	}
-	pr, err := store.Project(ctx, project)
+	pr, err := store.Projects.Project(ctx, project)
 	return pr.Gates, err
 }

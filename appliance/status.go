@@ -143,7 +143,7 @@ func (a *Appliance) beginning(ctx context.Context, p ProjectStatus) bool {
 	if store == nil || p.Training == nil {
 		return true
 	}
-	trainings, err := store.Trainings(ctx, p.Project, 20)
+	trainings, err := store.Projects.Trainings(ctx, p.Project, 20)
 	return err == nil && !slices.ContainsFunc(trainings, func(t mlops.Training) bool { return t.State.Terminal() })
 }
 
@@ -153,10 +153,10 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 	if store == nil {
 		return out
 	}
-	if d, err := store.Dataset(ctx, p.Dataset); err == nil {
+	if d, err := store.Datasets.Dataset(ctx, p.Dataset); err == nil {
 		out.Dataset = d.SHA256
 	}
-	if t, err := store.Trainings(ctx, p.Name, 1); err == nil && len(t) > 0 {
+	if t, err := store.Projects.Trainings(ctx, p.Name, 1); err == nil && len(t) > 0 {
 		out.Training = &t[0]
 	}
 	if next, err := a.loopPort.NextTraining(ctx, p.Name); err == nil {
@@ -165,7 +165,7 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 	for i := range deployments {
 		if deployments[i].Project == p.Name {
 			out.Deployment = &deployments[i]
-			if r, err := store.Revisions(ctx, deployments[i].Name, 1); err == nil && len(r) > 0 {
+			if r, err := store.Deployments.Revisions(ctx, deployments[i].Name, 1); err == nil && len(r) > 0 {
 				out.Revision = &r[0]
 			}
 		}

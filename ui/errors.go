@@ -12,25 +12,8 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// statusOf maps an error to the HTTP status of the page that shows it.
-func statusOf(err error) int {
-	switch mlops.CodeOf(err) {
-	case mlops.NotFound, mlops.EndpointError:
-		return http.StatusNotFound
-	case mlops.Denied:
-		return http.StatusForbidden
-	case mlops.Unauthorized:
-		return http.StatusUnauthorized
-	case mlops.Invalid, mlops.InvalidState, mlops.BadRequest, mlops.Exists:
-		return http.StatusBadRequest
-	case mlops.Unavailable:
-		return http.StatusServiceUnavailable
-	case mlops.NotSupported:
-		return http.StatusNotImplemented
-	default:
-		return http.StatusInternalServerError
-	}
-}
+// statusOf is the HTTP status of the page that shows an error.
+func statusOf(err error) int { return mlops.CodeOf(err).HTTPStatus() }
 
 // showError answers a failed request: JSON where a program asked, a page
 // otherwise. The user sees the message, the log the cause.

@@ -25,6 +25,9 @@ func TestImports(t *testing.T) {
 		if v := violation(dir, path); v != "" {
 			t.Errorf("%s: %s", file, v)
 		}
+		if v := registryViolation(dir, path); v != "" && !strings.HasSuffix(file, "_test.go") {
+			t.Errorf("%s: %s", file, v)
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -153,9 +156,10 @@ func TestViolation(t *testing.T) {
 		{"embedded/registry", "github.com/minio/minio/cmd", "embedded/registry imports github.com/minio/minio/cmd: MinIO's server stays behind one port, so that it can be replaced: use mlops.ObjectStore"},
 		{"embedded/k3s", "github.com/prometheus/client_golang/prometheus", ""},
 		{"embedded/k3s", "github.com/prometheus/prometheus/tsdb", "embedded/k3s imports github.com/prometheus/prometheus/tsdb: embedded/prometheus is the only importer of Prometheus: ask it with Query and QueryRange, through a port of your own"},
-		{"embedded/registry/store", "modernc.org/sqlite", ""},
+		{"embedded/registry/db", "modernc.org/sqlite", ""},
+		{"embedded/registry/store/runs", "modernc.org/sqlite", "embedded/registry/store/runs imports modernc.org/sqlite: SQLite is embedded/registry/db's (and, for Kubernetes' own state, kine's)"},
 		{"embedded/k3s", "modernc.org/sqlite/lib", ""},
-		{"ui", "modernc.org/sqlite", "ui imports modernc.org/sqlite: SQLite is the registry's (and, for Kubernetes' own state, kine's)"},
+		{"ui", "modernc.org/sqlite", "ui imports modernc.org/sqlite: SQLite is embedded/registry/db's (and, for Kubernetes' own state, kine's)"},
 		{"ui/uitest", "github.com/labstack/echo/v4", ""},
 		{"embedded/registry", "github.com/labstack/echo/v4", "embedded/registry imports github.com/labstack/echo/v4: echo serves the UI only; others offer an http.Handler"},
 		{"ui/view", "github.com/a-h/templ/runtime", ""},
@@ -213,6 +217,23 @@ func TestViolation(t *testing.T) {
 	} {
 		if got := violation(c.dir, c.path); got != c.want {
 			t.Errorf("%s imports %s:\nfound    %q\nexpected %q", c.dir, c.path, got, c.want)
+		}
+	}
+}
+
+func TestRegistryViolation(t *testing.T) {
+	const registry = module + "/embedded/registry/"
+	for _, c := range []struct{ dir, path, want string }{
+		{"embedded/registry/store/deployments", registry + "store/models", ""},
+		{"embedded/registry/store/deployments", module + "/appliance/mlops", ""},
+		{"embedded/registry/store", registry + "store/models", ""},
+		{"embedded/registry/mlflow", registry + "store/runs", ""},
+		{"embedded/registry/db", registry + "store/runs", "db imports store/runs: the registry's stores know few others, so that each can be read alone: pass in what it needs, or extend the table and the DESIGN"},
+		{"embedded/registry/store/keys", registry + "store/runs", "store/keys imports store/runs: the registry's stores know few others, so that each can be read alone: pass in what it needs, or extend the table and the DESIGN"},
+		{"embedded/registry/store/pipelines", registry + "db", "embedded/registry/store/pipelines is a store that is not in the table of the registry's parts: add it there and to the DESIGN"},
+	} {
+		if got := registryViolation(c.dir, c.path); got != c.want {
+			t.Errorf("%s imports %s: %q, expected %q", c.dir, c.path, got, c.want)
 		}
 	}
 }

@@ -70,8 +70,8 @@ var borders = []border{
 	},
 	{
 		packages: []string{"modernc.org/sqlite"},
-		folders:  []string{"embedded/registry", "embedded/k3s"},
-		why:      "SQLite is the registry's (and, for Kubernetes' own state, kine's)",
+		folders:  []string{"embedded/registry/db", "embedded/k3s"},
+		why:      "SQLite is embedded/registry/db's (and, for Kubernetes' own state, kine's)",
 	},
 	{
 		packages: []string{"github.com/labstack/echo"},
@@ -133,6 +133,48 @@ var folders = []folder{
 var sharedByEmbedded = []string{"appliance/mlops", "appliance/supervise", "assets", "embedded/lan"}
 
 const whyEmbedded = "embedded systems do not know each other or the UI: the appliance wires them"
+
+// registryParts says which packages of the registry know which; tests may know
+// all. The nouns' stores are below store, and know few others.
+var registryParts = map[string][]string{
+	"wire":               nil,
+	"filter":             {"wire"},
+	"db":                 {"wire"},
+	"search":             {"db", "filter", "wire"},
+	"store/experiments":  {"db", "filter", "search", "wire"},
+	"store/runs":         {"db", "search", "wire", "store/experiments"},
+	"store/loggedmodels": {"db", "filter", "search", "wire", "store/experiments"},
+	"store/models":       {"db", "filter", "search", "wire", "store/loggedmodels", "store/runs"},
+	"store/traces":       {"db", "filter", "search", "wire", "store/experiments", "store/runs"},
+	"store/artifacts":    {"db", "wire", "store/runs"},
+	"store/webhooks":     {"db", "wire"},
+	"store/datasets":     {"db", "wire"},
+	"store/projects":     {"db", "wire"},
+	"store/deployments":  {"db", "wire", "store/models"},
+	"store/keys":         {"db", "wire"},
+	"store/lineage":      {"db", "wire", "store/datasets", "store/experiments", "store/loggedmodels", "store/models", "store/runs"},
+}
+
+// registryViolation is violation inside of the registry, for files that are no tests.
+func registryViolation(dir, path string) string {
+	const registry = "embedded/registry/"
+	from, in := strings.CutPrefix(dir, registry)
+	to, ours := strings.CutPrefix(path, module+"/"+registry)
+	if !in || !ours {
+		return ""
+	}
+	may, known := registryParts[from]
+	if !known {
+		if strings.HasPrefix(from, "store/") && from != "store/storetest" {
+			return fmt.Sprintf("%s is a store that is not in the table of the registry's parts: add it there and to the DESIGN", dir)
+		}
+		return "" // who puts the parts together knows all of them
+	}
+	if slices.Contains(may, to) {
+		return ""
+	}
+	return fmt.Sprintf("%s imports %s: the registry's stores know few others, so that each can be read alone: pass in what it needs, or extend the table and the DESIGN", from, to)
+}
 
 // violation returns why the package in dir (relative to the module's root)
 // must not import path, "" if it may.

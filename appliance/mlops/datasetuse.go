@@ -44,6 +44,7 @@ type DatasetSummary struct {
 const MaxDatasets = 500
 
 // LoggedDigest is what MLflow's clients log of a digest.
-func LoggedDigest(digest string) string { return digest[:min(len(digest), maxLoggedDigest)] }
+func LoggedDigest(digest string) string { return digest[:min(len(digest), LoggedDigestLength)] }
 
-const maxLoggedDigest = 36
+// LoggedDigestLength is how many characters of a digest MLflow keeps.
+const LoggedDigestLength = 36

@@ -12,20 +12,41 @@ import (
 // MLflow's error codes, so that one mapping serves every API.
 type Code string
 
-// The codes and the HTTP status that each becomes.
+// The codes; HTTPStatus says what each becomes in HTTP.
 const (
-	Invalid       Code = "INVALID_PARAMETER_VALUE" // 400
-	NotFound      Code = "RESOURCE_DOES_NOT_EXIST" // 404
-	Exists        Code = "RESOURCE_ALREADY_EXISTS" // 400, as MLflow answers
-	InvalidState  Code = "INVALID_STATE"           // 400
-	Denied        Code = "PERMISSION_DENIED"       // 403
-	Unauthorized  Code = "UNAUTHENTICATED"         // 401
-	Unavailable   Code = "TEMPORARILY_UNAVAILABLE" // 503
-	NotSupported  Code = "NOT_IMPLEMENTED"         // 501
-	BadRequest    Code = "BAD_REQUEST"             // 400
-	EndpointError Code = "ENDPOINT_NOT_FOUND"      // 404
-	Internal      Code = "INTERNAL_ERROR"          // 500
+	Invalid       Code = "INVALID_PARAMETER_VALUE"
+	NotFound      Code = "RESOURCE_DOES_NOT_EXIST"
+	Exists        Code = "RESOURCE_ALREADY_EXISTS"
+	InvalidState  Code = "INVALID_STATE"
+	Denied        Code = "PERMISSION_DENIED"
+	Unauthorized  Code = "UNAUTHENTICATED"
+	Unavailable   Code = "TEMPORARILY_UNAVAILABLE"
+	NotSupported  Code = "NOT_IMPLEMENTED"
+	BadRequest    Code = "BAD_REQUEST"
+	EndpointError Code = "ENDPOINT_NOT_FOUND"
+	Internal      Code = "INTERNAL_ERROR"
 )
+
+// HTTPStatus is the status of an answer with an error of this code, 500 for a
+// code that is not known. A user's mistake is never a 5xx: MLflow's clients
+// would repeat it for minutes. What exists already is 400, as MLflow answers.
+func (c Code) HTTPStatus() int {
+	switch c {
+	case Invalid, Exists, InvalidState, BadRequest:
+		return 400
+	case Unauthorized:
+		return 401
+	case Denied:
+		return 403
+	case NotFound, EndpointError:
+		return 404
+	case NotSupported:
+		return 501
+	case Unavailable:
+		return 503
+	}
+	return 500
+}
 
 // Error is an error that a user may see: Message says what was expected and
 // what to do; Err, if any, is the cause and goes to the log only.

@@ -53,3 +53,14 @@ func TestCodesAreMLflows(t *testing.T) {
 		}
 	}
 }
+
+func TestHTTPStatus(t *testing.T) {
+	for code, want := range map[Code]int{
+		Invalid: 400, Exists: 400, InvalidState: 400, BadRequest: 400, Unauthorized: 401, Denied: 403, NotFound: 404, EndpointError: 404,
+		Internal: 500, "": 500, "UNKNOWN": 500, NotSupported: 501, Unavailable: 503,
+	} {
+		if got := code.HTTPStatus(); got != want {
+			t.Errorf("%s is answered with %d, expected %d", code, got, want)
+		}
+	}
+}

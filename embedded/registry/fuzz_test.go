@@ -39,7 +39,7 @@ func FuzzBodies(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s.SetArtifacts(objects)
+	s.Artifacts.SetArtifacts(objects)
 	h := NewHandler(s, nil, nil)
 	const all = `{"name": "x", "experiment_id": "0", "experiment_ids": ["0"], "run_id": "r", "key": "k", "value": "v", "timestamp": 1, "tags": [{"key": "a", "value": "b"}], "filter": "metrics.a > 1", "order_by": ["metrics.a"],
 		"metrics": [{"key": "m", "value": "NaN", "timestamp": 1}], "params": [{"key": "p", "value": "q"}], "source": "s3://b/x", "version": "1", "alias": "al", "stage": "Production", "max_results": 5, "page_token": "eyJ",

@@ -27,9 +27,9 @@ func TestPageAndAPIAgree(t *testing.T) {
 	a.want(200, "POST", "/api/2.0/mlflow/registered-models/create", `{"name": "m"}`)
 	a.want(200, "POST", "/api/2.0/mlflow/model-versions/create", fmt.Sprintf(`{"name": "m", "source": "s3://b/m", "run_id": %q}`, run))
 	now := serves{{Name: "one", Model: "m", Version: "1"}, {Name: "two", Model: "m", Version: "2"}}
-	a.store.SetDeployments(now)
+	a.store.Lineage.SetDeployments(now)
 
-	version, lineage, err := a.store.LineageOf(t.Context(), "m", 1, now)
+	version, lineage, err := a.store.Lineage.LineageOf(t.Context(), "m", 1, now)
 	if err != nil || version.RunID != run {
 		t.Fatalf("%+v, %v", version, err)
 	}
@@ -89,13 +89,13 @@ func TestAliasesTellWebhooks(t *testing.T) {
 		action string
 		data   string
 	}{
-		{"page sets", func() error { return s.SetAlias(t.Context(), "m", "champion", "1") }, "created", "map[alias:champion name:m version:1]"},
+		{"page sets", func() error { return s.Models.SetAlias(t.Context(), "m", "champion", "1") }, "created", "map[alias:champion name:m version:1]"},
 		{"client removes", func() error { a.want(200, "DELETE", at+"alias", `{"name": "m", "alias": "champion"}`); return nil }, "deleted", "map[alias:champion name:m]"},
 		{"client sets", func() error {
 			a.want(200, "POST", at+"alias", `{"name": "m", "alias": "x", "version": "1"}`)
 			return nil
 		}, "created", "map[alias:x name:m version:1]"},
-		{"page removes", func() error { return s.DeleteAlias(t.Context(), "m", "x") }, "deleted", "map[alias:x name:m]"},
+		{"page removes", func() error { return s.Models.DeleteAlias(t.Context(), "m", "x") }, "deleted", "map[alias:x name:m]"},
 	} {
 		if err := c.change(); err != nil {
 			t.Fatal(c.name, err)
@@ -116,12 +116,12 @@ func TestAliasesTellWebhooks(t *testing.T) {
 		}
 	}
 	// What is refused is told to nobody.
-	for want, err := range map[mlops.Code]error{mlops.Invalid: s.SetAlias(t.Context(), "m", "latest", "1"), mlops.NotFound: s.SetAlias(t.Context(), "m", "good", "7")} {
+	for want, err := range map[mlops.Code]error{mlops.Invalid: s.Models.SetAlias(t.Context(), "m", "latest", "1"), mlops.NotFound: s.Models.SetAlias(t.Context(), "m", "good", "7")} {
 		if mlops.CodeOf(err) != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if err := s.DeleteAlias(t.Context(), "none", "good"); mlops.CodeOf(err) != mlops.NotFound {
+	if err := s.Models.DeleteAlias(t.Context(), "none", "good"); mlops.CodeOf(err) != mlops.NotFound {
 		t.Errorf("got %v", err)
 	}
 	select {

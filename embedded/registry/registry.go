@@ -1,6 +1,6 @@
 // Package registry is an MLflow-compatible tracking server and model registry
-// on one SQLite file and an object store. The store is in package store, the
-// protocol in package mlflow; this package puts them together.
+// on one SQLite file and an object store. The stores of its nouns are below
+// store, the protocol is in package mlflow; this package puts them together.
 package registry
 
 import (
@@ -11,16 +11,18 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/mlflow"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/artifacts"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/lineage"
 )
 
-// Store is the registry's database.
+// Store is the registry's database with the stores of its nouns.
 type Store = store.Store
 
 // Deployments says what is deployed, for lineage.
-type Deployments = store.Deployments
+type Deployments = lineage.Deployments
 
-// GCReport says what Store.GC removed.
-type GCReport = store.GCReport
+// GCReport says what a removal of what was deleted has removed.
+type GCReport = artifacts.GCReport
 
 // Options of Open.
 type Options = store.Options

@@ -58,7 +58,7 @@ func newAPI(t testing.TB, auth mlops.Authenticator, artifacts bool) *api {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.SetArtifacts(a)
+		s.Artifacts.SetArtifacts(a)
 	}
 	srv := httptest.NewServer(NewHandler(s, auth, nil))
 	t.Cleanup(func() {
@@ -322,10 +322,10 @@ func TestGC(t *testing.T) {
 	if v := a.want(200, "POST", "/api/registry/gc", ""); v["runs"] != 2.0 || v["files"] != 1.0 || v["bytes"] != 5.0 {
 		t.Errorf("gc: %v", v)
 	}
-	if _, err := a.store.Run(ctx, kept); err != nil {
+	if _, err := a.store.Runs.Run(ctx, kept); err != nil {
 		t.Error(err)
 	}
-	if _, err := a.store.Run(ctx, gone); mlops.CodeOf(err) != mlops.NotFound {
+	if _, err := a.store.Runs.Run(ctx, gone); mlops.CodeOf(err) != mlops.NotFound {
 		t.Errorf("the deleted run: %v", err)
 	}
 	a.want(200, "GET", "/api/2.0/mlflow-artifacts/artifacts/0/"+kept+"/artifacts/f", "")

@@ -57,7 +57,7 @@ func (u *Unit) Addr() net.Addr {
 func (u *Unit) SetArtifacts(a mlops.ObjectStore) {
 	u.artifacts.Store(&a)
 	if s := u.store.Load(); s != nil {
-		s.SetArtifacts(a)
+		s.Artifacts.SetArtifacts(a)
 	}
 }
 
@@ -77,11 +77,11 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) (err error) {
 		}
 	}()
 	if u.cfg.Deployments != nil {
-		s.SetDeployments(u.cfg.Deployments)
+		s.Lineage.SetDeployments(u.cfg.Deployments)
 	}
 	u.store.Store(s)
 	if a := u.artifacts.Load(); a != nil {
-		s.SetArtifacts(*a)
+		s.Artifacts.SetArtifacts(*a)
 	}
 	l := u.cfg.Listener
 	if l == nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/artifacts"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -31,11 +31,11 @@ func (s *server) runArtifacts() {
 		if err != nil {
 			return nil, err
 		}
-		run, err := s.store.RunByID(ctx, id)
+		run, err := s.store.Runs.RunByID(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		files, err := s.store.ListArtifacts(ctx, run.Info.ArtifactURI, q.Path)
+		files, err := s.store.Artifacts.ListArtifacts(ctx, run.Info.ArtifactURI, q.Path)
 		return listing{run.Info.ArtifactURI, files}, err
 	})
 	s.mux.HandleFunc("GET /get-artifact", s.runArtifact)
@@ -53,7 +53,7 @@ func (s *server) runArtifact(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	run, err := s.store.RunByID(r.Context(), id)
+	run, err := s.store.Runs.RunByID(r.Context(), id)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -62,7 +62,7 @@ func (s *server) runArtifact(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) modelArtifact(w http.ResponseWriter, r *http.Request) {
-	m, err := s.store.LoggedModel(r.Context(), r.PathValue("model_id"), false)
+	m, err := s.store.LoggedModels.LoggedModel(r.Context(), r.PathValue("model_id"), false)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -71,7 +71,7 @@ func (s *server) modelArtifact(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) sendFile(w http.ResponseWriter, r *http.Request, root, p string) {
-	rc, info, err := s.store.OpenFile(r.Context(), root, p)
+	rc, info, err := s.store.Artifacts.OpenFile(r.Context(), root, p)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -162,11 +162,11 @@ func (s *server) proxy(w http.ResponseWriter, r *http.Request, rest string) {
 }
 
 func (s *server) proxyList(w http.ResponseWriter, r *http.Request) error {
-	p, err := store.CleanPath(r.URL.Query().Get("path"))
+	p, err := artifacts.CleanPath(r.URL.Query().Get("path"))
 	if err != nil {
 		return err
 	}
-	files, err := s.store.ListFiles(r.Context(), p, "")
+	files, err := s.store.Artifacts.ListFiles(r.Context(), p, "")
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (s *server) proxyFile(w http.ResponseWriter, r *http.Request, p string) err
 	if err != nil {
 		return s.refuse(r, err)
 	}
-	objects, err := s.store.ArtifactStore()
+	objects, err := s.store.Artifacts.ArtifactStore()
 	if err != nil {
 		return err
 	}
@@ -223,12 +223,12 @@ func (s *server) proxyFile(w http.ResponseWriter, r *http.Request, p string) err
 // fileKey returns the key of the file, or for DELETE the folder, at path p.
 func (s *server) fileKey(r *http.Request, p string) (string, error) {
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return "", invalid("the path %q of the artifact ends at a '?': %s", p, store.EncodeHint)
+		return "", invalid("the path %q of the artifact ends at a '?': %s", p, artifacts.EncodeHint)
 	}
 	if r.Method == http.MethodPut {
-		return s.store.FileKey(r.Context(), p)
+		return s.store.Artifacts.FileKey(r.Context(), p)
 	}
-	key, err := store.CleanPath(p)
+	key, err := artifacts.CleanPath(p)
 	if err == nil && key == "" {
 		err = invalid("the path of the artifact must not be empty")
 	}
@@ -257,7 +257,7 @@ func uploadError(r *http.Request, err error) error {
 // serverInfo is what clients ask before they use what not every server has.
 func (s *server) serverInfo() {
 	h := func(w http.ResponseWriter, _ *http.Request) {
-		objects, err := s.store.ArtifactStore()
+		objects, err := s.store.Artifacts.ArtifactStore()
 		_, parts := objects.(mlops.MultipartStore)
 		writeJSON(w, http.StatusOK, map[string]any{
 			"store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,

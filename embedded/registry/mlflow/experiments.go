@@ -3,14 +3,15 @@ package mlflow
 import (
 	"context"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/db"
+	"github.com/benchtop-lab/benchtop/embedded/registry/search"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
 // viewTypes are the protocol's view types, from number 1 on.
 var viewTypes = []string{"ACTIVE_ONLY", "DELETED_ONLY", "ALL"}
 
-func viewOf(e wire.Enum) store.View { return store.View(e.Name(1, viewTypes...)) }
+func viewOf(e wire.Enum) search.View { return search.View(e.Name(1, viewTypes...)) }
 
 // pageSize applies a default and a bound to max_results.
 func pageSize(n *wire.Int64, standard, max int) (int, error) {
@@ -33,17 +34,17 @@ func (s *server) experiments() {
 		Location string    `json:"artifact_location"`
 		Tags     []wire.KV `json:"tags"`
 	}) (any, error) {
-		id, err := s.store.CreateExperiment(ctx, q.Name, q.Location, q.Tags)
+		id, err := s.store.Experiments.CreateExperiment(ctx, q.Name, q.Location, q.Tags)
 		return map[string]string{"experiment_id": id}, err
 	})
 	read(s, "GET experiments/get", func(ctx context.Context, q *experimentRef) (any, error) {
-		e, err := s.store.Experiment(ctx, q.ExperimentID)
+		e, err := s.store.Experiments.Experiment(ctx, q.ExperimentID)
 		return map[string]any{"experiment": e}, err
 	})
 	read(s, "GET experiments/get-by-name", func(ctx context.Context, q *struct {
 		Name string `json:"experiment_name" req:"true"`
 	}) (any, error) {
-		e, err := s.store.ExperimentByName(ctx, q.Name)
+		e, err := s.store.Experiments.ExperimentByName(ctx, q.Name)
 		return map[string]any{"experiment": e}, err
 	})
 	for _, method := range []string{"GET", "POST"} {
@@ -53,26 +54,26 @@ func (s *server) experiments() {
 		ExperimentID string `json:"experiment_id" req:"true"`
 		NewName      string `json:"new_name" req:"true"`
 	}) (any, error) {
-		return nil, s.store.RenameExperiment(ctx, q.ExperimentID, q.NewName)
+		return nil, s.store.Experiments.RenameExperiment(ctx, q.ExperimentID, q.NewName)
 	})
 	write(s, "POST experiments/delete", func(ctx context.Context, q *experimentRef) (any, error) {
-		return nil, s.store.DeleteExperiment(ctx, q.ExperimentID)
+		return nil, s.store.Experiments.DeleteExperiment(ctx, q.ExperimentID)
 	})
 	write(s, "POST experiments/restore", func(ctx context.Context, q *experimentRef) (any, error) {
-		return nil, s.store.RestoreExperiment(ctx, q.ExperimentID)
+		return nil, s.store.Experiments.RestoreExperiment(ctx, q.ExperimentID)
 	})
 	write(s, "POST experiments/set-experiment-tag", func(ctx context.Context, q *struct {
 		ExperimentID string `json:"experiment_id" req:"true"`
 		Key          string `json:"key" req:"true"`
 		Value        string `json:"value"`
 	}) (any, error) {
-		return nil, s.store.SetExperimentTag(ctx, q.ExperimentID, wire.KV{Key: q.Key, Value: q.Value})
+		return nil, s.store.Experiments.SetExperimentTag(ctx, q.ExperimentID, wire.KV{Key: q.Key, Value: q.Value})
 	})
 	write(s, "POST experiments/delete-experiment-tag", func(ctx context.Context, q *struct {
 		ExperimentID string `json:"experiment_id" req:"true"`
 		Key          string `json:"key" req:"true"`
 	}) (any, error) {
-		return nil, s.store.DeleteExperimentTag(ctx, q.ExperimentID, q.Key)
+		return nil, s.store.Experiments.DeleteExperimentTag(ctx, q.ExperimentID, q.Key)
 	})
 	read(s, "POST experiments/search-datasets", func(ctx context.Context, q *struct {
 		ExperimentIDs []string `json:"experiment_ids" req:"true"`
@@ -80,7 +81,7 @@ func (s *server) experiments() {
 		if len(q.ExperimentIDs) > 20 {
 			return nil, invalid("at most 20 experiment_ids can be searched at once, found %d", len(q.ExperimentIDs))
 		}
-		ds, err := s.store.SearchDatasets(ctx, q.ExperimentIDs)
+		ds, err := s.store.Runs.SearchDatasets(ctx, q.ExperimentIDs)
 		return struct {
 			D []wire.DatasetSummary `json:"dataset_summaries,omitempty"`
 		}{ds}, err
@@ -95,9 +96,9 @@ type pageReq struct {
 	ViewType   wire.Enum   `json:"view_type"`
 }
 
-func (q *pageReq) query(standard, max int) (store.PageQuery, error) {
+func (q *pageReq) query(standard, max int) (db.PageQuery, error) {
 	n, err := pageSize(q.MaxResults, standard, max)
-	return store.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken}, err
+	return db.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken}, err
 }
 
 func (s *server) searchExperiments(ctx context.Context, q *pageReq) (any, error) {
@@ -105,7 +106,7 @@ func (s *server) searchExperiments(ctx context.Context, q *pageReq) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	es, next, err := s.store.SearchExperiments(ctx, viewOf(q.ViewType), pq)
+	es, next, err := s.store.Experiments.SearchExperiments(ctx, viewOf(q.ViewType), pq)
 	return struct {
 		E    []wire.Experiment `json:"experiments,omitempty"`
 		Next string            `json:"next_page_token,omitempty"`

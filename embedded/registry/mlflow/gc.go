@@ -29,7 +29,7 @@ func (s *server) gc() {
 			s.fail(w, r, err)
 			return
 		}
-		rep, err := s.store.GC(r.Context(), d)
+		rep, err := s.store.Artifacts.GC(r.Context(), d)
 		if err != nil {
 			s.fail(w, r, err)
 			return

@@ -8,7 +8,7 @@ import (
 // what came of a dataset.
 func (s *server) lineage() {
 	s.mux.HandleFunc("GET /api/lineage/datasets", func(w http.ResponseWriter, r *http.Request) {
-		all, err := s.store.DatasetSummaries(r.Context())
+		all, err := s.store.Lineage.DatasetSummaries(r.Context())
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -16,7 +16,7 @@ func (s *server) lineage() {
 		writeJSON(w, http.StatusOK, map[string]any{"datasets": all})
 	})
 	s.mux.HandleFunc("GET /api/lineage/datasets/{digest}", func(w http.ResponseWriter, r *http.Request) {
-		use, err := s.store.DatasetUse(r.Context(), r.PathValue("digest"), s.store.Deployed())
+		use, err := s.store.Lineage.DatasetUse(r.Context(), r.PathValue("digest"), s.store.Lineage.Deployed())
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -24,7 +24,7 @@ func (s *server) lineage() {
 		writeJSON(w, http.StatusOK, use)
 	})
 	s.mux.HandleFunc("GET /api/lineage/model-versions/{name}/{version}", func(w http.ResponseWriter, r *http.Request) {
-		l, err := s.store.Lineage(r.Context(), r.PathValue("name"), r.PathValue("version"), s.store.Deployed())
+		l, err := s.store.Lineage.Lineage(r.Context(), r.PathValue("name"), r.PathValue("version"), s.store.Lineage.Deployed())
 		if err != nil {
 			s.fail(w, r, err)
 			return

@@ -3,7 +3,7 @@ package mlflow
 import (
 	"context"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -44,7 +44,7 @@ func (s *server) metrics() {
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.store.LogBatch(ctx, id, store.Batch{Metrics: []wire.Metric{m}})
+		return nil, s.store.Runs.LogBatch(ctx, id, runs.Batch{Metrics: []wire.Metric{m}})
 	})
 	write(s, "POST runs/log-parameter", func(ctx context.Context, q *struct {
 		RunID   string `json:"run_id"`
@@ -56,7 +56,7 @@ func (s *server) metrics() {
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.store.LogBatch(ctx, id, store.Batch{Params: []wire.KV{{Key: q.Key, Value: q.Value}}})
+		return nil, s.store.Runs.LogBatch(ctx, id, runs.Batch{Params: []wire.KV{{Key: q.Key, Value: q.Value}}})
 	})
 	write(s, "POST runs/log-batch", func(ctx context.Context, q *struct {
 		RunID   string      `json:"run_id" req:"true"`
@@ -64,14 +64,14 @@ func (s *server) metrics() {
 		Params  []wire.KV   `json:"params"`
 		Tags    []wire.KV   `json:"tags"`
 	}) (any, error) {
-		b := store.Batch{Params: q.Params, Tags: q.Tags, Metrics: make([]wire.Metric, len(q.Metrics))}
+		b := runs.Batch{Params: q.Params, Tags: q.Tags, Metrics: make([]wire.Metric, len(q.Metrics))}
 		for i, m := range q.Metrics {
 			var err error
 			if b.Metrics[i], err = m.metric(); err != nil {
 				return nil, err
 			}
 		}
-		return nil, s.store.LogBatch(ctx, q.RunID, b)
+		return nil, s.store.Runs.LogBatch(ctx, q.RunID, b)
 	})
 	read(s, "GET metrics/get-history", func(ctx context.Context, q *struct {
 		RunID      string      `json:"run_id"`
@@ -91,7 +91,7 @@ func (s *server) metrics() {
 			}
 			n = int(*q.MaxResults)
 		}
-		ms, next, err := s.store.History(ctx, id, q.Key, n, q.PageToken)
+		ms, next, err := s.store.Runs.History(ctx, id, q.Key, n, q.PageToken)
 		return struct {
 			M    []wire.Metric `json:"metrics,omitempty"`
 			Next string        `json:"next_page_token,omitempty"`
@@ -128,7 +128,7 @@ func (s *server) historyBulk(ctx context.Context, q *struct {
 		if len(out) >= max {
 			break
 		}
-		ms, _, err := s.store.History(ctx, id, q.Key, max-len(out), "")
+		ms, _, err := s.store.Runs.History(ctx, id, q.Key, max-len(out), "")
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +164,7 @@ func (s *server) historyInterval(ctx context.Context, q *struct {
 			return nil, invalid("end_step must not be less than start_step, found %d and %d", end, start)
 		}
 	}
-	ms, err := s.store.HistoryInterval(ctx, q.RunIDs, q.Key, start, end, max)
+	ms, err := s.store.Runs.HistoryInterval(ctx, q.RunIDs, q.Key, start, end, max)
 	return struct {
 		M []wire.Metric `json:"metrics,omitempty"`
 	}{ms}, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/artifacts"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -29,7 +29,7 @@ func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) 
 	}
 	action, dir, _ := strings.Cut(rest, "/")
 	if strings.HasSuffix(dir, "/") || r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return invalid("the folder %q of the artifact is not whole: %s", dir, store.EncodeHint)
+		return invalid("the folder %q of the artifact is not whole: %s", dir, artifacts.EncodeHint)
 	}
 	var q multipartRequest
 	if err := decode(r, &q); err != nil {
@@ -37,7 +37,7 @@ func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) 
 	}
 	// The path that comes in the body is the client's local one: its last
 	// element is the file's name.
-	key, err := s.store.FileKey(r.Context(), strings.TrimPrefix(dir+"/"+path.Base(strings.ReplaceAll(q.Path, "\\", "/")), "/"))
+	key, err := s.store.Artifacts.FileKey(r.Context(), strings.TrimPrefix(dir+"/"+path.Base(strings.ReplaceAll(q.Path, "\\", "/")), "/"))
 	if err != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) 
 		if len(etags) == 0 {
 			return invalid("missing value for required parameter 'parts'")
 		}
-		err = s.store.CompleteUpload(r.Context(), q.UploadID, key, etags)
+		err = s.store.Artifacts.CompleteUpload(r.Context(), q.UploadID, key, etags)
 	case "abort":
-		err = s.store.AbortUpload(r.Context(), q.UploadID, key)
+		err = s.store.Artifacts.AbortUpload(r.Context(), q.UploadID, key)
 	default:
 		return noEndpoint(r)
 	}
@@ -72,7 +72,7 @@ func (s *server) beginUpload(w http.ResponseWriter, r *http.Request, key string,
 	if n < 1 || n > 10000 {
 		return invalid("invalid value %d for parameter 'num_parts': expected 1 to 10000", n)
 	}
-	up, err := s.store.BeginUpload(r.Context(), key, int(n))
+	up, err := s.store.Artifacts.BeginUpload(r.Context(), key, int(n))
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (s *server) part(w http.ResponseWriter, r *http.Request, rest string) error
 	}
 	// A large part may take longer than the server allows a request.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	etag, err := s.store.PutPart(r.Context(), id, n, r.Body, r.ContentLength)
+	etag, err := s.store.Artifacts.PutPart(r.Context(), id, n, r.Body, r.ContentLength)
 	if err != nil {
 		return uploadError(r, err)
 	}

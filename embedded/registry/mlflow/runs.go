@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/search"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -18,7 +19,7 @@ func (s *server) runs() {
 		StartTime    wire.Int64 `json:"start_time"`
 		Tags         []wire.KV  `json:"tags"`
 	}) (any, error) {
-		run, err := s.store.CreateRun(ctx, store.NewRun{ExperimentID: q.ExperimentID, UserID: q.UserID, Name: q.RunName, StartTime: int64(q.StartTime), Tags: q.Tags})
+		run, err := s.store.Runs.CreateRun(ctx, runs.NewRun{ExperimentID: q.ExperimentID, UserID: q.UserID, Name: q.RunName, StartTime: int64(q.StartTime), Tags: q.Tags})
 		if err != nil {
 			return nil, err
 		}
@@ -36,12 +37,12 @@ func (s *server) runs() {
 		if err != nil {
 			return nil, err
 		}
-		u := store.RunUpdate{Name: q.RunName, EndTime: (*int64)(q.EndTime)}
+		u := runs.RunUpdate{Name: q.RunName, EndTime: (*int64)(q.EndTime)}
 		if q.Status != nil {
 			name := q.Status.Name(1, runStatuses...)
 			u.Status = &name
 		}
-		info, err := s.store.UpdateRun(ctx, id, u)
+		info, err := s.store.Runs.UpdateRun(ctx, id, u)
 		return map[string]any{"run_info": info}, err
 	})
 	read(s, "GET runs/get", func(ctx context.Context, q *runRef) (any, error) {
@@ -49,17 +50,17 @@ func (s *server) runs() {
 		if err != nil {
 			return nil, err
 		}
-		run, err := s.store.RunByID(ctx, id)
+		run, err := s.store.Runs.RunByID(ctx, id)
 		return map[string]any{"run": run}, err
 	})
 	type byID struct {
 		RunID string `json:"run_id" req:"true"`
 	}
 	write(s, "POST runs/delete", func(ctx context.Context, q *byID) (any, error) {
-		return nil, s.store.DeleteRun(ctx, q.RunID)
+		return nil, s.store.Runs.DeleteRun(ctx, q.RunID)
 	})
 	write(s, "POST runs/restore", func(ctx context.Context, q *byID) (any, error) {
-		return nil, s.store.RestoreRun(ctx, q.RunID)
+		return nil, s.store.Runs.RestoreRun(ctx, q.RunID)
 	})
 	read(s, "POST runs/search", s.searchRuns)
 	write(s, "POST runs/set-tag", func(ctx context.Context, q *struct {
@@ -72,20 +73,20 @@ func (s *server) runs() {
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.store.SetTag(ctx, id, wire.KV{Key: q.Key, Value: q.Value})
+		return nil, s.store.Runs.SetTag(ctx, id, wire.KV{Key: q.Key, Value: q.Value})
 	})
 	write(s, "POST runs/delete-tag", func(ctx context.Context, q *struct {
 		RunID string `json:"run_id" req:"true"`
 		Key   string `json:"key" req:"true"`
 	}) (any, error) {
-		return nil, s.store.DeleteTag(ctx, q.RunID, q.Key)
+		return nil, s.store.Runs.DeleteTag(ctx, q.RunID, q.Key)
 	})
 	write(s, "POST runs/log-inputs", func(ctx context.Context, q *struct {
 		RunID    string              `json:"run_id" req:"true"`
 		Datasets []wire.DatasetInput `json:"datasets"`
 		Models   []wire.ModelInput   `json:"models"`
 	}) (any, error) {
-		return nil, s.store.LogInputs(ctx, q.RunID, q.Datasets, q.Models)
+		return nil, s.store.Runs.LogInputs(ctx, q.RunID, q.Datasets, q.Models)
 	})
 	write(s, "POST runs/outputs", func(ctx context.Context, q *struct {
 		RunID  string `json:"run_id" req:"true"`
@@ -98,7 +99,7 @@ func (s *server) runs() {
 		for i, m := range q.Models {
 			outs[i] = wire.ModelOutput{ModelID: m.ModelID, Step: int64(m.Step)}
 		}
-		return nil, s.store.LogOutputs(ctx, q.RunID, outs)
+		return nil, s.store.Runs.LogOutputs(ctx, q.RunID, outs)
 	})
 	write(s, "POST runs/log-model", s.logModel)
 }
@@ -115,7 +116,7 @@ func (s *server) searchRuns(ctx context.Context, q *struct {
 	if err != nil {
 		return nil, err
 	}
-	runs, next, err := s.store.SearchRunDocs(ctx, store.RunSearch{ExperimentIDs: q.ExperimentIDs, Filter: q.Filter, View: viewOf(q.View), Max: n, OrderBy: q.OrderBy, Token: q.PageToken})
+	runs, next, err := s.store.Runs.SearchRunDocs(ctx, search.RunQuery{ExperimentIDs: q.ExperimentIDs, Filter: q.Filter, View: viewOf(q.View), Max: n, OrderBy: q.OrderBy, Token: q.PageToken})
 	return struct {
 		Runs []*wire.Run `json:"runs,omitempty"`
 		Next string      `json:"next_page_token,omitempty"`
@@ -136,5 +137,5 @@ func (s *server) logModel(ctx context.Context, q *struct {
 			return nil, invalid("model_json lacks the field %q", field)
 		}
 	}
-	return nil, s.store.RecordModel(ctx, q.RunID, json.RawMessage(q.ModelJSON))
+	return nil, s.store.Runs.RecordModel(ctx, q.RunID, json.RawMessage(q.ModelJSON))
 }

@@ -182,14 +182,6 @@ func (s *server) mayWrite(r *http.Request) error {
 	return mlops.Errorf(mlops.Denied, "%s may read the registry, but not change it: its role is %s", p.Name, p.Role)
 }
 
-// status maps error codes to HTTP statuses. A user's mistake is never a 5xx:
-// clients would repeat it for minutes.
-var status = map[mlops.Code]int{
-	mlops.Invalid: 400, mlops.Exists: 400, mlops.InvalidState: 400, mlops.BadRequest: 400,
-	mlops.Unauthorized: 401, mlops.Denied: 403, mlops.NotFound: 404, mlops.EndpointError: 404,
-	mlops.Internal: 500, mlops.NotSupported: 501, mlops.Unavailable: 503,
-}
-
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var me *methodError
 	if errors.As(err, &me) {
@@ -201,10 +193,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client has gone, nobody reads the answer
 	}
 	code, message := mlops.CodeOf(err), mlops.MessageOf(err)
-	st, ok := status[code]
-	if !ok {
-		st = 500
-	}
+	st := code.HTTPStatus()
 	switch st {
 	case 401:
 		w.Header().Set("WWW-Authenticate", `Basic realm="mlflow"`)

@@ -14,7 +14,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/db"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/traces"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -45,15 +46,15 @@ func (s *server) traces() {
 	write(s, "POST traces", func(ctx context.Context, q *struct {
 		Trace *wire.Trace `json:"trace" req:"true"`
 	}) (any, error) {
-		return infoAnswer(s.store.StartTrace(ctx, q.Trace.Info))
+		return infoAnswer(s.store.Traces.StartTrace(ctx, q.Trace.Info))
 	})
 	read(s, "GET traces/{trace_id}", func(ctx context.Context, q *traceRef) (any, error) {
-		return infoAnswer(s.store.TraceInfo(ctx, q.TraceID))
+		return infoAnswer(s.store.Traces.TraceInfo(ctx, q.TraceID))
 	})
 	read(s, "GET traces/get", func(ctx context.Context, q *struct {
 		TraceID string `json:"trace_id" req:"true"`
 	}) (any, error) {
-		t, err := s.store.Trace(ctx, q.TraceID)
+		t, err := s.store.Traces.Trace(ctx, q.TraceID)
 		return map[string]any{"trace": t}, err
 	})
 	type batch struct {
@@ -62,7 +63,7 @@ func (s *server) traces() {
 	read(s, "GET traces/batchGet", func(ctx context.Context, q *batch) (any, error) {
 		traces := []wire.Trace{}
 		for _, id := range q.TraceIDs {
-			t, err := s.store.Trace(ctx, id)
+			t, err := s.store.Traces.Trace(ctx, id)
 			if mlops.CodeOf(err) == mlops.NotFound {
 				continue
 			}
@@ -76,7 +77,7 @@ func (s *server) traces() {
 	read(s, "POST traces/batchGetInfos", func(ctx context.Context, q *batch) (any, error) {
 		infos := []wire.TraceInfo{}
 		for _, id := range q.TraceIDs {
-			i, err := s.store.TraceInfo(ctx, id)
+			i, err := s.store.Traces.TraceInfo(ctx, id)
 			if mlops.CodeOf(err) == mlops.NotFound {
 				continue
 			}
@@ -89,10 +90,10 @@ func (s *server) traces() {
 	})
 	read(s, "POST traces/search", s.searchTraces)
 	write(s, "PATCH traces/{trace_id}/tags", func(ctx context.Context, q *traceTagReq) (any, error) {
-		return nil, s.store.SetTraceTag(ctx, q.TraceID, wire.KV{Key: q.Key, Value: q.Value})
+		return nil, s.store.Traces.SetTraceTag(ctx, q.TraceID, wire.KV{Key: q.Key, Value: q.Value})
 	})
 	write(s, "DELETE traces/{trace_id}/tags", func(ctx context.Context, q *traceTagReq) (any, error) {
-		return nil, s.store.DeleteTraceTag(ctx, q.TraceID, q.Key)
+		return nil, s.store.Traces.DeleteTraceTag(ctx, q.TraceID, q.Key)
 	})
 	write(s, "POST traces/delete-traces", func(ctx context.Context, q *struct {
 		ExperimentID string      `json:"experiment_id" req:"true"`
@@ -100,20 +101,20 @@ func (s *server) traces() {
 		Max          *wire.Int64 `json:"max_traces"`
 		IDs          []string    `json:"request_ids"`
 	}) (any, error) {
-		n, err := s.store.DeleteTraces(ctx, q.ExperimentID, (*int64)(q.MaxTime), (*int64)(q.Max), q.IDs)
+		n, err := s.store.Traces.DeleteTraces(ctx, q.ExperimentID, (*int64)(q.MaxTime), (*int64)(q.Max), q.IDs)
 		return map[string]int64{"traces_deleted": n}, err
 	})
 	write(s, "POST traces/link-to-run", func(ctx context.Context, q *struct {
 		TraceIDs []string `json:"trace_ids" req:"true"`
 		RunID    string   `json:"run_id" req:"true"`
 	}) (any, error) {
-		return nil, s.store.LinkTracesToRun(ctx, q.TraceIDs, q.RunID)
+		return nil, s.store.Traces.LinkTracesToRun(ctx, q.TraceIDs, q.RunID)
 	})
 	write(s, "POST traces/link-prompts", func(ctx context.Context, q *struct {
-		TraceID string            `json:"trace_id" req:"true"`
-		Prompts []store.PromptRef `json:"prompt_versions" req:"true"`
+		TraceID string             `json:"trace_id" req:"true"`
+		Prompts []traces.PromptRef `json:"prompt_versions" req:"true"`
 	}) (any, error) {
-		return nil, s.store.LinkPromptsToTrace(ctx, q.TraceID, q.Prompts)
+		return nil, s.store.Traces.LinkPromptsToTrace(ctx, q.TraceID, q.Prompts)
 	})
 	s.assessments()
 	s.mux.HandleFunc("POST /v1/traces", s.otlp)
@@ -124,10 +125,10 @@ func (s *server) assessments() {
 		TraceID    string          `path:"trace_id"`
 		Assessment json.RawMessage `json:"assessment" req:"true"`
 	}) (any, error) {
-		return assessmentAnswer(s.store.CreateAssessment(ctx, q.TraceID, q.Assessment))
+		return assessmentAnswer(s.store.Traces.CreateAssessment(ctx, q.TraceID, q.Assessment))
 	})
 	read(s, "GET traces/{trace_id}/assessments/{assessment_id}", func(ctx context.Context, q *assessmentRef) (any, error) {
-		return assessmentAnswer(s.store.Assessment(ctx, q.TraceID, q.AssessmentID))
+		return assessmentAnswer(s.store.Traces.Assessment(ctx, q.TraceID, q.AssessmentID))
 	})
 	write(s, "PATCH traces/{trace_id}/assessments/{assessment_id}", func(ctx context.Context, q *struct {
 		TraceID      string          `path:"trace_id"`
@@ -135,10 +136,10 @@ func (s *server) assessments() {
 		Assessment   json.RawMessage `json:"assessment" req:"true"`
 		Mask         string          `json:"update_mask" req:"true"`
 	}) (any, error) {
-		return assessmentAnswer(s.store.UpdateAssessment(ctx, q.TraceID, q.AssessmentID, q.Assessment, strings.Split(q.Mask, ",")))
+		return assessmentAnswer(s.store.Traces.UpdateAssessment(ctx, q.TraceID, q.AssessmentID, q.Assessment, strings.Split(q.Mask, ",")))
 	})
 	write(s, "DELETE traces/{trace_id}/assessments/{assessment_id}", func(ctx context.Context, q *assessmentRef) (any, error) {
-		return nil, s.store.DeleteAssessment(ctx, q.TraceID, q.AssessmentID)
+		return nil, s.store.Traces.DeleteAssessment(ctx, q.TraceID, q.AssessmentID)
 	})
 }
 
@@ -162,7 +163,7 @@ func (s *server) searchTraces(ctx context.Context, q *struct {
 	if len(exps) == 0 {
 		return nil, invalid("locations must name at least one experiment")
 	}
-	ts, next, err := s.store.SearchTraces(ctx, exps, store.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken})
+	ts, next, err := s.store.Traces.SearchTraces(ctx, exps, db.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken})
 	return struct {
 		T    []wire.TraceInfo `json:"traces,omitempty"`
 		Next string           `json:"next_page_token,omitempty"`
@@ -182,7 +183,7 @@ func (s *server) otlp(w http.ResponseWriter, r *http.Request) {
 		if exp == "" {
 			err = invalid("the header X-MLflow-Experiment-Id must name the experiment of the spans")
 		} else {
-			err = s.store.LogSpans(r.Context(), exp, r.Header.Get("X-Mlflow-Run-Id"), data)
+			err = s.store.Traces.LogSpans(r.Context(), exp, r.Header.Get("X-Mlflow-Run-Id"), data)
 		}
 	}
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -41,17 +41,17 @@ func (s *server) modelVersions() {
 		Description string    `json:"description"`
 		ModelID     string    `json:"model_id"`
 	}) (any, error) {
-		return versionAnswer(s.store.CreateModelVersion(ctx, store.NewVersion{Name: q.Name, Source: q.Source, RunID: q.RunID, RunLink: q.RunLink, Description: q.Description, ModelID: q.ModelID, Tags: q.Tags}))
+		return versionAnswer(s.store.Models.CreateModelVersion(ctx, models.NewVersion{Name: q.Name, Source: q.Source, RunID: q.RunID, RunLink: q.RunLink, Description: q.Description, ModelID: q.ModelID, Tags: q.Tags}))
 	})
 	read(s, "GET model-versions/get", func(ctx context.Context, q *versionRef) (any, error) {
-		return versionAnswer(s.store.Version(ctx, q.Name, q.Version))
+		return versionAnswer(s.store.Models.Version(ctx, q.Name, q.Version))
 	})
 	write(s, "PATCH model-versions/update", func(ctx context.Context, q *struct {
 		Name        string `json:"name" req:"true"`
 		Version     string `json:"version" req:"true"`
 		Description string `json:"description"`
 	}) (any, error) {
-		return versionAnswer(s.store.UpdateModelVersion(ctx, q.Name, q.Version, q.Description))
+		return versionAnswer(s.store.Models.UpdateModelVersion(ctx, q.Name, q.Version, q.Description))
 	})
 	write(s, "POST model-versions/transition-stage", func(ctx context.Context, q *struct {
 		Name    string `json:"name" req:"true"`
@@ -59,27 +59,27 @@ func (s *server) modelVersions() {
 		Stage   string `json:"stage" req:"true"`
 		Archive bool   `json:"archive_existing_versions"`
 	}) (any, error) {
-		return versionAnswer(s.store.TransitionStage(ctx, q.Name, q.Version, q.Stage, q.Archive))
+		return versionAnswer(s.store.Models.TransitionStage(ctx, q.Name, q.Version, q.Stage, q.Archive))
 	})
 	write(s, "DELETE model-versions/delete", func(ctx context.Context, q *versionRef) (any, error) {
-		return nil, s.store.DeleteModelVersion(ctx, q.Name, q.Version)
+		return nil, s.store.Models.DeleteModelVersion(ctx, q.Name, q.Version)
 	})
 	read(s, "GET model-versions/search", func(ctx context.Context, q *pageReq) (any, error) {
 		pq, err := q.query(wire.MaxModelVersions, wire.MaxModelVersions)
 		if err != nil {
 			return nil, err
 		}
-		return versionsAnswer(s.store.SearchModelVersions(ctx, pq))
+		return versionsAnswer(s.store.Models.SearchModelVersions(ctx, pq))
 	})
 	read(s, "GET model-versions/get-download-uri", func(ctx context.Context, q *versionRef) (any, error) {
-		uri, err := s.store.DownloadURI(ctx, q.Name, q.Version)
+		uri, err := s.store.Models.DownloadURI(ctx, q.Name, q.Version)
 		return map[string]string{"artifact_uri": uri}, err
 	})
 	write(s, "POST model-versions/set-tag", func(ctx context.Context, q *versionTagReq) (any, error) {
-		return nil, s.store.SetModelVersionTag(ctx, q.Name, q.Version, wire.KV{Key: q.Key, Value: q.Value})
+		return nil, s.store.Models.SetModelVersionTag(ctx, q.Name, q.Version, wire.KV{Key: q.Key, Value: q.Value})
 	})
 	write(s, "DELETE model-versions/delete-tag", func(ctx context.Context, q *versionTagReq) (any, error) {
-		return nil, s.store.DeleteModelVersionTag(ctx, q.Name, q.Version, q.Key)
+		return nil, s.store.Models.DeleteModelVersionTag(ctx, q.Name, q.Version, q.Key)
 	})
 	s.mux.HandleFunc("GET /model-versions/get-artifact", s.versionArtifact)
 }
@@ -87,7 +87,7 @@ func (s *server) modelVersions() {
 // versionArtifact sends a file of a model version, as MLflow's pages fetch it.
 func (s *server) versionArtifact(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	uri, err := s.store.DownloadURI(r.Context(), q.Get("name"), q.Get("version"))
+	uri, err := s.store.Models.DownloadURI(r.Context(), q.Get("name"), q.Get("version"))
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -3,7 +3,7 @@ package mlflow
 import (
 	"context"
 
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/webhooks"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -17,8 +17,8 @@ type webhookReq struct {
 	Status      *wire.Enum          `json:"status"`
 }
 
-func (q *webhookReq) change() store.WebhookChange {
-	c := store.WebhookChange{Name: q.Name, Description: q.Description, URL: q.URL, Secret: q.Secret, Events: q.Events}
+func (q *webhookReq) change() webhooks.WebhookChange {
+	c := webhooks.WebhookChange{Name: q.Name, Description: q.Description, URL: q.URL, Secret: q.Secret, Events: q.Events}
 	if q.Status != nil {
 		s := q.Status.Name(1, "ACTIVE", "DISABLED")
 		c.Status = &s
@@ -45,33 +45,33 @@ func (s *server) webhooks() {
 		Status      *wire.Enum          `json:"status"`
 	}) (any, error) {
 		r := webhookReq{Name: q.Name, Description: q.Description, URL: q.URL, Events: q.Events, Secret: q.Secret, Status: q.Status}
-		return webhookAnswer(s.store.CreateWebhook(ctx, r.change()))
+		return webhookAnswer(s.store.Webhooks.CreateWebhook(ctx, r.change()))
 	})
 	write(s, "GET webhooks", func(ctx context.Context, q *pageReq) (any, error) {
 		n, err := pageSize(q.MaxResults, 100, 1000)
 		if err != nil {
 			return nil, err
 		}
-		ws, next, err := s.store.Webhooks(ctx, n, q.PageToken)
+		ws, next, err := s.store.Webhooks.Webhooks(ctx, n, q.PageToken)
 		return struct {
 			W    []wire.Webhook `json:"webhooks,omitempty"`
 			Next string         `json:"next_page_token,omitempty"`
 		}{ws, next}, err
 	})
 	write(s, "GET webhooks/{webhook_id}", func(ctx context.Context, q *ref) (any, error) {
-		return webhookAnswer(s.store.Webhook(ctx, q.ID))
+		return webhookAnswer(s.store.Webhooks.Webhook(ctx, q.ID))
 	})
 	write(s, "PATCH webhooks/{webhook_id}", func(ctx context.Context, q *webhookReq) (any, error) {
-		return webhookAnswer(s.store.UpdateWebhook(ctx, q.ID, q.change()))
+		return webhookAnswer(s.store.Webhooks.UpdateWebhook(ctx, q.ID, q.change()))
 	})
 	write(s, "DELETE webhooks/{webhook_id}", func(ctx context.Context, q *ref) (any, error) {
-		return nil, s.store.DeleteWebhook(ctx, q.ID)
+		return nil, s.store.Webhooks.DeleteWebhook(ctx, q.ID)
 	})
 	write(s, "POST webhooks/{webhook_id}/test", func(ctx context.Context, q *struct {
 		ID    string             `path:"webhook_id"`
 		Event *wire.WebhookEvent `json:"event"`
 	}) (any, error) {
-		t, err := s.store.TestWebhook(ctx, q.ID, q.Event)
+		t, err := s.store.Webhooks.TestWebhook(ctx, q.ID, q.Event)
 		return map[string]any{"result": t}, err
 	})
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "github.com/benchtop-lab/benchtop/appliance/mlops"
+
 // KV is a param or a tag.
 type KV struct {
 	Key   string `json:"key"`
@@ -115,4 +117,13 @@ type FileInfo struct {
 	Path     string `json:"path"`
 	IsDir    bool   `json:"is_dir"`
 	FileSize *int64 `json:"file_size,omitempty"`
+}
+
+// KVNouns gives params or tags as nouns.
+func KVNouns(kvs []KV) []mlops.KV {
+	out := make([]mlops.KV, len(kvs))
+	for i, kv := range kvs {
+		out[i] = mlops.KV(kv)
+	}
+	return out
 }

@@ -40,3 +40,6 @@ func (e WebhookEvent) Canonical() (_ WebhookEvent, ok bool) {
 	}
 	return e, ok
 }
+
+// Key is the event as one word.
+func (e WebhookEvent) Key() string { return string(e.Entity) + "." + string(e.Action) }

@@ -1,0 +1,139 @@
+// Package projects keeps projects and their trainings, and what the loop
+// remembers besides.
+package projects
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/db"
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
+)
+
+// Store keeps projects and trainings.
+type Store struct{ db *db.DB }
+
+// New returns the projects and trainings of a database.
+func New(d *db.DB) *Store { return &Store{d} }
+
+// PutProject makes a project, or changes the one of that name.
+func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project, error) {
+	if err := mlops.ValidateName("project", p.Name); err != nil {
+		return mlops.Project{}, err
+	}
+	if err := mlops.ValidateName("dataset", p.Dataset); err != nil {
+		return mlops.Project{}, err
+	}
+	if p.TimeZone == "" {
+		p.TimeZone = "UTC"
+	}
+	err := s.db.Write(ctx, func(t *db.Tx) error {
+		return t.Exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, edited_schedule, edited_time_zone, edited_params, node, deleting, created)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
+				edited_schedule = excluded.edited_schedule, edited_time_zone = excluded.edited_time_zone, edited_params = excluded.edited_params,
+				node = excluded.node, deleting = excluded.deleting`,
+			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Node, p.Deleting, t.Now)
+	})
+	if err != nil {
+		return mlops.Project{}, err
+	}
+	return s.Project(ctx, p.Name)
+}
+
+// DeleteProject removes a project that is marked as deleting, and its
+// trainings. Its runs, models and datasets stay. One that is not there is no
+// error.
+func (s *Store) DeleteProject(ctx context.Context, name string) error {
+	return s.db.Write(ctx, func(t *db.Tx) error {
+		var id int64
+		var deleting bool
+		found, err := t.Row("SELECT id, deleting FROM projects WHERE name = ?", []any{name}, &id, &deleting)
+		if err != nil || !found {
+			return err
+		}
+		if !deleting {
+			return mlops.Errorf(mlops.InvalidState, "project %s is not being deleted: its row stays", name)
+		}
+		if err := t.Exec("DELETE FROM trainings WHERE project = ?", id); err != nil {
+			return err
+		}
+		if err := t.Exec("DELETE FROM deployments WHERE project = ?", name); err != nil {
+			return err
+		}
+		return t.Exec("DELETE FROM projects WHERE id = ?", id)
+	})
+}
+
+// Project returns a project by name.
+func (s *Store) Project(ctx context.Context, name string) (mlops.Project, error) {
+	out, err := s.projects(ctx, "WHERE name = ?", name)
+	if err != nil {
+		return mlops.Project{}, err
+	}
+	if len(out) == 0 {
+		return mlops.Project{}, mlops.Errorf(mlops.NotFound, "there is no project %q", wire.Head(name))
+	}
+	return out[0], nil
+}
+
+// SetGates says what versions of a project's model must pass.
+func (s *Store) SetGates(ctx context.Context, project string, g mlops.Gates) error {
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	b, err := json.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("encode gates: %w", err)
+	}
+	return s.db.Write(ctx, func(t *db.Tx) error {
+		id, err := findProject(t, project)
+		if err != nil {
+			return err
+		}
+		t.TouchModels() // versions may have waited for this
+		return t.Exec("UPDATE projects SET gates = ? WHERE id = ?", string(b), id)
+	})
+}
+
+// Projects returns all projects by name.
+func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
+	return s.projects(ctx, "ORDER BY name")
+}
+
+func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
+	err = s.db.Rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, edited_schedule, edited_time_zone, edited_params, node, deleting, gates, created
+		FROM projects `+where, func(r *sql.Rows) error {
+		var p mlops.Project
+		var created int64
+		var gates string
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params),
+			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Node, &p.Deleting, &gates, &created); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(gates), &p.Gates); err != nil {
+			return fmt.Errorf("decode gates of project %s: %w", p.Name, err)
+		}
+		p.CreatedAt = time.UnixMilli(created)
+		out = append(out, p)
+		return nil
+	}, args...)
+	return out, err
+}
+
+// LoopFact returns what the loop remembers under a key, "" if nothing.
+func (s *Store) LoopFact(ctx context.Context, key string) (value string, err error) {
+	err = s.db.Rows(ctx, "SELECT value FROM loop_facts WHERE key = ?", func(r *sql.Rows) error { return r.Scan(&value) }, key)
+	return value, err
+}
+
+// SetLoopFact remembers a value under a key.
+func (s *Store) SetLoopFact(ctx context.Context, key, value string) error {
+	return s.db.Write(ctx, func(t *db.Tx) error {
+		return t.Exec("INSERT INTO loop_facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
+	})
+}

@@ -1,0 +1,55 @@
+package projects_test
+
+import (
+	"testing"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/dbtest"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/storetest"
+)
+
+func TestProjectRows(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	p := dbtest.Must(s.Projects.PutProject(ctx, mlops.Project{Name: "wine", Dataset: "wine", Params: `{"C":2}`, Node: "n"}))(t)
+	if p.Schedule != "" || p.TimeZone != "UTC" || p.Params != `{"C":2}` || p.Edited != (mlops.EditedFields{}) || p.Deleting || p.CreatedAt.IsZero() {
+		t.Errorf("made %+v", p)
+	}
+	p.Schedule, p.Edited = "0 * * * *", mlops.EditedFields{Schedule: true, Params: true}
+	if got := dbtest.Must(s.Projects.PutProject(ctx, p))(t); !got.Equal(p) {
+		t.Errorf("changed to %+v, want %+v", got, p)
+	}
+	training := dbtest.Must(s.Projects.CreateTraining(ctx, "wine", mlops.TriggerFirstBoot))(t)
+	dbtest.WantCode(t, s.Projects.DeleteProject(ctx, "wine"), mlops.InvalidState, "project wine is not being deleted")
+	p.Deleting = true
+	if got := dbtest.Must(s.Projects.PutProject(ctx, p))(t); !got.Deleting {
+		t.Errorf("marked: %+v", got)
+	}
+	for range 2 { // what is gone is no error
+		if err := s.Projects.DeleteProject(ctx, "wine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Projects.Project(ctx, "wine")
+	dbtest.WantCode(t, err, mlops.NotFound, `no project "wine"`)
+	_, err = s.Projects.Training(ctx, training.ID)
+	dbtest.WantCode(t, err, mlops.NotFound, "no training")
+	dbtest.Must(s.Projects.PutProject(ctx, mlops.Project{Name: "wine", Dataset: "wine"}))(t)
+	// Jobs are named after ids: none is given again.
+	if again := dbtest.Must(s.Projects.CreateTraining(ctx, "wine", mlops.TriggerFirstBoot))(t); again.ID <= training.ID {
+		t.Errorf("training %d after %d", again.ID, training.ID)
+	}
+}
+
+func TestLoopFacts(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	for _, want := range []string{"", "iris", "none"} {
+		if want != "" {
+			if err := s.Projects.SetLoopFact(ctx, "first-sample", want); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := dbtest.Must(s.Projects.LoopFact(ctx, "first-sample"))(t); got != want {
+			t.Errorf("remembered %q, want %q", got, want)
+		}
+	}
+}
