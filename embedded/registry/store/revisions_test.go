@@ -2,8 +2,10 @@ package store
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -210,6 +212,24 @@ func TestJudgedAndDecided(t *testing.T) {
 	} {
 		wantCode(t, err, mlops.InvalidState, what)
 	}
+}
+
+func TestMeasured(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	must(s.FollowModels(ctx))(t)
+	id := must(s.Revisions(ctx, "iris", 1))(t)[0].ID
+	if r := must(s.Revision(ctx, id))(t); r.Measured != nil {
+		t.Errorf("before it was measured it has %+v", r.Measured)
+	}
+	m := mlops.Measurement{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Candidate: map[string]float64{"latency_p95_ms": 1.5}, Against: 6,
+		ServedErrors: []mlops.MeasureError{{Metrics: []string{"accuracy"}, Reason: "other features"}}}
+	ok(t, s.MeasureRevision(ctx, id, m))
+	if r := must(s.Revision(ctx, id))(t); r.Measured == nil || !reflect.DeepEqual(*r.Measured, m) || r.State != mlops.RevisionJudging {
+		t.Errorf("it is %+v with %+v", r, r.Measured)
+	}
+	ok(t, s.StartRevision(ctx, id))
+	wantCode(t, s.MeasureRevision(ctx, id, m), mlops.InvalidState, "revision 1 is starting: it needs no measurement any more")
+	wantCode(t, s.MeasureRevision(ctx, 99, m), mlops.NotFound, "there is no revision with id 99")
 }
 
 func TestDeploymentErrors(t *testing.T) {
