@@ -106,8 +106,8 @@ func measureJob(d mlops.Deployment, r mlops.Revision, served *mlops.Revision, na
 	}
 	code.Name = "server-code"
 	for i := range pod.Volumes {
-		if pod.Volumes[i].Name == "models" {
-			pod.Volumes[i].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("2Gi"))}}
+		if pod.Volumes[i].Name == "models" { // two versions of the largest size that can be brought
+			pod.Volumes[i].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("9Gi"))}}
 		}
 	}
 	pod.Volumes = append(pod.Volumes, *code)

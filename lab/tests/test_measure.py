@@ -230,9 +230,25 @@ def test_what_a_server_may_predict():
     assert shadow._class({"class": "b", "probabilities": {"a": 0.25, "b": 0.75}}, classes) == (1, [0.25, 0.75])
     assert shadow._class("b", classes) == (1, None)
     assert shadow._class(1.0, classes) == (1, None)
+    assert shadow._class({"species": "b"}, classes) == (1, None)
     for wrong in (0.5, 2, "c", None, [1], {"class": "c"}):
         with pytest.raises(Invalid, match="expected one of the dataset's classes"):
             shadow._class(wrong, classes)
+
+
+def test_an_example():
+    """What the server says that it takes, where the version has no example of its own."""
+    shadow = measure.Shadow.__new__(measure.Shadow)
+    shadow.what, shadow.description = "version 1 of model m", {}
+    body = {"dataframe_split": {"columns": ["a"], "data": [[1]]}}
+    content = {"application/json": {"example": body}}
+    shadow.ask = lambda *_: {"paths": {"/predict": {"post": {"requestBody": {"content": content}}}}}
+    assert json.loads(shadow._example()) == body
+    shadow.ask = lambda *_: {"paths": {}}
+    with pytest.raises(Invalid, match="has no example to ask the server for; log the model with input_example"):
+        shadow._example()
+    shadow.description = {"examples": [{"x": [1, 2]}]}
+    assert json.loads(shadow._example()) == {"instances": [[1, 2]]}
 
 
 def test_wrong_environment():

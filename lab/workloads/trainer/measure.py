@@ -19,6 +19,7 @@ The findings are JSON in the container's termination message:
 Exit codes as of bring.py. A version that can't be measured is a finding, with code 0: its errors say why.
 """
 
+import contextlib
 import ctypes
 import dataclasses
 import http.client
@@ -31,7 +32,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 # One thread, as in the trainer. Read by numpy on import.
@@ -59,7 +59,6 @@ START_SECONDS = 180
 MEGABYTE = 1_000_000
 # Ten errors of this length fit into a termination message.
 MAX_ERROR = 250
-EXAMPLE = "serving_input_example.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +143,10 @@ class Shadow:
             "BENCHTOP_DRAIN_SECONDS": "0",
         }
         command = [sys.executable, str(self._program)]
-        self._process = subprocess.Popen(command, env=env, cwd="/")  # noqa: S603 - our own server
+        # A session of its own, so that whatever it starts can be ended with it.
+        self._process = subprocess.Popen(  # noqa: S603 - our own server
+            command, env=env, cwd="/", start_new_session=True
+        )
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             self._wait()
@@ -155,7 +157,13 @@ class Shadow:
 
     def __exit__(self, *_):
         self._connection.close()
-        self._process.kill()
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            log.warning("the server of %s does not end, it is killed", self.what)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def _wait(self):
@@ -190,11 +198,11 @@ class Shadow:
 
     def latency(self):
         """The 95th percentile of a request's time, in ms, as a client on the same machine sees it."""
-        method, path, body = self._example()
+        body = self._example()
         times = []
         for n in range(WARM_UP + REQUESTS):
             begun = time.perf_counter()
-            self.ask(method, path, body)
+            self.ask("POST", "/predict", body)
             if n >= WARM_UP:
                 times.append(time.perf_counter() - begun)
         return sorted(times)[math.ceil(0.95 * REQUESTS) - 1] * 1000
@@ -202,17 +210,15 @@ class Shadow:
     def _example(self):
         examples = self.description.get("examples")
         if examples and "x" in examples[0]:
-            return "POST", "/predict", json.dumps({"instances": [examples[0]["x"]]})
-        from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
-
-        uri = f"models:/{self.config.name}/{self.config.version}/{EXAMPLE}"
+            return json.dumps({"instances": [examples[0]["x"]]})
+        # Of any other model the server knows an example of what it takes.
         try:
-            example = download_artifacts(uri, dst_path=str(self.config.model_dir))
-            return "POST", "/invocations", Path(example).read_text()
-        except (MlflowException, OSError) as err:
+            document = self.ask("GET", "/openapi.json")
+            content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+            return json.dumps(content["application/json"]["example"])
+        except (Invalid, KeyError, TypeError) as err:
             raise Invalid(
-                f"{self.what} has no example to ask the server for ({EXAMPLE}); log the model with input_example"
+                f"{self.what} has no example to ask the server for; log the model with input_example"
             ) from err
 
     def answers(self, rows, classes):
@@ -230,6 +236,8 @@ class Shadow:
         if isinstance(found, dict) and found.get("class") in classes and isinstance(found.get("probabilities"), dict):
             probabilities = found["probabilities"]
             return classes.index(found["class"]), [probabilities.get(name, 0.0) for name in classes]
+        if isinstance(found, dict) and len(found) == 1:
+            (found,) = found.values()  # a table with one column
         if isinstance(found, str) and found in classes:
             return classes.index(found), None
         if isinstance(found, int | float) and found in range(len(classes)):
@@ -317,7 +325,7 @@ def stability(candidate, served, held):
     """
     names = candidate.description.get("feature_names")
     theirs = served.description.get("feature_names")
-    if names != theirs:
+    if names and theirs and names != theirs:
         raise Invalid(f"{candidate.what} and {served.what} have different features, so that nothing can be compared")
     own = [shadow.description.get("feature_importances") or {} for shadow in (candidate, served)]
     if own[0].get("kind") and own[0]["kind"] == own[1].get("kind"):
