@@ -27,9 +27,10 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		return l.start(ctx, d, r)
 	}
 	var results []mlops.GateResult
+	var candidate mlops.Evidence
 	if len(gates.Metrics) > 0 {
-		candidate, ended, err := l.evidence(ctx, r.RunID)
-		if err != nil {
+		var ended bool
+		if candidate, ended, err = l.evidence(ctx, r.RunID); err != nil {
 			return err
 		}
 		if !ended && !r.Override {
@@ -41,7 +42,16 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			if err != nil {
 				return err
 			}
+			e.Version = d.Revision.Version
 			served = &e
+		}
+		if names := gates.ToMeasure(candidate, served); len(names) > 0 && !r.Override {
+			if candidate.Measured, err = l.measure(ctx, d, r); err != nil {
+				return err
+			}
+			if candidate.Measured == nil {
+				return l.record(ctx, r, nil, mlops.RevisionJudging, mlops.BeingMeasured+": "+strings.Join(names, ", "))
+			}
 		}
 		results = gates.Judge(candidate, served)
 	}
@@ -53,7 +63,11 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			why[i] = f.String()
 		}
 		l.cfg.Log.Warn("revision rejected", "deployment", d.Name, "revision", r.Number, "version", r.Version, "why", strings.Join(why, "; "))
-		return l.record(ctx, r, results, mlops.RevisionRejected, strings.Join(why, "; "))
+		message := strings.Join(why, "; ")
+		if candidate.Measured != nil {
+			message += fmt.Sprintf(". `benchtop promote %s %d` measures it again; with --override and --reason it is served all the same", d.Name, r.Version)
+		}
+		return l.record(ctx, r, results, mlops.RevisionRejected, message)
 	case gates.Approval == mlops.ApprovalRequired && r.Approved == "":
 		return l.record(ctx, r, results, mlops.RevisionWaiting, "it waits for an approval: `benchtop approve "+d.Name+"`, or the deployment's page")
 	case d.Paused:
@@ -65,6 +79,30 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		}
 	}
 	return l.start(ctx, d, r)
+}
+
+// measure returns what was measured of a revision, nil while its Job runs. What
+// has been measured stays: gates that change, or a wait, need no other Job.
+func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision) (*mlops.Measurement, error) {
+	if r.Measured != nil {
+		return r.Measured, nil
+	}
+	job, err := l.cfg.Cluster.Measure(ctx, d, r, d.Revision)
+	if err != nil || !job.State.Terminal() {
+		return nil, err
+	}
+	m := mlops.Measurement{Failed: job.Message}
+	if job.State == mlops.TrainingSucceeded {
+		if m, err = mlops.ParseMeasurement(job.Message); err != nil {
+			m = mlops.Measurement{Failed: mlops.MessageOf(err)}
+		}
+	}
+	m.At = job.EndedAt
+	if err := l.cfg.Store.MeasureRevision(ctx, r.ID, m); err != nil {
+		return nil, fmt.Errorf("keep what was measured of revision %d of %s: %w", r.Number, d.Name, err)
+	}
+	l.cfg.Log.Info("revision measured", "deployment", d.Name, "revision", r.Number, "version", r.Version, "candidate", m.Candidate, "served", m.Served, "failed", m.Failed)
+	return &m, nil
 }
 
 func (l *Loop) gatesOf(ctx context.Context, d mlops.Deployment) (mlops.Gates, error) {

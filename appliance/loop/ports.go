@@ -44,6 +44,8 @@ type Store interface {
 	OpenRevisions(ctx context.Context) ([]mlops.Revision, error)
 	CreateRevision(ctx context.Context, deployment string, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error)
 	JudgeRevision(ctx context.Context, id int64, gates []mlops.GateResult, state mlops.RevisionState, message string) error
+	// MeasureRevision keeps what was measured of a revision that is judged.
+	MeasureRevision(ctx context.Context, id int64, m mlops.Measurement) error
 	ApproveRevision(ctx context.Context, id int64, act mlops.Act) error
 	RejectRevision(ctx context.Context, id int64, act mlops.Act) error
 	StartRevision(ctx context.Context, id int64) error
@@ -77,6 +79,10 @@ type Cluster interface {
 	// Bring starts the Job that brings a version to the servers' volume, once
 	// for each revision, and says how far the Job is.
 	Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error)
+	// Measure starts the Job that measures a revision, and served to compare
+	// with (nil for nothing), once for each revision. It says how far the Job
+	// is; the message of one that has succeeded is what it has found.
+	Measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, served *mlops.Revision) (mlops.Job, error)
 }
 
 // Keys are the access keys that trainers come with.

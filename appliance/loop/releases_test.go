@@ -22,6 +22,9 @@ type releases struct {
 	volume      map[int]bool // versions on the volume
 	unloadable  map[int]bool // versions that no server can load
 	brought     map[int64]int
+	measures    map[int64]mlops.Job // Jobs that measure, by revision
+	measured    int                 // how many were made
+	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
 	servers     int
 	modelsC     chan struct{}
@@ -218,6 +221,10 @@ func (w *world) JudgeRevision(_ context.Context, id int64, gates []mlops.GateRes
 	return w.move("JudgeRevision", id, undecided, func(r *mlops.Revision, _ *mlops.Deployment) { r.Gates, r.State, r.Message = gates, state, message })
 }
 
+func (w *world) MeasureRevision(_ context.Context, id int64, m mlops.Measurement) error {
+	return w.move("MeasureRevision", id, undecided, func(r *mlops.Revision, _ *mlops.Deployment) { r.Measured = &m })
+}
+
 func (w *world) ApproveRevision(_ context.Context, id int64, act mlops.Act) error {
 	return w.move("ApproveRevision", id, []mlops.RevisionState{mlops.RevisionWaiting}, func(r *mlops.Revision, _ *mlops.Deployment) { r.Approved, r.Reason = act.By, act.Reason })
 }
@@ -312,6 +319,26 @@ func (w *world) Bring(_ context.Context, _ mlops.Deployment, r mlops.Revision) (
 			j.State, j.Message = mlops.TrainingFailed, "the run has no serving/model.json"
 		} else {
 			w.volume[r.Version] = true
+		}
+		return nil
+	})
+	return j, err
+}
+
+// Measure is a Job that runs when it is made, and has ended when it is looked
+// at again.
+func (w *world) Measure(_ context.Context, _ mlops.Deployment, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
+	err = w.call("Measure", func() error {
+		if w.measures == nil {
+			w.measures = map[int64]mlops.Job{}
+		}
+		var made bool
+		if j, made = w.measures[r.ID]; !made {
+			w.measured++
+			j = w.finds(r, served)
+			j.EndedAt = w.now
+			w.measures[r.ID] = j
+			j = mlops.Job{State: mlops.TrainingRunning}
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ const (
 	CompareLTE = "lte" // at most what the served version has
 )
 
-// Bound is what a metric of the version's run has to keep.
+// Bound is what a metric has to keep.
 type Bound struct {
 	Minimum    *float64 `json:"minimum,omitempty"`
 	Maximum    *float64 `json:"maximum,omitempty"`
@@ -46,6 +46,8 @@ func (g Gates) Validate() error {
 			return Errorf(Invalid, "metric %s: expected a finite number as its bound", name)
 		case b.Minimum != nil && b.Maximum != nil && *b.Minimum > *b.Maximum:
 			return Errorf(Invalid, "metric %s: the minimum %s is above the maximum %s", name, number(*b.Minimum), number(*b.Maximum))
+		case name == MeasuredStability && b.Comparison != "":
+			return Errorf(Invalid, "metric %s compares with the served version by itself: expected minimum or maximum", name)
 		case b.Comparison != "" && b.Comparison != CompareGTE && b.Comparison != CompareLTE:
 			return Errorf(Invalid, "metric %s: comparison is %q, expected %q or %q", name, b.Comparison, CompareGTE, CompareLTE)
 		}
@@ -81,8 +83,28 @@ func (r GateResult) String() string {
 
 // Evidence is what gates judge a version by.
 type Evidence struct {
-	Metrics map[string]float64 // the last values of its run
-	Dataset string             // digest of the dataset of its run
+	Version  int
+	Metrics  map[string]float64 // the last values of its run
+	Dataset  string             // digest of the dataset of its run, "" for none
+	Measured *Measurement       // what was measured of it, nil if nothing was
+}
+
+// ToMeasure returns the metrics that a candidate cannot be judged by unless it
+// is measured, in the order of their names; served is nil if nothing is served.
+func (g Gates) ToMeasure(candidate Evidence, served *Evidence) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(g.Metrics)) {
+		if IsMeasured(name) || g.Metrics[name].Comparison != "" && anew(name, candidate, served) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// anew reports whether both versions have to be evaluated again to compare a
+// metric: their runs have tested them on two hold-outs, whose numbers say
+// nothing about each other.
+func anew(name string, candidate Evidence, served *Evidence) bool {
+	return served != nil && candidate.Dataset != "" && candidate.Dataset != served.Dataset && slices.Contains(evaluated, name)
 }
 
 // Judge holds a version against the gates; served is nil if nothing is served.
@@ -90,46 +112,140 @@ type Evidence struct {
 func (g Gates) Judge(candidate Evidence, served *Evidence) []GateResult {
 	var out []GateResult
 	for _, name := range slices.Sorted(maps.Keys(g.Metrics)) {
-		b := g.Metrics[name]
-		value, has := candidate.Metrics[name]
-		has = has && !math.IsNaN(value)
-		add := func(bound string, passed bool, note string) {
-			r := GateResult{Metric: name, Bound: bound, Value: "none", Passed: passed && has, Note: note}
-			if has {
-				r.Value = number(value)
-			} else {
-				r.Note = "the run has logged no such metric"
-			}
-			out = append(out, r)
-		}
-		if b.Minimum != nil {
-			add("at least "+number(*b.Minimum), value >= *b.Minimum, "")
-		}
-		if b.Maximum != nil {
-			add("at most "+number(*b.Maximum), value <= *b.Maximum, "")
-		}
-		if b.Comparison == "" {
-			continue
-		}
-		words := map[string]string{CompareGTE: "at least", CompareLTE: "at most"}[b.Comparison]
-		var was float64
-		var known bool
-		if served != nil {
-			was, known = served.Metrics[name]
-		}
-		switch {
-		case served == nil:
-			add(words+" the served version's", true, "nothing is served yet")
-		case !known || math.IsNaN(was):
-			add(words+" the served version's", true, "the served version has no such metric")
-		case served.Dataset != candidate.Dataset:
-			// Two hold-outs: the numbers say nothing about each other.
-			add(words+" "+number(was), true, "not compared: the served version was tested on another dataset")
-		case b.Comparison == CompareGTE:
-			add(words+" "+number(was), value >= was, "")
-		default:
-			add(words+" "+number(was), value <= was, "")
+		if IsMeasured(name) {
+			out = append(out, g.Metrics[name].judgeMeasured(name, candidate.Measured, served)...)
+		} else {
+			out = append(out, g.Metrics[name].judgeLogged(name, candidate, served)...)
 		}
 	}
 	return out
+}
+
+// judgeLogged holds a metric that runs log against its bound.
+func (b Bound) judgeLogged(name string, candidate Evidence, served *Evidence) (out []GateResult) {
+	value, has := candidate.Metrics[name]
+	has = has && !math.IsNaN(value)
+	add := func(bound string, passed bool, note string) {
+		r := GateResult{Metric: name, Bound: bound, Value: "none", Passed: passed && has, Note: note}
+		if has {
+			r.Value = number(value)
+		} else {
+			r.Note = "the run has logged no such metric"
+		}
+		out = append(out, r)
+	}
+	if b.Minimum != nil {
+		add("at least "+number(*b.Minimum), value >= *b.Minimum, "")
+	}
+	if b.Maximum != nil {
+		add("at most "+number(*b.Maximum), value <= *b.Maximum, "")
+	}
+	if b.Comparison == "" {
+		return out
+	}
+	var was float64
+	var known bool
+	if served != nil {
+		was, known = served.Metrics[name]
+	}
+	m := candidate.Measured
+	switch {
+	case served == nil:
+		add(b.than("the served version's"), true, "nothing is served yet")
+	case has && m != nil && anew(name, candidate, served):
+		return append(out, b.judgeAnew(name, m, served))
+	case !known || math.IsNaN(was):
+		add(b.than("the served version's"), true, "the served version has no such metric")
+	case served.Dataset != candidate.Dataset:
+		add(b.than(number(was)), true, "not compared: the served version was tested on another dataset")
+	default:
+		add(b.than(number(was)), b.holds(value, was), "")
+	}
+	return out
+}
+
+// judgeAnew compares what both versions have answered on one hold-out.
+func (b Bound) judgeAnew(name string, m *Measurement, served *Evidence) GateResult {
+	r := GateResult{Metric: name, Bound: b.than("the served version's"), Value: "none"}
+	value, has := m.Candidate[name]
+	was, known := m.Served[name]
+	if has {
+		r.Value = number(value)
+	}
+	switch {
+	case !has:
+		r.Note = m.why(name)
+	case !known:
+		r.Note = "the served version: " + m.whyServed(name)
+	default:
+		r.Bound, r.Passed = b.than(number(was)), b.holds(value, was)
+		r.Note = fmt.Sprintf("both versions measured on the %s at %s%s", m.HoldOut, clock(m.At), m.other(served))
+	}
+	return r
+}
+
+// judgeMeasured holds a metric that the lab measures against its bound.
+func (b Bound) judgeMeasured(name string, m *Measurement, served *Evidence) (out []GateResult) {
+	unit := measuredUnits[name]
+	add := func(bound string, passed bool, value, note string) {
+		out = append(out, GateResult{Metric: name, Bound: bound, Passed: passed, Value: value, Note: note})
+	}
+	value, has, note := 0.0, false, "not measured: the gates are overridden"
+	nothing := false
+	if m != nil {
+		value, has = m.Candidate[name]
+		note = "measured at " + clock(m.At)
+		if name == MeasuredStability && m.Against > 0 {
+			note += fmt.Sprintf(", compared with version %d", m.Against)
+		}
+		if !has {
+			note = m.why(name)
+		}
+		nothing = !has && name == MeasuredStability && m.Against == 0 && m.reason(name) == ""
+	}
+	each := func(bound string, holds bool) {
+		switch {
+		case nothing:
+			add(bound, true, "none", "nothing is served yet that it could be compared with")
+		case has:
+			add(bound, holds, number(value)+unit, note)
+		default:
+			add(bound, false, "none", note)
+		}
+	}
+	if b.Minimum != nil {
+		each("at least "+number(*b.Minimum)+unit, value >= *b.Minimum)
+	}
+	if b.Maximum != nil {
+		each("at most "+number(*b.Maximum)+unit, value <= *b.Maximum)
+	}
+	if b.Comparison == "" {
+		return out
+	}
+	anyones := b.than("the served version's")
+	switch {
+	case !has:
+		add(anyones, false, "none", note)
+	case m.Against == 0:
+		add(anyones, true, number(value)+unit, "nothing is served yet")
+	default:
+		was, known := m.Served[name]
+		if !known {
+			add(anyones, false, number(value)+unit, "the served version: "+m.whyServed(name))
+			return out
+		}
+		add(b.than(number(was)+unit), b.holds(value, was), number(value)+unit, "both versions measured at "+clock(m.At)+m.other(served))
+	}
+	return out
+}
+
+func (b Bound) than(what string) string {
+	return map[string]string{CompareGTE: "at least ", CompareLTE: "at most "}[b.Comparison] + what
+}
+
+func (b Bound) holds(value, was float64) bool {
+	if b.Comparison == CompareGTE {
+		return value >= was
+	}
+	return value <= was
 }

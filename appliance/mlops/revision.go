@@ -1,6 +1,9 @@
 package mlops
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // RevisionState is how far a revision got.
 type RevisionState string
@@ -47,12 +50,22 @@ type Revision struct {
 	By         string        `json:"by"`
 	Reason     string        `json:"reason,omitempty"`
 	Gates      []GateResult  `json:"gates,omitempty"`
+	Measured   *Measurement  `json:"measured,omitempty"`    // what its gates have had measured, nil for nothing
 	Approved   string        `json:"approved_by,omitempty"` // who let it pass although it had to wait, or a gate had failed
 	Override   bool          `json:"override,omitempty"`    // it passes whatever its gates find
 	Message    string        `json:"message,omitempty"`     // what it waits for, or why it ended
 	CreatedAt  time.Time     `json:"created_at"`
 	LiveAt     time.Time     `json:"live_at,omitzero"`
 	EndedAt    time.Time     `json:"ended_at,omitzero"`
+}
+
+// BeingMeasured is how the message of a revision begins that is judging because
+// it is being measured.
+const BeingMeasured = "it is being measured for its gates"
+
+// Measuring reports whether a revision is being measured, which takes seconds.
+func (r Revision) Measuring() bool {
+	return r.State == RevisionJudging && strings.HasPrefix(r.Message, BeingMeasured)
 }
 
 // Serving is what a pod of a deployment answers with.

@@ -227,7 +227,10 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 	}
 	begun := time.Now()
 	// One that is judged and has a message waits for its run, which may be long.
-	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging && r.Message == "" {
+	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging && r.Message == "" || r.Measuring() {
+		if r.Measuring() {
+			begun = time.Now() // its Job has a limit of its own
+		}
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-cmd.Context().Done():
@@ -240,10 +243,12 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 			return err
 		}
 	}
-	switch r.State {
-	case mlops.RevisionFailed:
+	switch {
+	case r.State == mlops.RevisionFailed:
 		return mlops.Errorf(mlops.InvalidState, "version %d of %s is not served: %s", r.Version, r.Model, r.Message)
-	case mlops.RevisionLive:
+	case r.State == mlops.RevisionRejected && verb != "reject":
+		return mlops.Errorf(mlops.InvalidState, "version %d of %s was not put into service: %s", r.Version, r.Model, r.Message)
+	case r.State == mlops.RevisionLive:
 		fmt.Fprintf(cmd.OutOrStdout(), "deployment %s serves %s version %d (revision %d)\n", deployment, r.Model, r.Version, r.Number)
 	default:
 		fmt.Fprintf(cmd.OutOrStdout(), "revision %d of deployment %s is %s", r.Number, deployment, r.State)
@@ -311,7 +316,9 @@ from a file (- is standard input) in this layout:
     log_loss: {maximum: 0.4, comparison: lte}   # lte: not above the served version
   approval: required                            # and a person says yes
 
-Every metric is one that the version's run has logged.`,
+A metric is one that the version's run has logged, or one of those that the lab
+measures on the version itself before it is served: latency_p95_ms,
+model_size_mb and feature_importance_stability.`,
 		Example: "  sudo benchtop gates iris quality_gates.yaml\n  sudo benchtop gates iris --none",
 		Args:    cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -66,4 +66,4 @@ def start_server(code, volume):
 @pytest.fixture
 def trainer(code, volume, s3, mlflow_server):
     """Run the trainer against the real servers."""
-    return workloads.Trainer(code["trainer"], volume, s3, mlflow_server)
+    return workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server)

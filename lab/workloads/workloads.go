@@ -2,7 +2,7 @@
 // Python. It is mounted from ConfigMaps, so changing it needs no new image.
 //
 // Each program is a flat set of files, because a ConfigMap has no folders; `python3 /opt/benchtop/train.py` and
-// `python3 /opt/benchtop/serve.py` start them. The trainer's files hold a second program, bring.py.
+// `python3 /opt/benchtop/serve.py` start them. The trainer's files hold two more programs, bring.py and measure.py.
 package workloads
 
 import (
@@ -22,6 +22,8 @@ const (
 	ServerMain  = "serve.py"
 	// BringMain is among the trainer's files: it brings a model version from the registry to the model volume.
 	BringMain = "bring.py"
+	// MeasureMain is among the trainer's files: it measures a model version before it is served.
+	MeasureMain = "measure.py"
 )
 
 //go:embed shared/*.py trainer/*.py server/*.py

@@ -18,7 +18,7 @@ func TestProgramsFitInConfigMaps(t *testing.T) {
 		files map[string]string
 		mains []string
 	}{
-		"trainer": {workloads.Trainer(), []string{workloads.TrainerMain, workloads.BringMain}},
+		"trainer": {workloads.Trainer(), []string{workloads.TrainerMain, workloads.BringMain, workloads.MeasureMain}},
 		"server":  {workloads.Server(), []string{workloads.ServerMain}},
 	} {
 		t.Run(folder, func(t *testing.T) {

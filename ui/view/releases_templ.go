@@ -801,7 +801,7 @@ func GatesBox(g Gates) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "<p class=\"hint\" id=\"gates-hint\">Each metric of the training run may have a <code>minimum</code>, a <code>maximum</code>, and a <code>comparison</code> with the version that is served now (<code>gte</code>: not lower; <code>lte</code>: not higher). <code>approval: required</code> makes every version wait until a person approves it. An empty text means no gates.</p><div class=\"actions\"><button class=\"button\" type=\"submit\">Save the gates</button></div></form>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "<p class=\"hint\" id=\"gates-hint\">Each metric of the training run, and each that the lab measures on the version itself (<code>latency_p95_ms</code>, <code>model_size_mb</code>, <code>feature_importance_stability</code>), may have a <code>minimum</code>, a <code>maximum</code>, and a <code>comparison</code> with the version that is served now (<code>gte</code>: not lower; <code>lte</code>: not higher). <code>approval: required</code> makes every version wait until a person approves it. An empty text means no gates.</p><div class=\"actions\"><button class=\"button\" type=\"submit\">Save the gates</button></div></form>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

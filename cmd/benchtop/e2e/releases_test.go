@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,6 +33,9 @@ func TestReleases(t *testing.T) {
 	chapter(t, "a version that cannot be served", s.cannotBeServed)
 	chapter(t, "kill -9 in the middle of a release", s.killedWhileReleasing)
 	chapter(t, "the cluster is thrown away", s.clusterThrownAway)
+	chapter(t, "gates that measure", s.gatesMeasure)
+	chapter(t, "versions of two datasets are compared", s.comparedAnew)
+	chapter(t, "kill -9 while a version is measured", s.killedWhileMeasuring)
 }
 
 type revision struct {
@@ -58,7 +62,7 @@ func (s *story) revisions(t *testing.T) (out []revision) {
 func (s *story) newest(t *testing.T, version int, state, cause string) revision {
 	t.Helper()
 	var r revision
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), time.Minute, func() error {
 		r = s.revisions(t)[0]
 		if r.Version != version || r.State != state || r.Cause != cause {
 			return fmt.Errorf("the newest revision is %+v, want version %d %s by %s", r, version, state, cause)
@@ -324,4 +328,129 @@ func (s *story) clusterThrownAway(t *testing.T) {
 	s.benchtop(t, "train", "--wait")
 	s.newest(t, 9, "live", "new version")
 	s.serves(t, "9")
+}
+
+// gateResult is what a gate has found.
+type gateResult struct {
+	Metric string `json:"metric"`
+	Bound  string `json:"bound"`
+	Value  string `json:"value"`
+	Passed bool   `json:"passed"`
+	Note   string `json:"note"`
+}
+
+// found is what the gates have found of the newest revision.
+func (s *story) found(t *testing.T) (version int, out []gateResult) {
+	t.Helper()
+	var rs []struct {
+		Version int          `json:"version"`
+		Gates   []gateResult `json:"gates"`
+	}
+	if err := json.Unmarshal([]byte(s.benchtop(t, "revisions", "iris", "--json")), &rs); err != nil {
+		t.Fatal(err)
+	}
+	return rs[0].Version, rs[0].Gates
+}
+
+// expectGates compares what the gates have found of a version, each as metric,
+// bound and whether it has passed, and that all were measured.
+func (s *story) expectGates(t *testing.T, version int, note string, want ...string) {
+	t.Helper()
+	of, gates := s.found(t)
+	var got []string
+	for _, g := range gates {
+		got = append(got, fmt.Sprintf("%s %s: %t", g.Metric, g.Bound, g.Passed))
+		if !strings.Contains(g.Note, note) || g.Value == "none" {
+			t.Errorf("gate %s has found %s (%s), want a value and a note with %q", g.Metric, g.Value, g.Note, note)
+		}
+		t.Logf("%s: %s (%s)", g.Metric, g.Value, g.Note)
+	}
+	if of != version || !slices.Equal(got, want) {
+		t.Errorf("the gates of version %d are\n%s\nwant, of version %d,\n%s", of, strings.Join(got, "\n"), version, strings.Join(want, "\n"))
+	}
+}
+
+func (s *story) gatesMeasure(t *testing.T) {
+	last := s.revisions(t)[0].Version
+	s.gates(t, `metrics:
+  feature_importance_stability: {minimum: -1}
+  latency_p95_ms: {maximum: 10000}
+  model_size_mb: {maximum: 100}
+`)
+	s.benchtop(t, "train", "--wait")
+	s.newest(t, last+1, "live", "new version")
+	s.serves(t, fmt.Sprint(last+1))
+	s.expectGates(t, last+1, "measured at ", "feature_importance_stability at least -1: true", "latency_p95_ms at most 10000 ms: true", "model_size_mb at most 100 MB: true")
+	s.gates(t, `metrics:
+  feature_importance_stability: {minimum: 1.1}
+  latency_p95_ms: {maximum: 0.000001}
+  model_size_mb: {maximum: 0.000001}
+`)
+	s.benchtop(t, "train", "--wait")
+	r := s.newest(t, last+2, "rejected", "new version")
+	s.expectGates(t, last+2, "measured at ", "feature_importance_stability at least 1.1: false", "latency_p95_ms at most 1e-06 ms: false", "model_size_mb at most 1e-06 MB: false")
+	for _, want := range []string{"gate feature_importance_stability failed: ", "gate latency_p95_ms failed: ", "gate model_size_mb failed: ", "`benchtop promote iris"} {
+		if !strings.Contains(r.Message, want) {
+			t.Errorf("it says %q, want %q", r.Message, want)
+		}
+	}
+	s.serves(t, fmt.Sprint(last+1))
+	// The command waits for what is measured.
+	s.refuses(t, []string{"was not put into service: gate feature_importance_stability failed"}, "promote", "iris", fmt.Sprint(last+2))
+	s.serves(t, fmt.Sprint(last+1))
+	s.benchtop(t, "promote", "iris", fmt.Sprint(last+2), "--override", "--reason", "it is fast enough")
+	s.serves(t, fmt.Sprint(last+2))
+	s.benchtop(t, "gates", "iris", "--none")
+}
+
+// comparedAnew gives the served version's run another dataset, so that what it
+// has logged cannot be compared with what a new run logs.
+func (s *story) comparedAnew(t *testing.T) {
+	last := s.revisions(t)[0].Version
+	admin, err := s.Admin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := map[string]any{"run_id": s.runOf(t, s.served(t)).Info.RunID, "datasets": []any{map[string]any{
+		"dataset": map[string]any{"name": "iris of last year", "digest": "1234", "source_type": "local", "source": "{}"}}}}
+	if err := admin.MLflow(t.Context(), http.MethodPost, "runs/log-inputs", other, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.gates(t, "metrics:\n  accuracy: {comparison: gte}\n  log_loss: {comparison: lte}\n")
+	s.benchtop(t, "project", "edit", "iris", "--params", `{"C": 0.0001}`)
+	s.benchtop(t, "train", "--wait")
+	r := s.newest(t, last+1, "rejected", "new version")
+	if !strings.Contains(r.Message, "gate log_loss failed: ") || !strings.Contains(r.Message, "both versions measured on the 30 held-out rows of dataset iris") {
+		t.Errorf("it says %q", r.Message)
+	}
+	s.benchtop(t, "project", "edit", "iris", "--params", "{}")
+	s.benchtop(t, "train", "--wait")
+	s.newest(t, last+2, "live", "new version")
+	if _, gates := s.found(t); len(gates) != 2 || !strings.Contains(gates[1].Note, "both versions measured on the 30 held-out rows of dataset iris") || !gates[0].Passed || !gates[1].Passed {
+		t.Errorf("the gates have found %+v", gates)
+	}
+	s.benchtop(t, "gates", "iris", "--none")
+}
+
+func (s *story) killedWhileMeasuring(t *testing.T) {
+	last := s.revisions(t)[0].Version
+	s.gates(t, "metrics:\n  latency_p95_ms: {maximum: 10000}\n")
+	s.benchtop(t, "pin", "iris")
+	s.benchtop(t, "train", "--wait")
+	if err := s.api(t, http.MethodPost, "deployments/iris/promote", map[string]any{"version": last + 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.revisions(t)[0]; r.State != "judging" || r.Message != "it is being measured for its gates: latency_p95_ms" {
+		t.Errorf("the revision is %+v", r)
+	}
+	if err := s.Signal(t.Context(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.up.Wait(10 * time.Second)
+	s.start(t, bootTimeout)
+	s.newest(t, last+1, "live", "promote")
+	s.serves(t, fmt.Sprint(last+1))
+	s.expectGates(t, last+1, "measured at ", "latency_p95_ms at most 10000 ms: true")
+	s.benchtop(t, "unpin", "iris")
+	s.benchtop(t, "gates", "iris", "--none")
 }

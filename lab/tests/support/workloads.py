@@ -126,8 +126,9 @@ class Server:
 class Trainer:
     """Runs the trainer with a pod's environment."""
 
-    def __init__(self, code, volume, s3, mlflow_uri):
+    def __init__(self, code, server, volume, s3, mlflow_uri):
         self.code = code
+        self.server = server
         self.volume = volume
         self.s3 = s3
         self.mlflow_uri = mlflow_uri
@@ -165,15 +166,15 @@ class Trainer:
             cwd="/",
         )
 
-    def bring(self, version, **env):
-        """(exit code, output, termination message) of bring.py."""
+    def bring(self, version, program="bring.py", **env):
+        """(exit code, output, termination message) of bring.py, or of another program that takes the same."""
         message = self.volume.parent / "termination-log"
         message.write_text("an old message, longer than any that comes. " * 50)
         env = self.environment(
             BENCHTOP_MODEL_VERSION=str(version), BENCHTOP_TERMINATION_LOG=str(message), BENCHTOP_DATASET_URI="", **env
         )
         done = subprocess.run(
-            [sys.executable, str(self.code / "bring.py")],
+            [sys.executable, str(self.code / program)],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -183,6 +184,22 @@ class Trainer:
             check=False,
         )
         return done.returncode, done.stdout, message.read_text()
+
+    def measure(self, version, against="", **env):
+        """(exit code, output, termination message) of measure.py; against is the version that is served."""
+        shadow = self.volume.parent / "shadow"
+        shadow.mkdir(exist_ok=True)
+        return self.bring(
+            version,
+            program="measure.py",
+            **{
+                "BENCHTOP_MODEL_DIR": str(shadow),
+                "BENCHTOP_SERVED_MODEL": self.name if against else "",
+                "BENCHTOP_SERVED_MODEL_VERSION": str(against),
+                "BENCHTOP_SERVER": str(self.server / "serve.py"),
+            }
+            | env,
+        )
 
     def client(self):
         from mlflow import MlflowClient

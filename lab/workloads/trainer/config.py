@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -138,6 +138,20 @@ def read_bring(env):
         model_dir=_model_dir(env),
         wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
     )
+
+
+def read_measure(env):
+    """(the candidate's Bring, that of the version to compare with or None); raise Invalid naming the variable."""
+    candidate = read_bring(env)
+    name, version = (env.get(key, "").strip() for key in ("BENCHTOP_SERVED_MODEL", "BENCHTOP_SERVED_MODEL_VERSION"))
+    if not name and not version:
+        return candidate, None
+    if not name or not re.fullmatch(r"[1-9][0-9]{0,17}", version):
+        raise Invalid(
+            f"BENCHTOP_SERVED_MODEL is {name!r} and BENCHTOP_SERVED_MODEL_VERSION {version!r}, expected a model and a "
+            "version number, or nothing in both"
+        )
+    return candidate, replace(candidate, name=name, version=version)
 
 
 def _tracking(env):

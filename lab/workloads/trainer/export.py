@@ -59,6 +59,18 @@ def examples(estimator, dataset):
     return [{"x": row, "probabilities": p.tolist()} for row, p in zip(rows, estimator.predict_proba(rows), strict=True)]
 
 
+def importances(estimator):
+    """How much each feature counts by the model's own account, and which kind of account that is."""
+    import numpy as np
+
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if hasattr(last, "feature_importances_"):
+        return {"kind": "impurity", "values": last.feature_importances_.tolist()}
+    # On features of different units, coefficients tell another story than on standardised ones.
+    kind = "standardized coefficients" if len(estimator.steps) > 1 else "coefficients"
+    return {"kind": kind, "values": np.abs(last.coef_).mean(axis=0).tolist()}
+
+
 def baseline(dataset):
     """Each feature's decile edges with the share of rows per bin, and the share of rows per class.
 
@@ -100,6 +112,7 @@ def description(config, dataset, estimator, predictor, **facts):
         },
         "feature_names": dataset.feature_names,
         "classes": dataset.classes,
+        "feature_importances": importances(estimator),
         "predictor": {"file": "predictor.json", "sha256": hashlib.sha256(predictor).hexdigest()},
         "lineage": {k: v for k, v in config.tags.items() if v},
         "examples": examples(estimator, dataset),

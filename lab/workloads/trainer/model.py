@@ -132,19 +132,28 @@ class Evaluation:
     report: dict  # per class and averaged: precision, recall, f1-score, support
 
 
+def metrics(truth, predicted, probabilities, n_classes):
+    """How well rows were predicted; without probabilities (None) there is no log_loss."""
+    from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+    labels = list(range(n_classes))
+    found = {
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "f1_macro": float(f1_score(truth, predicted, average="macro", labels=labels, zero_division=0)),
+    }
+    if probabilities is not None:
+        found["log_loss"] = float(log_loss(truth, probabilities, labels=labels))
+    return found
+
+
 def evaluate(estimator, data, classes):
-    from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score, log_loss
+    from sklearn.metrics import classification_report, confusion_matrix
 
     labels = list(range(len(classes)))
     predicted = estimator.predict(data.x_test)
-    probabilities = estimator.predict_proba(data.x_test)
-    metrics = {
-        "accuracy": float(accuracy_score(data.y_test, predicted)),
-        "f1_macro": float(f1_score(data.y_test, predicted, average="macro", labels=labels, zero_division=0)),
-        "log_loss": float(log_loss(data.y_test, probabilities, labels=labels)),
-    }
+    found = metrics(data.y_test, predicted, estimator.predict_proba(data.x_test), len(classes))
     confusion = confusion_matrix(data.y_test, predicted, labels=labels).tolist()
     report = classification_report(
         data.y_test, predicted, labels=labels, target_names=classes, output_dict=True, zero_division=0
     )
-    return Evaluation(metrics, confusion, report)
+    return Evaluation(found, confusion, report)

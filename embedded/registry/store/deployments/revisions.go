@@ -14,7 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.approved, r.override, r.message, r.created, r.live, r.ended
+const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.live, r.ended
 	FROM revisions r JOIN deployments d ON d.id = r.deployment `
 
 // Revision returns one revision.
@@ -43,14 +43,19 @@ func (s *Store) OpenRevisions(ctx context.Context) ([]mlops.Revision, error) {
 func (s *Store) revisions(ctx context.Context, where string, args ...any) (out []mlops.Revision, err error) {
 	err = s.db.Rows(ctx, revisionColumns+where, func(r *sql.Rows) error {
 		var v mlops.Revision
-		var gates string
+		var gates, measured string
 		var created, live, ended int64
 		if err := r.Scan(&v.ID, &v.Deployment, &v.Number, &v.Model, &v.Version, &v.RunID, (*string)(&v.State), (*string)(&v.Cause), &v.By, &v.Reason,
-			&gates, &v.Approved, &v.Override, &v.Message, &created, &live, &ended); err != nil {
+			&gates, &measured, &v.Approved, &v.Override, &v.Message, &created, &live, &ended); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(gates), &v.Gates); err != nil {
 			return fmt.Errorf("decode gates of revision %d: %w", v.ID, err)
+		}
+		if measured != "" {
+			if err := json.Unmarshal([]byte(measured), &v.Measured); err != nil {
+				return fmt.Errorf("decode measurement of revision %d: %w", v.ID, err)
+			}
 		}
 		v.CreatedAt, v.LiveAt, v.EndedAt = time.UnixMilli(created), db.TimeOf(live), db.TimeOf(ended)
 		out = append(out, v)
@@ -227,6 +232,20 @@ func (s *Store) JudgeRevision(ctx context.Context, id int64, gates []mlops.GateR
 			ended = t.Now
 		}
 		return t.Exec("UPDATE revisions SET gates = ?, state = ?, message = ?, ended = ? WHERE id = ?", string(b), string(state), message, ended, id)
+	})
+}
+
+// MeasureRevision keeps what was measured of a revision that is judged.
+func (s *Store) MeasureRevision(ctx context.Context, id int64, m mlops.Measurement) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode measurement: %w", err)
+	}
+	return s.moveRevision(ctx, id, func(t *db.Tx, _ deploymentRow, r revisionRow) error {
+		if r.state != mlops.RevisionJudging && r.state != mlops.RevisionWaiting {
+			return mlops.Errorf(mlops.InvalidState, "revision %d is %s: it needs no measurement any more", r.number, r.state)
+		}
+		return t.Exec("UPDATE revisions SET measured = ? WHERE id = ?", string(b), id)
 	})
 }
 

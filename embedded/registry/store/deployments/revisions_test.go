@@ -2,8 +2,10 @@ package deployments_test
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/dbtest"
@@ -211,6 +213,24 @@ func TestJudgedAndDecided(t *testing.T) {
 	} {
 		dbtest.WantCode(t, err, mlops.InvalidState, what)
 	}
+}
+
+func TestMeasured(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	dbtest.Must(s.Deployments.FollowModels(ctx))(t)
+	id := dbtest.Must(s.Deployments.Revisions(ctx, "iris", 1))(t)[0].ID
+	if r := dbtest.Must(s.Deployments.Revision(ctx, id))(t); r.Measured != nil {
+		t.Errorf("before it was measured it has %+v", r.Measured)
+	}
+	m := mlops.Measurement{At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Candidate: map[string]float64{"latency_p95_ms": 1.5}, Against: 6,
+		ServedErrors: []mlops.MeasureError{{Metrics: []string{"accuracy"}, Reason: "other features"}}}
+	dbtest.OK(t, s.Deployments.MeasureRevision(ctx, id, m))
+	if r := dbtest.Must(s.Deployments.Revision(ctx, id))(t); r.Measured == nil || !reflect.DeepEqual(*r.Measured, m) || r.State != mlops.RevisionJudging {
+		t.Errorf("it is %+v with %+v", r, r.Measured)
+	}
+	dbtest.OK(t, s.Deployments.StartRevision(ctx, id))
+	dbtest.WantCode(t, s.Deployments.MeasureRevision(ctx, id, m), mlops.InvalidState, "revision 1 is starting: it needs no measurement any more")
+	dbtest.WantCode(t, s.Deployments.MeasureRevision(ctx, 99, m), mlops.NotFound, "there is no revision with id 99")
 }
 
 func TestDeploymentErrors(t *testing.T) {
