@@ -88,7 +88,7 @@ func jobOf(j *batchv1.Job) mlops.Job {
 	return out
 }
 
-// WatchJobs sends at every change of a training job until ctx ends. It
+// WatchJobs sends at every change of a Job of ours until ctx ends. It
 // reconnects by itself; the receiver lists after each signal.
 func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
@@ -100,7 +100,7 @@ func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	}
 	go func() {
 		for ctx.Err() == nil {
-			w, err := c.kube.BatchV1().Jobs("").Watch(ctx, metav1.ListOptions{LabelSelector: labelProject})
+			w, err := c.kube.BatchV1().Jobs("").Watch(ctx, metav1.ListOptions{LabelSelector: labelPartOf + "=benchtop"})
 			if err != nil {
 				select {
 				case <-time.After(time.Second):

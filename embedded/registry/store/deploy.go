@@ -102,6 +102,24 @@ func (t *tx) firstVersion(model, alias string, version int) (int64, error) {
 	return newest, nil
 }
 
+// ResolveVersion finds the version that an alias points at, that has a number,
+// or that is the newest, and reports if there is none.
+func (s *Store) ResolveVersion(ctx context.Context, model, alias string, version int) (int, error) {
+	var found int64
+	err := s.write(ctx, func(t *tx) (err error) {
+		if found, err = t.firstVersion(model, alias, version); err != nil {
+			return err
+		}
+		var id int64
+		there, err := t.row("SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?", []any{model, found}, &id)
+		if err == nil && !there {
+			err = notFound("registered model %q has no version %d", head(model), found)
+		}
+		return err
+	})
+	return int(found), err
+}
+
 // SetReplicas says how many servers a deployment ought to have.
 func (s *Store) SetReplicas(ctx context.Context, name string, replicas int) error {
 	if err := mlops.ValidateReplicas(replicas); err != nil {

@@ -45,6 +45,23 @@ func TestADeploymentBeginsWithItsFirstRevision(t *testing.T) {
 	}
 }
 
+func TestResolveVersion(t *testing.T) {
+	s, ctx := served(t, 2), t.Context()
+	ok(t, s.SetAlias(ctx, "iris", "champion", "1"))
+	for _, c := range []struct {
+		alias         string
+		version, want int
+	}{{"", 0, 2}, {"champion", 0, 1}, {"", 2, 2}} {
+		if got := must(s.ResolveVersion(ctx, "iris", c.alias, c.version))(t); got != c.want {
+			t.Errorf("alias %q, version %d: %d, want %d", c.alias, c.version, got, c.want)
+		}
+	}
+	_, err := s.ResolveVersion(ctx, "iris", "", 9)
+	wantCode(t, err, mlops.NotFound, `registered model "iris" has no version 9`)
+	_, err = s.ResolveVersion(ctx, "none", "", 9)
+	wantCode(t, err, mlops.NotFound, `there is no registered model "none"`)
+}
+
 // What others follow, and what is served by hand, moves no alias: it is the
 // project's deployment's.
 func TestOwnDeploymentsMoveNoAlias(t *testing.T) {
