@@ -161,7 +161,7 @@ func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelV
 
 func (s *Server) deploymentOf(ctx context.Context, project string, deployed []mlops.Deployment) (d *mlops.Deployment, t *mlops.Traffic, trafficErr error) {
 	for _, d := range deployed {
-		if d.Project != project {
+		if !d.IsOf(project) {
 			continue
 		}
 		t, err := s.traffic(ctx, d.Name)

@@ -53,6 +53,9 @@ func NamespaceOf(project string) string {
 	return project
 }
 
+// IsOf reports whether this is a project's deployment, and not one beside it.
+func (d Deployment) IsOf(project string) bool { return !d.Own && d.Project == project }
+
 // Act is who changes what is served, and why. Both are kept with the revision.
 type Act struct {
 	By     string `json:"by"`

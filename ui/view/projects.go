@@ -36,6 +36,7 @@ type Project struct {
 	Form        ProjectForm
 	Follows     string // which fields the configuration decides
 	Trainings   []TrainingRow
+	Beside      []Link // further deployments of its model
 }
 
 // ProjectForm is what was typed in, and what is wrong with it.
