@@ -85,6 +85,7 @@ func TestPages(t *testing.T) {
 		{full, "full", "/models/" + uitest.LongName + "/versions/7", "version-without-run", 200},
 		{full, "full", "/deployments", "deployments", 200},
 		{full, "full", "/deployments/iris", "deployment", 200},
+		{own, "own", "/", "overview", 200},
 		{own, "own", "/deployments", "deployments", 200},
 		{own, "own", "/deployments/forest", "deployment", 200},
 		{own, "own", "/models/digits-forest/versions/1", "version", 200},
