@@ -150,9 +150,15 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 }
 
 // firstModel reports whether a deployment serves a model, and otherwise why
-// none will without somebody's help: the newest training has failed.
+// none will without somebody's help: the newest training has failed. A lab
+// whose deployments are all kept without servers waits for none.
 func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
+	serves = len(loop) > 0
 	for _, p := range loop {
+		if d := p.Deployment; d != nil && d.Replicas == 0 {
+			continue
+		}
+		serves = false
 		if d := p.Deployment; d != nil && d.Ready > 0 && d.Version != "" {
 			return true, ""
 		}
@@ -160,7 +166,7 @@ func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
 			trouble = "nothing is served yet, and training " + t.Job + " failed: " + t.Message + "; see `benchtop logs " + p.Project + "`"
 		}
 	}
-	return false, trouble
+	return serves, trouble
 }
 
 // beginning reports whether a project has yet to end its first training.
