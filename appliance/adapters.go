@@ -153,16 +153,22 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	g.SetLimit(askedAtOnce)
 	for i, d := range rows {
 		g.Go(func() error {
+			d = p.addressed(d)
 			err := c.Observe(ctx, &d)
-			if mlops.CodeOf(err) == mlops.NotFound {
+			switch {
+			case mlops.CodeOf(err) == mlops.NotFound && !d.Own:
 				return nil
-			}
-			if err != nil {
+			case mlops.CodeOf(err) == mlops.NotFound:
+				d.Message = "its servers have not been made yet"
+			case err != nil:
 				return err
+			case d.Replicas > 0 && !d.Deleting:
+				if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
+					d.Message = "the server does not answer: " + err.Error()
+				}
 			}
-			d.Host, d.Path = d.Name+"."+p.domain, "/models/"+d.Name
-			if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
-				d.Message = "the server does not answer: " + err.Error()
+			if err := p.explain(ctx, store, &d); err != nil {
+				return err
 			}
 			found[i] = &d
 			return nil
@@ -180,17 +186,47 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	return out, nil
 }
 
+// explain says why a deployment has nothing to serve, as far as rows and the
+// loop know.
+func (p loopPort) explain(ctx context.Context, store *registry.Store, d *mlops.Deployment) error {
+	if l := p.loop.get(); l != nil {
+		if err := l.DeploymentTroubles()[d.Name]; err != nil {
+			d.Message = "it is not up to date, it is tried again: " + mlops.MessageOf(err)
+			return nil
+		}
+	}
+	switch {
+	case d.Deleting:
+		d.Message = "it is being deleted"
+	case d.Replicas == 0:
+		d.Message = "it has no servers: `benchtop deploy` with --replicas gives it some"
+	case d.Version == "" && d.Revision == nil:
+		history, err := store.Deployments.Revisions(ctx, d.Name, 1)
+		if err != nil {
+			return err
+		}
+		if len(history) > 0 && history[0].Message != "" {
+			d.Message = fmt.Sprintf("it serves nothing, version %d is %s: %s", history[0].Version, history[0].State, history[0].Message)
+		}
+	}
+	return nil
+}
+
 func (p loopPort) Predict(ctx context.Context, deployment string, body []byte) (int, []byte, time.Duration, error) {
-	projects, err := p.Projects(ctx)
+	store, err := p.rows()
 	if err != nil {
 		return 0, nil, 0, err
 	}
-	names := make([]string, 0, len(projects))
-	for _, project := range projects {
-		if project.Name == deployment {
+	deployments, err := store.Deployments.Deployments(ctx)
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	names := make([]string, 0, len(deployments))
+	for _, d := range deployments {
+		if d.Name == deployment {
 			return p.ingress.predict(ctx, deployment, body)
 		}
-		names = append(names, project.Name)
+		names = append(names, d.Name)
 	}
 	if len(names) == 0 {
 		return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist, the lab has no project yet: %s", deployment, addOne)

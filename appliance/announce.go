@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -24,14 +25,20 @@ func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Tim
 	term.Progress("waiting for the first model to be trained and served")
 	for ctx.Err() == nil {
 		projects, err := a.loopPort.Projects(ctx)
-		if err == nil && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return !p.Deleting }) {
+		parked := a.parked(ctx)
+		if err == nil && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return !p.Deleting && !parked[p.Name] }) {
 			a.ready(term, begin)
-			term.Lines(a.links(""))
+			lines := a.links("")
+			if len(parked) > 0 { // then that is what to do, and not another project
+				name := slices.Min(slices.Collect(maps.Keys(parked)))
+				lines[len(lines)-1] = "Try       sudo benchtop deploy " + name + " --name " + name + " --replicas 1"
+			}
+			term.Lines(lines)
 			return
 		}
 		failed := err == nil
 		for _, p := range projects {
-			if p.Deleting {
+			if p.Deleting || parked[p.Name] {
 				continue
 			}
 			if a.serves(ctx, p.Name) {
@@ -57,6 +64,25 @@ func (a *Appliance) announce(ctx context.Context, term *Terminal, begin time.Tim
 		case <-ctx.Done():
 		}
 	}
+}
+
+// parked are the deployments of projects that are kept without servers.
+func (a *Appliance) parked(ctx context.Context) map[string]bool {
+	out := map[string]bool{}
+	store := a.registry.Store()
+	if store == nil {
+		return out
+	}
+	deployments, err := store.Deployments.Deployments(ctx)
+	if err != nil {
+		return out // it is asked again
+	}
+	for _, d := range deployments {
+		if !d.Own && d.Replicas == 0 {
+			out[d.Name] = true
+		}
+	}
+	return out
 }
 
 func (a *Appliance) ready(term *Terminal, begin time.Time) {

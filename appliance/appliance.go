@@ -224,10 +224,15 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: checkProject, Node: a.node,
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{
-				Project: p, Dataset: d, Host: p.Name + "." + a.cfg.Domain, Path: "/models/" + p.Name,
-				Image:   bundle.Ref("lab-python"),
+				Project: p, Dataset: d, Image: bundle.Ref("lab-python"),
 				Trainer: workloads.Trainer(), TrainerMain: workloads.TrainerMain, TrainerSHA: workloads.TrainerDigest(),
+			}
+		},
+		DeploymentSpec: func(d mlops.Deployment, node string) mlops.DeploymentSpec {
+			return mlops.DeploymentSpec{
+				Deployment: d, Host: d.Name + "." + a.cfg.Domain, Path: "/models/" + d.Name, Image: bundle.Ref("lab-python"), Node: node,
 				Server: workloads.Server(), ServerMain: workloads.ServerMain, ServerSHA: workloads.ServerDigest(),
+				Bring: workloads.Trainer(), BringMain: workloads.BringMain, BringSHA: workloads.TrainerDigest(),
 			}
 		},
 	})

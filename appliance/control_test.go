@@ -205,6 +205,9 @@ func addProject(t *testing.T, a *Appliance) {
 	if _, err := a.registry.Store().Projects.PutProject(t.Context(), mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *"}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := a.registry.Store().Deployments.EnsureDeployment(t.Context(), mlops.Deployment{Name: "iris", Project: "iris", Model: "iris"}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestControlPredict(t *testing.T) {

@@ -81,7 +81,7 @@ func (c *Control) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
 	if mlops.CodeOf(err) == mlops.Unavailable && !Locked(c.paths) {
-		return Status{State: StateStopped, DataDir: c.paths.Data, Loop: []ProjectStatus{}, Warnings: []string{}}, nil
+		return Status{State: StateStopped, DataDir: c.paths.Data, Loop: []ProjectStatus{}, Serving: []ServingStatus{}, Warnings: []string{}}, nil
 	}
 	return s, err
 }

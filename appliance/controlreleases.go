@@ -27,6 +27,11 @@ func (c *control) releaseCalls(mux *http.ServeMux) {
 		ds, err := c.a.loopPort.Deployments(r.Context())
 		c.answer(w, http.StatusOK, ds, err)
 	})
+	mux.HandleFunc("POST /v1/deployments", c.deploy)
+	mux.HandleFunc("DELETE /v1/deployments/{deployment}", func(w http.ResponseWriter, r *http.Request) {
+		d, err := c.a.loopPort.Undeploy(r.Context(), r.PathValue("deployment"))
+		c.answer(w, http.StatusAccepted, d, err)
+	})
 	mux.HandleFunc("GET /v1/deployments/{deployment}/revisions", func(w http.ResponseWriter, r *http.Request) {
 		rs, err := c.a.loopPort.Revisions(r.Context(), r.PathValue("deployment"), maxHistory)
 		c.answer(w, http.StatusOK, rs, err)

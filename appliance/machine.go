@@ -59,6 +59,9 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	for _, p := range s.Loop {
 		out = append(out, diagnoseProject(p)...)
 	}
+	for _, o := range s.Serving {
+		out = append(out, diagnoseServing(o)...)
+	}
 	if len(s.Loop) == 0 && s.State == StateReady {
 		out = append(out, doctor.Finding{Check: "projects", Level: doctor.OK, Detail: "there are none yet: " + addOne})
 	}
@@ -78,18 +81,54 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	return out, nil
 }
 
-// diagnoseRelease says why the newest revision is not what is served.
-func diagnoseRelease(p ProjectStatus) []doctor.Finding {
-	if p.Revision == nil {
+// diagnoseServing judges a deployment that is not its project's.
+func diagnoseServing(s ServingStatus) []doctor.Finding {
+	d := s.Deployment
+	f := doctor.Finding{Check: d.Name + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s of %s, %d of %d ready", d.Version, d.Model, d.Ready, d.Replicas)}
+	switch {
+	case d.Deleting:
+		f.Detail = "it is being deleted"
+	case d.Replicas == 0:
+		f.Detail = "it is kept without servers"
+	case d.Revision == nil && s.Revision != nil && s.Revision.State.Terminal():
+		f.Level, f.Detail = doctor.Fail, "it serves nothing: "+s.Revision.Message
+		f.Fix = fmt.Sprintf("put a version into service that can be served, `benchtop promote %s VERSION`, or `benchtop undeploy %s`", d.Name, d.Name)
+		return []doctor.Finding{f}
+	case d.Ready == 0 && !s.failing():
+		f.Level, f.Detail, f.Fix = doctor.Warn, "no pod is ready yet: "+d.Message, "wait a little; see `benchtop revisions "+d.Name+"`"
+	case d.Ready == 0:
+		f.Level, f.Detail = doctor.Fail, "no pod is ready: "+d.Message
+		f.Fix = "see `benchtop kubectl -n " + d.Namespace + " describe pods -l benchtop.dev/deployment=" + d.Name + "`"
+	case d.Version == "" && d.Message != "":
+		f.Level, f.Detail = doctor.Fail, "pods are ready, but predictions do not reach them: "+d.Message
+		f.Fix = "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out"
+	case d.Ready < d.Replicas:
+		f.Level = doctor.Warn
+		f.Fix = "wait a little; see `benchtop kubectl -n " + d.Namespace + " describe pods -l benchtop.dev/deployment=" + d.Name + "`"
+	}
+	out := []doctor.Finding{f}
+	if d.Deleting {
+		return out
+	}
+	return append(out, diagnoseRelease(d.Name, d.Project, s.Revision)...)
+}
+
+// diagnoseRelease says why the newest revision is not what is served. The
+// gates are a project's, which may be "".
+func diagnoseRelease(name, project string, newest *mlops.Revision) []doctor.Finding {
+	if newest == nil {
 		return nil
 	}
-	r := *p.Revision
-	f := doctor.Finding{Check: p.Project + " release", Level: doctor.Warn, Detail: fmt.Sprintf("version %d is not served: %s", r.Version, r.Message)}
+	r := *newest
+	f := doctor.Finding{Check: name + " release", Level: doctor.Warn, Detail: fmt.Sprintf("version %d is not served: %s", r.Version, r.Message)}
 	switch r.State {
 	case mlops.RevisionRejected:
-		f.Fix = fmt.Sprintf("train a better one, change the gates with `benchtop gates %s FILE`, or `benchtop promote %s %d --override --reason WHY`", p.Project, r.Deployment, r.Version)
+		f.Fix = fmt.Sprintf("train a better one, change the gates with `benchtop gates %s FILE`, or `benchtop promote %s %d --override --reason WHY`", project, r.Deployment, r.Version)
 	case mlops.RevisionFailed:
-		f.Fix = "what was served before goes on; see `benchtop revisions " + r.Deployment + "` and `benchtop logs " + p.Project + "`"
+		f.Fix = "what was served before goes on; see `benchtop revisions " + r.Deployment + "`"
+		if project != "" {
+			f.Fix += " and `benchtop logs " + project + "`"
+		}
 	case mlops.RevisionWaiting, mlops.RevisionJudging:
 		if r.Message == "" {
 			return nil // it is looked at just now
@@ -122,13 +161,13 @@ func diagnoseProject(p ProjectStatus) []doctor.Finding {
 			f.Level, f.Detail = doctor.Fail, "pods are ready, but predictions do not reach them: "+d.Message
 			f.Fix = "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out, and `benchtop logs " + p.Project + "`"
 		}
-		if d.Ready == 0 {
+		if d.Ready == 0 && d.Replicas > 0 {
 			f.Level, f.Detail, f.Fix = doctor.Fail, "no pod is ready: "+d.Message, "see `benchtop kubectl -n "+d.Namespace+" describe pods` and `benchtop logs "+p.Project+"`"
 		}
-		if d.Ready == 0 && waits {
+		if d.Ready == 0 && d.Replicas > 0 && waits {
 			f.Level, f.Detail, f.Fix = doctor.Warn, "no pod is ready: "+d.Message, "wait until the training has ended"
 		}
 		out = append(out, f)
 	}
-	return append(out, diagnoseRelease(p)...)
+	return append(out, diagnoseRelease(p.Project, p.Project, p.Revision)...)
 }

@@ -35,6 +35,7 @@ type Status struct {
 	UI       string             `json:"ui,omitempty"`
 	Units    []supervise.Status `json:"units"`
 	Loop     []ProjectStatus    `json:"loop"`
+	Serving  []ServingStatus    `json:"serving"` // deployments beside those of projects
 	Network  []doctor.Finding   `json:"network"` // what is amiss with it
 	Warnings []string           `json:"warnings"`
 }
@@ -50,10 +51,22 @@ type ProjectStatus struct {
 	Deleting     bool              `json:"deleting,omitempty"`
 }
 
+// ServingStatus is a deployment that is not its project's.
+type ServingStatus struct {
+	Deployment mlops.Deployment `json:"deployment"`
+	Revision   *mlops.Revision  `json:"revision,omitempty"` // the newest
+}
+
+// failing reports whether it served and does no more.
+func (s ServingStatus) failing() bool {
+	d := s.Deployment
+	return d.Ready == 0 && d.Replicas > 0 && !d.Deleting && d.Revision != nil && d.Revision.State == mlops.RevisionLive
+}
+
 // status collects the appliance's status. What can't be read yet is left out.
 func (a *Appliance) status(ctx context.Context, served bool) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
-		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Network: a.network.findings(), Warnings: []string{}}
+		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Serving: []ServingStatus{}, Network: a.network.findings(), Warnings: []string{}}
 	stopping, failed, starting := false, false, false
 	for _, u := range s.Units {
 		switch u.State {
@@ -74,6 +87,13 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	for _, p := range projects {
 		s.Loop = append(s.Loop, a.projectStatus(ctx, p, deployments))
 	}
+	s.Serving = a.servingStatus(ctx, deployments)
+	for _, o := range s.Serving {
+		if o.failing() {
+			failed = true
+			s.Warnings = append(s.Warnings, "deployment "+o.Deployment.Name+" is not ready: "+o.Deployment.Message)
+		}
+	}
 	// A lab without projects waits for no model.
 	if !served && (unread != nil || len(s.Loop) > 0) {
 		serves, trouble := firstModel(s.Loop)
@@ -88,7 +108,7 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	}
 	for _, p := range s.Loop {
 		// One that waits for its first model is not broken, nor one that goes.
-		if d := p.Deployment; d != nil && served && d.Ready == 0 && !p.Deleting && !a.beginning(ctx, p) {
+		if d := p.Deployment; d != nil && served && d.Ready == 0 && d.Replicas > 0 && !p.Deleting && !a.beginning(ctx, p) {
 			failed = true
 			s.Warnings = append(s.Warnings, "deployment "+d.Name+" is not ready: "+d.Message)
 		}
@@ -97,6 +117,12 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 		for project, err := range l.Troubles() {
 			failed = true
 			s.Warnings = append(s.Warnings, "project "+project+" is not up to date, it is tried again: "+err.Error())
+		}
+	}
+	if l := a.loop.get(); l != nil {
+		for deployment, err := range l.DeploymentTroubles() {
+			failed = true
+			s.Warnings = append(s.Warnings, "deployment "+deployment+" is not up to date, it is tried again: "+err.Error())
 		}
 	}
 	for _, f := range s.Network {
@@ -124,9 +150,15 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 }
 
 // firstModel reports whether a deployment serves a model, and otherwise why
-// none will without somebody's help: the newest training has failed.
+// none will without somebody's help: the newest training has failed. A lab
+// whose deployments are all kept without servers waits for none.
 func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
+	serves = len(loop) > 0
 	for _, p := range loop {
+		if d := p.Deployment; d != nil && d.Replicas == 0 {
+			continue
+		}
+		serves = false
 		if d := p.Deployment; d != nil && d.Ready > 0 && d.Version != "" {
 			return true, ""
 		}
@@ -134,7 +166,7 @@ func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
 			trouble = "nothing is served yet, and training " + t.Job + " failed: " + t.Message + "; see `benchtop logs " + p.Project + "`"
 		}
 	}
-	return false, trouble
+	return serves, trouble
 }
 
 // beginning reports whether a project has yet to end its first training.
@@ -163,12 +195,29 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 		out.NextTraining = next
 	}
 	for i := range deployments {
-		if deployments[i].Project == p.Name {
+		if deployments[i].IsOf(p.Name) {
 			out.Deployment = &deployments[i]
 			if r, err := store.Deployments.Revisions(ctx, deployments[i].Name, 1); err == nil && len(r) > 0 {
 				out.Revision = &r[0]
 			}
 		}
+	}
+	return out
+}
+
+// servingStatus is where the deployments stand that are not their project's.
+func (a *Appliance) servingStatus(ctx context.Context, deployments []mlops.Deployment) []ServingStatus {
+	out := []ServingStatus{}
+	store := a.registry.Store()
+	for _, d := range deployments {
+		if !d.Own || store == nil {
+			continue
+		}
+		s := ServingStatus{Deployment: d}
+		if r, err := store.Deployments.Revisions(ctx, d.Name, 1); err == nil && len(r) > 0 {
+			s.Revision = &r[0]
+		}
+		out = append(out, s)
 	}
 	return out
 }

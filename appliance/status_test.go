@@ -17,9 +17,11 @@ func TestFirstModel(t *testing.T) {
 	}{
 		"nothing yet":            {nil, false, ""},
 		"training":               {[]ProjectStatus{{Project: "iris", Training: running}}, false, ""},
-		"failed":                 {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{}}}, false, "nothing is served yet, and training iris-train-1 failed: C must be positive; see `benchtop logs iris`"},
-		"a pod, no model":        {[]ProjectStatus{{Project: "iris", Training: running, Deployment: &mlops.Deployment{Ready: 1}}}, false, ""},
-		"served, then a bad one": {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{Ready: 1, Version: "3"}}}, true, ""},
+		"failed":                 {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{Replicas: 1}}}, false, "nothing is served yet, and training iris-train-1 failed: C must be positive; see `benchtop logs iris`"},
+		"a pod, no model":        {[]ProjectStatus{{Project: "iris", Training: running, Deployment: &mlops.Deployment{Replicas: 1, Ready: 1}}}, false, ""},
+		"kept without servers":   {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{}}}, true, ""},
+		"one of two is kept":     {[]ProjectStatus{{Project: "iris", Deployment: &mlops.Deployment{}}, {Project: "wine", Training: running, Deployment: &mlops.Deployment{Replicas: 1}}}, false, ""},
+		"served, then a bad one": {[]ProjectStatus{{Project: "iris", Training: failed, Deployment: &mlops.Deployment{Replicas: 1, Ready: 1, Version: "3"}}}, true, ""},
 	} {
 		serves, trouble := firstModel(c.loop)
 		if serves != c.serves || trouble != c.trouble {

@@ -14,10 +14,9 @@ import (
 
 // releaseRoutes are what programs change and read of what is served.
 func (s *Server) releaseRoutes(api *echo.Group) {
-	endpoint(api, "/deployments", s.apiDeployments)
-	endpoint(api, "/deployments/:name", s.apiDeployment)
 	endpoint(api, "/deployments/:name/revisions", s.apiRevisions)
 	may := s.require(mlops.Operate)
+	s.deployRoutes(api, may)
 	api.POST("/deployments/:name/promote", s.apiPromote, may)
 	api.POST("/deployments/:name/rollback", s.apiRollback, may)
 	api.POST("/deployments/:name/approve", s.apiDecide(Loop.Approve), may)

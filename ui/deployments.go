@@ -83,6 +83,7 @@ type deploymentForms struct {
 	predict *view.PredictForm
 	release view.ReleaseForm
 	gates   *view.GatesForm
+	servers view.Servers // what was refused of them
 }
 
 // deploymentPage shows a deployment, with the forms as they were sent.
@@ -114,6 +115,10 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	v.History.Problem = s.problem("the history", historyErr)
 	v.Gates = s.gates(c, d, gates, gatesErr, forms.gates)
 	v.Newest = newestNotice(d, revisions, gates)
+	if v.Newest != nil && d.Version == "" && strings.Contains(d.Message, revisions[0].Message) {
+		v.Message = "" // it says the same
+	}
+	v.Servers = s.servers(c, d, forms.servers)
 	v.Stats = deploymentStats(d, traffic)
 	if v.Metrics = s.problem("the traffic", chartErr); v.Metrics == nil {
 		v.Metrics = s.problem("the traffic", trafficErr)
@@ -135,6 +140,9 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 
 func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
 	ready := view.Stat{Name: "Replicas ready", Value: fmt.Sprintf("%d of %d", d.Ready, d.Replicas)}
+	if d.Replicas == 0 {
+		ready.Value = "none wanted"
+	}
 	if d.Ready < d.Replicas {
 		ready.Kind = view.Warn
 	}
@@ -150,5 +158,5 @@ func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
 // the name by which the browser reached this machine.
 func (s *Server) curl(c echo.Context, d mlops.Deployment) string {
 	return fmt.Sprintf("curl -s %s%s/predict -H 'Content-Type: application/json' -d '%s'", s.ingressURL(c), strings.TrimSuffix(d.Path, "/"),
-		instanceBody(s.example(d)))
+		s.exampleBody(d))
 }

@@ -41,6 +41,8 @@ func TestPages(t *testing.T) {
 		Message: "it waits for an approval: `benchtop approve iris`, or the deployment's page"})
 	waiting.Projects[0].Gates = mlops.Gates{Approval: mlops.ApprovalRequired}
 	waiting.Deployments[0].Pinned, waiting.Deployments[0].Paused = true, true
+	own := uitest.Full(atNoon)
+	own.AddOwn()
 	sweep := uitest.Full(atNoon)
 	swept := sweep.AddSweep()
 	running, finished, failedRun := full.Runs[0].ID, full.Runs[1].ID, full.Runs[9].ID
@@ -86,6 +88,10 @@ func TestPages(t *testing.T) {
 		{full, "full", "/datasets/0bad", "dataset-unknown", 404},
 		{full, "full", "/deployments", "deployments", 200},
 		{full, "full", "/deployments/iris", "deployment", 200},
+		{own, "own", "/", "overview", 200},
+		{own, "own", "/deployments", "deployments", 200},
+		{own, "own", "/deployments/forest", "deployment", 200},
+		{own, "own", "/models/digits-forest/versions/1", "version", 200},
 		{refused, "refused", "/deployments/iris", "deployment", 200},
 		{refused, "refused", "/models/iris/versions/11", "version", 200},
 		{waiting, "waiting", "/deployments/iris", "deployment", 200},

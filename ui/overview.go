@@ -34,12 +34,18 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 			projects = slices.DeleteFunc(projects, func(p mlops.Project) bool { return p.Deleting })
 			v.Loops = make([]view.Loop, len(projects))
 			// Once for all projects: every server is asked what it serves.
-			var deployed []mlops.Deployment
-			var deployedErr error
-			if len(projects) > 0 {
-				deployed, deployedErr = s.cfg.Loop.Deployments(ctx)
+			deployed, deployedErr := s.cfg.Loop.Deployments(ctx)
+			var own []mlops.Deployment
+			for _, d := range deployed {
+				if d.Own {
+					own = append(own, d)
+				}
 			}
+			v.Beside.Rows = make([]view.DeploymentRow, len(own))
 			var work []func()
+			for i, d := range own {
+				work = append(work, func() { v.Beside.Rows[i] = s.deploymentRow(ctx, d) })
+			}
 			for i, p := range projects {
 				if mayTrain {
 					v.Actions.Projects = append(v.Actions.Projects, p.Name)
@@ -161,7 +167,7 @@ func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelV
 
 func (s *Server) deploymentOf(ctx context.Context, project string, deployed []mlops.Deployment) (d *mlops.Deployment, t *mlops.Traffic, trafficErr error) {
 	for _, d := range deployed {
-		if d.Project != project {
+		if !d.IsOf(project) {
 			continue
 		}
 		t, err := s.traffic(ctx, d.Name)

@@ -60,6 +60,8 @@ func podPill(p mlops.Pod) view.Pill {
 
 func deploymentPill(d mlops.Deployment) view.Pill {
 	switch {
+	case d.Deleting:
+		return view.Pill{Kind: view.Busy, Text: "being deleted"}
 	case d.Ready > 0 && d.Ready >= d.Replicas:
 		return view.Pill{Kind: view.Good, Text: "serving"}
 	case d.Ready > 0:

@@ -91,6 +91,14 @@ type Loop interface {
 	Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error)
 	// Hold pins or pauses a deployment, or ends that; nil leaves as it is.
 	Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error)
+	// Deploy makes a deployment of a registered model, or finds the one that is
+	// meant and sets its replicas.
+	Deploy(ctx context.Context, req mlops.DeployRequest) (mlops.Deployed, error)
+	// Scale sets how many servers a deployment ought to have.
+	Scale(ctx context.Context, deployment string, replicas int) (mlops.Deployment, error)
+	// Undeploy begins to delete a deployment that is not its project's; it is
+	// listed as deleting until it is gone.
+	Undeploy(ctx context.Context, deployment string) (mlops.Deployment, error)
 	// SetGates says what versions of a project's model must pass.
 	SetGates(ctx context.Context, project string, g mlops.Gates) error
 	// NextTraining returns when the schedule fires next, zero if never.

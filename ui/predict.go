@@ -18,15 +18,21 @@ import (
 
 // example returns an instance to start with: the configured one, or zeros.
 func (s *Server) example(d mlops.Deployment) []float64 {
-	if e, ok := s.cfg.Examples[d.Name]; ok && (len(d.FeatureNames) == 0 || len(e) == len(d.FeatureNames)) {
-		return e
+	for _, name := range []string{d.Name, d.Model} {
+		// Those of a model that no project trains are known from what it says.
+		if e, ok := s.cfg.Examples[name]; ok && (len(d.FeatureNames) == 0 && !d.Own || len(e) == len(d.FeatureNames)) {
+			return e
+		}
 	}
 	return make([]float64, len(d.FeatureNames))
 }
 
 // predictForm returns the form with an example filled in.
 func (s *Server) predictForm(d mlops.Deployment) view.PredictForm {
-	f := view.PredictForm{Action: deploymentURL(d.Name) + "/predict", Note: "The form appears when the first model has been loaded."}
+	f := view.PredictForm{Action: deploymentURL(d.Name) + "/predict", Note: "The form appears when the first model has been loaded.", Path: strings.TrimSuffix(d.Path, "/") + "/predict"}
+	if d.Version != "" {
+		f.JSON = s.exampleBody(d)
+	}
 	for i, x := range s.example(d) {
 		label := fmt.Sprintf("feature %d", i+1)
 		if i < len(d.FeatureNames) {
@@ -48,9 +54,9 @@ func (s *Server) predict(c echo.Context) error {
 		return err
 	}
 	form := s.predictForm(d)
-	instance, result := readInstance(c, &form)
+	body, result := readBody(c, &form)
 	if result == nil {
-		status, answer, took, err := s.cfg.Loop.Predict(ctx, d.Name, []byte(instanceBody(instance)))
+		status, answer, took, err := s.cfg.Loop.Predict(ctx, d.Name, body)
 		if err != nil {
 			p := s.problem("the prediction", err)
 			result = &view.Prediction{Message: p.Message}
@@ -69,6 +75,23 @@ func (s *Server) predict(c echo.Context) error {
 	}
 	p.parts = nil // the address of the event stream is that of the plain page
 	return s.render(c, p)
+}
+
+// readBody reads what is to be sent: JSON as it was typed, or the numbers of
+// the form.
+func readBody(c echo.Context, form *view.PredictForm) ([]byte, *view.Prediction) {
+	if c.QueryParams().Has("json") && form.JSON != "" {
+		form.JSON = strings.TrimSpace(c.QueryParam("json"))
+		switch {
+		case len(form.JSON) > view.MaxJSON:
+			return nil, &view.Prediction{Message: fmt.Sprintf("The JSON has %d bytes, and this form takes up to %d: send it with curl.", len(form.JSON), view.MaxJSON)}
+		case !json.Valid([]byte(form.JSON)):
+			return nil, &view.Prediction{Message: `This is no JSON: expected for example {"instances": [[1, 2]]}.`}
+		}
+		return []byte(form.JSON), nil
+	}
+	instance, result := readInstance(c, form)
+	return []byte(instanceBody(instance)), result
 }
 
 // readInstance reads the form's numbers; if they are none, it returns what to
@@ -90,6 +113,16 @@ func readInstance(c echo.Context, form *view.PredictForm) ([]float64, *view.Pred
 		instance = append(instance, x)
 	}
 	return instance, nil
+}
+
+// exampleBody is something to send to a deployment. Of a model that does not
+// say what it takes, nothing better is known than a number.
+func (s *Server) exampleBody(d mlops.Deployment) string {
+	e := s.example(d)
+	if len(e) == 0 && d.Own {
+		e = []float64{0}
+	}
+	return instanceBody(e)
 }
 
 func instanceBody(instance []float64) string {
@@ -125,6 +158,10 @@ func readPrediction(status int, answer []byte) *view.Prediction {
 		}
 		return p
 	}
+	if line := anyPredictions(answer); line != "" {
+		p.OK, p.Plain, p.Class, p.Version = true, true, line, plain(a.Version)
+		return p
+	}
 	if err != nil || len(a.Predictions) == 0 {
 		p.Message = "The server answered something unexpected; its answer is below."
 		return p
@@ -141,6 +178,28 @@ func readPrediction(status int, answer []byte) *view.Prediction {
 		return p.Chances[i].Class < p.Chances[j].Class
 	})
 	return p
+}
+
+// anyPredictions returns the predictions of a model that tells no classes, on
+// one line, "" if there are none.
+func anyPredictions(answer []byte) string {
+	var a struct {
+		Predictions json.RawMessage `json:"predictions"`
+	}
+	if json.Unmarshal(answer, &a) != nil || len(a.Predictions) == 0 {
+		return ""
+	}
+	var classes []struct {
+		Class json.RawMessage `json:"class"`
+	}
+	if json.Unmarshal(a.Predictions, &classes) == nil && (len(classes) == 0 || classes[0].Class != nil) {
+		return ""
+	}
+	var line bytes.Buffer
+	if json.Compact(&line, a.Predictions) != nil || line.String() == "null" {
+		return ""
+	}
+	return clip(line.String())
 }
 
 // plain returns a JSON scalar without its quotes.

@@ -81,7 +81,7 @@ func (s *Server) projectRow(ctx context.Context, p mlops.Project, deployed []mlo
 		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), trainingURL(*t)
 	}
 	for _, d := range deployed {
-		if d.Project == p.Name {
+		if d.IsOf(p.Name) {
 			row.Serves = servedModel(d)
 		}
 	}
@@ -140,7 +140,10 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	serves := view.Fact{Name: "Serves", Value: view.Text("no model yet")}
 	address := view.Fact{Name: "Deployment", Value: view.Text("none yet")}
 	for _, d := range deployed {
-		if d.Project == p.Name {
+		if d.Own && d.Project == p.Name {
+			v.Beside = append(v.Beside, view.Link{Text: d.Name, URL: deploymentURL(d.Name)})
+		}
+		if d.IsOf(p.Name) {
 			serves.Value, address.Value = servedModel(d), view.Ref(d.Name, deploymentURL(d.Name))
 		}
 	}

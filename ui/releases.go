@@ -29,6 +29,8 @@ const (
 	doneUnpinned   = "unpinned"
 	donePaused     = "paused"
 	doneResumed    = "resumed"
+	doneDeployed   = "deployed"
+	doneScaled     = "scaled"
 )
 
 // releasePages are what people change of what is served.
@@ -51,6 +53,9 @@ func (s *Server) releasePages(changes *echo.Group) {
 	changes.POST(at+"/pause", s.hold(donePaused, nil, &yes))
 	changes.POST(at+"/resume", s.hold(doneResumed, nil, &no))
 	changes.POST(at+"/gates", s.setGates)
+	changes.POST(at+"/replicas", s.setReplicas)
+	changes.POST(at+"/delete", s.undeploy)
+	changes.POST("/models/:name/versions/:version/deploy", s.deploy)
 	changes.POST("/models/:name/versions/:version/serve", s.serve(false))
 	changes.POST("/models/:name/versions/:version/serve/override", s.serve(true))
 }
@@ -281,6 +286,8 @@ func causeText(c mlops.Cause) string {
 		return "promoted"
 	case mlops.CauseRollback:
 		return "rolled back"
+	case mlops.CauseDeploy:
+		return "deployed"
 	}
 	return string(c)
 }
@@ -348,7 +355,7 @@ func releaseNotice(d mlops.Deployment, rs []mlops.Revision, done, number string)
 	switch {
 	case done == doneRejected && r.State == mlops.RevisionRejected:
 		return good("Revision %d was rejected: version %d is not put into service.", r.Number, r.Version)
-	case done == doneApproved && r.Approved != "", done == donePromoted && r.Cause == mlops.CausePromote, done == doneRolledBack && r.Cause == mlops.CauseRollback:
+	case done == doneApproved && r.Approved != "", done == donePromoted && r.Cause == mlops.CausePromote, done == doneRolledBack && r.Cause == mlops.CauseRollback, done == doneDeployed && r.Cause == mlops.CauseDeploy:
 		switch r.State {
 		case mlops.RevisionLive:
 			return good("Version %d is in service, as revision %d.", r.Version, r.Number)

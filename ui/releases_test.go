@@ -275,7 +275,7 @@ func TestReadersChangeNoRelease(t *testing.T) {
 	l := start(t, w).signIn("guest", "guest")
 	resp, body := l.get(irisPage)
 	l.expect(resp, body, 200, "better on small flowers", "Version 11 waits", "What changed", "accuracy")
-	l.refuse(resp, body, "formaction", `name="reason"`, "<textarea", "Roll back to", "Approve revision")
+	l.refuse(resp, body, "formaction", `name="reason"`, `name="gates"`, "Roll back to", "Approve revision")
 	resp, body = l.get("/models/iris/versions/11")
 	l.expect(resp, body, 200, "Serve this version", "as revision 6")
 	l.refuse(resp, body, "formaction", `name="reason"`, "Promote")
@@ -409,5 +409,5 @@ func TestGates(t *testing.T) {
 	w.Change(func() { w.Projects = nil })
 	resp, body = l.get(irisPage)
 	l.expect(resp, body, 200, "This deployment belongs to no project, so it has no gates.")
-	l.refuse(resp, body, "<textarea")
+	l.refuse(resp, body, `name="gates"`)
 }

@@ -14,12 +14,15 @@ import (
 
 // serving shows where a version is served, and what became of it where it is
 // not.
-func (s *Server) serving(ctx context.Context, c echo.Context, served served, model string, version int, form view.ReleaseForm) view.Serving {
+func (s *Server) serving(ctx context.Context, c echo.Context, served served, model string, version int, form view.ReleaseForm, deploy *view.DeployForm) view.Serving {
 	v := view.Serving{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Problem: served.problem, Form: form}
 	at := versionURL(model, version) + "/serve"
 	v.Form.ID, v.Form.Action = "serve-form", at
 	if v.Operator {
 		v.Form.CSRF = csrf(c)
+	}
+	if v.Operator {
+		v.Deploy = s.deployForm(c, model, version, served.deployments, deploy)
 	}
 	var ds []mlops.Deployment
 	for _, d := range served.deployments {
@@ -67,7 +70,7 @@ func newestOf(rs []mlops.Revision, version int) int {
 }
 
 func servingButtons(at string, d mlops.Deployment, rs []mlops.Revision, version int) []view.Release {
-	if d.Paused || d.Revision != nil && d.Revision.Version == version {
+	if d.Deleting || d.Paused || d.Revision != nil && d.Revision.Version == version {
 		return nil
 	}
 	i := newestOf(rs, version)

@@ -29,8 +29,9 @@ func versionNumber(text string) (int, error) {
 
 // versionForms are the forms of a version's page as they were sent.
 type versionForms struct {
-	alias *view.AliasForm
-	serve view.ReleaseForm
+	alias  *view.AliasForm
+	serve  view.ReleaseForm
+	deploy *view.DeployForm
 }
 
 // versionPage shows a version, with the forms as they were sent.
@@ -58,7 +59,7 @@ func (s *Server) versionPage(c echo.Context, forms versionForms) (*page, error) 
 	if m.Latest != nil && m.Latest.Version > n {
 		v.Newer = &view.Link{Text: versionText(m.Latest.Version), URL: versionURL(m.Name, m.Latest.Version)}
 	}
-	v.Serving = s.serving(ctx, c, served, m.Name, n, forms.serve)
+	v.Serving = s.serving(ctx, c, served, m.Name, n, forms.serve, forms.deploy)
 	v.Facts = versionFacts(mv, lineage)
 	v.Lineage = lineageGraph(mv, lineage, served.problem)
 	if lineage.Run != nil {

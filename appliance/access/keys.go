@@ -159,6 +159,9 @@ func (k *Keys) Revoke(ctx context.Context, name string) error {
 	k.change.Lock()
 	defer k.change.Unlock()
 	if r := k.ring.Load(); r != nil && r.byName[name] != nil {
+		if deployment, ok := r.byName[name].key.DeploymentOf(); ok {
+			return mlops.Errorf(mlops.InvalidState, "key %s belongs to deployment %s, which brings its versions with it: it goes with the deployment, `benchtop undeploy %s`", name, deployment, deployment)
+		}
 		if project, ok := r.byName[name].key.ProjectOf(); ok {
 			return mlops.Errorf(mlops.InvalidState, "key %s belongs to project %s, whose trainer comes with it: it goes with the project, `benchtop project delete %s`", name, project, project)
 		}

@@ -7,6 +7,40 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
+func TestDeploymentKeys(t *testing.T) {
+	w := newWorld()
+	k := w.loaded(t)
+	made, err := k.DeploymentKey(t.Context(), "wine-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := k.Password("deployment-wine-2", made.Token); err != nil || p.Role != mlops.RoleReader {
+		t.Errorf("it signs in as %+v, %v", p, err)
+	}
+	if u := w.users[len(w.users)-1]; u.Name != "deployment-wine-2" || u.All || len(u.Buckets) != 0 {
+		t.Errorf("the object store's user is %+v", u)
+	}
+	for _, again := range []*Keys{k, w.loaded(t)} { // and after a restart
+		if same, err := again.DeploymentKey(t.Context(), "wine-2"); err != nil || same.Token != made.Token {
+			t.Errorf("asked again it is another: %v", err)
+		}
+	}
+	if err := k.Revoke(t.Context(), "deployment-wine-2"); mlops.CodeOf(err) != mlops.InvalidState || !strings.Contains(mlops.MessageOf(err), "`benchtop undeploy wine-2`") {
+		t.Errorf("revoked by hand: %v", err)
+	}
+	if _, err := k.Create(t.Context(), mlops.KeyRequest{Name: "deployment-x", Role: "reader"}); mlops.CodeOf(err) != mlops.Invalid || !strings.Contains(mlops.MessageOf(err), "does not begin with deployment-") {
+		t.Errorf("made by hand: %v", err)
+	}
+	for range 2 {
+		if err := k.DropDeploymentKey(t.Context(), "wine-2"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := k.Token(made.Token); err != mlops.ErrCredentials || len(w.rows) != 0 {
+		t.Errorf("dropped, it still works: %v, rows %v", err, w.rows)
+	}
+}
+
 func TestProjectKeys(t *testing.T) {
 	w := newWorld()
 	k := w.loaded(t)

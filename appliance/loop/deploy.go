@@ -72,6 +72,9 @@ func (l *Loop) step(ctx context.Context, r mlops.Revision) (starting bool, err e
 	if err != nil {
 		return false, err
 	}
+	if _, applied := l.served[d.Name]; d.Own && d.Revision == nil && !applied {
+		return false, nil // the pass that makes its objects comes first
+	}
 	if r.State != mlops.RevisionStarting {
 		return false, l.judge(ctx, d, r)
 	}
@@ -116,6 +119,10 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	if err != nil {
 		return err
 	}
+	if d.Replicas == 0 {
+		// Nobody is to answer. Servers that come later read what they were told.
+		servers = nil
+	}
 	want := fmt.Sprint(r.Version)
 	there, behind, trouble := 0, false, ""
 	for _, s := range servers {
@@ -132,7 +139,7 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	}
 	since := l.since(r.ID)
 	switch {
-	case there > 0 && there == len(servers):
+	case there == len(servers) && (there > 0 || d.Replicas == 0):
 		if err := l.cfg.Store.LiveRevision(ctx, r.ID); err != nil {
 			return fmt.Errorf("record revision %d of %s as live: %w", r.Number, d.Name, err)
 		}
@@ -150,13 +157,13 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 
 // bringVersion has a Job bring a version that the servers cannot load from their
 // volume. While the version's run goes on, the trainer is still to write it
-// there.
+// there, unless the volume is the deployment's own.
 func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Revision, trouble string, since time.Duration) error {
 	_, ended, err := l.evidence(ctx, r.RunID)
-	if err != nil || !ended && since < runPatience {
+	if err != nil || !ended && !d.Own && since < runPatience {
 		return err
 	}
-	job, err := l.cfg.Cluster.Bring(ctx, d, r)
+	job, err := l.bringJob(ctx, d, r)
 	if err != nil {
 		return err
 	}
@@ -214,7 +221,7 @@ func (l *Loop) heal(ctx context.Context) bool {
 	deployments, err := l.cfg.Store.Deployments(ctx)
 	well := err == nil
 	for _, d := range deployments {
-		if d.Revision == nil || d.Revision.State != mlops.RevisionLive {
+		if d.Revision == nil || d.Revision.State != mlops.RevisionLive || d.Deleting {
 			continue
 		}
 		if p, err := l.cfg.Store.Project(ctx, d.Project); err == nil && p.Deleting {
@@ -236,6 +243,9 @@ func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err 
 	if meant, err := l.tell(ctx, d, r); err != nil || !meant {
 		return false, err
 	}
+	if d.Replicas == 0 {
+		return true, nil
+	}
 	servers, err := l.cfg.Cluster.Serving(ctx, d)
 	if err != nil {
 		return false, err
@@ -247,7 +257,7 @@ func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err 
 		case s.Version == want && s.Error == "":
 		case s.Wanted == want && s.Error != "":
 			well = false
-			job, err := l.cfg.Cluster.Bring(ctx, d, r)
+			job, err := l.bringJob(ctx, d, r)
 			if err != nil {
 				return false, err
 			}

@@ -87,7 +87,11 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 	if r.Measured != nil {
 		return r.Measured, nil
 	}
-	job, err := l.cfg.Cluster.Measure(ctx, d, r, d.Revision)
+	spec, err := l.specOf(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	job, err := l.cfg.Cluster.Measure(ctx, spec, r, d.Revision)
 	if err != nil || !job.State.Terminal() {
 		return nil, err
 	}

@@ -26,16 +26,20 @@ type Config struct {
 	Node     string // where the volumes of new projects lie
 	// Check refuses what a project must not be changed to.
 	Check func(mlops.Project) error
-	// Spec completes the spec of a project: image, code, ingress.
+	// Spec completes the spec of a project: image and code.
 	Spec func(mlops.Project, mlops.Dataset) mlops.ProjectSpec
-	Log  *slog.Logger
-	Now  func() time.Time
+	// DeploymentSpec completes the spec of a deployment whose volume lies on
+	// node: image, code, addresses.
+	DeploymentSpec func(d mlops.Deployment, node string) mlops.DeploymentSpec
+	Log            *slog.Logger
+	Now            func() time.Time
 }
 
 // Loop keeps the cluster in step with the rows.
 type Loop struct {
 	cfg  Config
 	kick chan struct{} // a row changed: look at once
+	look chan struct{} // servers come or go: look soon whether they serve what they ought to
 
 	// starting says when this process first saw each revision that starts.
 	// Only the pass touches it.
@@ -44,12 +48,15 @@ type Loop struct {
 	rows     sync.Mutex // one change of projects at a time
 
 	// Only the goroutine that makes passes touches these: what the cluster was
-	// last given of each project, and how soon the next pass is due.
+	// last given of each project and deployment, and how soon the next pass is
+	// due.
 	applied map[string]given
+	served  map[string]mlops.Deployment
 	again   time.Duration // 0 if nothing is left to do
 
 	mu       sync.Mutex
 	troubles map[string]error // by project, of the last pass
+	ailing   map[string]error // by deployment, of the last pass
 }
 
 // given is what the cluster has of a project: its row, and the id of the
@@ -64,7 +71,7 @@ func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), applied: map[string]given{}, starting: map[int64]time.Time{}}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]mlops.Deployment{}, starting: map[int64]time.Time{}}
 }
 
 // Prepare brings every project's rows and objects up to date. A project that
@@ -81,6 +88,14 @@ func (l *Loop) Prepare(ctx context.Context) error {
 		l.cfg.Log.Error("not every project is up to date, it will be tried again", "err", failed)
 	}
 	return err
+}
+
+// DeploymentTroubles returns which deployment could not be brought into the
+// cluster or out of it, and why.
+func (l *Loop) DeploymentTroubles() map[string]error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.ailing)
 }
 
 // Troubles returns what is wrong with which project.
@@ -150,6 +165,10 @@ func (l *Loop) Run(ctx context.Context) {
 				pause = min(2*pause, checkSeldom)
 			}
 			continue
+		case <-l.look:
+			pause = checkSoon
+			check.Reset(checkSoon)
+			continue
 		}
 		// Before it is looked: what changes meanwhile is looked at again.
 		models = l.cfg.Store.ModelsChanged()
@@ -178,13 +197,14 @@ const recent = 200
 
 // Reconcile makes one pass: projects into the cluster or out of it, Jobs for
 // requested trainings, rows for Jobs that the schedule made, and the Jobs'
-// outcome into the rows. A project that fails does not hold up the others.
+// outcome into the rows; then deployments. A project or deployment that fails
+// does not hold up the others.
 func (l *Loop) Reconcile(ctx context.Context) error {
 	failed, err := l.pass(ctx)
 	return errors.Join(err, failed)
 }
 
-// pass returns the failures of single projects in failed, and what stopped the
+// pass returns the failures of single projects and deployments in failed, and what stopped the
 // whole pass in err.
 func (l *Loop) pass(ctx context.Context) (failed, err error) {
 	l.again = 0
@@ -214,10 +234,14 @@ func (l *Loop) pass(ctx context.Context) (failed, err error) {
 			l.again = cmp.Or(l.again, later)
 		}
 	}
+	ailing, err := l.deploymentsPass(ctx)
+	for _, err := range ailing {
+		errs = append(errs, err)
+	}
 	l.mu.Lock()
-	l.troubles = troubles
+	l.troubles, l.ailing = troubles, ailing
 	l.mu.Unlock()
-	return errors.Join(errs...), nil
+	return errors.Join(errs...), err
 }
 
 func (l *Loop) reconcileProject(ctx context.Context, project string, jobs []mlops.Job) error {

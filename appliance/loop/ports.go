@@ -36,6 +36,18 @@ type Store interface {
 	Deployment(ctx context.Context, name string) (mlops.Deployment, error)
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
 	SetDeployment(ctx context.Context, name string, pinned, paused bool) error
+	// ResolveVersion finds the version that an alias points at, that has a
+	// number, or that is the newest, and reports if there is none.
+	ResolveVersion(ctx context.Context, model, alias string, version int) (int, error)
+	// CreateDeployment makes a deployment of its own volume with its first
+	// revision. The code of the error is Exists if the name is taken.
+	CreateDeployment(ctx context.Context, d mlops.Deployment, version int, act mlops.Act) (mlops.Deployment, error)
+	SetReplicas(ctx context.Context, name string, replicas int) error
+	// EndDeployment marks a deployment of its own volume as deleting;
+	// DeleteDeployment removes one that is marked. One that is not there is no
+	// error for the latter.
+	EndDeployment(ctx context.Context, name string) error
+	DeleteDeployment(ctx context.Context, name string) error
 	// FollowModels makes the revisions that new versions and moved aliases
 	// ask for, each once.
 	FollowModels(ctx context.Context) (made int, err error)
@@ -61,8 +73,15 @@ type Cluster interface {
 	CheckNamespace(ctx context.Context, project string) error
 	ApplyProject(ctx context.Context, s mlops.ProjectSpec) error
 	// DeleteProject removes all that ApplyProject and trainings have made, and
-	// reports whether it is gone; until then it has to be called again.
+	// the project's deployments. It reports whether all is gone; until then it
+	// has to be called again.
 	DeleteProject(ctx context.Context, project string) (gone bool, err error)
+	// ApplyDeployment makes servers and their addresses. A project's
+	// deployment needs ApplyProject first.
+	ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) error
+	// DeleteDeployment removes all that was made for a deployment of its own
+	// volume, and reports as DeleteProject does.
+	DeleteDeployment(ctx context.Context, d mlops.Deployment) (gone bool, err error)
 	// StartTraining may be repeated: a Job is made once per training.
 	StartTraining(ctx context.Context, t mlops.Training) error
 	TrainingJobs(ctx context.Context) ([]mlops.Job, error)
@@ -78,18 +97,23 @@ type Cluster interface {
 	Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Serving, error)
 	// Bring starts the Job that brings a version to the servers' volume, once
 	// for each revision, and says how far the Job is.
-	Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error)
+	Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error)
 	// Measure starts the Job that measures a revision, and served to compare
 	// with (nil for nothing), once for each revision. It says how far the Job
 	// is; the message of one that has succeeded is what it has found.
-	Measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, served *mlops.Revision) (mlops.Job, error)
+	Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error)
 }
 
-// Keys are the access keys that trainers come with.
+// Keys are the access keys that trainers and Jobs come with.
 type Keys interface {
 	// ProjectKey returns the key of a project, which reads from bucket and
 	// writes to the registry. It makes one if there is none like that.
 	ProjectKey(ctx context.Context, project string, bucket mlops.KeyBucket) (mlops.NewKey, error)
 	// DropProjectKey revokes the key of a project. To have none is no error.
 	DropProjectKey(ctx context.Context, project string) error
+	// DeploymentKey returns the key that a deployment of its own volume brings
+	// versions with: it reads the registry. It makes one if there is none.
+	DeploymentKey(ctx context.Context, deployment string) (mlops.NewKey, error)
+	// DropDeploymentKey revokes that key. To have none is no error.
+	DropDeploymentKey(ctx context.Context, deployment string) error
 }

@@ -105,6 +105,13 @@ func (l *Loop) Add(ctx context.Context, req mlops.ProjectRequest) (mlops.Project
 	case mlops.CodeOf(err) != mlops.NotFound:
 		return mlops.Project{}, fmt.Errorf("read project %s: %w", name, err)
 	}
+	// A project's deployment has its name.
+	switch d, err := l.cfg.Store.Deployment(ctx, name); {
+	case err == nil && d.Own:
+		return mlops.Project{}, mlops.Errorf(mlops.Exists, "a deployment %s of model %q is there already, and the project's would have the same name: `benchtop undeploy %s` first", name, d.Model, name)
+	case err != nil && mlops.CodeOf(err) != mlops.NotFound:
+		return mlops.Project{}, fmt.Errorf("read deployment %s: %w", name, err)
+	}
 	if err := l.cfg.Cluster.CheckNamespace(ctx, name); err != nil {
 		return mlops.Project{}, err
 	}
@@ -208,19 +215,13 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 		return fmt.Errorf("make the key of project %s: %w", p.Name, err)
 	}
 	spec := l.cfg.Spec(p, dataset)
-	spec.Secret = map[string]string{
-		"AWS_ACCESS_KEY_ID": key.Name, "AWS_SECRET_ACCESS_KEY": key.Token,
-		"MLFLOW_TRACKING_USERNAME": key.Name, "MLFLOW_TRACKING_PASSWORD": key.Token,
-	}
+	spec.Secret = signIn(key)
 	// The row comes before the servers, so that whatever serves has one.
-	d, err := l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
+	_, err = l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
 	if err != nil {
 		return fmt.Errorf("record deployment %s: %w", p.Name, err)
 	}
 	if err := l.cfg.Cluster.ApplyProject(ctx, spec); err != nil {
-		return err
-	}
-	if err := l.restore(ctx, d.Name); err != nil {
 		return err
 	}
 	// A version that came meanwhile is newer than both: the next pass sees it.
@@ -230,7 +231,8 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 
 // end takes a project out of the cluster, and then its key and its rows away.
 // The runs of trainings that were cut short end with it. It reports whether
-// the project is gone; until then it has to be called again.
+// the project is gone; until then it has to be called again. The deployments
+// of its model are in its namespace, and go with it.
 func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone bool, err error) {
 	delete(l.applied, p.Name)
 	// The schedule may have made a Job that no pass has seen. It may have a run.
@@ -255,6 +257,9 @@ func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone
 				return false, err
 			}
 		}
+	}
+	if err := l.dropKeysOf(ctx, p.Name); err != nil {
+		return false, err
 	}
 	if err := l.cfg.Keys.DropProjectKey(ctx, p.Name); err != nil {
 		return false, fmt.Errorf("revoke the key of project %s: %w", p.Name, err)

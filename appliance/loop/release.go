@@ -176,12 +176,17 @@ func (l *Loop) Hold(ctx context.Context, deployment string, pinned, paused *bool
 	return l.deployment(ctx, deployment)
 }
 
-// deployment returns a deployment whose project is not being deleted.
+// deployment returns a deployment that is not being deleted, nor its project.
 func (l *Loop) deployment(ctx context.Context, name string) (mlops.Deployment, error) {
 	d, err := l.cfg.Store.Deployment(ctx, name)
 	if err != nil {
 		return d, err
 	}
-	_, err = l.living(ctx, d.Project)
+	if d.Deleting {
+		return d, mlops.Errorf(mlops.InvalidState, "deployment %s is being deleted", name)
+	}
+	if d.Project != "" {
+		_, err = l.living(ctx, d.Project)
+	}
 	return d, err
 }

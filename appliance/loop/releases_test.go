@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 // rules of the real store and of the servers.
 type releases struct {
 	deployments []mlops.Deployment
+	ids         int64 // of deployments so far
 	revisions   []mlops.Revision
 	versions    map[int]string // model versions by number: their runs
 	runs        map[string]mlops.Run
@@ -27,7 +29,34 @@ type releases struct {
 	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
 	servers     int
+	others      map[string]*servers // of deployments of their own volume
 	modelsC     chan struct{}
+}
+
+// servers are those of a deployment of its own volume.
+type servers struct {
+	told, serves, seen int
+	volume             map[int]bool
+}
+
+// side returns the servers of a deployment of its own, nil for the project's.
+func (w *world) side(d mlops.Deployment) *servers {
+	if !d.Own {
+		return nil
+	}
+	if w.others == nil {
+		w.others = map[string]*servers{}
+	}
+	if w.others[d.Name] == nil {
+		w.others[d.Name] = &servers{volume: map[int]bool{}}
+	}
+	return w.others[d.Name]
+}
+
+func (s *servers) load(w *world) {
+	if s.volume[s.told] && !w.unloadable[s.told] {
+		s.serves = s.told
+	}
 }
 
 func (w *world) ModelsChanged() <-chan struct{} { return w.modelsC }
@@ -46,7 +75,8 @@ func (w *world) Run(_ context.Context, id string) (r mlops.Run, err error) {
 func (w *world) EnsureDeployment(_ context.Context, d mlops.Deployment) (mlops.Deployment, error) {
 	err := w.call("EnsureDeployment", func() error {
 		if !slices.ContainsFunc(w.deployments, func(have mlops.Deployment) bool { return have.Name == d.Name }) {
-			d.ID, d.Namespace = int64(len(w.deployments)+1), d.Project
+			w.ids++
+			d.ID, d.Namespace, d.Replicas = w.ids, d.Project, 1
 			w.deployments = append(w.deployments, d)
 		}
 		return nil
@@ -107,7 +137,15 @@ func (w *world) FollowModels(context.Context) (made int, err error) {
 	err = w.call("FollowModels", func() error {
 		for i := range w.deployments {
 			d := &w.deployments[i]
-			if d.Pinned {
+			if d.Pinned || d.Deleting {
+				continue
+			}
+			if s := w.side(*d); s != nil {
+				if d.Follows != "" && s.seen != w.alias {
+					s.seen = w.alias
+					w.add(d, w.alias, mlops.CauseAlias, mlops.Act{By: "alias " + d.Follows})
+					made++
+				}
 				continue
 			}
 			last, serving := 0, 0
@@ -139,12 +177,17 @@ func (w *world) FollowModels(context.Context) (made int, err error) {
 
 func (w *world) add(d *mlops.Deployment, version int, cause mlops.Cause, act mlops.Act) *mlops.Revision {
 	for i := range w.revisions {
-		if s := w.revisions[i].State; s == mlops.RevisionJudging || s == mlops.RevisionWaiting {
+		if s := w.revisions[i].State; w.revisions[i].Deployment == d.Name && (s == mlops.RevisionJudging || s == mlops.RevisionWaiting) {
 			w.revisions[i].State = mlops.RevisionSuperseded
 		}
 	}
-	n := len(w.revisions) + 1
-	w.revisions = append(w.revisions, mlops.Revision{ID: int64(n), Number: n, Deployment: d.Name, Model: d.Model, Version: version, RunID: w.versions[version],
+	n, number := len(w.revisions)+1, 1
+	for _, r := range w.revisions {
+		if r.Deployment == d.Name {
+			number++
+		}
+	}
+	w.revisions = append(w.revisions, mlops.Revision{ID: int64(n), Number: number, Deployment: d.Name, Model: d.Model, Version: version, RunID: w.versions[version],
 		State: mlops.RevisionJudging, Cause: cause, By: act.By, Reason: act.Reason, CreatedAt: w.now})
 	return &w.revisions[n-1]
 }
@@ -169,7 +212,8 @@ func (w *world) Revisions(_ context.Context, deployment string, max int) (out []
 func (w *world) OpenRevisions(context.Context) (out []mlops.Revision, err error) {
 	err = w.call("OpenRevisions", func() error {
 		for _, r := range w.revisions {
-			if !r.State.Terminal() && r.State != mlops.RevisionLive {
+			d, err := w.find(r.Deployment)
+			if err == nil && !d.Deleting && !r.State.Terminal() && r.State != mlops.RevisionLive {
 				out = append(out, r)
 			}
 		}
@@ -238,7 +282,7 @@ func (w *world) RejectRevision(_ context.Context, id int64, act mlops.Act) error
 func (w *world) StartRevision(_ context.Context, id int64) error {
 	return w.move("StartRevision", id, undecided, func(r *mlops.Revision, d *mlops.Deployment) {
 		for i := range w.revisions {
-			if w.revisions[i].State == mlops.RevisionStarting {
+			if w.revisions[i].State == mlops.RevisionStarting && w.revisions[i].Deployment == d.Name {
 				w.revisions[i].State = mlops.RevisionSuperseded
 			}
 		}
@@ -249,13 +293,16 @@ func (w *world) StartRevision(_ context.Context, id int64) error {
 
 func (w *world) want(d *mlops.Deployment, r *mlops.Revision) {
 	d.Revision = &mlops.Revision{ID: r.ID}
+	if d.Own {
+		return // the alias is the project's deployment's to move
+	}
 	w.newest, w.seen, w.alias = max(w.newest, r.Version), r.Version, r.Version
 }
 
 func (w *world) LiveRevision(_ context.Context, id int64) error {
-	return w.move("LiveRevision", id, []mlops.RevisionState{mlops.RevisionStarting}, func(r *mlops.Revision, _ *mlops.Deployment) {
+	return w.move("LiveRevision", id, []mlops.RevisionState{mlops.RevisionStarting}, func(r *mlops.Revision, d *mlops.Deployment) {
 		for i := range w.revisions {
-			if w.revisions[i].State == mlops.RevisionLive {
+			if w.revisions[i].State == mlops.RevisionLive && w.revisions[i].Deployment == d.Name {
 				w.revisions[i].State = mlops.RevisionSuperseded
 			}
 		}
@@ -268,15 +315,100 @@ func (w *world) FailRevision(_ context.Context, id int64, message string) error 
 		r.State, r.Message = mlops.RevisionFailed, message
 		d.Revision = nil
 		for i := range w.revisions {
-			if w.revisions[i].State == mlops.RevisionLive {
+			if w.revisions[i].State == mlops.RevisionLive && w.revisions[i].Deployment == d.Name {
 				w.want(d, &w.revisions[i])
 			}
 		}
 	})
 }
 
-func (w *world) Serve(_ context.Context, _ mlops.Deployment, version int, _ string) error {
-	return w.call("Serve", func() error { w.told = version; w.load(); return nil })
+func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string) error {
+	return w.call("Serve", func() error {
+		if s := w.side(d); s != nil {
+			if w.lingers[d.Name] == 0 {
+				return errors.New("there is no namespace")
+			}
+			s.told = version
+			s.load(w)
+			return nil
+		}
+		w.told = version
+		w.load()
+		return nil
+	})
+}
+
+func (w *world) ResolveVersion(_ context.Context, model, alias string, version int) (found int, err error) {
+	err = w.call("ResolveVersion", func() error {
+		if model != "iris" && model != "other" {
+			return mlops.Errorf(mlops.NotFound, "there is no registered model %q", model)
+		}
+		switch {
+		case version != 0:
+			found = version
+		case alias != "":
+			found = w.alias
+		default:
+			for v := range w.versions {
+				found = max(found, v)
+			}
+		}
+		if _, ok := w.versions[found]; !ok {
+			return mlops.Errorf(mlops.NotFound, "registered model %q has no version %d", model, found)
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (w *world) CreateDeployment(_ context.Context, d mlops.Deployment, version int, act mlops.Act) (mlops.Deployment, error) {
+	err := w.call("CreateDeployment", func() error {
+		if _, err := w.find(d.Name); err == nil || slices.ContainsFunc(w.projects, func(p mlops.Project) bool { return p.Name == d.Name }) {
+			return mlops.Errorf(mlops.Exists, "there is a deployment %s already", d.Name)
+		}
+		if slices.ContainsFunc(w.projects, func(p mlops.Project) bool { return p.Name == d.Model }) {
+			d.Project = d.Model
+		}
+		w.ids++
+		d.ID, d.Own, d.Namespace = w.ids, true, mlops.NamespaceOf(d.Project)
+		w.deployments = append(w.deployments, d)
+		w.side(d).seen = w.alias
+		w.add(&w.deployments[len(w.deployments)-1], version, mlops.CauseDeploy, act)
+		return nil
+	})
+	return d, err
+}
+
+func (w *world) SetReplicas(_ context.Context, name string, replicas int) error {
+	return w.call("SetReplicas", func() error {
+		d, err := w.find(name)
+		if err == nil {
+			d.Replicas = replicas
+		}
+		return err
+	})
+}
+
+func (w *world) EndDeployment(_ context.Context, name string) error {
+	return w.call("EndDeployment", func() error {
+		d, err := w.find(name)
+		if err == nil {
+			d.Deleting = true
+		}
+		return err
+	})
+}
+
+func (w *world) DeleteDeployment(_ context.Context, name string) (err error) {
+	return w.call("DeleteDeployment", func() error {
+		w.deployments = slices.DeleteFunc(w.deployments, func(d mlops.Deployment) bool {
+			if d.Name == name && !d.Deleting {
+				err = errors.New("it is not marked")
+			}
+			return d.Name == name && d.Deleting
+		})
+		return err
+	})
 }
 
 // load is what a server does: it serves what it is told to once it can.
@@ -286,12 +418,33 @@ func (w *world) load() {
 	}
 }
 
-func (w *world) NudgeServers(context.Context, mlops.Deployment) error {
-	return w.call("NudgeServers", func() error { w.load(); return nil })
+func (w *world) NudgeServers(_ context.Context, d mlops.Deployment) error {
+	return w.call("NudgeServers", func() error {
+		if s := w.side(d); s != nil {
+			s.load(w)
+			return nil
+		}
+		w.load()
+		return nil
+	})
 }
 
-func (w *world) Serving(context.Context, mlops.Deployment) (out []mlops.Serving, err error) {
+func (w *world) Serving(_ context.Context, d mlops.Deployment) (out []mlops.Serving, err error) {
 	err = w.call("Serving", func() error {
+		if s := w.side(d); s != nil {
+			s.load(w)
+			for range d.Replicas {
+				one := mlops.Serving{Pod: "server", Ready: s.serves != 0, Wanted: fmt.Sprint(s.told)}
+				if s.serves != 0 {
+					one.Version = fmt.Sprint(s.serves)
+				}
+				if s.serves != s.told {
+					one.Error = fmt.Sprintf("version %d is missing", s.told)
+				}
+				out = append(out, one)
+			}
+			return nil
+		}
 		w.load()
 		for range w.servers {
 			s := mlops.Serving{Pod: "server", Ready: w.serves != 0, Wanted: fmt.Sprint(w.told)}
@@ -308,7 +461,7 @@ func (w *world) Serving(context.Context, mlops.Deployment) (out []mlops.Serving,
 	return out, err
 }
 
-func (w *world) Bring(_ context.Context, _ mlops.Deployment, r mlops.Revision) (j mlops.Job, err error) {
+func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revision) (j mlops.Job, err error) {
 	err = w.call("Bring", func() error {
 		if w.brought == nil {
 			w.brought = map[int64]int{}
@@ -317,6 +470,8 @@ func (w *world) Bring(_ context.Context, _ mlops.Deployment, r mlops.Revision) (
 		j = mlops.Job{State: mlops.TrainingSucceeded, EndedAt: w.now}
 		if w.unloadable[r.Version] {
 			j.State, j.Message = mlops.TrainingFailed, "the run has no serving/model.json"
+		} else if s := w.side(spec.Deployment); s != nil {
+			s.volume[r.Version] = true
 		} else {
 			w.volume[r.Version] = true
 		}
@@ -327,7 +482,7 @@ func (w *world) Bring(_ context.Context, _ mlops.Deployment, r mlops.Revision) (
 
 // Measure is a Job that runs when it is made, and has ended when it is looked
 // at again.
-func (w *world) Measure(_ context.Context, _ mlops.Deployment, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
+func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
 	err = w.call("Measure", func() error {
 		if w.measures == nil {
 			w.measures = map[int64]mlops.Job{}

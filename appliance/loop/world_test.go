@@ -28,6 +28,8 @@ type world struct {
 	objects   map[string][]byte
 	jobs      []mlops.Job
 	applied   []mlops.ProjectSpec
+	deployed  []mlops.DeploymentSpec
+	lingers   map[string]int // deployments: how often deleting is asked before it is gone
 	changed   chan struct{}
 	facts     map[string]string
 	spaces    map[string]int // namespaces: how often deleting is asked before it is gone; -1 is not ours
@@ -42,7 +44,7 @@ type world struct {
 var errCrash = errors.New("crash")
 
 func newWorld() *world {
-	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}, facts: map[string]string{}, spaces: map[string]int{}, keys: map[string]mlops.KeyBucket{}}
+	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}, facts: map[string]string{}, spaces: map[string]int{}, keys: map[string]mlops.KeyBucket{}, lingers: map[string]int{}}
 }
 
 // call runs effect as the call named op, subject to the planned failures.
@@ -138,6 +140,7 @@ func (w *world) DeleteProject(ctx context.Context, name string) (err error) {
 			}
 			return p.Name == name && p.Deleting
 		})
+		w.deployments = slices.DeleteFunc(w.deployments, func(d mlops.Deployment) bool { return d.Project == name })
 		for i := range w.trainings { // their ids are never given again
 			if w.trainings[i].Project == name {
 				w.trainings[i].Project = "gone"
@@ -169,6 +172,19 @@ func (w *world) DropProjectKey(_ context.Context, project string) error {
 	return w.call("DropProjectKey", func() error { delete(w.keys, project); return nil })
 }
 
+func (w *world) DeploymentKey(_ context.Context, name string) (k mlops.NewKey, err error) {
+	err = w.call("DeploymentKey", func() error {
+		w.keys["deployment-"+name] = mlops.KeyBucket{}
+		k = mlops.NewKey{Key: mlops.Key{Name: "deployment-" + name}, Token: "token-of-" + name}
+		return nil
+	})
+	return k, err
+}
+
+func (w *world) DropDeploymentKey(_ context.Context, name string) error {
+	return w.call("DropDeploymentKey", func() error { delete(w.keys, "deployment-"+name); return nil })
+}
+
 func (w *world) CheckNamespace(_ context.Context, project string) error {
 	return w.call("CheckNamespace", func() error {
 		if w.spaces[project] < 0 {
@@ -191,6 +207,11 @@ func (c cluster) DeleteProject(_ context.Context, project string) (gone bool, er
 			return nil
 		}
 		delete(w.spaces, project)
+		for _, s := range w.deployed {
+			if s.Deployment.Project == project {
+				delete(w.lingers, s.Deployment.Name)
+			}
+		}
 		gone = true
 		return nil
 	})
@@ -297,6 +318,32 @@ func (w *world) ApplyProject(_ context.Context, s mlops.ProjectSpec) error {
 	})
 }
 
+func (w *world) ApplyDeployment(_ context.Context, s mlops.DeploymentSpec) error {
+	return w.call("ApplyDeployment", func() error {
+		if s.Deployment.Project != "" && w.spaces[s.Deployment.Project] == 0 {
+			return errors.New("there is no namespace " + s.Deployment.Project)
+		}
+		w.deployed = append(w.deployed, s)
+		w.lingers[s.Deployment.Name] = 1
+		return nil
+	})
+}
+
+func (c cluster) DeleteDeployment(_ context.Context, d mlops.Deployment) (gone bool, err error) {
+	w := c.world
+	err = w.call("cluster.DeleteDeployment", func() error {
+		if w.lingers[d.Name] > 0 {
+			w.lingers[d.Name]--
+			return nil
+		}
+		delete(w.lingers, d.Name)
+		delete(w.others, d.Name)
+		gone = true
+		return nil
+	})
+	return gone, err
+}
+
 func (w *world) StartTraining(_ context.Context, t mlops.Training) error {
 	return w.call("StartTraining "+t.Project, func() error {
 		for _, j := range w.jobs {
@@ -337,6 +384,9 @@ func (w *world) start() *Loop {
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{Project: p, Dataset: d, Image: "lab"}
 		},
+		DeploymentSpec: func(d mlops.Deployment, node string) mlops.DeploymentSpec {
+			return mlops.DeploymentSpec{Deployment: d, Node: node, Image: "lab"}
+		},
 	})
 }
 
@@ -344,6 +394,9 @@ func (w *world) start() *Loop {
 func boot(ctx context.Context, l *Loop) error {
 	err := l.Prepare(ctx)
 	for _, trouble := range l.Troubles() {
+		err = errors.Join(err, trouble)
+	}
+	for _, trouble := range l.DeploymentTroubles() {
 		err = errors.Join(err, trouble)
 	}
 	return err

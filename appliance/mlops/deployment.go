@@ -17,17 +17,19 @@ type Deployment struct {
 	Project   string    `json:"project"`
 	Namespace string    `json:"namespace"`
 	Model     string    `json:"model"`
-	Follows   string    `json:"follows,omitempty"` // alias of Model; "" if nothing is followed
-	Automatic bool      `json:"automatic"`         // new versions of Model are put into service
-	Pinned    bool      `json:"pinned"`            // what is served stays, whatever is followed
-	Paused    bool      `json:"paused"`            // revisions wait
+	Follows   string    `json:"follows,omitempty"`  // alias of Model; "" if nothing is followed
+	Automatic bool      `json:"automatic"`          // new versions of Model are put into service
+	Pinned    bool      `json:"pinned"`             // what is served stays, whatever is followed
+	Paused    bool      `json:"paused"`             // revisions wait
+	Own       bool      `json:"own"`                // made by deploy, with a volume of its own; else it is its project's
+	Replicas  int       `json:"replicas"`           // servers that ought to run
+	Deleting  bool      `json:"deleting,omitempty"` // it goes as soon as the cluster has let go of it
 	Revision  *Revision `json:"revision,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 
 	Version      string    `json:"version"` // model version now served, "" before the first
 	RunID        string    `json:"run_id,omitempty"`
 	Image        string    `json:"image"`
-	Replicas     int       `json:"replicas"`
 	Ready        int       `json:"ready"`
 	Host         string    `json:"host"` // for example iris.lab.internal
 	Path         string    `json:"path"` // for example /models/iris
@@ -37,6 +39,22 @@ type Deployment struct {
 	LoadedAt     time.Time `json:"loaded_at,omitzero"`
 	Message      string    `json:"message,omitempty"` // why it is not ready
 }
+
+// ModelsNamespace holds the deployments of models that no project trains. No
+// project may have its name.
+const ModelsNamespace = "models"
+
+// NamespaceOf is the namespace of a project's deployments, or of those without
+// a project.
+func NamespaceOf(project string) string {
+	if project == "" {
+		return ModelsNamespace
+	}
+	return project
+}
+
+// IsOf reports whether this is a project's deployment, and not one beside it.
+func (d Deployment) IsOf(project string) bool { return !d.Own && d.Project == project }
 
 // Act is who changes what is served, and why. Both are kept with the revision.
 type Act struct {

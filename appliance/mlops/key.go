@@ -78,6 +78,19 @@ func ProjectKeyName(project string) string { return projectKeyPrefix + project }
 
 const projectKeyPrefix = "project-"
 
+// DeploymentKeyName is the name of the key that a deployment of its own brings
+// versions with.
+func DeploymentKeyName(deployment string) string { return deploymentKeyPrefix + deployment }
+
+const deploymentKeyPrefix = "deployment-"
+
+// DeploymentOf returns the deployment that brings versions with the key, if
+// one does.
+func (k Key) DeploymentOf() (deployment string, ok bool) {
+	deployment, ok = strings.CutPrefix(k.Name, deploymentKeyPrefix)
+	return deployment, ok && k.Role == RoleReader && len(k.Buckets) == 0
+}
+
 // ProjectOf returns the project whose trainer comes with the key, if one does.
 func (k Key) ProjectOf() (project string, ok bool) {
 	project, ok = strings.CutPrefix(k.Name, projectKeyPrefix)
@@ -139,6 +152,9 @@ func validateKeyName(s string) error {
 	}
 	if strings.HasPrefix(s, projectKeyPrefix) {
 		return Errorf(Invalid, "key name %q looks like that of a project's trainer: choose one that does not begin with %s", s, projectKeyPrefix)
+	}
+	if strings.HasPrefix(s, deploymentKeyPrefix) {
+		return Errorf(Invalid, "key name %q looks like that of a deployment: choose one that does not begin with %s", s, deploymentKeyPrefix)
 	}
 	return nil
 }

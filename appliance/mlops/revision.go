@@ -34,6 +34,7 @@ const (
 	CauseAlias    Cause = "alias"       // the followed alias was moved
 	CausePromote  Cause = "promote"
 	CauseRollback Cause = "rollback"
+	CauseDeploy   Cause = "deploy" // the first of a deployment that somebody made
 )
 
 // Revision is a model version put into service once, or refused. A rollback is

@@ -5,22 +5,35 @@ import (
 	"time"
 )
 
-// ProjectSpec is everything that the cluster needs to run a project: the
-// wanted state of its namespace, volume, trainer and server. Objects are
-// named after the project, so applying the same spec twice changes nothing.
+// ProjectSpec is everything that the cluster needs to train a project: the
+// wanted state of its namespace, volume and trainer. Objects are named after
+// the project, so applying the same spec twice changes nothing.
 type ProjectSpec struct {
 	Project     Project
 	Dataset     Dataset
-	Host        string            // ingress host, for example iris.lab.internal
-	Path        string            // ingress path on any host, for example /models/iris
-	Image       string            // runs trainer and server
+	Image       string            // runs the trainer
 	Trainer     map[string]string // file name → content, mounted at /opt/benchtop
 	TrainerMain string            // the file of Trainer that is started
 	TrainerSHA  string            // digest of Trainer
-	Server      map[string]string
-	ServerMain  string
-	ServerSHA   string
 	Secret      map[string]string // environment of the trainer that must stay secret
+}
+
+// DeploymentSpec is everything that the cluster needs to serve a deployment:
+// the wanted state of its servers, and how a version is brought to them. The
+// objects are named after the deployment.
+type DeploymentSpec struct {
+	Deployment Deployment
+	Host       string            // ingress host, for example iris.lab.internal
+	Path       string            // ingress path on any host, for example /models/iris
+	Image      string            // runs servers, and what brings versions
+	Node       string            // where the volume lies
+	Server     map[string]string // file name → content, mounted at /opt/benchtop
+	ServerMain string
+	ServerSHA  string
+	Bring      map[string]string // the trainer's code, one file of which brings versions
+	BringMain  string
+	BringSHA   string
+	Secret     map[string]string // environment of what brings versions; a project's deployment uses its trainer's
 }
 
 // Job is a training's Job as the cluster reports it.

@@ -52,6 +52,12 @@ func TestArgumentErrors(t *testing.T) {
 		args []string
 		want string
 	}{
+		{[]string{"deploy"}, "accepts between 1 and 2 arg(s), received 0"},
+		{[]string{"deploy", "iris", "x"}, `VERSION is "x": expected a number from 1`},
+		{[]string{"deploy", ""}, "model is empty: expected the name of a registered model"},
+		{[]string{"deploy", "iris", "--replicas", "-1"}, "replicas is -1: expected 0 to 20"},
+		{[]string{"deploy", "iris", "--name", "My"}, `deployment name "My" is not usable: expected 1 to 40 lower-case letters, digits or '-', starting with a letter and not ending with '-'`},
+		{[]string{"undeploy"}, "accepts 1 arg(s), received 0"},
 		{[]string{"upp"}, "unknown command \"upp\" for \"benchtop\"\n\nDid you mean this?\n\tup\n"},
 		{[]string{"up", "now"}, `unknown command "now" for "benchtop up"`},
 		{[]string{"status", "x"}, `unknown command "x" for "benchtop status"`},
@@ -198,6 +204,7 @@ func TestPrintStatus(t *testing.T) {
 			Training:   &mlops.Training{Job: "iris-train-1", State: mlops.TrainingFailed, Message: "OOMKilled"},
 			Deployment: &mlops.Deployment{Ready: 0, Replicas: 1, Host: "iris.lab.internal"},
 		}},
+		Serving:  []appliance.ServingStatus{{Deployment: mlops.Deployment{Name: "shop", Model: "flower shop", Version: "2", Ready: 1, Replicas: 2, Host: "shop.lab.internal"}}},
 		Warnings: []string{"prometheus failed: port held"},
 	}
 	var out bytes.Buffer

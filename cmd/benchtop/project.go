@@ -164,7 +164,7 @@ func projectDeleteCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
-		Short: "Delete a project: its trainings, pods, volume and address; runs, models and dataset stay",
+		Short: "Delete a project: its trainings, pods, volume and address, and its model's deployments; runs, models and dataset stay",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(cmd)
@@ -177,7 +177,11 @@ func projectDeleteCommand() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			if !yes {
-				fmt.Fprintf(out, "This stops serving %s and deletes its trainings, namespace and volume. Runs, models and the dataset stay.\nType %s to go on: ", args[0], args[0])
+				beside, err := deploymentsBeside(cmd, control, args[0])
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(out, "This stops serving %s and deletes its trainings, namespace and volume.%s Runs, models and the dataset stay.\nType %s to go on: ", args[0], beside, args[0])
 				if !typed(cmd, args[0]) {
 					return mlops.Errorf(mlops.InvalidState, "nothing was deleted: type %s, or give --yes", args[0])
 				}
@@ -191,6 +195,24 @@ func projectDeleteCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
+}
+
+// deploymentsBeside says which further deployments go with a project.
+func deploymentsBeside(cmd *cobra.Command, control *appliance.Control, project string) (string, error) {
+	all, err := control.Deployments(cmd.Context())
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, d := range all {
+		if d.Own && d.Project == project {
+			names = append(names, d.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "", nil
+	}
+	return " The deployments of its model go with it: " + strings.Join(names, ", ") + ".", nil
 }
 
 func printProjects(w io.Writer, all []appliance.ProjectDetails) error {

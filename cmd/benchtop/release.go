@@ -20,7 +20,7 @@ import (
 // releaseCommands change which version a deployment serves.
 func releaseCommands() []*cobra.Command {
 	return []*cobra.Command{
-		deploymentsCommand(), revisionsCommand(), promoteCommand(), rollbackCommand(),
+		deployCommand(), undeployCommand(), deploymentsCommand(), revisionsCommand(), promoteCommand(), rollbackCommand(),
 		holdCommand("pin", "Keep serving what a deployment serves now, whatever comes", true, false),
 		holdCommand("unpin", "Let a deployment follow new versions and its alias again", true, true),
 		holdCommand("pause", "Let new versions wait until `benchtop resume`", false, false),
@@ -58,7 +58,7 @@ func deploymentsCommand() *cobra.Command {
 
 func printDeployments(w io.Writer, ds []mlops.Deployment) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "DEPLOYMENT\tMODEL\tVERSION\tREVISION\tFOLLOWS\tREADY\tNOTE")
+	fmt.Fprintln(t, "DEPLOYMENT\tMODEL\tVERSION\tREVISION\tFOLLOWS\tREADY\tPATH\tNOTE")
 	for _, d := range ds {
 		follows, revision := "-", "-"
 		if d.Follows != "" {
@@ -81,7 +81,7 @@ func printDeployments(w io.Writer, ds []mlops.Deployment) error {
 		if version == "" {
 			version = "-"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d/%d\t%s\n", d.Name, d.Model, version, revision, follows, d.Ready, d.Replicas, strings.Join(notes, ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d/%d\t%s\t%s\n", d.Name, d.Model, version, revision, follows, d.Ready, d.Replicas, d.Path, strings.Join(notes, ", "))
 	}
 	return t.Flush()
 }

@@ -72,6 +72,10 @@ func printStatus(w io.Writer, s appliance.Status) error {
 			fmt.Fprintf(w, "  deployment  version %s, %d of %d ready, http://%s\n", orNone(d.Version), d.Ready, d.Replicas, d.Host)
 		}
 	}
+	for _, o := range s.Serving {
+		d := o.Deployment
+		fmt.Fprintf(w, "deployment %s  model %s version %s, %d of %d ready, http://%s\n", d.Name, d.Model, orNone(d.Version), d.Ready, d.Replicas, d.Host)
+	}
 	for _, warning := range s.Warnings {
 		fmt.Fprintln(w, "!", warning)
 	}

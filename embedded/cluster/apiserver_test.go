@@ -17,7 +17,7 @@ import (
 )
 
 // apiServer is as much of a Kubernetes API as the client uses: discovery,
-// server-side apply of whole objects, get, list by label, create and delete,
+// server-side apply of whole objects, get, list by label, create, delete one or those of a label,
 // and annotations that are merged in.
 type apiServer struct {
 	mu      sync.Mutex
@@ -30,7 +30,7 @@ type apiServer struct {
 // kinds are the resources that it serves, by group and version.
 var kinds = map[string]map[string]string{
 	"v1": {"namespaces": "Namespace", "nodes": "Node", "pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap",
-		"persistentvolumeclaims": "PersistentVolumeClaim", "serviceaccounts": "ServiceAccount", "events": "Event"},
+		"persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume", "serviceaccounts": "ServiceAccount", "events": "Event"},
 	"apps/v1":                         {"deployments": "Deployment", "replicasets": "ReplicaSet"},
 	"batch/v1":                        {"cronjobs": "CronJob", "jobs": "Job"},
 	"networking.k8s.io/v1":            {"ingresses": "Ingress", "ingressclasses": "IngressClass"},
@@ -42,7 +42,7 @@ var kinds = map[string]map[string]string{
 	"coordination.k8s.io/v1":          {"leases": "Lease"},
 }
 
-var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "APIService": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true}
+var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "PersistentVolume": true, "APIService": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true}
 
 // newAPIServer returns a server and a client that speaks to it.
 func newAPIServer(t *testing.T) (*apiServer, *Client) {
@@ -106,6 +106,11 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusCreated, o)
 	case r.Method == http.MethodDelete && s.objects[path] != nil:
 		delete(s.objects, path)
+		answer(w, http.StatusOK, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Success"})
+	case r.Method == http.MethodDelete && !item:
+		for _, o := range s.list(path, gv, kind, r.URL.Query().Get("labelSelector")) {
+			delete(s.objects, path+"/"+o.(map[string]any)["metadata"].(map[string]any)["name"].(string))
+		}
 		answer(w, http.StatusOK, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Success"})
 	case item && s.objects[path] != nil:
 		answer(w, http.StatusOK, s.objects[path])

@@ -34,11 +34,20 @@ func (s *apiServer) names() []string {
 
 const batch = "/apis/batch/v1/namespaces/iris/"
 
-func TestApplyProject(t *testing.T) {
-	s, c := newAPIServer(t)
+// applyIris makes project iris and its servers.
+func applyIris(t *testing.T, c *Client) {
+	t.Helper()
 	if err := c.ApplyProject(t.Context(), testSpec()); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.ApplyDeployment(t.Context(), testDeployment()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestApplyProject(t *testing.T) {
+	s, c := newAPIServer(t)
+	applyIris(t, c)
 	want := []string{
 		"/api/v1/namespaces/iris",
 		"/api/v1/namespaces/iris/configmaps/iris-server-code-222222222222",
@@ -103,10 +112,8 @@ func TestNewCodeReplacesOld(t *testing.T) {
 // A pod of the last revision that starts again must find its code.
 func TestCodeThatIsMountedStays(t *testing.T) {
 	s, c := newAPIServer(t)
-	spec := testSpec()
-	if err := c.ApplyProject(t.Context(), spec); err != nil {
-		t.Fatal(err)
-	}
+	spec := testDeployment()
+	applyIris(t, c)
 	code := "iris-server-code-" + spec.ServerSHA[:12]
 	s.objects["/apis/apps/v1/namespaces/iris/replicasets/iris-1"] = map[string]any{
 		"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": map[string]any{"name": "iris-1", "namespace": "iris"},
@@ -114,7 +121,7 @@ func TestCodeThatIsMountedStays(t *testing.T) {
 			"volumes": []any{map[string]any{"name": "code", "configMap": map[string]any{"name": code}}}}}},
 	}
 	spec.ServerSHA = strings.Repeat("4", 64)
-	if err := c.ApplyProject(t.Context(), spec); err != nil {
+	if err := c.ApplyDeployment(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{code, "iris-server-code-444444444444"} {
@@ -127,11 +134,13 @@ func TestCodeThatIsMountedStays(t *testing.T) {
 func TestApplyErrors(t *testing.T) {
 	s, c := newAPIServer(t)
 	s.broken = "PATCH /apis/apps/v1"
-	expectError(t, c.ApplyProject(t.Context(), testSpec()), "apply project iris: apply Deployment iris/iris: quota exceeded")
+	expectError(t, c.ApplyDeployment(t.Context(), testDeployment()), "apply deployment iris: apply Deployment iris/iris: quota exceeded")
+	s.broken = "PATCH /apis/batch/v1"
+	expectError(t, c.ApplyProject(t.Context(), testSpec()), "apply project iris: apply CronJob iris/iris-trainer: quota exceeded")
 	s.broken = "GET /api/v1/namespaces/iris/configmaps"
-	expectError(t, c.ApplyProject(t.Context(), testSpec()), "list code of project iris: quota exceeded")
+	expectError(t, c.ApplyProject(t.Context(), testSpec()), "list code of namespace iris: quota exceeded")
 	s.broken = "GET /apis/batch/v1/namespaces/iris/jobs"
-	expectError(t, c.ApplyProject(t.Context(), testSpec()), "list jobs of project iris: quota exceeded")
+	expectError(t, c.ApplyProject(t.Context(), testSpec()), "list jobs of namespace iris: quota exceeded")
 }
 
 func TestApplySystem(t *testing.T) {
@@ -219,14 +228,12 @@ func TestNextTraining(t *testing.T) {
 
 func TestDeployment(t *testing.T) {
 	s, c := newAPIServer(t)
-	d := mlops.Deployment{Name: "iris", Namespace: "iris", Project: "iris"}
+	d := mlops.Deployment{Name: "iris", Namespace: "iris", Project: "iris", Replicas: 1}
 	err := c.Observe(t.Context(), &d)
 	if mlops.CodeOf(err) != mlops.NotFound || mlops.MessageOf(err) != "deployment iris does not exist" {
 		t.Errorf("error %v", err)
 	}
-	if err := c.ApplyProject(t.Context(), testSpec()); err != nil {
-		t.Fatal(err)
-	}
+	applyIris(t, c)
 	s.mu.Lock()
 	for name, component := range map[string]string{"iris-1": "server", "iris-train-1-x": "trainer"} {
 		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
@@ -254,9 +261,7 @@ func TestDeployment(t *testing.T) {
 
 func TestObjectsAndEvents(t *testing.T) {
 	s, c := newAPIServer(t)
-	if err := c.ApplyProject(t.Context(), testSpec()); err != nil {
-		t.Fatal(err)
-	}
+	applyIris(t, c)
 	objects, err := c.Objects(t.Context())
 	if err != nil {
 		t.Fatal(err)

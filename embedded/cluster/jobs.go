@@ -90,7 +90,7 @@ func jobOf(j *batchv1.Job) mlops.Job {
 	return out
 }
 
-// WatchJobs sends now, and at every change of a training job until ctx ends. The
+// WatchJobs sends now, and at every change of a Job of ours until ctx ends. The
 // receiver lists after each signal.
 func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	changed := make(chan struct{}, 1)
@@ -102,7 +102,7 @@ func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	}
 	notify(nil)
 	c.watch(ctx, func(f informers.SharedInformerFactory) cache.SharedInformer { return f.Batch().V1().Jobs().Informer() },
-		metav1.ListOptions{LabelSelector: labelProject}, notify, notify)
+		metav1.ListOptions{LabelSelector: labelPartOf + "=benchtop"}, notify, notify)
 	return changed
 }
 

@@ -20,20 +20,20 @@ const (
 	measurePatience = 10 * time.Minute
 	// shadowCode is where the Job finds the code of the servers.
 	shadowCode = "/opt/benchtop-server"
+	// workloadMeasure is the program of the trainer's code that measures.
+	workloadMeasure = "measure.py"
 )
 
 // Measure starts the Job that measures a revision before it is served, unless
 // it has been started, and says how far the Job is. The message of one that has
 // succeeded is what it has found. served is compared with, nil for nothing.
-func (c *Client) Measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, served *mlops.Revision) (mlops.Job, error) {
+func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error) {
+	d := s.Deployment
 	name := fmt.Sprintf("%s-measure-%d", d.Name, r.ID)
 	jobs := c.kube.BatchV1().Jobs(d.Namespace)
 	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		if job, err = c.measureJob(ctx, d, r, served, name); err != nil {
-			return mlops.Job{}, err
-		}
-		job, err = jobs.Create(ctx, job, metav1.CreateOptions{})
+		job, err = jobs.Create(ctx, measureJob(s, r, served, name), metav1.CreateOptions{})
 	}
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("measure version %d for deployment %s: %w", r.Version, d.Name, err)
@@ -73,68 +73,42 @@ func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1
 	return "", nil
 }
 
-// measureJob makes the Job out of the project's trainer and server.
-func (c *Client) measureJob(ctx context.Context, d mlops.Deployment, r mlops.Revision, served *mlops.Revision, name string) (*batchv1.Job, error) {
-	cron, err := c.kube.BatchV1().CronJobs(d.Namespace).Get(ctx, d.Project+"-"+trainerRole, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("get trainer of project %s: %w", d.Project, err)
+// measureJob starts the real server beside a program of the trainer's code. It
+// writes to a folder of its own and not to the volume: what it brings is not
+// served. It signs in as the project's trainer, which may read the data.
+func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, name string) *batchv1.Job {
+	d := s.Deployment
+	against, version := mlops.Revision{}, ""
+	if served != nil {
+		against, version = *served, fmt.Sprint(served.Version)
 	}
-	server, err := c.kube.AppsV1().Deployments(d.Namespace).Get(ctx, d.Name, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("get servers of deployment %s: %w", d.Name, err)
+	c := container(measureRole, s.Image, append(append([]corev1.EnvVar{
+		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
+		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
+		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
+		{Name: "BENCHTOP_SERVED_MODEL", Value: literal(against.Model)},
+		{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version},
+	}, doorsEnv()...), commonEnv(s.Image)...))
+	c.Command = []string{"python3", "/opt/benchtop/" + workloadMeasure}
+	secret := bringSecret(d)
+	if d.Project != "" {
+		secret = d.Project + "-" + trainerRole
 	}
-	return measureJob(d, r, served, name, cron.Spec.JobTemplate.Spec, server.Spec.Template.Spec)
-}
-
-// measureJob is the trainer's Job with another program, which starts the real
-// server beside it. It writes to a folder of its own and not to the volume: what
-// it brings is not served.
-func measureJob(d mlops.Deployment, r mlops.Revision, served *mlops.Revision, name string, trainer batchv1.JobSpec, server corev1.PodSpec) (*batchv1.Job, error) {
-	spec := *trainer.DeepCopy()
+	spec := workJob(c, secret, placeOf(s), bringCode(s).Name, deploymentLabels(d, measureRole))
 	spec.TTLSecondsAfterFinished = ptr(int32(bringStays / time.Second))
 	spec.ActiveDeadlineSeconds = ptr(int64(measurePatience / time.Second))
-	spec.Template.Labels = labels(d.Project, measureRole)
 	pod := &spec.Template.Spec
-	var code *corev1.Volume
-	for i := range server.Volumes {
-		if server.Volumes[i].Name == "code" {
-			code = server.Volumes[i].DeepCopy()
-		}
-	}
-	if code == nil || len(server.Containers) == 0 {
-		return nil, mlops.Errorf(mlops.Internal, "the servers of deployment %s have no code, so that no shadow of them can be made", d.Name)
-	}
-	code.Name = "server-code"
 	for i := range pod.Volumes {
 		if pod.Volumes[i].Name == "models" { // two versions of the largest size that can be brought
 			pod.Volumes[i].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("9Gi"))}}
 		}
 	}
-	pod.Volumes = append(pod.Volumes, *code)
-	c := &pod.Containers[0]
-	c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: code.Name, MountPath: shadowCode, ReadOnly: true})
-	c.Command = []string{"python3", "/opt/benchtop/measure.py"}
-	against := mlops.Revision{}
-	version := ""
-	if served != nil {
-		against, version = *served, fmt.Sprint(served.Version)
-	}
-	for k, v := range map[string]string{"BENCHTOP_MODEL_NAME": r.Model, "BENCHTOP_MODEL_VERSION": fmt.Sprint(r.Version),
-		"BENCHTOP_SERVED_MODEL": against.Model, "BENCHTOP_SERVED_MODEL_VERSION": version} {
-		setEnv(c, k, v)
-	}
-	c.Resources = shadowResources(c.Resources, server.Containers[0].Resources)
-	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: d.Namespace, Labels: labels(d.Project, measureRole)}, Spec: spec}, nil
-}
-
-func setEnv(c *corev1.Container, name, value string) {
-	for i := range c.Env {
-		if c.Env[i].Name == name {
-			c.Env[i] = corev1.EnvVar{Name: name, Value: value}
-			return
-		}
-	}
-	c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
+	code := codeMap(deploymentMeta(d, d.Name, serverRole+codeSuffix), s.Server, s.ServerSHA).Name
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "server-code", VolumeSource: corev1.VolumeSource{
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}})
+	pod.Containers[0].VolumeMounts = append(pod.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "server-code", MountPath: shadowCode, ReadOnly: true})
+	pod.Containers[0].Resources = shadowResources(pod.Containers[0].Resources, serverResources(d))
+	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, measureRole), Spec: spec}
 }
 
 // shadowResources gives the pod the processor of a server, so that the latency

@@ -10,18 +10,10 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-var (
-	measuredDeployment = mlops.Deployment{Name: "iris", Namespace: "iris", Project: "iris"}
-	measuredRevision   = mlops.Revision{ID: 12, Number: 4, Model: "iris", Version: 7}
-)
+var measuredRevision = mlops.Revision{ID: 12, Number: 4, Model: "iris", Version: 7}
 
 func TestMeasureJob(t *testing.T) {
-	s := testSpec()
-	trainer, server := trainerJob(s, "code-1"), serverDeployment(s, "code-2").Spec.Template.Spec
-	job, err := measureJob(measuredDeployment, measuredRevision, &mlops.Revision{Model: "iris", Version: 6}, "iris-measure-12", trainer, server)
-	if err != nil {
-		t.Fatal(err)
-	}
+	job := measureJob(testDeployment(), measuredRevision, &mlops.Revision{Model: "iris", Version: 6}, "iris-measure-12")
 	if job.Name != "iris-measure-12" || job.Namespace != "iris" || *job.Spec.ActiveDeadlineSeconds != 600 || *job.Spec.TTLSecondsAfterFinished != 600 {
 		t.Errorf("it is %+v", job)
 	}
@@ -48,33 +40,26 @@ func TestMeasureJob(t *testing.T) {
 	if v := at["/models"]; v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil || v.PersistentVolumeClaim != nil {
 		t.Errorf("it writes to %+v, expected a folder of its own", v)
 	}
-	if at["/opt/benchtop"].ConfigMap.Name != "code-1" || at["/opt/benchtop-server"].ConfigMap.Name != "code-2" {
+	if at["/opt/benchtop"].ConfigMap.Name != "iris-trainer-code-111111111111" || at["/opt/benchtop-server"].ConfigMap.Name != "iris-server-code-222222222222" {
 		t.Errorf("its code is %+v and %+v", at["/opt/benchtop"], at["/opt/benchtop-server"])
 	}
 	if r := c.Resources; r.Requests.Cpu().String() != "50m" || r.Limits.Memory().String() != "2Gi" || !r.Limits.Cpu().IsZero() || r.Requests.Memory().String() != "512Mi" {
 		t.Errorf("its resources are %+v", r)
 	}
-	// The trainer's own Job is as it was.
-	if trainer.Template.Spec.Volumes[0].PersistentVolumeClaim == nil || trainer.Template.Spec.Containers[0].Command[1] != "/opt/benchtop/train.py" {
-		t.Error("it has changed the trainer's Job")
+	if got := c.EnvFrom[0].SecretRef.Name; got != "iris-trainer" {
+		t.Errorf("it signs in with %s", got)
 	}
-	job, err = measureJob(measuredDeployment, measuredRevision, nil, "iris-measure-12", trainer, server)
-	if err != nil {
-		t.Fatal(err)
+	job = measureJob(ownDeployment("second", "iris"), measuredRevision, nil, "second-measure-12")
+	c = job.Spec.Template.Spec.Containers[0]
+	expectEnv(t, c, map[string]string{"BENCHTOP_SERVED_MODEL": "", "BENCHTOP_SERVED_MODEL_VERSION": ""})
+	if got := c.EnvFrom[0].SecretRef.Name; got != "iris-trainer" || c.Resources.Limits.Memory().String() != "3Gi" {
+		t.Errorf("of a deployment of its own volume it signs in with %s, its resources are %+v", got, c.Resources)
 	}
-	expectEnv(t, job.Spec.Template.Spec.Containers[0], map[string]string{"BENCHTOP_SERVED_MODEL": "", "BENCHTOP_SERVED_MODEL_VERSION": ""})
-	_, err = measureJob(measuredDeployment, measuredRevision, nil, "x", trainer, corev1.PodSpec{})
-	expectError(t, err, "the servers of deployment iris have no code, so that no shadow of them can be made")
 }
 
 func TestMeasure(t *testing.T) {
 	s, c := newAPIServer(t)
-	measure := func() (mlops.Job, error) { return c.Measure(t.Context(), measuredDeployment, measuredRevision, nil) }
-	_, err := measure()
-	expectError(t, err, "get trainer of project iris: ")
-	if err := c.ApplyProject(t.Context(), testSpec()); err != nil {
-		t.Fatal(err)
-	}
+	measure := func() (mlops.Job, error) { return c.Measure(t.Context(), testDeployment(), measuredRevision, nil) }
 	for range 2 { // the second time after a crash
 		if j, err := measure(); err != nil || j.State != mlops.TrainingRunning {
 			t.Fatalf("it is %+v, %v", j, err)
@@ -111,7 +96,7 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("it is %+v, %v", j, err)
 	}
 	s.broken = "/pods"
-	_, err = measure()
+	_, err := measure()
 	expectError(t, err, "list pods of job iris-measure-12: quota exceeded")
 	s.broken = "/jobs"
 	_, err = measure()

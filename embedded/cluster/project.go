@@ -5,14 +5,10 @@ import (
 	"context"
 	"fmt"
 
-	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -53,22 +49,18 @@ func suspended(p mlops.Project) *bool {
 
 func ptr[T any](v T) *T { return &v }
 
-// ApplyProject makes the cluster match the spec.
+// ApplyProject makes the cluster match the spec: all but the servers.
 func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 	p := s.Project
-	trainerCode, serverCode := codeMap(p, trainerRole, s.Trainer, s.TrainerSHA), codeMap(p, serverRole, s.Server, s.ServerSHA)
+	trainerCode := codeMap(meta(p, p.Name, trainerRole+codeSuffix), s.Trainer, s.TrainerSHA)
 	err := c.apply(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Labels: map[string]string{
 			labelPartOf: "benchtop", labelProject: p.Name,
 			"pod-security.kubernetes.io/enforce": "restricted",
 		}}},
-		&corev1.PersistentVolumeClaim{ObjectMeta: meta(p, volume(p), "model"), Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			StorageClassName: ptr("local-path"),
-			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
-		}},
+		modelClaim(meta(p, volume(p), "model")),
 		&corev1.Secret{ObjectMeta: meta(p, trainerName(p), trainerRole), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
-		trainerCode, serverCode,
+		trainerCode,
 		&batchv1.CronJob{ObjectMeta: meta(p, trainerName(p), trainerRole), Spec: batchv1.CronJobSpec{
 			Schedule: cmp.Or(p.Schedule, neverFires),
 			TimeZone: ptr(p.TimeZone),
@@ -83,18 +75,20 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 				Spec:       trainerJob(s, trainerCode.Name),
 			},
 		}},
-		&corev1.Service{ObjectMeta: meta(p, p.Name, serverRole), Spec: corev1.ServiceSpec{
-			Selector: map[string]string{labelProject: p.Name, labelComponent: serverRole},
-			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
-		}},
-		serverDeployment(s, serverCode.Name),
-		ingress(s, p.Name, s.Host, "/", nil),
-		ingress(s, p.Name+"-path", "", s.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}),
 	)
 	if err != nil {
 		return fmt.Errorf("apply project %s: %w", p.Name, err)
 	}
-	return c.pruneCode(ctx, p.Name, trainerCode.Name, serverCode.Name)
+	return c.pruneCode(ctx, p.Name, labelProject+"="+p.Name+","+labelComponent+"="+trainerRole+codeSuffix, trainerCode.Name)
+}
+
+// modelClaim asks for a volume of models.
+func modelClaim(m metav1.ObjectMeta) *corev1.PersistentVolumeClaim {
+	return &corev1.PersistentVolumeClaim{ObjectMeta: m, Spec: corev1.PersistentVolumeClaimSpec{
+		AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+		StorageClassName: ptr("local-path"),
+		Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+	}}
 }
 
 func volume(p mlops.Project) string      { return p.Name + "-model" }
@@ -108,15 +102,20 @@ func bytesOf(m map[string]string) map[string][]byte {
 	return out
 }
 
+// codeSuffix ends the component of what holds a component's code.
+const codeSuffix = "-code"
+
 // codeMap holds the code of a component. Its name carries the digest, so that
 // changed code makes new pods and running ones keep what they started with.
-func codeMap(p mlops.Project, component string, files map[string]string, sha string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: meta(p, p.Name+"-"+component+"-code-"+sha[:12], component+"-code"), Immutable: ptr(true), Data: files}
+func codeMap(m metav1.ObjectMeta, files map[string]string, sha string) *corev1.ConfigMap {
+	m.Name += "-" + m.Labels[labelComponent] + "-" + sha[:12]
+	return &corev1.ConfigMap{ObjectMeta: m, Immutable: ptr(true), Data: files}
 }
 
-// pruneCode deletes code that neither the spec nor a Job or ReplicaSet that
-// still exists would mount: a retried pod must find what it was made with.
-func (c *Client) pruneCode(ctx context.Context, project string, keep ...string) error {
+// pruneCode deletes code, of what the selector selects, that is neither to be
+// kept nor mounted by a Job or ReplicaSet that still exists: a retried pod must
+// find what it was made with.
+func (c *Client) pruneCode(ctx context.Context, namespace, selector string, keep ...string) error {
 	mounted := map[string]bool{}
 	for _, k := range keep {
 		mounted[k] = true
@@ -128,24 +127,24 @@ func (c *Client) pruneCode(ctx context.Context, project string, keep ...string) 
 			}
 		}
 	}
-	jobs, err := c.kube.BatchV1().Jobs(project).List(ctx, metav1.ListOptions{})
+	jobs, err := c.kube.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("list jobs of project %s: %w", project, err)
+		return fmt.Errorf("list jobs of namespace %s: %w", namespace, err)
 	}
 	for _, j := range jobs.Items {
 		note(j.Spec.Template.Spec)
 	}
-	sets, err := c.kube.AppsV1().ReplicaSets(project).List(ctx, metav1.ListOptions{})
+	sets, err := c.kube.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("list replica sets of project %s: %w", project, err)
+		return fmt.Errorf("list replica sets of namespace %s: %w", namespace, err)
 	}
 	for _, s := range sets.Items {
 		note(s.Spec.Template.Spec)
 	}
-	maps := c.kube.CoreV1().ConfigMaps(project)
-	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: labelComponent + " in (" + trainerRole + "-code," + serverRole + "-code)"})
+	maps := c.kube.CoreV1().ConfigMaps(namespace)
+	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
-		return fmt.Errorf("list code of project %s: %w", project, err)
+		return fmt.Errorf("list code of namespace %s: %w", namespace, err)
 	}
 	for _, m := range list.Items {
 		if mounted[m.Name] {
@@ -171,76 +170,54 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 		{Name: "BENCHTOP_CODE_SHA256", Value: s.TrainerSHA},
 		{Name: "BENCHTOP_PARAMS", Value: string(p.Params)},
 		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
+		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+	}, append(doorsEnv(), commonEnv(s.Image)...)...)
+	c := container(trainerRole, s.Image, env)
+	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
+	return workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
+}
+
+// doorsEnv says where pods find object store and registry.
+func doorsEnv() []corev1.EnvVar {
+	return []corev1.EnvVar{
 		{Name: "AWS_ENDPOINT_URL_S3", Value: "http://s3.benchtop.svc:9000"},
 		{Name: "AWS_REGION", Value: "us-east-1"},
 		{Name: "MLFLOW_TRACKING_URI", Value: "http://mlflow.benchtop.svc:5000"},
-		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
-	}, commonEnv(s)...)
-	c := container(trainerRole, s.Image, env)
-	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
-	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: trainerName(p)}}}}
+	}
+}
+
+// workJob is a Job of a container that writes to a volume of models, with what
+// is secret in a Secret.
+func workJob(c corev1.Container, secret string, at podPlace, code string, podLabels map[string]string) batchv1.JobSpec {
+	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}}}
 	c.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
 	}
-	pod := podSpec(s, c, code, false)
+	pod := podSpec(at, c, code, false)
 	pod.RestartPolicy = corev1.RestartPolicyNever // a failed pod stays, with its log
 	return batchv1.JobSpec{
 		BackoffLimit: ptr(int32(2)),
 		PodFailurePolicy: &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
-			// The trainer says that its input is wrong: trying again is no use.
+			// It says that its input is wrong: trying again is no use.
 			{Action: batchv1.PodFailurePolicyActionFailJob, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				ContainerName: ptr(trainerRole), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{2}}},
+				ContainerName: ptr(c.Name), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{2}}},
 			// A drained or rebooted node is nobody's fault.
 			{Action: batchv1.PodFailurePolicyActionIgnore, OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
 				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}},
 		}},
 		ActiveDeadlineSeconds: ptr(int64(3600)),
-		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)}, Spec: pod},
+		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: podLabels}, Spec: pod},
 	}
-}
-
-func serverDeployment(s mlops.ProjectSpec, code string) *appsv1.Deployment {
-	p := s.Project
-	c := container(serverRole, s.Image, append([]corev1.EnvVar{
-		{Name: "BENCHTOP_DEPLOYMENT", Value: p.Name},
-		{Name: "BENCHTOP_PORT", Value: "8080"},
-	}, commonEnv(s)...))
-	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
-	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
-	c.Resources = corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
-	}
-	probe := func(path string, period, failures int32) *corev1.Probe {
-		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("http")}},
-			PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures}
-	}
-	c.StartupProbe = probe("/healthz", 1, 60)
-	c.LivenessProbe = probe("/healthz", 10, 3)
-	c.ReadinessProbe = probe("/readyz", 1, 3)
-	return &appsv1.Deployment{ObjectMeta: meta(p, p.Name, serverRole), Spec: appsv1.DeploymentSpec{
-		Replicas:             ptr(int32(1)),
-		RevisionHistoryLimit: ptr(int32(3)),
-		Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
-			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt32(0)), MaxSurge: ptr(intstr.FromInt32(1))}},
-		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelProject: p.Name, labelComponent: serverRole}},
-		Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, serverRole), Annotations: map[string]string{
-				"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics",
-			}},
-			Spec: podSpec(s, c, code, true),
-		},
-	}}
 }
 
 const envTrigger = "BENCHTOP_TRIGGER"
 
-func commonEnv(s mlops.ProjectSpec) []corev1.EnvVar {
+func commonEnv(image string) []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "BENCHTOP_MODEL_DIR", Value: "/models"},
 		{Name: "BENCHTOP_SERVED", Value: servedDir + "/" + servedFile},
-		{Name: "BENCHTOP_IMAGE", Value: s.Image},
+		{Name: "BENCHTOP_IMAGE", Value: image},
 		{Name: "HOME", Value: "/tmp"},
 		fieldEnv("BENCHTOP_POD", "metadata.name"),
 		fieldEnv("BENCHTOP_NODE", "spec.nodeName"),
@@ -262,10 +239,13 @@ func container(name, image string, env []corev1.EnvVar) corev1.Container {
 	}
 }
 
+// podPlace is where a pod runs, and what it reads there.
+type podPlace struct{ node, claim, served string }
+
 // podSpec pins the pod to the node that holds the volume. It does so by a
 // selector and not by naming the node: the scheduler has to see the pod, or a
 // claim that waits for its first consumer would wait for ever.
-func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool) corev1.PodSpec {
+func podSpec(at podPlace, c corev1.Container, code string, readOnly bool) corev1.PodSpec {
 	c.VolumeMounts = []corev1.VolumeMount{
 		{Name: "models", MountPath: "/models", ReadOnly: readOnly},
 		{Name: "code", MountPath: "/opt/benchtop", ReadOnly: true},
@@ -273,7 +253,7 @@ func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool
 		{Name: "tmp", MountPath: "/tmp"},
 	}
 	return corev1.PodSpec{
-		NodeSelector:                 map[string]string{corev1.LabelHostname: s.Project.Node},
+		NodeSelector:                 map[string]string{corev1.LabelHostname: at.node},
 		AutomountServiceAccountToken: ptr(false),
 		EnableServiceLinks:           ptr(false),
 		// On a first start the trainer may ask before the cluster's DNS can
@@ -286,24 +266,11 @@ func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool
 		},
 		Containers: []corev1.Container{c},
 		Volumes: []corev1.Volume{
-			{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: volume(s.Project)}}},
+			{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: at.claim}}},
 			{Name: "code", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}},
 			// There is none before the first version.
-			{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: servedName(s.Project.Name)}, Optional: ptr(true)}}},
+			{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: at.served}, Optional: ptr(true)}}},
 			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("256Mi"))}}},
 		},
 	}
-}
-
-func ingress(s mlops.ProjectSpec, name, host, path string, annotations map[string]string) runtime.Object {
-	m := meta(s.Project, name, serverRole)
-	m.Annotations = annotations
-	return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{
-		IngressClassName: ptr("traefik"),
-		Rules: []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
-			Paths: []networkingv1.HTTPIngressPath{{Path: path, PathType: ptr(networkingv1.PathTypePrefix), Backend: networkingv1.IngressBackend{
-				Service: &networkingv1.IngressServiceBackend{Name: s.Project.Name, Port: networkingv1.ServiceBackendPort{Name: "http"}},
-			}}},
-		}}}},
-	}}
 }

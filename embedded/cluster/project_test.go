@@ -16,9 +16,8 @@ func testSpec() mlops.ProjectSpec {
 	return mlops.ProjectSpec{
 		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", TimeZone: "Europe/Berlin", Params: `{"C": 0.5}`, Node: "node-a"},
 		Dataset: mlops.Dataset{Name: "iris", Version: 3, SHA256: digest, Bucket: "datasets", Key: "iris/" + digest + ".csv"},
-		Host:    "iris.lab.internal", Path: "/models/iris", Image: "benchtop.local/lab-python:1-0123456789ab",
+		Image:   "benchtop.local/lab-python:1-0123456789ab",
 		Trainer: map[string]string{"train.py": "print()"}, TrainerMain: "train.py", TrainerSHA: strings.Repeat("1", 64),
-		Server: map[string]string{"app.py": "print()"}, ServerMain: "app.py", ServerSHA: strings.Repeat("2", 64),
 		Secret: map[string]string{"AWS_SECRET_ACCESS_KEY": "hush"},
 	}
 }
@@ -46,7 +45,7 @@ func expectEnv(t *testing.T, c corev1.Container, want map[string]string) {
 }
 
 // checkLabPod is what trainer and server have in common.
-func checkLabPod(t *testing.T, name string, spec corev1.PodSpec, code string, readOnly bool) {
+func checkLabPod(t *testing.T, name string, spec corev1.PodSpec, claim, code string, readOnly bool) {
 	t.Helper()
 	checkPod(t, name, spec)
 	if spec.NodeName != "" || spec.NodeSelector[corev1.LabelHostname] != "node-a" {
@@ -72,7 +71,7 @@ func checkLabPod(t *testing.T, name string, spec corev1.PodSpec, code string, re
 	for _, v := range spec.Volumes {
 		volumes[v.Name] = v
 	}
-	if v := volumes[mounts["/models"].Name]; v.PersistentVolumeClaim == nil || v.PersistentVolumeClaim.ClaimName != "iris-model" {
+	if v := volumes[mounts["/models"].Name]; v.PersistentVolumeClaim == nil || v.PersistentVolumeClaim.ClaimName != claim {
 		t.Errorf("%s mounts %+v as /models", name, v)
 	}
 	if v := volumes[mounts["/opt/benchtop"].Name]; v.ConfigMap == nil || v.ConfigMap.Name != code {
@@ -87,7 +86,7 @@ func TestTrainer(t *testing.T) {
 	s := testSpec()
 	job := trainerJob(s, "code-1")
 	pod := job.Template.Spec
-	checkLabPod(t, "trainer", pod, "code-1", false)
+	checkLabPod(t, "trainer", pod, "iris-model", "code-1", false)
 	c := pod.Containers[0]
 	if !slices.Equal(c.Command, []string{"python3", "/opt/benchtop/train.py"}) {
 		t.Errorf("it runs %v", c.Command)
@@ -110,9 +109,9 @@ func TestTrainer(t *testing.T) {
 }
 
 func TestServer(t *testing.T) {
-	d := serverDeployment(testSpec(), "code-2")
+	d := serverDeployment(testDeployment(), "code-2")
 	pod := d.Spec.Template.Spec
-	checkLabPod(t, "server", pod, "code-2", true)
+	checkLabPod(t, "server", pod, "iris-model", "code-2", true)
 	c := pod.Containers[0]
 	if !slices.Equal(c.Command, []string{"python3", "/opt/benchtop/app.py"}) {
 		t.Errorf("it runs %v", c.Command)
@@ -145,7 +144,7 @@ func TestServer(t *testing.T) {
 
 func TestNothingRunsPrivileged(t *testing.T) {
 	s := testSpec()
-	for _, pod := range []corev1.PodSpec{trainerJob(s, "c").Template.Spec, serverDeployment(s, "c").Spec.Template.Spec} {
+	for _, pod := range []corev1.PodSpec{trainerJob(s, "c").Template.Spec, serverDeployment(testDeployment(), "c").Spec.Template.Spec, bringJob(testDeployment(), mlops.Revision{Version: 1}, "b").Spec.Template.Spec} {
 		for _, c := range pod.Containers {
 			sc := c.SecurityContext
 			if sc.Privileged != nil && *sc.Privileged || *sc.AllowPrivilegeEscalation || len(sc.Capabilities.Add) > 0 || !slices.Contains(sc.Capabilities.Drop, "ALL") {
@@ -157,8 +156,8 @@ func TestNothingRunsPrivileged(t *testing.T) {
 
 func TestCodeIsNamedByItsDigest(t *testing.T) {
 	p := mlops.Project{Name: "iris"}
-	a := codeMap(p, trainerRole, map[string]string{"train.py": "1"}, strings.Repeat("a", 64))
-	b := codeMap(p, trainerRole, map[string]string{"train.py": "2"}, strings.Repeat("b", 64))
+	a := codeMap(meta(p, p.Name, trainerRole+codeSuffix), map[string]string{"train.py": "1"}, strings.Repeat("a", 64))
+	b := codeMap(meta(p, p.Name, trainerRole+codeSuffix), map[string]string{"train.py": "2"}, strings.Repeat("b", 64))
 	if a.Name != "iris-trainer-code-aaaaaaaaaaaa" || a.Name == b.Name {
 		t.Errorf("names are %s and %s", a.Name, b.Name)
 	}
@@ -168,9 +167,9 @@ func TestCodeIsNamedByItsDigest(t *testing.T) {
 }
 
 func TestIngresses(t *testing.T) {
-	s := testSpec()
-	host := ingress(s, "iris", s.Host, "/", nil).(*networkingv1.Ingress)
-	path := ingress(s, "iris-path", "", s.Path, map[string]string{"k": "v"}).(*networkingv1.Ingress)
+	s := testDeployment()
+	host := ingress(s.Deployment, "iris", s.Host, "/", nil).(*networkingv1.Ingress)
+	path := ingress(s.Deployment, "iris-path", "", s.Path, map[string]string{"k": "v"}).(*networkingv1.Ingress)
 	for _, c := range []struct {
 		i          *networkingv1.Ingress
 		host, path string

@@ -56,15 +56,5 @@ func (c *Client) DeleteProject(ctx context.Context, project string) (gone bool, 
 	if err == nil {
 		return true, nil // somebody else's: there is nothing of ours
 	}
-	volumes, err := c.kube.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return false, fmt.Errorf("list volumes: %w", err)
-	}
-	for _, v := range volumes.Items {
-		if ref := v.Spec.ClaimRef; ref != nil && ref.Namespace == project &&
-			v.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete && v.Status.Phase != corev1.VolumeFailed {
-			return false, nil // its folder is being removed
-		}
-	}
-	return true, nil
+	return c.volumesReleased(ctx, func(claim corev1.ObjectReference) bool { return claim.Namespace == project })
 }

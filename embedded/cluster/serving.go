@@ -26,10 +26,6 @@ const (
 	// annotationServed is changed so that the kubelet refreshes a pod's
 	// ConfigMaps at once. By itself it does so about once a minute.
 	annotationServed = "benchtop.dev/served"
-
-	bringRole = "bring"
-	// bringStays is how long a Job that brings a version stays after its end.
-	bringStays = 10 * time.Minute
 )
 
 func servedName(deployment string) string { return deployment + "-served" }
@@ -49,7 +45,7 @@ func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, run
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("get served version of %s: %w", d.Name, err)
 	}
-	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: servedName(d.Name), Namespace: d.Namespace, Labels: labels(d.Project, "served")}, Data: map[string]string{servedFile: string(b)}}
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: servedName(d.Name), Namespace: d.Namespace, Labels: deploymentLabels(d, "served")}, Data: map[string]string{servedFile: string(b)}}
 	if err := c.apply(ctx, m); err != nil {
 		return fmt.Errorf("set served version of %s: %w", d.Name, err)
 	}
@@ -73,7 +69,7 @@ func (c *Client) NudgeServers(ctx context.Context, d mlops.Deployment) error {
 }
 
 func (c *Client) serverPods(ctx context.Context, d mlops.Deployment) ([]corev1.Pod, error) {
-	list, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labelProject + "=" + d.Project + "," + labelComponent + "=" + serverRole})
+	list, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: serverSelector(d)})
 	if err != nil {
 		return nil, fmt.Errorf("list servers of %s: %w", d.Name, err)
 	}
@@ -138,50 +134,6 @@ func askServer(ctx context.Context, ip string, s *mlops.Serving) {
 	if said.Error != nil {
 		s.Error = *said.Error
 	}
-}
-
-// Bring starts the Job that brings a model version to the volume of a
-// deployment, unless it has been started, and says how far the Job is.
-func (c *Client) Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error) {
-	name := fmt.Sprintf("%s-bring-%d", d.Name, r.ID)
-	jobs := c.kube.BatchV1().Jobs(d.Namespace)
-	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		if job, err = c.bringJob(ctx, d, r, name); err != nil {
-			return mlops.Job{}, err
-		}
-		job, err = jobs.Create(ctx, job, metav1.CreateOptions{})
-	}
-	if err != nil {
-		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
-	}
-	out := jobOf(job)
-	if out.State == mlops.TrainingFailed {
-		if said, err := c.lastWords(ctx, d.Namespace, name); err == nil && said != "" {
-			out.Message = said
-		}
-	}
-	return out, nil
-}
-
-// bringJob makes the Job out of the trainer's, with another program.
-func (c *Client) bringJob(ctx context.Context, d mlops.Deployment, r mlops.Revision, name string) (*batchv1.Job, error) {
-	cron, err := c.kube.BatchV1().CronJobs(d.Namespace).Get(ctx, d.Project+"-"+trainerRole, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("get trainer of project %s: %w", d.Project, err)
-	}
-	spec := *cron.Spec.JobTemplate.Spec.DeepCopy()
-	spec.TTLSecondsAfterFinished = ptr(int32(bringStays / time.Second))
-	spec.Template.Labels = labels(d.Project, bringRole)
-	container := &spec.Template.Spec.Containers[0]
-	container.Command = []string{"python3", "/opt/benchtop/bring.py"}
-	container.Env = append(container.Env, corev1.EnvVar{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)})
-	for i := range container.Env {
-		if container.Env[i].Name == "BENCHTOP_MODEL_NAME" {
-			container.Env[i].Value = r.Model
-		}
-	}
-	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: d.Namespace, Labels: labels(d.Project, bringRole)}, Spec: spec}, nil
 }
 
 // lastWords returns the termination message of a Job's pod, "" if there is

@@ -180,11 +180,11 @@ func (c *Client) Observe(ctx context.Context, out *mlops.Deployment) error {
 	if err != nil {
 		return fmt.Errorf("get deployment %s: %w", out.Name, err)
 	}
-	pods, err := c.kube.CoreV1().Pods(out.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labelComponent + "=" + serverRole})
+	pods, err := c.kube.CoreV1().Pods(out.Namespace).List(ctx, metav1.ListOptions{LabelSelector: serverSelector(*out)})
 	if err != nil {
 		return fmt.Errorf("list pods of deployment %s: %w", out.Name, err)
 	}
-	out.Image, out.Replicas, out.Ready = d.Spec.Template.Spec.Containers[0].Image, int(replicas(d)), int(d.Status.ReadyReplicas)
+	out.Image, out.Ready = d.Spec.Template.Spec.Containers[0].Image, int(d.Status.ReadyReplicas)
 	for i := range pods.Items {
 		c.explainPulls(ctx, &pods.Items[i])
 		pod := podOf(&pods.Items[i])

@@ -38,6 +38,7 @@ type Deployment struct {
 	Curl    string
 	History History
 	Gates   Gates
+	Servers Servers
 	Problem *Problem
 	Metrics *Problem
 }

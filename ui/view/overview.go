@@ -64,6 +64,7 @@ type Overview struct {
 	Boot    *Boot // set until everything was ready
 	Notices []Notice
 	Loops   []Loop
+	Beside  Deployments // those that are not their project's
 	Problem *Problem
 	Actions Actions
 	Units   []Unit

@@ -6,7 +6,12 @@ type PredictForm struct {
 	Fields []Field
 	Result *Prediction
 	Note   string // why there is no form
+	JSON   string // what to send as it is, "" if nothing can be sent yet
+	Path   string // where it is sent
 }
+
+// MaxJSON is how much JSON the form takes: it travels in an address.
+const MaxJSON = 16 << 10
 
 // Field is one input of the form.
 type Field struct {
@@ -20,6 +25,7 @@ type Field struct {
 type Prediction struct {
 	OK      bool
 	Class   string
+	Plain   bool // Class is no class, but what the model has answered
 	Chances []Chance
 	Version string
 	Took    string

@@ -69,6 +69,7 @@ type Serving struct {
 	Problem  *Problem
 	Rows     []ServingRow
 	Form     ReleaseForm
+	Deploy   *DeployForm // nil for who may not deploy
 }
 
 // ServingRow is one deployment of the version's model.

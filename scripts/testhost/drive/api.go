@@ -70,7 +70,7 @@ func (ad *Admin) Do(ctx context.Context, method, url string, in, out any) error 
 	if err := errors.Join(err, r.Body.Close()); err != nil {
 		return fmt.Errorf("%s %s: read the answer: %w", method, url, err)
 	}
-	if r.StatusCode != http.StatusOK {
+	if r.StatusCode/100 != 2 {
 		return fmt.Errorf("%s %s: %s: %.300s", method, url, r.Status, b)
 	}
 	if out == nil {

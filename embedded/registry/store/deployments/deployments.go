@@ -51,13 +51,13 @@ func (s *Store) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 }
 
 func (s *Store) deployments(ctx context.Context, where string, args ...any) (out []mlops.Deployment, err error) {
-	err = s.db.Rows(ctx, `SELECT d.id, d.name, d.project, d.model, d.follows, d.automatic, d.pinned, d.paused, d.created, d.revision FROM deployments d `+where, func(r *sql.Rows) error {
+	err = s.db.Rows(ctx, `SELECT d.id, d.name, d.project, d.model, d.follows, d.automatic, d.pinned, d.paused, d.own, d.replicas, d.deleting, d.created, d.revision FROM deployments d `+where, func(r *sql.Rows) error {
 		var d mlops.Deployment
 		var created, revision int64
-		if err := r.Scan(&d.ID, &d.Name, &d.Project, &d.Model, &d.Follows, &d.Automatic, &d.Pinned, &d.Paused, &created, &revision); err != nil {
+		if err := r.Scan(&d.ID, &d.Name, &d.Project, &d.Model, &d.Follows, &d.Automatic, &d.Pinned, &d.Paused, &d.Own, &d.Replicas, &d.Deleting, &created, &revision); err != nil {
 			return err
 		}
-		d.Namespace, d.CreatedAt = d.Project, time.UnixMilli(created)
+		d.Namespace, d.CreatedAt = mlops.NamespaceOf(d.Project), time.UnixMilli(created)
 		if revision != 0 {
 			d.Revision = &mlops.Revision{ID: revision}
 		}
@@ -99,11 +99,12 @@ type deploymentRow struct {
 	id, revision, newest, seen int64
 	model, follows             string
 	automatic, pinned          bool
+	own, deleting              bool
 }
 
 func findDeployment(t *db.Tx, name string) (d deploymentRow, err error) {
-	found, err := t.Row("SELECT id, revision, newest, seen, model, follows, automatic, pinned FROM deployments WHERE name = ?", []any{name},
-		&d.id, &d.revision, &d.newest, &d.seen, &d.model, &d.follows, &d.automatic, &d.pinned)
+	found, err := t.Row("SELECT id, revision, newest, seen, model, follows, automatic, pinned, own, deleting FROM deployments WHERE name = ?", []any{name},
+		&d.id, &d.revision, &d.newest, &d.seen, &d.model, &d.follows, &d.automatic, &d.pinned, &d.own, &d.deleting)
 	if err == nil && !found {
 		err = mlops.Errorf(mlops.NotFound, "there is no deployment %q", wire.Head(name))
 	}

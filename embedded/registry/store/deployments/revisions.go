@@ -35,9 +35,9 @@ func (s *Store) Revisions(ctx context.Context, deployment string, max int) ([]ml
 }
 
 // OpenRevisions returns the revisions that have neither ended nor are live,
-// oldest first. A project that is being deleted has none.
+// oldest first. What is being deleted has none.
 func (s *Store) OpenRevisions(ctx context.Context) ([]mlops.Revision, error) {
-	return s.revisions(ctx, "WHERE r.state IN ('judging', 'waiting', 'starting') AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) ORDER BY r.id")
+	return s.revisions(ctx, "WHERE r.state IN ('judging', 'waiting', 'starting') AND NOT d.deleting AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) ORDER BY r.id")
 }
 
 func (s *Store) revisions(ctx context.Context, where string, args ...any) (out []mlops.Revision, err error) {
@@ -88,7 +88,7 @@ func (s *Store) FollowModels(ctx context.Context) (made int, err error) {
 
 // due returns the deployments whose model has news for them.
 func (s *Store) due(ctx context.Context) (names []string, err error) {
-	err = s.db.Rows(ctx, `SELECT d.name FROM deployments d JOIN registered_models m ON m.name = d.model WHERE d.pinned = 0 AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) AND (
+	err = s.db.Rows(ctx, `SELECT d.name FROM deployments d JOIN registered_models m ON m.name = d.model WHERE d.pinned = 0 AND d.deleting = 0 AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) AND (
 		d.automatic AND d.newest < (SELECT coalesce(max(v.version), 0) FROM model_versions v WHERE v.model = m.id AND v.status = 'READY')
 		OR d.follows <> '' AND d.seen <> (SELECT coalesce(max(a.version), 0) FROM model_aliases a WHERE a.model = m.id AND a.alias = d.follows))`,
 		func(r *sql.Rows) error {
@@ -104,7 +104,7 @@ func (s *Store) due(ctx context.Context) (names []string, err error) {
 
 func follow(t *db.Tx, name string) (made int, err error) {
 	d, err := findDeployment(t, name)
-	if err != nil || d.pinned {
+	if err != nil || d.pinned || d.deleting {
 		return 0, err
 	}
 	target, err := aliased(t, d.model, d.follows)
@@ -290,12 +290,13 @@ func (s *Store) StartRevision(ctx context.Context, id int64) error {
 	})
 }
 
-// serve notes what ought to be served.
+// serve notes what ought to be served. The alias is the project's deployment's
+// to move: others that follow it only look where it points.
 func serve(t *db.Tx, d deploymentRow, revision, version int64) error {
 	if err := t.Exec("UPDATE deployments SET revision = ?, newest = max(newest, ?) WHERE id = ?", revision, version, d.id); err != nil {
 		return err
 	}
-	if d.follows == "" {
+	if d.follows == "" || d.own {
 		return nil
 	}
 	points, err := aliased(t, d.model, d.follows)

@@ -25,6 +25,9 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 	if err := mlops.ValidateName("project", p.Name); err != nil {
 		return mlops.Project{}, err
 	}
+	if p.Name == mlops.ModelsNamespace {
+		return mlops.Project{}, mlops.Errorf(mlops.Invalid, "a project cannot be named %q: that namespace holds the deployments of models without a project", p.Name)
+	}
 	if err := mlops.ValidateName("dataset", p.Dataset); err != nil {
 		return mlops.Project{}, err
 	}

@@ -1,0 +1,52 @@
+"""What a stock MLflow client does around deployments: log models from outside, and move aliases.
+
+    deploy.py log NAME          registers a scikit-learn model that was trained here
+    deploy.py missing NAME      registers a model that needs a package which the lab does not have
+    deploy.py alias NAME ALIAS VERSION
+"""
+
+import sys
+
+import mlflow
+import pandas as pd
+from mlflow.models import infer_signature
+from sklearn.datasets import load_iris
+from sklearn.tree import DecisionTreeClassifier
+
+
+def log(name):
+    data = load_iris(as_frame=True)
+    x = data.data.rename(columns=lambda c: c.removesuffix(" (cm)").replace(" ", "_"))
+    model = DecisionTreeClassifier(max_depth=3, random_state=0).fit(x, data.target)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model,
+            name="model",
+            registered_model_name=name,
+            serialization_format="cloudpickle",
+            signature=infer_signature(x, model.predict(x)),
+            input_example=x.head(2),
+        )
+
+
+class NeedsMore(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        import lightgbm  # noqa: F401
+
+    def predict(self, context, model_input: pd.DataFrame, params=None):
+        return model_input
+
+
+def missing(name):
+    with mlflow.start_run():
+        mlflow.pyfunc.log_model(
+            name="model", python_model=NeedsMore(), registered_model_name=name, pip_requirements=["lightgbm==4.6.0"]
+        )
+
+
+def alias(name, alias, version):
+    mlflow.MlflowClient().set_registered_model_alias(name, alias, version)
+
+
+if __name__ == "__main__":
+    {"log": log, "missing": missing, "alias": alias}[sys.argv[1]](*sys.argv[2:])

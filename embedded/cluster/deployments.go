@@ -1,0 +1,305 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+const (
+	// labelDeployment names the deployment that an object belongs to.
+	labelDeployment = "benchtop.dev/deployment"
+
+	bringRole = "bring"
+	// bringStays is how long a Job that brings a version stays after its end.
+	bringStays = 10 * time.Minute
+)
+
+// deploymentLabels are those of a deployment's objects and pods. Those of its
+// own volume have no project: by project and component a project's Service
+// selects its servers, and would select them too. Neither can change, because
+// a Deployment's selector is fixed once it is made.
+func deploymentLabels(d mlops.Deployment, component string) map[string]string {
+	m := labels(d.Project, component)
+	if d.Own {
+		m[labelName] = d.Name
+		delete(m, labelProject)
+	}
+	m[labelDeployment] = d.Name
+	return m
+}
+
+// serverLabels select the servers of a deployment.
+func serverLabels(d mlops.Deployment) map[string]string {
+	if d.Own {
+		return map[string]string{labelDeployment: d.Name, labelComponent: serverRole}
+	}
+	return map[string]string{labelProject: d.Project, labelComponent: serverRole}
+}
+
+func serverSelector(d mlops.Deployment) string {
+	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: serverLabels(d)})
+}
+
+func deploymentMeta(d mlops.Deployment, name, component string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: d.Namespace, Labels: deploymentLabels(d, component)}
+}
+
+// modelVolume is the claim of a deployment: its own, or its project's.
+func modelVolume(d mlops.Deployment) string {
+	if d.Own {
+		return d.Name + "-model"
+	}
+	return d.Project + "-model"
+}
+
+// bringSecret has what brings versions sign in: the project's trainer's, or
+// the deployment's own.
+func bringSecret(d mlops.Deployment) string {
+	if d.Own {
+		return d.Name + "-" + bringRole
+	}
+	return d.Project + "-" + trainerRole
+}
+
+// bringCode is the trainer's code, of which one program brings versions.
+func bringCode(s mlops.DeploymentSpec) *corev1.ConfigMap {
+	d := s.Deployment
+	name := d.Name
+	if !d.Own {
+		name = d.Project
+	}
+	return codeMap(deploymentMeta(d, name, trainerRole+codeSuffix), s.Bring, s.BringSHA)
+}
+
+func placeOf(s mlops.DeploymentSpec) podPlace {
+	return podPlace{node: s.Node, claim: modelVolume(s.Deployment), served: servedName(s.Deployment.Name)}
+}
+
+// ApplyDeployment makes the servers of a deployment match the spec, and their
+// addresses. Namespace, volume and trainer of a project's deployment are those
+// of ApplyProject.
+func (c *Client) ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) error {
+	d := s.Deployment
+	serverCode := codeMap(deploymentMeta(d, d.Name, serverRole+codeSuffix), s.Server, s.ServerSHA)
+	var objects []runtime.Object
+	keep := []string{serverCode.Name}
+	// An Ingress of its own cannot have the name of another deployment's: no
+	// deployment has a dot in its name.
+	host, path := d.Name, d.Name+"-path"
+	if d.Own {
+		if d.Project == "" {
+			ns, err := c.modelsNamespace(ctx, d.Namespace)
+			if err != nil {
+				return err
+			}
+			objects = append(objects, ns)
+		}
+		code := bringCode(s)
+		host, path = d.Name+".host", d.Name+".path"
+		keep = append(keep, code.Name)
+		objects = append(objects,
+			modelClaim(deploymentMeta(d, modelVolume(d), "model")),
+			&corev1.Secret{ObjectMeta: deploymentMeta(d, bringSecret(d), bringRole), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
+			code)
+	}
+	objects = append(objects, serverCode,
+		&corev1.Service{ObjectMeta: deploymentMeta(d, d.Name, serverRole), Spec: corev1.ServiceSpec{
+			Selector: serverLabels(d),
+			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
+		}},
+		serverDeployment(s, serverCode.Name),
+		ingress(d, host, s.Host, "/", nil),
+		ingress(d, path, "", s.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}))
+	if err := c.apply(ctx, objects...); err != nil {
+		return fmt.Errorf("apply deployment %s: %w", d.Name, err)
+	}
+	selector := labelProject + "=" + d.Project + "," + labelComponent + "=" + serverRole + codeSuffix
+	if d.Own {
+		selector = labelDeployment + "=" + d.Name + "," + labelComponent + " in (" + trainerRole + codeSuffix + "," + serverRole + codeSuffix + ")"
+	}
+	return c.pruneCode(ctx, d.Namespace, selector, keep...)
+}
+
+// modelsNamespace returns the namespace of deployments without a project,
+// unless somebody else has made one of its name.
+func (c *Client) modelsNamespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	have, err := c.kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	switch {
+	case err != nil && !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("look for namespace %s: %w", name, err)
+	case err == nil && have.Labels[labelPartOf] != "benchtop":
+		return nil, mlops.Errorf(mlops.Exists, "the cluster has a namespace %s that is not Benchtop's: models without a project are served there, so delete that one first, `benchtop kubectl delete namespace %s`", name, name)
+	case err == nil && have.DeletionTimestamp != nil:
+		return nil, mlops.Errorf(mlops.InvalidState, "namespace %s is still being deleted", name)
+	}
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{labelPartOf: "benchtop", "pod-security.kubernetes.io/enforce": "restricted"}}}, nil
+}
+
+func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
+	d := s.Deployment
+	c := container(serverRole, s.Image, append([]corev1.EnvVar{
+		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
+		{Name: "BENCHTOP_PORT", Value: "8080"},
+	}, commonEnv(s.Image)...))
+	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
+	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
+	c.Resources = serverResources(d)
+	probe := func(path string, period, failures int32) *corev1.Probe {
+		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("http")}},
+			PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures}
+	}
+	c.StartupProbe = probe("/healthz", 1, 60)
+	c.LivenessProbe = probe("/healthz", 10, 3)
+	c.ReadinessProbe = probe("/readyz", 1, 3)
+	return &appsv1.Deployment{ObjectMeta: deploymentMeta(d, d.Name, serverRole), Spec: appsv1.DeploymentSpec{
+		Replicas:             ptr(int32(d.Replicas)), //nolint:gosec // at most MaxReplicas
+		RevisionHistoryLimit: ptr(int32(3)),
+		Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
+			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt32(0)), MaxSurge: ptr(intstr.FromInt32(1))}},
+		Selector: &metav1.LabelSelector{MatchLabels: serverLabels(d)},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: deploymentLabels(d, serverRole), Annotations: map[string]string{
+				"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics",
+			}},
+			Spec: podSpec(placeOf(s), c, code, true),
+		},
+	}}
+}
+
+func serverResources(d mlops.Deployment) corev1.ResourceRequirements {
+	limit := "512Mi"
+	if d.Own {
+		limit = "1Gi" // any model may come, with the libraries that it needs
+	}
+	return corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(limit)},
+	}
+}
+
+func ingress(d mlops.Deployment, name, host, path string, annotations map[string]string) runtime.Object {
+	m := deploymentMeta(d, name, serverRole)
+	m.Annotations = annotations
+	return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{
+		IngressClassName: ptr("traefik"),
+		Rules: []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+			Paths: []networkingv1.HTTPIngressPath{{Path: path, PathType: ptr(networkingv1.PathTypePrefix), Backend: networkingv1.IngressBackend{
+				Service: &networkingv1.IngressServiceBackend{Name: d.Name, Port: networkingv1.ServiceBackendPort{Name: "http"}},
+			}}},
+		}}}},
+	}}
+}
+
+// Bring starts the Job that brings a model version to the volume of a
+// deployment, unless it has been started, and says how far the Job is.
+func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error) {
+	d := s.Deployment
+	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
+	jobs := c.kube.BatchV1().Jobs(d.Namespace)
+	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		job, err = jobs.Create(ctx, bringJob(s, r, name), metav1.CreateOptions{})
+	}
+	if err != nil {
+		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
+	}
+	out := jobOf(job)
+	if out.State == mlops.TrainingFailed {
+		if said, err := c.lastWords(ctx, d.Namespace, name); err == nil && said != "" {
+			out.Message = said
+		}
+	}
+	return out, nil
+}
+
+func bringJob(s mlops.DeploymentSpec, r mlops.Revision, name string) *batchv1.Job {
+	d := s.Deployment
+	c := container(bringRole, s.Image, append(append([]corev1.EnvVar{
+		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
+		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
+		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
+	}, doorsEnv()...), commonEnv(s.Image)...))
+	c.Command = []string{"python3", "/opt/benchtop/" + s.BringMain}
+	spec := workJob(c, bringSecret(d), placeOf(s), bringCode(s).Name, deploymentLabels(d, bringRole))
+	spec.TTLSecondsAfterFinished = ptr(int32(bringStays / time.Second))
+	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, bringRole), Spec: spec}
+}
+
+// literal keeps Kubernetes from taking $(NAME) in a value for a variable:
+// people choose the names of models.
+func literal(s string) string { return strings.ReplaceAll(s, "$", "$$") }
+
+// DeleteDeployment deletes all that was made for a deployment of its own
+// volume. It reports whether it is gone with its volume; until then it has to
+// be called again.
+func (c *Client) DeleteDeployment(ctx context.Context, d mlops.Deployment) (gone bool, err error) {
+	if !d.Own {
+		return false, mlops.Errorf(mlops.InvalidState, "deployment %s is its project's: it goes with the project", d.Name)
+	}
+	background := metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)}
+	mine := metav1.ListOptions{LabelSelector: labelDeployment + "=" + d.Name}
+	var errs []error
+	for _, err := range []error{
+		c.kube.NetworkingV1().Ingresses(d.Namespace).DeleteCollection(ctx, background, mine),
+		c.kube.CoreV1().Services(d.Namespace).Delete(ctx, d.Name, background),
+		c.kube.AppsV1().Deployments(d.Namespace).DeleteCollection(ctx, background, mine),
+		c.kube.BatchV1().Jobs(d.Namespace).DeleteCollection(ctx, background, mine),
+		// Nobody is to be answered any more, so pods need not linger.
+		c.kube.CoreV1().Pods(d.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(2))}, mine),
+		c.kube.CoreV1().ConfigMaps(d.Namespace).DeleteCollection(ctx, background, mine),
+		c.kube.CoreV1().Secrets(d.Namespace).DeleteCollection(ctx, background, mine),
+		c.kube.CoreV1().PersistentVolumeClaims(d.Namespace).DeleteCollection(ctx, background, mine),
+	} {
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return false, fmt.Errorf("delete deployment %s: %w", d.Name, errors.Join(errs...))
+	}
+	pods, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, mine)
+	if err != nil {
+		return false, fmt.Errorf("list pods of deployment %s: %w", d.Name, err)
+	}
+	claims, err := c.kube.CoreV1().PersistentVolumeClaims(d.Namespace).List(ctx, mine)
+	if err != nil {
+		return false, fmt.Errorf("list volume claims of deployment %s: %w", d.Name, err)
+	}
+	if len(pods.Items) > 0 || len(claims.Items) > 0 {
+		return false, nil
+	}
+	return c.volumesReleased(ctx, func(ref corev1.ObjectReference) bool {
+		return ref.Namespace == d.Namespace && ref.Name == modelVolume(d)
+	})
+}
+
+// volumesReleased reports whether the folders of volumes are gone, of those
+// whose claim is meant.
+func (c *Client) volumesReleased(ctx context.Context, meant func(claim corev1.ObjectReference) bool) (bool, error) {
+	volumes, err := c.kube.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return false, fmt.Errorf("list volumes: %w", err)
+	}
+	for _, v := range volumes.Items {
+		if ref := v.Spec.ClaimRef; ref != nil && meant(*ref) &&
+			v.Spec.PersistentVolumeReclaimPolicy == corev1.PersistentVolumeReclaimDelete && v.Status.Phase != corev1.VolumeFailed {
+			return false, nil // its folder is being removed
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,254 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	selectors "k8s.io/apimachinery/pkg/labels"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// testDeployment is the deployment of project iris.
+func testDeployment() mlops.DeploymentSpec {
+	return mlops.DeploymentSpec{
+		Deployment: mlops.Deployment{ID: 1, Name: "iris", Project: "iris", Namespace: "iris", Model: "iris", Replicas: 1},
+		Host:       "iris.lab.internal", Path: "/models/iris", Image: "benchtop.local/lab-python:1-0123456789ab", Node: "node-a",
+		Server: map[string]string{"app.py": "print()"}, ServerMain: "app.py", ServerSHA: strings.Repeat("2", 64),
+		Bring: map[string]string{"bring.py": "print()"}, BringMain: "bring.py", BringSHA: strings.Repeat("1", 64),
+	}
+}
+
+// ownDeployment is one of its own volume, of a model of the project, or of none.
+func ownDeployment(name, project string) mlops.DeploymentSpec {
+	s := testDeployment()
+	s.Deployment = mlops.Deployment{ID: 2, Name: name, Project: project, Namespace: mlops.NamespaceOf(project), Model: "My model $(HOME)", Own: true, Replicas: 3}
+	s.Host, s.Path, s.Secret = name+".lab.internal", "/models/"+name, map[string]string{"MLFLOW_TRACKING_PASSWORD": "hush"}
+	return s
+}
+
+func apply(t *testing.T, c *Client, s mlops.DeploymentSpec) {
+	t.Helper()
+	if err := c.ApplyDeployment(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestApplyADeploymentOfItsOwn(t *testing.T) {
+	s, c := newAPIServer(t)
+	apply(t, c, ownDeployment("second", ""))
+	want := []string{
+		"/api/v1/namespaces/models",
+		"/api/v1/namespaces/models/configmaps/second-server-code-222222222222",
+		"/api/v1/namespaces/models/configmaps/second-trainer-code-111111111111",
+		"/api/v1/namespaces/models/persistentvolumeclaims/second-model",
+		"/api/v1/namespaces/models/secrets/second-bring",
+		"/api/v1/namespaces/models/services/second",
+		"/apis/apps/v1/namespaces/models/deployments/second",
+		"/apis/networking.k8s.io/v1/namespaces/models/ingresses/second.host",
+		"/apis/networking.k8s.io/v1/namespaces/models/ingresses/second.path",
+	}
+	if got := s.names(); !slices.Equal(got, want) {
+		t.Errorf("the cluster holds\n%s\nexpected\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for path, o := range s.objects {
+		l, _ := o["metadata"].(map[string]any)["labels"].(map[string]any)
+		if path != "/api/v1/namespaces/models" && l[labelDeployment] != "second" || l[labelPartOf] != "benchtop" || l[labelProject] != nil {
+			t.Errorf("%s has the labels %v", path, l)
+		}
+	}
+	if spec := s.objects["/apis/apps/v1/namespaces/models/deployments/second"]["spec"].(map[string]any); spec["replicas"] != float64(3) {
+		t.Errorf("it has %v replicas", spec["replicas"])
+	}
+	ns := s.objects["/api/v1/namespaces/models"]["metadata"].(map[string]any)["labels"].(map[string]any)
+	if ns["pod-security.kubernetes.io/enforce"] != "restricted" {
+		t.Errorf("the namespace lets any pod in: %v", ns)
+	}
+}
+
+// The volume and the servers of one never become another's, whatever shares
+// the namespace.
+func TestDeploymentsSideBySide(t *testing.T) {
+	s, c := newAPIServer(t)
+	applyIris(t, c)
+	before := s.names()
+	specs := []mlops.DeploymentSpec{testDeployment(), ownDeployment("iris-path", "iris"), ownDeployment("iris-2", "iris"), ownDeployment("iris-2-path", "iris")}
+	for range 2 { // old code of one is not that of another
+		for _, spec := range specs {
+			apply(t, c, spec)
+		}
+		if err := c.ApplyProject(t.Context(), testSpec()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(s.names()); got != len(before)+3*8 {
+		t.Errorf("the cluster holds %d objects, expected %d:\n%s", got, len(before)+3*8, strings.Join(s.names(), "\n"))
+	}
+	for i, spec := range specs {
+		d := serverDeployment(spec, "code")
+		for j, other := range specs {
+			pods := serverDeployment(other, "code").Spec.Template.Labels
+			selects := true
+			for k, v := range d.Spec.Selector.MatchLabels {
+				selects = selects && pods[k] == v
+			}
+			parsed, err := selectors.Parse(serverSelector(spec.Deployment))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if selects != (i == j) || parsed.Matches(selectors.Set(pods)) != (i == j) {
+				t.Errorf("%s selects the pods of %s: %t", spec.Deployment.Name, other.Deployment.Name, selects)
+			}
+		}
+	}
+	// A selector cannot change, and pods of the version before must be found.
+	if got := serverSelector(testDeployment().Deployment); got != "app.kubernetes.io/component=server,benchtop.dev/project=iris" {
+		t.Errorf("a project's servers are selected by %s", got)
+	}
+}
+
+func TestServerOfItsOwn(t *testing.T) {
+	d := serverDeployment(ownDeployment("second", "iris"), "code-2")
+	pod := d.Spec.Template.Spec
+	checkLabPod(t, "server", pod, "second-model", "code-2", true)
+	c := pod.Containers[0]
+	expectEnv(t, c, map[string]string{"BENCHTOP_DEPLOYMENT": "second", "BENCHTOP_SERVED": "/served/version.json"})
+	if c.Resources.Limits.Memory().String() != "1Gi" || len(c.EnvFrom) != 0 {
+		t.Errorf("it is limited to %s and has the secrets %v", c.Resources.Limits.Memory(), c.EnvFrom)
+	}
+	for _, v := range pod.Volumes {
+		if v.Name == "served" && v.ConfigMap.Name != "second-served" {
+			t.Errorf("it is told by %s what to serve", v.ConfigMap.Name)
+		}
+	}
+}
+
+func TestBringJob(t *testing.T) {
+	r := mlops.Revision{ID: 12, Model: "My model $(HOME)", Version: 7}
+	for _, c := range []struct {
+		spec                mlops.DeploymentSpec
+		claim, code, secret string
+	}{
+		{testDeployment(), "iris-model", "iris-trainer-code-111111111111", "iris-trainer"},
+		{ownDeployment("second", "iris"), "second-model", "second-trainer-code-111111111111", "second-bring"},
+	} {
+		j := bringJob(c.spec, r, "job")
+		pod := j.Spec.Template.Spec
+		checkLabPod(t, "bring", pod, c.claim, c.code, false)
+		con := pod.Containers[0]
+		if !slices.Equal(con.Command, []string{"python3", "/opt/benchtop/bring.py"}) || con.EnvFrom[0].SecretRef.Name != c.secret {
+			t.Errorf("it runs %v with %v", con.Command, con.EnvFrom)
+		}
+		expectEnv(t, con, map[string]string{"BENCHTOP_MODEL_NAME": "My model $$(HOME)", "BENCHTOP_MODEL_VERSION": "7", "BENCHTOP_MODEL_DIR": "/models",
+			"AWS_ENDPOINT_URL_S3": "http://s3.benchtop.svc:9000", "MLFLOW_TRACKING_URI": "http://mlflow.benchtop.svc:5000"})
+		if *j.Spec.TTLSecondsAfterFinished != 600 || *j.Spec.PodFailurePolicy.Rules[0].OnExitCodes.ContainerName != con.Name {
+			t.Errorf("it is %+v", j.Spec)
+		}
+		// A training's Job is another.
+		if j.Labels[labelComponent] != bringRole || j.Spec.Template.Labels[labelDeployment] != c.spec.Deployment.Name {
+			t.Errorf("its labels are %v", j.Labels)
+		}
+	}
+}
+
+func TestBring(t *testing.T) {
+	s, c := newAPIServer(t)
+	r := mlops.Revision{ID: 12, Model: "iris", Version: 7}
+	for range 2 {
+		if j, err := c.Bring(t.Context(), testDeployment(), r); err != nil || j.State != mlops.TrainingRunning {
+			t.Fatalf("%+v, %v", j, err)
+		}
+	}
+	if s.made != 1 {
+		t.Errorf("%d Jobs were made", s.made)
+	}
+	const at = batch + "jobs/iris-bring-12"
+	s.set(at, []any{map[string]any{"type": string(batchv1.JobFailed), "status": "True", "lastTransitionTime": time.Now().UTC().Format(time.RFC3339)}}, "status", "conditions")
+	s.mu.Lock()
+	s.objects["/api/v1/namespaces/iris/pods/x"] = map[string]any{"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": "x", "namespace": "iris", "labels": map[string]any{batchv1.JobNameLabel: "iris-bring-12"}},
+		"status":   map[string]any{"containerStatuses": []any{map[string]any{"state": map[string]any{"terminated": map[string]any{"message": "no module named xgboost"}}}}}}
+	s.mu.Unlock()
+	if j, err := c.Bring(t.Context(), testDeployment(), r); err != nil || j.State != mlops.TrainingFailed || j.Message != "no module named xgboost" {
+		t.Errorf("%+v, %v", j, err)
+	}
+	s.broken = "jobs"
+	_, err := c.Bring(t.Context(), testDeployment(), r)
+	expectError(t, err, "bring version 7 to deployment iris: quota exceeded")
+}
+
+func TestDeleteADeployment(t *testing.T) {
+	s, c := newAPIServer(t)
+	applyIris(t, c)
+	keep := append(s.names(), "/api/v1/persistentvolumes/pv-1")
+	second := ownDeployment("iris-2", "iris")
+	apply(t, c, second)
+	if err := c.Serve(t.Context(), second.Deployment, 3, "run"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Bring(t.Context(), second, mlops.Revision{ID: 1, Model: "iris", Version: 3}); err != nil {
+		t.Fatal(err)
+	}
+	volume := func(name, claim string) {
+		s.objects["/api/v1/persistentvolumes/"+name] = map[string]any{"apiVersion": "v1", "kind": "PersistentVolume", "metadata": map[string]any{"name": name},
+			"spec": map[string]any{"persistentVolumeReclaimPolicy": "Delete", "claimRef": map[string]any{"namespace": "iris", "name": claim}}}
+	}
+	volume("pv-1", "iris-model")
+	volume("pv-2", "iris-2-model")
+	for _, want := range []bool{false, true} { // first its folder is still being removed
+		if gone, err := c.DeleteDeployment(t.Context(), second.Deployment); err != nil || gone != want {
+			t.Errorf("gone: %t, %v; expected %t", gone, err, want)
+		}
+		delete(s.objects, "/api/v1/persistentvolumes/pv-2")
+	}
+	slices.Sort(keep)
+	if got := s.names(); !slices.Equal(got, keep) {
+		t.Errorf("the cluster holds\n%s\nexpected\n%s", strings.Join(got, "\n"), strings.Join(keep, "\n"))
+	}
+	_, err := c.DeleteDeployment(t.Context(), testDeployment().Deployment)
+	expectError(t, err, "deployment iris is its project's: it goes with the project")
+	for _, resource := range []string{"ingresses", "services", "deployments", "jobs", "pods", "configmaps", "secrets", "persistentvolumeclaims"} {
+		s.broken = "/" + resource
+		_, err := c.DeleteDeployment(t.Context(), second.Deployment)
+		expectError(t, err, "delete deployment iris-2: quota exceeded")
+	}
+}
+
+func TestSomebodyElsesNamespaceOfModels(t *testing.T) {
+	s, c := newAPIServer(t)
+	s.objects["/api/v1/namespaces/models"] = map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "models"}}
+	err := c.ApplyDeployment(t.Context(), ownDeployment("second", ""))
+	if mlops.CodeOf(err) != mlops.Exists || !strings.Contains(mlops.MessageOf(err), "`benchtop kubectl delete namespace models`") {
+		t.Errorf("error %v", err)
+	}
+	s.broken = "GET /api/v1/namespaces/models"
+	expectError(t, c.ApplyDeployment(t.Context(), ownDeployment("second", "")), "look for namespace models: quota exceeded")
+}
+
+// What a deployment is observed to be is its own pods only.
+func TestObserveSideBySide(t *testing.T) {
+	s, c := newAPIServer(t)
+	applyIris(t, c)
+	second := ownDeployment("iris-2", "iris")
+	apply(t, c, second)
+	for name, spec := range map[string]mlops.DeploymentSpec{"a": testDeployment(), "b": second} {
+		l := map[string]any{}
+		for k, v := range deploymentLabels(spec.Deployment, serverRole) {
+			l[k] = v
+		}
+		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": name, "namespace": "iris", "labels": l},
+			"status": map[string]any{"phase": "Running"}}
+	}
+	for name, d := range map[string]mlops.Deployment{"a": testDeployment().Deployment, "b": second.Deployment} {
+		replicas := d.Replicas
+		if err := c.Observe(t.Context(), &d); err != nil || len(d.Pods) != 1 || d.Pods[0].Name != name || d.Replicas != replicas {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+		if pods, err := c.serverPods(t.Context(), d); err != nil || len(pods) != 1 || pods[0].Name != name {
+			t.Errorf("%s: %v, %v", name, pods, err)
+		}
+	}
+}
