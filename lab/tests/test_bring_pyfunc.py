@@ -37,10 +37,16 @@ def register(trainer, pyfunc_models, tmp_path):
         shutil.copytree(pyfunc_models / kind, folder)
         if change:
             change(folder)
+        if not run:
+            model_id = client.create_logged_model(experiment).model_id
+            client.log_model_artifacts(model_id, str(folder))
+            client.finalize_logged_model(model_id, "READY")
+            version = client.create_model_version(name, f"models:/{model_id}", model_id=model_id)
+            return str(version.version), ""
         run_id = client.create_run(experiment).info.run_id
         client.log_artifacts(run_id, str(folder), "model")
         source = client.get_run(run_id).info.artifact_uri + "/model"
-        version = client.create_model_version(name, source, run_id if run else None)
+        version = client.create_model_version(name, source, run_id)
         return str(version.version), run_id
 
     return register
