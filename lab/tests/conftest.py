@@ -12,7 +12,7 @@ sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "traine
 
 import pytest  # noqa: E402
 
-from support import services, versions, workloads  # noqa: E402
+from support import pyfuncs, services, versions, workloads  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,12 @@ def mlflow_server(tmp_path_factory):
 def code(tmp_path_factory):
     """The programs' files laid out as the kubelet lays out ConfigMaps: {"trainer": folder, "server": folder}."""
     return {name: workloads.mount(tmp_path_factory.mktemp(name), name) for name in ("trainer", "server")}
+
+
+@pytest.fixture(scope="session")
+def pyfunc_models(tmp_path_factory):
+    """A folder with MLflow models of several kinds, by name (support/save_models.py)."""
+    return pyfuncs.save(tmp_path_factory.mktemp("pyfuncs"))
 
 
 @pytest.fixture(scope="session")

@@ -131,22 +131,11 @@ def test_a_run_that_was_registered_twice(trainer, volume, register, start_server
     assert "already, and whole" in trainer.bring(again)[1]
 
 
-def _drop(name):
-    return lambda files: files.pop(name)
-
-
 def _put(name, raw):
     return lambda files: files.update({name: raw})
 
 
 UNSERVABLE = {
-    "no description": (_drop("model.json"), "has no artifact serving/model.json; the server serves versions that"),
-    "no predictor": (_drop("predictor.json"), "has no artifact serving/predictor.json; the server serves versions"),
-    "neither": (
-        lambda files: files.clear(),
-        "has no artifact serving/model.json and no serving/predictor.json; the server serves versions that the lab's "
-        "trainer finished, with serving/model.json and serving/predictor.json; train again, or register a version",
-    ),
     "damaged": (_put("predictor.json", b"{}"), "serving/predictor.json has sha256 44136fa355b3678a1146ad16f7e8649e"),
     "no json": (_put("model.json", b"{"), "does not describe a version (JSONDecodeError("),
     "no object": (_put("model.json", b"[]"), "does not describe a version (TypeError("),
@@ -169,16 +158,14 @@ def test_a_version_that_can_not_be_served(trainer, volume, register, case):
     assert not (volume / "versions").exists()
 
 
-def test_a_version_without_a_run(trainer):
-    """Models can be logged to an experiment without a run."""
-    client = trainer.client()
-    model_id = client.create_logged_model(client.create_experiment(trainer.name)).model_id
-    client.create_registered_model(trainer.name)
-    version = client.create_model_version(trainer.name, f"models:/{model_id}", model_id=model_id).version
+@pytest.mark.parametrize("missing", [["model.json"], ["predictor.json"], ["model.json", "predictor.json"]])
+def test_without_what_the_trainer_exports_its_model_is_brought(trainer, register, missing):
+    """Here there is none either, because nothing was trained."""
+    version, _ = register(lambda files: [files.pop(name) for name in missing])
     code, output, kept = trainer.bring(version)
     assert code == 2, output
-    assert "has no run, so that serving/model.json and serving/predictor.json, which the server needs" in kept
-    assert "register a version from a run of the lab's trainer" in kept
+    assert f"version {version} of model {trainer.name} was not exported by the lab's trainer, its MLflow" in output
+    assert "has no file MLmodel at " in kept
 
 
 def test_a_version_that_does_not_exist(trainer, register):

@@ -217,7 +217,8 @@ def test_body_at_the_limit(shared):
             "/nothing",
             404,
             "not_found",
-            "there is no /nothing; there are: /, /healthz, /metrics, /predict, /readyz",
+            "there is no /nothing; there are: /, /batch-predict, /docs, /health, /healthz, /invocations, /metrics, "
+            "/openapi.json, /ping, /predict, /readyz, /version",
         ),
         ("GET", "/predict/", 404, "not_found", "there is no /predict/"),
         ("GET", "/models/other/predict", 404, "not_found", "there is no /models/other/predict"),

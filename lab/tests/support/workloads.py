@@ -75,7 +75,8 @@ class Server:
             answer = self._get("/readyz")
             return self._alive() and answer.status_code == 200 and version in (None, answer.json()["version"])
 
-        services.wait_for(f"version {version or 'of any number'}", ready, interval=0.01)
+        # A model of MLflow takes seconds to load, and many on a busy machine.
+        services.wait_for(f"version {version or 'of any number'}", ready, seconds=180, interval=0.01)
         return self
 
     def _get(self, path):
@@ -180,7 +181,7 @@ class Trainer:
             stderr=subprocess.STDOUT,
             text=True,
             cwd="/",
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return done.returncode, done.stdout, message.read_text()

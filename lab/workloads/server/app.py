@@ -1,6 +1,6 @@
 """The HTTP interface: Starlette routes over the model store.
 
-Starlette is the part of FastAPI that this needs. Requests are checked by hand (inputs.py), because FastAPI answers bad
+Starlette is the part of FastAPI that this needs. Requests are checked by hand (forms.py), because FastAPI answers bad
 input with 422 and its own shape, and importing it with pydantic costs another 16 MB per server.
 """
 
@@ -8,19 +8,19 @@ import asyncio
 import json
 import logging
 import time
+from contextlib import contextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+import invocations
 from errors import ApiError
-from inputs import from_body, from_query, read_body
+from forms import BATCH, ONE_REQUEST, from_body, from_query, read_body
 
 log = logging.getLogger("server")
 
-# Rows of a batch that are predicted before others get their turn; a thread would only compete for the same lock.
-TURN = 50
 METHODS = {"GET", "HEAD", "POST"}
 
 
@@ -44,6 +44,13 @@ class App:
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
             Route("/predict", self.predict, methods=["GET", "POST"]),
+            Route("/batch-predict", self.batch_predict, methods=["POST"]),
+            Route("/invocations", self.invocations, methods=["POST"]),
+            Route("/ping", self.ping),
+            Route("/health", self.ping),
+            Route("/version", self.mlflow_version),
+            Route("/docs", self.docs),
+            Route("/openapi.json", self.openapi),
             Route("/metrics", self.exposition),
         ]
         self._routes = {r.path for r in routes}
@@ -86,30 +93,34 @@ class App:
 
     async def describe(self, request):
         model = self.store.current
-        # The outside path, so that the links work behind an ingress that strips a prefix.
-        prefix = request.headers.get("x-forwarded-prefix", "").split(",")[0].strip().rstrip("/")
+        prefix = _prefix(request)
         document = {
             "deployment": self.deployment,
-            "ready": model is not None and not self.draining,
+            "ready": model is not None and model.failure is None and not self.draining,
             "model": None,
             "endpoints": {
                 "predict one": f"GET {prefix}/predict?x=<comma-separated features>",
                 "predict many": f'POST {prefix}/predict {{"instances": [[…], …]}}',
+                "predict a batch": f'POST {prefix}/batch-predict {{"instances": [[…], …]}}',
+                "MLflow's scoring protocol": f"POST {prefix}/invocations",
+                "documentation": f"GET {prefix}/docs",
+                "OpenAPI": f"GET {prefix}/openapi.json",
                 "liveness": f"GET {prefix}/healthz",
                 "readiness": f"GET {prefix}/readyz",
                 "metrics": f"GET {prefix}/metrics",
             },
         }
         if model:
-            example = ",".join(f"{v:g}" for v in model.expected.example)
-            document["endpoints"]["predict one"] = f"GET {prefix}/predict?x={example}"
+            one = f"GET {prefix}/predict?x={model.expected.query}"
+            if model.expected.query is None:
+                one = f"POST {prefix}/predict {json.dumps(model.expected.body, ensure_ascii=False)}"
+            document["endpoints"]["predict one"] = one
             document["model"] = {
                 "name": model.name,
                 "version": model.version,
                 "run_id": model.description.get("run_id"),
                 "created_at": model.description.get("created_at"),
-                "features": model.expected.feature_names,
-                "classes": model.classes,
+                **model.facts(),
                 "metrics": model.description.get("metrics", {}),
             }
         return Json(document)
@@ -128,46 +139,75 @@ class App:
     async def readyz(self, _request):
         if self.draining:
             raise ApiError(503, "draining", "the server is shutting down")
-        model = self._model()
-        return Json({"status": "ready", "model": model.name, "version": model.version})
+        with self._model() as model:
+            return Json({"status": "ready", "model": model.name, "version": model.version})
 
     async def predict(self, request):
-        model = self._model()
-        if request.method == "POST":
-            body = await read_body(request.stream(), request.headers.get("content-length", ""))
-            rows = from_body(model.expected, request.headers.get("content-type", ""), body)
-        else:
-            rows = [from_query(model.expected, request.query_params.getlist("x"))]
-        return await self._predict(model, rows)
+        with self._model() as model:
+            if request.method == "POST":
+                body = await _body(request, ONE_REQUEST)
+                rows = from_body(model.expected, request.headers.get("content-type", ""), body, ONE_REQUEST)
+            else:
+                rows = from_query(model.expected, request.query_params.getlist("x"))
+            return _predictions(model, await model.predict(rows, self.metrics))
+
+    async def batch_predict(self, request):
+        with self._model() as model:
+            body = await _body(request, BATCH)
+            # Checking many rows takes a while; in a thread it lets probes and single predictions pass.
+            rows = await asyncio.to_thread(
+                from_body, model.expected, request.headers.get("content-type", ""), body, BATCH
+            )
+            return _predictions(model, await model.predict(rows, self.metrics))
+
+    async def invocations(self, request):
+        try:
+            with self._model() as model:
+                body = await _body(request, BATCH)
+                status, media, answer = await model.invocations(
+                    request.headers.get("content-type", ""), body, self.metrics
+                )
+                headers = None
+        except ApiError as err:
+            code = "TEMPORARILY_UNAVAILABLE" if err.status == 503 else "BAD_REQUEST"
+            status, media, answer = invocations.error(err.status, code, err.message)
+            headers = err.headers
+        return Response(answer, status, headers, media)
+
+    async def ping(self, _request):
+        model = self.store.current
+        return Response("\n", 200 if model and not model.failure else 404, media_type="application/json")
+
+    async def mlflow_version(self, _request):
+        from importlib.metadata import version
+
+        return Response(version("mlflow-skinny"), media_type="application/json")
+
+    # Both modules are imported when they are asked for, which few servers are: memory is budgeted.
+    async def docs(self, request):
+        import docs
+
+        return HTMLResponse(docs.page(self.deployment, _prefix(request), self.store.current))
+
+    async def openapi(self, request):
+        import openapi
+
+        return Json(openapi.document(self.deployment, _prefix(request), self.store.current))
 
     async def exposition(self, _request):
         return Response(self.metrics.exposition(), headers={"content-type": self.metrics.content_type})
 
+    @contextmanager
     def _model(self):
-        model = self.store.current
-        if model is None:
-            why = self.store.error or "the model is being loaded"
-            raise ApiError(503, "model_not_loaded", f"no model is loaded: {why}", headers={"retry-after": "1"})
-        return model
-
-    async def _predict(self, model, rows):
-        predictions, indexes = [], []
-        for i, row in enumerate(rows):
-            if i % TURN == TURN - 1:
-                await asyncio.sleep(0)
-            index, probabilities = model.predictor.predict(row)
-            indexes.append(index)
-            predictions.append(
-                {
-                    "class": model.classes[index],
-                    "class_index": index,
-                    "probabilities": dict(zip(model.classes, probabilities, strict=True)),
-                }
-            )
-        self.metrics.predicted(model, rows, indexes)
-        return Json(
-            {"model": model.name, "version": model.version, "classes": model.classes, "predictions": predictions}
-        )
+        with self.store.use() as model:
+            if model is None:
+                why = self.store.error or "the model is being loaded"
+                raise ApiError(503, "model_not_loaded", f"no model is loaded: {why}", headers={"retry-after": "1"})
+            if model.failure:
+                raise ApiError(
+                    503, "model_stopped", f"{model.failure}; it is being loaded again", headers={"retry-after": "5"}
+                )
+            yield model
 
     async def _http_error(self, request, err):
         path = request.scope["path"]
@@ -177,6 +217,21 @@ class App:
             return Json({"error": {"code": "method_not_allowed", "message": message}}, 405, headers=err.headers)
         message = f"there is no {path}; there are: {', '.join(sorted(self._routes))}"
         return Json({"error": {"code": "not_found", "message": message}}, err.status_code)
+
+
+def _prefix(request):
+    """The outside path, so that links work behind an ingress that strips a prefix."""
+    return request.headers.get("x-forwarded-prefix", "").split(",")[0].strip().rstrip("/")
+
+
+async def _body(request, limits):
+    return await read_body(request.stream(), request.headers.get("content-length", ""), limits)
+
+
+def _predictions(model, answer):
+    """A model's JSON, which stays as it is, below what answered."""
+    named = json.dumps({"model": model.name, "version": model.version}, ensure_ascii=False, separators=(",", ":"))
+    return Response(named[:-1].encode() + b"," + answer[1:] + b"\n", media_type="application/json")
 
 
 async def _api_error(_request, err):

@@ -8,7 +8,19 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 # A prediction takes well under a millisecond, so the default buckets (from 5 ms) would show nothing.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-REASONS = ("missing", "unreadable", "too_large", "json", "description", "run", "digest", "predictor", "version")
+REASONS = (
+    "missing",
+    "unreadable",
+    "too_large",
+    "json",
+    "description",
+    "run",
+    "digest",
+    "predictor",
+    "model",
+    "stopped",
+    "version",
+)
 
 
 class Metrics:
@@ -33,7 +45,7 @@ class Metrics:
         self.in_flight = Gauge("benchtop_requests_in_flight", "Requests being answered.", ("deployment",), **deploy)
         self.predictions = Counter(
             "benchtop_predictions",
-            "Instances predicted, by predicted class.",
+            "Instances predicted, by predicted class; the class is empty where a model has no known classes.",
             ("deployment", "model", "class"),
             **deploy,
         )
@@ -85,7 +97,7 @@ class Metrics:
         # Looked up once per version: a batch would otherwise spend more time on labels than on predicting.
         model.bins = [
             [self.features.labels(self.deployment, model.name, name, str(b)) for b in range(len(edges) + 1)]
-            for name, edges in zip(model.expected.feature_names, model.edges, strict=True)
+            for name, edges in zip(model.expected.names if model.edges else (), model.edges, strict=True)
         ]
 
     def load_recovered(self):
@@ -107,6 +119,10 @@ class Metrics:
         for i, (edges, counters) in enumerate(zip(model.edges, model.bins, strict=True)):
             for bin_, count in Tally(bisect_right(edges, row[i]) for row in rows).items():
                 counters[bin_].inc(count)
+
+    def answered_rows(self, model, rows):
+        """Count predictions that aren't of known classes: numbers, texts, anything."""
+        self.predictions.labels(self.deployment, model.name, "").inc(rows)
 
     def exposition(self):
         return generate_latest(self.registry)

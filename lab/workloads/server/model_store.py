@@ -9,10 +9,12 @@ import logging
 import math
 import threading
 import time
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
+import light_model
 import served
-from inputs import Expected
 from version import LoadError, verify
 
 log = logging.getLogger("server")
@@ -23,49 +25,51 @@ EAGER_SECONDS = 5.0
 # A version that failed is tried again, in case the volume was at fault, but not on every poll.
 RETRY_SECONDS = 5.0
 ABSENT = ("missing", "run")
+# How long a pyfunc model may take for one request; MLflow's server waits as long.
+PREDICT_SECONDS = 60.0
 
 
-class LoadedModel:
-    """One immutable version: description, predictor, and what the routes derive from them."""
+def load(root, version, run_id="", abandoned=lambda: False, seconds=PREDICT_SECONDS):
+    """Read and verify `versions/<version>` below root; raise LoadError when anything is off.
 
-    def __init__(self, description, predictor):
-        self.description = description
-        self.predictor = predictor
-        self.name = description["name"]
-        self.version = description["version"]
-        self.run_id = description.get("run_id", "")
-        self.classes = predictor.classes
-        self.expected = Expected(description["feature_names"], description["examples"][0]["x"])
-        self.edges = [bins["edges"] for bins in description["baseline"]["features"]]
-        self.loaded_at = time.time()
+    Loading a pyfunc model takes a while; it ends early, with the reason "abandoned", once abandoned() is true.
+    """
 
+    def check():
+        if abandoned():
+            raise LoadError("abandoned", "another version is wanted by now")
 
-def load(root, version, run_id=""):
-    """Read and verify `versions/<version>` below root; raise LoadError when anything is off."""
     folder = Path(root) / "versions" / version
-    description, predictor = verify(folder, version, run_id)
-    try:
-        return LoadedModel(description, predictor)
-    except (KeyError, TypeError, IndexError) as err:
-        raise LoadError("predictor", f"{folder} can't be used: {err!r} is not in model.json as expected") from err
+    description, predictor = verify(folder, version, run_id, check)
+    if predictor is not None:
+        return light_model.make(folder, description, predictor)
+    # Imported when needed: most servers never serve one, and the memory of the whole appliance is budgeted.
+    import pyfunc_model
+
+    return pyfunc_model.make(folder, description, abandoned, seconds)
 
 
 class ModelStore:
     """Holds the served model and swaps the reference when the file that names the version changes.
 
-    A request takes `current` once and keeps it, so a swap never touches it. Loading happens in the watcher's thread.
+    A request takes the model once (`use`) and keeps it, so a swap never touches it. Loading happens in the watcher's
+    thread. A pyfunc model whose process ended is loaded again.
     """
 
-    def __init__(self, root, served_path, metrics):
+    def __init__(self, root, served_path, metrics, predict_seconds=PREDICT_SECONDS):
         self.root = Path(root)
         self.served_path = served_path
         self.current = None
         self.wanted = None  # the version that the file names, or None
         self.error = None  # why that version isn't served, or None
         self._metrics = metrics
+        self._predict_seconds = predict_seconds
         self._seen = None
         self._seen_at = 0.0
         self._retry_at = 0.0
+        self._mourned = None  # the model whose end was reported
+        self._lock = threading.Lock()
+        self._uses = Counter()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-watcher", daemon=True)
 
@@ -75,6 +79,31 @@ class ModelStore:
     def stop(self):
         self._stop.set()
         self._thread.join()
+        self._swap(None)
+
+    @contextmanager
+    def use(self):
+        """The served model, or None. It stays until the last request that uses it is answered."""
+        with self._lock:
+            model = self.current
+            self._uses[model] += 1
+        try:
+            yield model
+        finally:
+            with self._lock:
+                self._uses[model] -= 1
+                last = not self._uses[model] and model is not self.current
+                if not self._uses[model]:
+                    del self._uses[model]
+            if last and model:
+                model.close()
+
+    def _swap(self, model):
+        with self._lock:
+            before, self.current = self.current, model
+            unused = before is not None and before not in self._uses
+        if unused:
+            before.close()
 
     def _watch(self):
         while True:
@@ -96,7 +125,7 @@ class ModelStore:
             problem = err
         seen = (raw, str(problem))
         now, again = time.monotonic(), seen == self._seen
-        if again and now < self._retry_at:
+        if again and now < self._retry_at and not self._died():
             return
         if not again:
             self._seen, self._seen_at, self._retry_at = seen, now, 0.0
@@ -109,6 +138,15 @@ class ModelStore:
         else:
             self._idle()
 
+    def _died(self):
+        """Whether the served model's process has ended; True once for each."""
+        model = self.current
+        if model is None or model is self._mourned or not model.failure:
+            return False
+        self._mourned = model
+        self._failed("the model stopped", LoadError("stopped", model.failure))
+        return True
+
     def _idle(self):
         # Nothing is wrong: nothing was put into service yet, or it was taken out, and what is loaded stays.
         self._settled()
@@ -118,24 +156,35 @@ class ModelStore:
 
     def _follow(self, want, again, now):
         before = self.current
-        if before and before.version == want.version and want.run_id in ("", before.run_id):
+        same = before and before.version == want.version and want.run_id in ("", before.run_id)
+        if same and not before.failure:
             self._settled()
             return
         try:
-            model = load(self.root, want.version, want.run_id)
+            model = load(self.root, want.version, want.run_id, self._abandoned, self._predict_seconds)
         except LoadError as err:
+            if err.reason == "abandoned":
+                return
             # The first failure of a version may be a read that raced with the pruning of a replaced one.
             eager = not again or (err.reason in ABSENT and now - self._seen_at < EAGER_SECONDS)
-            self._retry_at = now if eager else now + RETRY_SECONDS
+            # Counted from the end: loading may have taken longer than the pause.
+            self._retry_at = now if eager else time.monotonic() + RETRY_SECONDS
             self._failed(f"can't serve version {want.version}", err)
             return
         # Metrics first: a request that sees the new version finds its counters.
         self._metrics.loaded(model)
-        self.current = model
+        self._swap(model)
         self._settled()
         log.info(
             "serving %s version %s%s", model.name, model.version, f" instead of {before.version}" if before else ""
         )
+
+    def _abandoned(self):
+        """Whether what is being loaded is no longer wanted."""
+        try:
+            return self._stop.is_set() or served.read(self.served_path) != self._seen[0]
+        except served.ServedError:
+            return False
 
     def _settled(self):
         self.error = None
@@ -145,6 +194,7 @@ class ModelStore:
     def _failed(self, what, err):
         self._metrics.load_failed(err.reason)
         if self.error != str(err):
-            keeps = f"; version {self.current.version} keeps serving" if self.current else ""
+            keeps = self.current and not self.current.failure
+            keeps = f"; version {self.current.version} keeps serving" if keeps else ""
             log.error("%s: %s%s", what, err, keeps)
         self.error = str(err)

@@ -3,7 +3,8 @@
 Environment: BENCHTOP_DEPLOYMENT (name of the deployment), BENCHTOP_MODEL_DIR (default /models, may be read-only),
 BENCHTOP_SERVED (default /served/version.json: the file that names the version to serve, followed while serving),
 BENCHTOP_PORT (default 8080), BENCHTOP_HOST (default 0.0.0.0), BENCHTOP_DRAIN_SECONDS (default 3: how long a server that
-was told to stop still takes requests, while the cluster stops sending them).
+was told to stop still takes requests, while the cluster stops sending them), BENCHTOP_PREDICT_SECONDS (default 60: how
+long a pyfunc model may take for one request; one that takes longer is ended and loaded again).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import uvicorn
 import served
 from app import App
 from metrics import Metrics
-from model_store import ModelStore
+from model_store import PREDICT_SECONDS, ModelStore
 
 log = logging.getLogger("server")
 
@@ -59,9 +60,10 @@ async def serve(env):
         raise ConfigError("BENCHTOP_DEPLOYMENT is not set, expected the deployment's name")
     port = number(env, "BENCHTOP_PORT", 8080, 1, 65535)
     drain = number(env, "BENCHTOP_DRAIN_SECONDS", 3, 0, 300, float)
+    patience = number(env, "BENCHTOP_PREDICT_SECONDS", PREDICT_SECONDS, 0.1, 3600, float)
     metrics = Metrics(deployment)
     model_dir = env.get("BENCHTOP_MODEL_DIR") or "/models"
-    store = ModelStore(model_dir, env.get("BENCHTOP_SERVED") or served.DEFAULT, metrics)
+    store = ModelStore(model_dir, env.get("BENCHTOP_SERVED") or served.DEFAULT, metrics, patience)
     app = App(store, metrics, deployment)
     server = Server(
         uvicorn.Config(

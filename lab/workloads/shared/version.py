@@ -1,7 +1,8 @@
 """Read a version's folder and prove that it can be served: in the server, and in bring.py beforehand.
 
 model.json       what the version is, with digests and worked examples
-predictor.json   the exported parameters (predictor.py)
+predictor.json   the exported parameters (predictor.py) of a model of the lab's own trainer
+pyfunc/          any other model, as MLflow logged it (pyfunc_folder.py)
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 import math
 from pathlib import Path
 
+import pyfunc_folder
 from predictor import Predictor, PredictorError
 
 MAX_FILE_BYTES = 64 << 20
@@ -23,28 +25,61 @@ class LoadError(Exception):
         self.reason = reason
 
 
-def verify(folder, version, run_id=""):
+def verify(folder, version, run_id="", check=lambda: None):
     """(description, predictor) of the version in a folder; raise LoadError when anything is off.
 
-    A run_id names the run that the version must be of: numbers alone repeat when a registry starts over.
+    The predictor of a pyfunc model (description["kind"] == "pyfunc") is None: its files are as they were when it was
+    brought, and loading it is for the caller. A run_id names the run that the version must be of: numbers alone repeat
+    when a registry starts over. check() is called while many bytes are read and may raise.
     """
     folder = Path(folder)
     description = _parse(folder / "model.json", _read(folder / "model.json"))
     try:
-        name, feature_names, examples = (description[k] for k in ("name", "feature_names", "examples"))
-        file = description["predictor"]["file"]
-        digest = description["predictor"]["sha256"]
-        if description["version"] != version or not isinstance(name, str) or not examples or "/" in file:
+        if description["version"] != version or not isinstance(description["name"], str):
             raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise LoadError("description", f"{folder / 'model.json'} does not describe version {version}") from None
-    found = description.get("run_id", "")
+        found = description.get("run_id", "")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _undescribed(folder, version) from None
     if run_id and found != run_id:
         raise LoadError(
             "run",
             f"{folder} holds another run's version {version}: it is of run {found!r}, expected {run_id!r}; the folder "
             "belongs to an earlier registry, bring this registry's version to the volume",
         )
+    if description.get("kind") == pyfunc_folder.KIND:
+        _verify_pyfunc(folder, version, description, check)
+        return description, None
+    return description, _predictor(folder, version, description)
+
+
+def _verify_pyfunc(folder, version, description, check):
+    want = description.get(pyfunc_folder.FOLDER)
+    if not isinstance(want, dict) or not isinstance(want.get("sha256"), str):
+        raise _undescribed(folder, version)
+    path = folder / pyfunc_folder.FOLDER
+    if not (path / "MLmodel").is_file():
+        raise LoadError("missing", f"{path / 'MLmodel'} is missing")
+    try:
+        found = pyfunc_folder.digest(path, check)
+    except OSError as err:
+        raise LoadError("unreadable", f"read {path}: {err.strerror}") from err
+    if found["sha256"] != want["sha256"]:
+        raise LoadError(
+            "digest",
+            f"{path} has sha256 {found['sha256']} over {found['files']} files, model.json says {want['sha256']} over "
+            f"{want.get('files')}: the files are damaged",
+        )
+
+
+def _predictor(folder, version, description):
+    try:
+        feature_names, examples = description["feature_names"], description["examples"]
+        file = description["predictor"]["file"]
+        digest = description["predictor"]["sha256"]
+        if not examples or "/" in file:
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise _undescribed(folder, version) from None
     raw = _read(folder / file)
     found = hashlib.sha256(raw).hexdigest()
     if found != digest:
@@ -52,9 +87,13 @@ def verify(folder, version, run_id=""):
     try:
         predictor = Predictor(_parse(folder / file, raw))
         _check(predictor, description, feature_names, examples)
-        return description, predictor
+        return predictor
     except (PredictorError, KeyError, TypeError, IndexError) as err:
         raise LoadError("predictor", f"{folder / file} can't be used: {err}") from err
+
+
+def _undescribed(folder, version):
+    return LoadError("description", f"{folder / 'model.json'} does not describe version {version}")
 
 
 def _check(predictor, description, feature_names, examples):

@@ -1,7 +1,11 @@
 """Bring a model version from the registry to the model volume, so that it can be put into service.
 
-Environment: BENCHTOP_MODEL_NAME, BENCHTOP_MODEL_VERSION, BENCHTOP_MODEL_DIR (default /models), and registry and object
-store as for the trainer. A version that is there and whole is left alone.
+Environment: BENCHTOP_MODEL_NAME, BENCHTOP_MODEL_VERSION, BENCHTOP_MODEL_DIR (default /models),
+BENCHTOP_MAX_MODEL_BYTES (default 4 GiB), and registry and object store as for the trainer. A version that is there and
+whole is left alone.
+
+A version whose run has serving/model.json and serving/predictor.json, as the lab's trainer leaves them, is brought as
+that. Of any other version its own MLflow model is brought (pyfunc_version.py).
 
 Exit codes: 0 it is there; 2 it can't be served, and the same again would end the same way; 143 stopped by SIGTERM;
 1 anything else, worth a retry. The reason also goes to the container's termination message.
@@ -19,6 +23,7 @@ from pathlib import Path
 # Our own modules are imported now, not when needed: their folder is a ConfigMap, which may be replaced meanwhile.
 import config as config_module
 import publish
+import pyfunc_version
 import registry as registry_module
 from failure import Failure, Invalid
 from retry import NotReady
@@ -35,62 +40,58 @@ MAX_MESSAGE = 4096
 def bring(config, client):
     """Bring the version, or return False when it is there; raise Invalid when it can't be served."""
     what = f"version {config.version} of model {config.name}"
-    run_id = find(config, client, what)
+    version = find(config, client, what)
+    run_id = version.run_id or ""
 
     def whole(folder):
         try:
-            return verify(folder, config.version, run_id)[0]["name"] == config.name
+            description, predictor = verify(folder, config.version, run_id)
         except LoadError as err:
             log.info("%s has to be brought: %s", what, err)
             return False
+        same = description["name"] == config.name
+        return same and (predictor is not None or pyfunc_version.is_that(description, version))
 
     if publish.present(config.model_dir, config.version, whole):
         return False
-    description, files = download(config, client, what, run_id)
-    publish.bring(config.model_dir, description, files)
+    found = exported(client, run_id) if run_id else {}
+    if {DESCRIPTION, PREDICTOR} <= set(found):
+        description, files = download(config, client, what, run_id, found)
+        publish.bring(config.model_dir, description, files)
+    else:
+        log.info("%s was not exported by the lab's trainer, its MLflow model is brought", what)
+        pyfunc_version.bring(config, client, version, what)
     return True
 
 
 def find(config, client, what):
-    """The id of the version's run."""
+    """The version as the registry has it."""
     from mlflow.exceptions import MlflowException
 
     try:
-        version = client.get_model_version(config.name, config.version)
+        return client.get_model_version(config.name, config.version)
     except MlflowException as err:
         if err.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         raise Invalid(
             f"the registry at {config.tracking_uri} has no {what}: {err.message}; choose a version that exists"
         ) from err
-    if not version.run_id:
-        raise Invalid(
-            f"{what} has no run, so that {DESCRIPTION} and {PREDICTOR}, which the server needs, can't be found; "
-            "register a version from a run of the lab's trainer"
-        )
-    return version.run_id
 
 
-def download(config, client, what, run_id):
-    """(description, {file: bytes}) from the version's run, proved to be servable."""
+def exported(client, run_id):
+    """{artifact: bytes} of what the lab's trainer exported for servers; nothing if the run is gone."""
     from mlflow.exceptions import MlflowException
 
     try:
-        found = {f.path: f.file_size or 0 for f in client.list_artifacts(run_id, "serving")}
+        return {f.path: f.file_size or 0 for f in client.list_artifacts(run_id, "serving")}
     except MlflowException as err:
         if err.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise Invalid(
-            f"{what} names run {run_id}, which the registry does not have: {err.message}; register a version from a "
-            "run that exists"
-        ) from err
-    missing = [path for path in (DESCRIPTION, PREDICTOR) if path not in found]
-    if missing:
-        raise Invalid(
-            f"run {run_id} of {what} has no artifact {' and no '.join(missing)}; the server serves versions that the "
-            f"lab's trainer finished, with {DESCRIPTION} and {PREDICTOR}; train again, or register a version from a "
-            "run that has both"
-        )
+        return {}
+
+
+def download(config, client, what, run_id, found):
+    """(description, {file: bytes}) from the version's run, proved to be servable."""
     for path in (DESCRIPTION, PREDICTOR):
         if found[path] > MAX_FILE_BYTES:
             raise Invalid(

@@ -45,6 +45,8 @@ FEATURES = {
     ],
 }
 
+MAX_MODEL_BYTES = 4 << 30
+
 
 @dataclass(frozen=True)
 class Config:
@@ -124,6 +126,7 @@ class Bring:
     tracking_uri: str
     model_dir: Path
     wait_seconds: float
+    max_bytes: int
 
 
 def read_bring(env):
@@ -137,6 +140,7 @@ def read_bring(env):
         tracking_uri=_tracking(env),
         model_dir=_model_dir(env),
         wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
+        max_bytes=_bytes(env, "BENCHTOP_MAX_MODEL_BYTES", MAX_MODEL_BYTES),
     )
 
 
@@ -188,6 +192,13 @@ def _seconds(env, key, default):
     if not 0 <= value <= 3600:
         raise Invalid(f"{key} is {text!r}, expected seconds from 0 to 3600")
     return value
+
+
+def _bytes(env, key, default):
+    text = env.get(key) or str(default)
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise Invalid(f"{key} is {text!r}, expected a number of bytes")
+    return int(text)
 
 
 def _features(text, name):

@@ -74,7 +74,7 @@ def publish(root, description, files, served_path=served.DEFAULT):
 def present(root, version, whole):
     """Whether a version is on the volume and whole(folder) says that it can be served; if so, it stays for a while."""
     folder = Path(root) / "versions" / version
-    with _writing(root, version):
+    with writing(root, version):
         if not whole(folder):
             return False
         try:
@@ -91,15 +91,34 @@ def bring(root, description, files):
     Raises Failure when the volume can't be written.
     """
     version = description["version"]
-    with _writing(root, version):
+    with writing(root, version):
         versions = Path(root) / "versions"
         versions.mkdir(exist_ok=True)
         _sweep(versions)
         _put_version(versions, version, description, files | {BROUGHT: b""})
 
 
+def bring_folder(root, description, folder):
+    """As bring, for a version whose files are in a folder on the volume already, which becomes the version's own."""
+    version = description["version"]
+    with writing(root, version):
+        _write(folder / "model.json", dumps(description))
+        _write(folder / BROUGHT, b"")
+        # Before the rename: a folder with a version's name is whole, after a power cut too.
+        for where, _, names in os.walk(folder):
+            for name in names:
+                _sync(Path(where, name))
+            _sync(Path(where))
+        versions = Path(root) / "versions"
+        versions.mkdir(exist_ok=True)
+        _sweep(versions)
+        _place(versions, version, folder)
+        _sync(versions)
+
+
 @contextmanager
-def _writing(root, version):
+def writing(root, version):
+    """Hold the volume's lock; raise Failure when the volume can't be written."""
     try:
         with _locked(Path(root)):
             yield
@@ -172,15 +191,19 @@ def _put_version(versions, version, description, files):
         for name, raw in (files | {"model.json": dumps(description)}).items():
             _write(staging / name, raw)
         _sync(staging)
-        target = versions / version
-        if target.exists():
-            # Left by a trainer that died before version.txt, or by an earlier registry.
-            target.rename(versions / f".old-{time.time_ns()}")
-        staging.rename(target)
+        _place(versions, version, staging)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     _sync(versions)
+
+
+def _place(versions, version, staging):
+    target = versions / version
+    if target.exists():
+        # Left by a trainer that died before version.txt, or by an earlier registry.
+        target.rename(versions / f".old-{time.time_ns()}")
+    staging.rename(target)
 
 
 def _write(path, raw):
@@ -197,9 +220,9 @@ def _replace(path, raw):
     _sync(path.parent)
 
 
-def _sync(folder):
-    """Make renames within a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path):
+    """Make a file's bytes, or the renames within a folder, durable."""
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

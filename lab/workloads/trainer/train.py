@@ -102,7 +102,8 @@ def train(config, registry, stop, log_text):
     model_uri, model_id = registry.log_model(fit.estimator, signature)
     log.info("uploaded %d artifacts and the model (%s)", len(artifacts), model_uri)
 
-    # From here on rows point at each other; stopping half-way would leave a version that nobody serves.
+    # The next call registers the version, and it may be put into service at once. SIGTERM now waits until its
+    # serving/model.json is in the registry too: without that file it could not be brought as a light version.
     stop.hold()
     version, registered_at = registry.register(model_uri, model_id, result.metrics)
     log.info("registered %s version %s", config.model_name, version)

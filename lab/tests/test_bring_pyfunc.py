@@ -1,0 +1,320 @@
+"""Bringing versions that the lab's trainer did not make: MLflow models of any kind, and why some can't be served."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+
+import config
+import incoming
+import publish
+import pyfunc_version
+import requirements
+from failure import Failure, Invalid
+from pyfunc_process import CanNotLoadError, Process, StoppedError
+from support import pyfuncs, versions
+from version import verify
+
+
+@pytest.fixture
+def register(trainer, pyfunc_models, tmp_path):
+    """Register a saved model, after a change of its folder; (version, run_id)."""
+    client, name = trainer.client(), trainer.name
+    experiment = client.create_experiment(name)
+    client.create_registered_model(name)
+
+    def register(kind, change=None, run=True):
+        folder = tmp_path / "model"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(pyfunc_models / kind, folder)
+        if change:
+            change(folder)
+        if not run:
+            model_id = client.create_logged_model(experiment).model_id
+            client.log_model_artifacts(model_id, str(folder))
+            client.finalize_logged_model(model_id, "READY")
+            version = client.create_model_version(name, f"models:/{model_id}", model_id=model_id)
+            return str(version.version), ""
+        run_id = client.create_run(experiment).info.run_id
+        client.log_artifacts(run_id, str(folder), "model")
+        source = client.get_run(run_id).info.artifact_uri + "/model"
+        version = client.create_model_version(name, source, run_id)
+        return str(version.version), run_id
+
+    return register
+
+
+def description(volume, version):
+    return json.loads((volume / "versions" / version / "model.json").read_bytes())
+
+
+def test_a_model_logged_as_mlflow_shows_it(trainer, volume, start_server):
+    """mlflow.sklearn.log_model with registered_model_name, then bring, then serve."""
+    done = subprocess.run(
+        [sys.executable, str(pyfuncs.SAVER), trainer.mlflow_uri, trainer.name],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    version, run_id = done.stdout.split("registered ")[1].split()
+    code, output, message = trainer.bring(version)
+    assert code == 0, output
+    assert f"brought {trainer.name} version {version} to {volume}" in output
+    assert message.startswith("an old message")
+    found = description(volume, version)
+    assert (found["kind"], found["name"], found["version"], found["run_id"]) == (
+        "pyfunc",
+        trainer.name,
+        version,
+        run_id,
+    )
+    assert found["source"].startswith("models:/m-")
+    assert found["flavors"] == ["python_function", "sklearn"]
+    assert len(found["feature_names"]) == 4
+    assert [c["type"] for c in found["signature"]["inputs"]] == ["double"] * 4
+    assert found["example"]["dataframe_split"]["data"] == [[5.1, 3.5, 1.4, 0.2]]
+    assert found["warnings"] == []
+    assert verify(volume / "versions" / version, version, run_id) == (found, None)
+    assert sorted(p.name for p in volume.iterdir()) == [".lock", "versions"]
+    versions.serve(volume, version, run_id)
+    server = start_server().wait_ready(version)
+    assert server.client.get("/predict?x=5.1,3.5,1.4,0.2").json()["predictions"] == [0]
+    # Brought again it stays, unless it is another registry's version of this number.
+    inode = (volume / "versions" / version).stat().st_ino
+    code, output, _ = trainer.bring(version)
+    assert (code, "already, and whole" in output) == (0, True), output
+    assert (volume / "versions" / version).stat().st_ino == inode
+    file = volume / "versions" / version / "model.json"
+    file.write_bytes(publish.dumps(found | {"registered": 1}))
+    code, output, _ = trainer.bring(version)
+    assert (code, "brought" in output) == (0, True), output
+    assert (volume / "versions" / version).stat().st_ino != inode
+
+
+def require(*lines):
+    return lambda folder: (folder / "requirements.txt").write_text("\n".join(lines) + "\n")
+
+
+def test_a_version_without_a_run_and_what_differs(trainer, volume, register):
+    """What was left by a program that was killed goes, a program at work keeps its folder."""
+    (volume / ".incoming-1-2-3").mkdir()
+    (volume / ".incoming-4-5-6/version").mkdir(parents=True)
+    with (volume / ".incoming-4-5-6/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        version, _ = register("classifier", require("numpy==1.0", "no-such-package==2.0", "./a.whl"), run=False)
+        code, output, _ = trainer.bring(version)
+        assert code == 0, output
+        assert sorted(p.name for p in volume.iterdir()) == [".incoming-4-5-6", ".lock", "versions"]
+    found = description(volume, version)
+    assert found["run_id"] == ""
+    assert found["warnings"] == [
+        f"it requires numpy==1.0, the lab runtime has {metadata.version('numpy')}",
+        "it requires ./a.whl, which is no package name and was not checked",
+        "it requires no-such-package==2.0, which the lab runtime lacks; it predicts its input example without it",
+    ]
+    assert "it requires numpy==1.0" in output
+
+
+def spoil(text):
+    return lambda folder: (folder / "MLmodel").write_text(text)
+
+
+def other_flavor(folder):
+    model = yaml.safe_load((folder / "MLmodel").read_text())
+    del model["flavors"]["python_function"]
+    (folder / "MLmodel").write_text(yaml.safe_dump(model))
+
+
+def other_loader(folder):
+    model = yaml.safe_load((folder / "MLmodel").read_text())
+    model["flavors"]["python_function"]["loader_module"] = "my_own_code"
+    (folder / "MLmodel").write_text(yaml.safe_dump(model))
+
+
+UNSERVABLE = {
+    "no model": (
+        "unsigned",
+        lambda folder: (folder / "MLmodel").unlink(),
+        "has no file MLmodel at mlflow-artifacts:/",
+        "so it is no MLflow model; log it with mlflow.<flavor>.log_model(…) and register that",
+    ),
+    "no yaml": ("unsigned", spoil("{"), "has a file MLmodel at mlflow-artifacts:/", "log the model again"),
+    "no flavors": ("unsigned", spoil("a: 1"), "that can't be read (KeyError: 'flavors'); log the model again", ""),
+    "other flavors": (
+        "unsigned",
+        other_flavor,
+        "has the flavors sklearn, expected python_function among them; log it with an MLflow flavor that can be loaded",
+        "",
+    ),
+    "a package is missing": (
+        "unsigned",
+        require("no-such-package==2.0", "skops>=0.1", "numpy", "another-one", 'mine==1; python_version < "3"'),
+        "requires another-one, no-such-package==2.0, which the lab runtime lacks; log the model with packages that it "
+        "has; it has ",
+        ", numpy, ",
+    ),
+    "its own code is missing": (
+        "unsigned",
+        other_loader,
+        "requires my_own_code, which the lab runtime lacks; log the model with packages that it has; it has ",
+        "No module named 'my_own_code'; the model's requirements don't name it: if it is a module of yours, log the "
+        "model with code_paths)",
+    ),
+    "no pickle": (
+        "unsigned",
+        lambda folder: (folder / "model.pkl").write_bytes(b"x"),
+        "can't be served: it can't be loaded: UnpicklingError: ",
+        "; log it again from packages of the versions that the lab runtime has",
+    ),
+    "a wrong example": (
+        "classifier",
+        lambda folder: (folder / "serving_input_example.json").write_text('{"inputs": {"a": [1]}}'),
+        "can't be served: it can't predict its input example: Failed to enforce schema",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSERVABLE)
+def test_a_model_that_can_not_be_served(trainer, volume, register, case):
+    kind, change, begin, end = UNSERVABLE[case]
+    version, _ = register(kind, change)
+    code, output, kept = trainer.bring(version)
+    assert code == 2, output
+    assert kept.startswith(f"version {version} of model {trainer.name} {begin}"), kept
+    assert end in kept
+    assert [p.name for p in volume.iterdir() if p.name != ".lock"] == []
+
+
+def test_skops_has_a_way_around():
+    said = pyfunc_version._lacks(["skops==0.16.0"], "version 1")
+    assert 'for scikit-learn models serialization_format="cloudpickle" does without skops; it has ' in said
+
+
+def test_sizes(trainer, volume, register):
+    version, _ = register("unsigned", lambda folder: (folder / "big").write_bytes(b"x" * 3_000_000))
+    code, output, kept = trainer.bring(version, BENCHTOP_MAX_MODEL_BYTES="2000000")
+    assert code == 2, output
+    assert kept.startswith(f"version {version} of model {trainer.name} has 3.0 MB, expected at most 2.0 MB; train a")
+    assert list(volume.iterdir()) == []
+
+
+def test_sources_that_pods_can_not_read(trainer, register):
+    class Version:
+        source = "/home/me/model"
+
+    with pytest.raises(
+        Invalid, match=r"v has its files at /home/me/model, which pods can't read; expected one of s3:,"
+    ):
+        pyfunc_version._repository(None, Version, "v")
+    # A logged model without files.
+    register("unsigned")
+    client = trainer.client()
+    model_id = client.create_logged_model(client.get_experiment_by_name(trainer.name).experiment_id).model_id
+    version = client.create_model_version(trainer.name, f"models:/{model_id}", model_id=model_id).version
+    code, output, kept = trainer.bring(version)
+    assert code == 2, output
+    assert f"has no file MLmodel at models:/{model_id} (there is nothing), so it is no MLflow model" in kept
+
+
+def test_a_full_volume_keeps_nothing(volume, pyfunc_models, monkeypatch):
+    """Said before the download; and when the room goes while it is written, nothing stays."""
+    settings = config.read_bring(
+        versions.ENV | {"BENCHTOP_MODEL_NAME": "m", "BENCHTOP_MODEL_VERSION": "1", "BENCHTOP_MODEL_DIR": str(volume)}
+    )
+
+    class Version:
+        source, run_id, creation_timestamp = "s3://x", "", 5
+
+    class Client:
+        def get_registered_model(self, _name):
+            return Version
+
+    class Repository:
+        def list_artifacts(self, _path):
+            return [type("File", (), {"path": "MLmodel", "is_dir": False, "file_size": 10_000_000})]
+
+        def download_artifacts(self, _path, place):
+            shutil.copytree(pyfunc_models / "unsigned", place, dirs_exist_ok=True)
+
+    monkeypatch.setattr(pyfunc_version, "_repository", lambda *_: Repository())
+    with monkeypatch.context() as patch:
+        patch.setattr(incoming, "free", lambda _root: 70_000_000)
+        with pytest.raises(Failure, match=r"v has 10.0 MB, and .* has 70.0 MB left, of which 67.1 MB stay free; make"):
+            pyfunc_version.bring(settings, Client(), Version, "v")
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Repository, "download_artifacts", full)
+        with pytest.raises(Failure, match=r"downloading v from s3://x failed: OSError: .*No space left on device"):
+            pyfunc_version.bring(settings, Client(), Version, "v")
+    assert [p.name for p in volume.iterdir()] == [".lock"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(Failure, match=r"bringing version 1 to .* failed: .*No space left on device"):
+            pyfunc_version.bring(settings, Client(), Version, "v")
+    assert [p.name for p in volume.iterdir()] == [".lock"]
+    pyfunc_version.bring(settings, Client(), Version, "v")
+    assert verify(volume / "versions/1", "1")[0]["registered_at"] == 5
+
+
+@pytest.mark.parametrize("size", ["0", "x", "-1", "1e9"])
+def test_wrong_bound(size):
+    env = versions.ENV | {"BENCHTOP_MODEL_NAME": "m", "BENCHTOP_MODEL_VERSION": "1", "BENCHTOP_MAX_MODEL_BYTES": size}
+    with pytest.raises(Invalid, match=f"BENCHTOP_MAX_MODEL_BYTES is '{size}', expected a number of bytes"):
+        config.read_bring(env)
+
+
+def test_requirements_are_read_where_mlflow_writes_them(tmp_path):
+    assert requirements.read(tmp_path) == []
+    env = {"python": "3.11", "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt", "a==1"]}
+    (tmp_path / "python_env.yaml").write_text(yaml.safe_dump(env))
+    assert requirements.read(tmp_path) == ["a==1"]
+    conda = {"dependencies": ["python=3.11", "pip<=25", {"pip": ["b==2", "c"]}]}
+    (tmp_path / "conda.yaml").write_text(yaml.safe_dump(conda))
+    assert requirements.read(tmp_path) == ["b==2", "c"]
+    (tmp_path / "conda.yaml").write_text("{")
+    assert requirements.read(tmp_path) == []
+    text = "# all\nd==1 \\\n  ; python_version > '3'\n-c constraints.txt\n--index-url x\ne[extra]>=2 # why\n\n"
+    (tmp_path / "requirements.txt").write_text(text)
+    assert requirements.read(tmp_path) == ["d==1   ; python_version > '3'", "e[extra]>=2"]
+    # The runtime has mlflow under another name.
+    assert requirements.installed("mlflow") == metadata.version("mlflow-skinny")
+    assert requirements.installed("no-such-package") is None
+
+
+def test_another_python():
+    assert pyfunc_version._python({"python_version": "3.12.1"})[0].startswith(
+        "it was logged with Python 3.12.1, the lab runtime has 3."
+    )
+    assert pyfunc_version._python({"python_version": None}) == []
+
+
+def test_the_process_of_a_model(pyfunc_models, monkeypatch):
+    """It gets none of the lab's keys, ends with its owner's interest, and says when it ended by itself."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("KEPT", "1")
+    process = Process(pyfunc_models / "odd")
+    env = Path(f"/proc/{process.pid}/environ").read_bytes()
+    assert b"KEPT=1" in env
+    assert b"secret" not in env
+    header, answer = process.call({"op": "predict"}, b'{"inputs": [0]}', 30)
+    assert (header, answer) == ({"rows": 1}, b"[0]")
+    with pytest.raises(StoppedError, match="ended with exit code 3"):
+        process.call({"op": "predict"}, b'{"inputs": [2]}', 30)
+    with pytest.raises(StoppedError, match="ended with exit code 3"):
+        process.call({"op": "predict"}, b'{"inputs": [0]}', 30)
+    process.close()
+    with pytest.raises(CanNotLoadError, match="it was not loaded within 0 s"):
+        Process(pyfunc_models / "odd", seconds=0)

@@ -1,0 +1,206 @@
+"""Bring a version of any MLflow pyfunc model: its own artifacts, checked, loaded once, and put on the model volume."""
+
+import logging
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import incoming
+import publish
+import pyfunc_folder
+import requirements
+from failure import Failure, Invalid
+from pyfunc_process import CanNotLoadError, Process
+
+log = logging.getLogger("trainer")
+
+FLAVOR = "python_function"
+# Schemes of places that a pod can reach; a path is one on the machine of whoever registered it.
+REMOTE = ("s3", "mlflow-artifacts", "models", "runs", "http", "https")
+# Left free on the volume: the trainers' versions and their renames need some room.
+SPARE = 64 << 20
+_REPLACES_SKOPS = 'for scikit-learn models serialization_format="cloudpickle" does without skops'
+
+
+def is_that(description, version):
+    """Whether a folder's description is of this registry's version, which may have no run to tell it by."""
+    return description.get("source") == version.source and description.get("registered") == _registered(version)
+
+
+def bring(config, client, version, what):
+    """Bring the version; raise Invalid when it can't be served."""
+    repository = _repository(config, version, what)
+    size = _size(repository, config, version, what)
+    free = incoming.free(config.model_dir)
+    if size + SPARE > free:
+        raise Failure(
+            f"{what} has {_megabytes(size)}, and {config.model_dir} has {_megabytes(free)} left, of which "
+            f"{_megabytes(SPARE)} stay free; make room on the disk, or train a smaller model"
+        )
+    with incoming.folder(config.model_dir, config.version) as folder:
+        place = folder / pyfunc_folder.FOLDER
+        place.mkdir()
+        log.info("downloading %s of %s from %s", _megabytes(size), what, version.source)
+        _download(repository, place, version, what)
+        _check_flavors(place, version, what)
+        missing, warnings = requirements.check(place)
+        described = _load(place, missing, what)
+        warnings += [
+            f"it requires {name}, which the lab runtime lacks; it predicts its input example without it"
+            for name in missing
+        ]
+        warnings += _python(described)
+        for warning in warnings:
+            log.warning("%s: %s", what, warning)
+        publish.bring_folder(config.model_dir, describe(config, client, version, described, warnings, place), folder)
+
+
+def describe(config, client, version, described, warnings, place):
+    """The version's model.json."""
+    inputs = (described["signature"] or {}).get("inputs") or []
+    named = inputs and all("name" in column and column["type"] != "tensor" for column in inputs)
+    return {
+        "format": "benchtop.model/1",
+        "kind": pyfunc_folder.KIND,
+        "name": config.name,
+        "version": config.version,
+        "run_id": version.run_id or "",
+        "source": version.source,
+        "registered": _registered(version),
+        "registered_at": client.get_registered_model(config.name).creation_timestamp,
+        "created_at": datetime.fromtimestamp(_registered(version) / 1000, UTC).isoformat(timespec="seconds"),
+        "flavors": described["flavors"],
+        "signature": described["signature"],
+        "type_hint": described["type_hint"],
+        "feature_names": [column["name"] for column in inputs] if named else None,
+        "example": described["example"],
+        "mlflow_version": described["mlflow_version"],
+        "python_version": described["python_version"],
+        "warnings": warnings,
+        pyfunc_folder.FOLDER: pyfunc_folder.digest(place),
+    }
+
+
+def _registered(version):
+    return version.creation_timestamp or 0
+
+
+def _repository(config, version, what):
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+
+    scheme = urlsplit(version.source or "").scheme
+    if scheme not in REMOTE:
+        raise Invalid(
+            f"{what} has its files at {version.source or '(no source)'}, which pods can't read; expected one of "
+            f"{', '.join(f'{s}:' for s in REMOTE)}; log the model to the registry, mlflow.<flavor>.log_model(…) does it"
+        )
+    try:
+        return ModelsArtifactRepository(f"models:/{config.name}/{config.version}")
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise Invalid(
+            f"{what} has its files at {version.source}, which the registry does not have: {err.message}; register a "
+            "version whose model is still there"
+        ) from err
+
+
+def _size(repository, config, version, what):
+    """The bytes of the version's files."""
+    from mlflow.exceptions import MlflowException
+
+    total, names, folders = 0, [], [None]
+    try:
+        while folders:
+            for file in repository.list_artifacts(folders.pop()):
+                if file.is_dir:
+                    folders.append(file.path)
+                    continue
+                names.append(file.path)
+                total += file.file_size or 0
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    if "MLmodel" not in names:
+        there = f"there is {', '.join(sorted(names)[:5])}" if names else "there is nothing"
+        raise Invalid(
+            f"{what} has no file MLmodel at {version.source} ({there}), so it is no MLflow model; log it with "
+            "mlflow.<flavor>.log_model(…) and register that"
+        )
+    if total > config.max_bytes:
+        raise Invalid(
+            f"{what} has {_megabytes(total)}, expected at most {_megabytes(config.max_bytes)}; train a smaller model"
+        )
+    return total
+
+
+def _download(repository, place, version, what):
+    try:
+        repository.download_artifacts("", str(place))
+    except Exception as err:
+        # MLflow wraps whatever went wrong, also a full disk, in its own exceptions.
+        raise Failure(f"downloading {what} from {version.source} failed: {type(err).__name__}: {err}") from err
+
+
+def _check_flavors(place, version, what):
+    import yaml
+
+    try:
+        flavors = yaml.safe_load((place / "MLmodel").read_bytes())["flavors"]
+        names = sorted(flavors)
+        main = flavors.get(FLAVOR, {}).get("loader_module")
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as err:
+        raise Invalid(
+            f"{what} has a file MLmodel at {version.source} that can't be read ({type(err).__name__}: {err}); log the "
+            "model again"
+        ) from err
+    if not main:
+        raise Invalid(
+            f"{what} has the flavors {', '.join(names) or '(none)'}, expected {FLAVOR} among them; log it with an "
+            "MLflow flavor that can be loaded with mlflow.pyfunc, or as a mlflow.pyfunc.PythonModel"
+        )
+
+
+def _load(place, missing, what):
+    """What the model says about itself, once it is loaded and has predicted its input example."""
+    try:
+        process = Process(place)
+    except CanNotLoadError as err:
+        raise Invalid(_reason(missing, what, err)) from err
+    process.close()
+    described = process.described
+    if missing and not described["has_example"]:
+        raise Invalid(_lacks(missing, what))
+    return described
+
+
+def _reason(missing, what, err):
+    if missing:
+        return f"{_lacks(missing, what)} ({err})"
+    if err.module:
+        return (
+            f"{_lacks([err.module], what)} ({err}; the model's requirements don't name it: if it is a module of yours, "
+            "log the model with code_paths)"
+        )
+    return f"{what} can't be served: {err}; log it again from packages of the versions that the lab runtime has"
+
+
+def _lacks(missing, what):
+    skops = f"; {_REPLACES_SKOPS}" if any(name.startswith("skops") for name in missing) else ""
+    return (
+        f"{what} requires {', '.join(missing)}, which the lab runtime lacks; log the model with packages that it has"
+        f"{skops}; it has {', '.join(requirements.runtime())}"
+    )
+
+
+def _python(described):
+    import platform
+
+    theirs, ours = described["python_version"] or "", platform.python_version()
+    if not theirs or theirs.split(".")[:2] == ours.split(".")[:2]:
+        return []
+    return [f"it was logged with Python {theirs}, the lab runtime has {ours}"]
+
+
+def _megabytes(size):
+    return f"{size / 1e6:,.1f} MB"
