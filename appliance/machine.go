@@ -78,57 +78,27 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	return out, nil
 }
 
-// diagnoseRelease says why the newest revision is not what is served.
-func diagnoseRelease(p ProjectStatus) []doctor.Finding {
-	if p.Revision == nil {
-		return nil
-	}
-	r := *p.Revision
-	f := doctor.Finding{Check: p.Project + " release", Level: doctor.Warn, Detail: fmt.Sprintf("version %d is not served: %s", r.Version, r.Message)}
-	switch r.State {
-	case mlops.RevisionRejected:
-		f.Fix = fmt.Sprintf("train a better one, change the gates with `benchtop gates %s FILE`, or `benchtop promote %s %d --override --reason WHY`", p.Project, r.Deployment, r.Version)
-	case mlops.RevisionFailed:
-		f.Fix = "what was served before goes on; see `benchtop revisions " + r.Deployment + "` and `benchtop logs " + p.Project + "`"
-	case mlops.RevisionWaiting, mlops.RevisionJudging:
-		if r.Message == "" {
-			return nil // it is looked at just now
-		}
-		f.Detail = fmt.Sprintf("version %d waits", r.Version)
-		f.Fix = r.Message // names the command
-	default:
-		return nil
-	}
-	return []doctor.Finding{f}
-}
-
+// diagnoseProject says how the newest training ended, and what is wrong with what
+// is served. The disk, which all deployments share, has a finding of its own.
 func diagnoseProject(p ProjectStatus) []doctor.Finding {
 	var out []doctor.Finding
 	if p.Deleting {
 		return []doctor.Finding{{Check: p.Project, Level: doctor.OK, Detail: "it is being deleted"}}
 	}
-	waits := false // for its first model
 	if t := p.Training; t != nil {
-		waits = !t.State.Terminal() && (p.Deployment == nil || p.Deployment.Version == "")
 		f := doctor.Finding{Check: p.Project + " training", Level: doctor.OK, Detail: t.Job + " " + string(t.State)}
 		if t.State == mlops.TrainingFailed {
-			f.Level, f.Detail, f.Fix = doctor.Fail, t.Job+" failed: "+t.Message, "see `benchtop logs "+p.Project+"`"
+			f.Level, f.Detail, f.Fix, f.Command = doctor.Fail, t.Job+" failed: "+t.Message, "mend what its log names, and train again", "benchtop logs "+p.Project
 		}
 		out = append(out, f)
 	}
-	if d := p.Deployment; d != nil {
-		f := doctor.Finding{Check: p.Project + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s, %d of %d ready", d.Version, d.Ready, d.Replicas)}
-		if d.Ready > 0 && d.Version == "" && d.Message != "" {
-			f.Level, f.Detail = doctor.Fail, "pods are ready, but predictions do not reach them: "+d.Message
-			f.Fix = "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out, and `benchtop logs " + p.Project + "`"
-		}
-		if d.Ready == 0 {
-			f.Level, f.Detail, f.Fix = doctor.Fail, "no pod is ready: "+d.Message, "see `benchtop kubectl -n "+d.Namespace+" describe pods` and `benchtop logs "+p.Project+"`"
-		}
-		if d.Ready == 0 && waits {
-			f.Level, f.Detail, f.Fix = doctor.Warn, "no pod is ready: "+d.Message, "wait until the training has ended"
-		}
-		out = append(out, f)
+	if d := p.Deployment; d != nil && d.Answers() && d.Ready >= d.Replicas {
+		out = append(out, doctor.Finding{Check: d.Name + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s, %d of %d ready", d.Version, d.Ready, d.Replicas)})
 	}
-	return append(out, diagnoseRelease(p)...)
+	for _, f := range p.Findings {
+		if f.Check != doctor.CheckDisk {
+			out = append(out, f)
+		}
+	}
+	return out
 }

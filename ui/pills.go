@@ -60,7 +60,7 @@ func podPill(p mlops.Pod) view.Pill {
 
 func deploymentPill(d mlops.Deployment) view.Pill {
 	switch {
-	case d.Ready > 0 && d.Ready >= d.Replicas:
+	case d.Answers() && d.Ready >= d.Replicas:
 		return view.Pill{Kind: view.Good, Text: "serving"}
 	case d.Ready > 0:
 		return view.Pill{Kind: view.Warn, Text: "degraded"}

@@ -12,15 +12,20 @@ import (
 // Evidence is what is known of a deployment.
 type Evidence struct {
 	Deployment mlops.Deployment
-	Newest     *mlops.Revision // of its history, nil if it has none
-	// Waits says that no model of the project has been registered yet and that
-	// a training is to do it: until then servers are not ready.
-	Waits   bool
-	Serving []mlops.Serving   // what each server says of itself
-	Words   map[string]string // last lines of the pods whose container has ended
-	Disk    mlops.DiskSpace
-	Now     time.Time
+	Newest     *mlops.Revision   // of its history, nil if it has none
+	Training   *mlops.Training   // the newest of its project, nil if there is none
+	Serving    []mlops.Serving   // what each server says of itself
+	Words      map[string]string // last lines of the pods whose container has ended
+	Disk       mlops.DiskSpace
+	Now        time.Time
 }
+
+// modelless reports whether nothing was ever put into service: until then
+// servers run and are not ready.
+func (e Evidence) modelless() bool { return e.Deployment.Revision == nil && e.Deployment.Version == "" }
+
+// CheckDisk is the name of what is found out about the disk.
+const CheckDisk = "disk"
 
 // recently is how long a restart that is over is still worth a word.
 const recently = 10 * time.Minute
@@ -59,7 +64,7 @@ func Deployment(e Evidence) []Finding {
 }
 
 func diskFinding(space mlops.DiskSpace) Finding {
-	return Finding{Check: "disk", Level: Warn, Detail: fmt.Sprintf("the disk is nearly full: %d MiB of %d MiB are free. Predictions go on; trainings and uploads will fail", space.Free>>20, space.Total>>20),
+	return Finding{Check: CheckDisk, Level: Warn, Detail: fmt.Sprintf("the disk is nearly full: %d MiB of %d MiB are free. Predictions go on; trainings and uploads will fail", space.Free>>20, space.Total>>20),
 		Fix: "delete old runs and artifacts, or move the data dir to a larger disk"}
 }
 
@@ -96,7 +101,7 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 	case p.Phase == "Failed":
 		return &Finding{Level: Warn, Detail: name + " was ended: " + cmp.Or(p.Message, "Kubernetes gives no reason"), Fix: "nothing, if another pod has taken its place", Command: describe, Place: "/system/events"}
 	}
-	if s := servingOf(e.Serving, p.Name); s != nil && s.Error != "" && !e.Waits {
+	if s := servingOf(e.Serving, p.Name); s != nil && s.Error != "" && !e.modelless() && !e.loading() {
 		goesOn := ""
 		if s.Version != "" {
 			goesOn = "; it goes on with version " + s.Version
@@ -107,10 +112,17 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 	if p.Phase == "Pending" && p.Message != "" && e.Now.Sub(p.CreatedAt) > patience {
 		return &Finding{Level: Fail, Detail: name + " has not started yet: " + p.Message, Fix: "mend what the message names", Command: describe, Place: "/system/events"}
 	}
-	if p.Phase == "Running" && !p.Ready && !e.Waits && e.Now.Sub(p.StartedAt) > patience {
+	if p.Phase == "Running" && !p.Ready && !e.modelless() && !e.loading() && e.Now.Sub(p.StartedAt) > patience {
 		return logs(Finding{Level: Fail, Detail: name + " runs, but is not ready" + after(p.Message), Fix: "read what it says"})
 	}
 	return nil
+}
+
+// loading reports whether a revision has just been put into service: its version
+// may have to be brought to the servers first.
+func (e Evidence) loading() bool {
+	r := e.Deployment.Revision
+	return r != nil && r.State == mlops.RevisionStarting && e.Now.Sub(r.CreatedAt) < patience
 }
 
 // levelOf is how bad what happened to a pod is: one that is ready again is no
@@ -177,10 +189,15 @@ func serverFinding(e Evidence, explained bool) *Finding {
 	d := e.Deployment
 	describe := "benchtop kubectl -n " + d.Namespace + " describe pods"
 	switch {
-	case d.Ready == 0 && e.Waits:
-		return &Finding{Level: Warn, Detail: "no pod is ready" + after(cmp.Or(d.Message, "there is no model yet")), Fix: "wait until the training has ended"}
 	case d.Ready == 0 && d.Replicas == 0, d.Ready == 0 && explained:
 		return nil
+	case d.Ready == 0 && e.modelless() && e.Training != nil && e.Training.State == mlops.TrainingFailed:
+		return &Finding{Level: Fail, Detail: "no pod is ready: there is no model yet, and training " + e.Training.Job + " failed" + after(e.Training.Message),
+			Fix: "mend what failed, and train again", Command: "benchtop train " + d.Project, Place: "/projects/" + d.Project}
+	case d.Ready == 0 && e.modelless():
+		return &Finding{Level: Warn, Detail: "no pod is ready" + after(cmp.Or(d.Message, "there is no model yet")), Fix: "wait until the training has ended"}
+	case d.Ready == 0 && e.loading():
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("no pod is ready: version %d is being loaded", d.Revision.Version), Fix: "wait a moment"}
 	case d.Ready == 0 && len(d.Pods) == 0:
 		return &Finding{Level: Fail, Detail: "no pod is ready: there is none" + after(d.Message), Fix: "see what Kubernetes says of its ReplicaSet", Command: "benchtop kubectl -n " + d.Namespace + " describe replicasets", Place: "/system/events"}
 	case d.Ready == 0:

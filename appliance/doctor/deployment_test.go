@@ -69,8 +69,14 @@ func TestDeployment(t *testing.T) {
 		"not ready and silent": {pods: []mlops.Pod{unready}, findings: []string{"iris pod q2x7k fail pod q2x7k runs, but is not ready"}, fix: "read what it says", command: logs, place: "#logs"},
 		"starting": {pods: []mlops.Pod{pod(func(p *mlops.Pod) { p.StartedAt = now })},
 			findings: []string{"iris server fail no pod is ready: they are starting"}, fix: "see what Kubernetes says", command: "benchtop kubectl -n iris describe pods", place: "#logs"},
+		"its first training failed": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
+			e.Deployment.Revision, e.Training = nil, &mlops.Training{Job: "iris-train-1", State: mlops.TrainingFailed, Message: "no such column"}
+		}, findings: []string{"iris server fail no pod is ready: there is no model yet, and training iris-train-1 failed: no such column"}, fix: "train again", command: "benchtop train iris", place: "/projects/iris"},
+		"a version is being brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
+			e.Deployment.Revision, e.Serving = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Second)}, []mlops.Serving{{Pod: name, Wanted: "4", Error: "not on the volume"}}
+		}, findings: []string{"iris server warn no pod is ready: version 4 is being loaded"}, fix: "wait"},
 		"waits for its first model": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
-			e.Waits, e.Serving = true, []mlops.Serving{{Pod: name, Error: "no model"}}
+			e.Deployment.Revision, e.Serving = nil, []mlops.Serving{{Pod: name, Error: "no model"}}
 		}, findings: []string{"iris server warn no pod is ready: there is no model yet"}, fix: "wait until the training has ended"},
 		"no pods":        {findings: []string{"iris server fail no pod is ready: there is none"}, fix: "ReplicaSet", place: "/system/events"},
 		"scaled to zero": {change: func(e *Evidence) { e.Deployment.Replicas = 0 }},
@@ -93,7 +99,7 @@ func TestDeployment(t *testing.T) {
 		"is being judged": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionJudging} }},
 		"is live":         {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionLive} }},
 	} {
-		e := Evidence{Now: now, Deployment: mlops.Deployment{Name: "iris", Project: "iris", Namespace: "iris", Replicas: 1, Pods: c.pods}}
+		e := Evidence{Now: now, Deployment: mlops.Deployment{Name: "iris", Project: "iris", Namespace: "iris", Replicas: 1, Pods: c.pods, Revision: &mlops.Revision{Version: 3, State: mlops.RevisionLive}}}
 		for _, p := range c.pods {
 			if p.Ready {
 				e.Deployment.Ready++

@@ -21,7 +21,7 @@ func TestKernel(t *testing.T) {
 		"6.18.0": OK, "5.4.0-42-generic": OK, "5.10": OK, "10.0.1": OK, "not a version": OK,
 		"5.3.18": Fail, "4.19.0-26-amd64": Fail, "3.10.0-1160.el7.x86_64": Fail,
 	} {
-		want := finding("kernel", level, "Linux " + release, "")
+		want := finding("kernel", level, "Linux "+release, "")
 		if level == Fail {
 			want.Fix = "use Linux 5.4 or newer"
 		}

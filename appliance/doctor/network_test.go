@@ -97,13 +97,13 @@ func TestCheckIptables(t *testing.T) {
 		path, bundled string
 		want          Finding
 	}{
-		{works, none, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at " + works + "/iptables", "")},
-		{works, broken, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at " + works + "/iptables", "")},
-		{none, works, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at " + works + "/iptables", "")},
+		{works, none, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at "+works+"/iptables", "")},
+		{works, broken, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at "+works+"/iptables", "")},
+		{none, works, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at "+works+"/iptables", "")},
 		{none, none, finding("iptables", OK, "not installed; the one in this binary will be used", "")},
-		{broken, none, finding("iptables", Fail, broken + "/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix)},
-		{none, broken, finding("iptables", Fail, broken + "/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix)},
-		{silent, none, finding("iptables", Fail, silent + "/iptables does not work: exit status 3", fix)},
+		{broken, none, finding("iptables", Fail, broken+"/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix)},
+		{none, broken, finding("iptables", Fail, broken+"/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix)},
+		{silent, none, finding("iptables", Fail, silent+"/iptables does not work: exit status 3", fix)},
 	} {
 		t.Setenv("PATH", c.path)
 		expect(t, checkIptables(c.bundled), c.want)

@@ -12,7 +12,7 @@ func TestNearlyFull(t *testing.T) {
 		{0, gib, true},
 		{200 * gib, 2000 * gib, false}, {101 * gib, 2000 * gib, false}, {100 * gib, 2000 * gib, true},
 		{3 * gib, 40 * gib, false}, {2 * gib, 40 * gib, true}, {5 * gib / 2, 40 * gib, false},
-		{gib + 1, 5 * gib, false}, {gib, 5 * gib, true},
+		{gib + 1, 5 * gib, false}, {gib, 5 * gib, true}, {gib / 4, gib / 4, true},
 	} {
 		if got := (DiskSpace{c.free, c.total}).NearlyFull(); got != c.want {
 			t.Errorf("%d of %d free: nearly full is %t", c.free, c.total, got)

@@ -88,7 +88,7 @@ func TestObserve(t *testing.T) {
 	expectError(t, err, "get deployment iris: quota exceeded")
 }
 
-func TestPodOf(t *testing.T) {
+func TestPodFacts(t *testing.T) {
 	at := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	quantities := func(cpu, memory string) corev1.ResourceList {
 		return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse(memory)}

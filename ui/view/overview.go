@@ -68,5 +68,6 @@ type Overview struct {
 	Actions Actions
 	Units   []Unit
 	Machine []Chart
+	Ranges  Ranges
 	Recent  RunTable
 }

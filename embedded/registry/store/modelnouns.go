@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strconv"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -86,6 +88,21 @@ func (s *Store) Versions(ctx context.Context, q mlops.VersionQuery) (mlops.Versi
 	out := mlops.VersionPage{NextPageToken: next}
 	for _, v := range vs {
 		out.Versions = append(out.Versions, versionNoun(v))
+	}
+	return out, err
+}
+
+// NewestVersions returns the newest version of each of the models that has one.
+func (s *Store) NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error) {
+	list, err := json.Marshal(models)
+	if err != nil {
+		return nil, fmt.Errorf("list models: %w", err)
+	}
+	vs, err := s.versions(ctx, `WHERE m.prompt = 0 AND m.name IN (SELECT value FROM json_each(?))
+		AND v.version = (SELECT max(n.version) FROM model_versions n WHERE n.model = m.id) ORDER BY m.name`, string(list))
+	out := make([]mlops.ModelVersion, 0, len(vs))
+	for _, v := range vs {
+		out = append(out, versionNoun(v))
 	}
 	return out, err
 }
