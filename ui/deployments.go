@@ -125,7 +125,7 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	}
 	v.Stats = deploymentStats(d, trafficOf(traffic, d.Name))
 	trafficNow(v.Charts, trafficOf(traffic, d.Name))
-	v.Ranges = s.rangeView(c, r, "traffic", "pod")
+	v.Ranges = s.rangeView(c, r, deploymentURL(d.Name), "traffic", "pod")
 	if v.Ranges.Problem = s.problem("the traffic", chartErr); v.Ranges.Problem == nil {
 		v.Ranges.Problem = s.problem("the traffic", trafficErr)
 	}

@@ -30,7 +30,7 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 		return nil, err
 	}
 	mayTrain := visitorOf(c).principal.Role.May(mlops.Operate)
-	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Ranges: s.rangeView(c, r, "machine")}
+	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Ranges: s.rangeView(c, r, "/", "machine")}
 	together(
 		func() { v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r) },
 		func() { v.Recent = s.recentRuns(ctx) },

@@ -76,8 +76,9 @@ func (s *Server) rangeOf(c echo.Context) (chartRange, error) {
 }
 
 // rangeView offers the ranges, each at the address of the page, of which the
-// parameters in keep stay.
-func (s *Server) rangeView(c echo.Context, now chartRange, section string, keep ...string) view.Ranges {
+// parameters in keep stay. The page may be shown at another address: that of a
+// form that was refused.
+func (s *Server) rangeView(c echo.Context, now chartRange, page, section string, keep ...string) view.Ranges {
 	v := view.Ranges{Now: now.text}
 	for _, r := range s.ranges() {
 		q := url.Values{"range": {r.name}}
@@ -86,16 +87,7 @@ func (s *Server) rangeView(c echo.Context, now chartRange, section string, keep 
 				q.Set(k, value)
 			}
 		}
-		v.Links = append(v.Links, view.RangeLink{Text: r.name, Title: "The last " + r.text, URL: pagePath(c) + "?" + q.Encode() + "#" + section, Current: r.name == now.name})
+		v.Links = append(v.Links, view.RangeLink{Text: r.name, Title: "The last " + r.text, URL: page + "?" + q.Encode() + "#" + section, Current: r.name == now.name})
 	}
 	return v
-}
-
-// pagePath is the path of the page, for its event stream too.
-func pagePath(c echo.Context) string {
-	path := c.Request().URL.EscapedPath()
-	if below, ok := strings.CutPrefix(path, "/live/"); ok {
-		path = "/" + below
-	}
-	return path
 }

@@ -26,7 +26,7 @@ func (s *Server) systemUnits(c echo.Context) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Ranges: s.rangeView(c, r, "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
+	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Ranges: s.rangeView(c, r, "/system", "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
 	v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
 	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
 	if p, ok := s.machine.last(); ok && p.ProcessBytes > 0 {
