@@ -59,13 +59,13 @@ func (s *Server) apiStatus(c echo.Context) error {
 	}
 	projects, err := s.cfg.Loop.Projects(ctx)
 	note("projects", err)
+	next, err := s.cfg.Loop.NextTrainings(ctx)
+	note("schedules", err)
+	trainings, err := s.cfg.Registry.NewestTrainings(ctx)
+	note("trainings", err)
 	for _, p := range projects {
-		ps := ProjectStatus{Project: p}
-		ps.NextTraining, err = s.cfg.Loop.NextTraining(ctx, p.Name)
-		note("schedule of "+p.Name, err)
-		ps.LastTraining, _, err = s.newestTraining(ctx, p.Name)
-		note("trainings of "+p.Name, err)
-		out.Projects = append(out.Projects, ps)
+		out.Projects = append(out.Projects, ProjectStatus{Project: p, NextTraining: next[p.Name],
+			LastTraining: find(trainings, func(t mlops.Training) bool { return t.Project == p.Name })})
 	}
 	ds, err := s.cfg.Loop.Deployments(ctx)
 	note("deployments", err)

@@ -73,6 +73,7 @@ func (s *Server) routes() {
 	signedIn.GET("/runs/:id/download", s.download)
 	signedIn.GET("/runs/:id/image", s.image)
 	signedIn.GET("/logs/pods/:namespace/:name", s.podLogs)
+	signedIn.GET("/logs/deployments/:name", s.deploymentLogs)
 	pages.GET("/deployments/:name/predict", s.predict)
 	signedIn.GET("/session", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 

@@ -37,6 +37,7 @@ type Server struct {
 	// summaries are remembered because they count all runs.
 	summaries remembered[[]mlops.ExperimentSummary]
 	histories histories
+	series    seriesCache
 	offered   offered
 	address   atomic.Pointer[net.TCPAddr]
 }

@@ -109,6 +109,21 @@ func (s *Store) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.Mo
 	return out, err
 }
 
+// NewestVersions returns the newest version of each of the models that has one.
+func (s *Store) NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error) {
+	list, err := json.Marshal(models)
+	if err != nil {
+		return nil, fmt.Errorf("list models: %w", err)
+	}
+	vs, err := s.versions(ctx, `WHERE m.prompt = 0 AND m.name IN (SELECT value FROM json_each(?))
+		AND v.version = (SELECT max(n.version) FROM model_versions n WHERE n.model = m.id) ORDER BY m.name`, string(list))
+	out := make([]mlops.ModelVersion, 0, len(vs))
+	for _, v := range vs {
+		out = append(out, VersionNoun(v))
+	}
+	return out, err
+}
+
 func validatePageSize(n int) error {
 	if n < 1 || n > wire.MaxModels {
 		return mlops.Errorf(mlops.Invalid, "a page has 1 to %d entries, not %d", wire.MaxModels, n)
