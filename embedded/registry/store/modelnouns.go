@@ -20,6 +20,7 @@ func (s *Store) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage
 	if q.Name != "" {
 		cond.and(clause{"instr(lower(m.name), lower(?)) > 0", []any{q.Name}})
 	}
+	cond.and(ofProjects("m.name", q.Projects))
 	rs, next, err := page(ctx, s, modelColumns, cond, []sortCol{{"m.name", false}}, PageQuery{Filter: q.Name, Max: q.Max, Token: q.PageToken}, scanModel)
 	if err != nil {
 		return mlops.ModelPage{}, err

@@ -230,6 +230,9 @@ type PageQuery struct {
 	Max     int
 	OrderBy []string
 	Token   string
+	// Projects limits experiments, models and versions to those of these
+	// projects; empty is all.
+	Projects []string
 }
 
 // SearchRegisteredModels returns a page of models, by name unless ordered.
@@ -260,6 +263,7 @@ func (s *Store) SearchRegisteredModels(ctx context.Context, q PageQuery) ([]wire
 	if !wantsPrompts {
 		cond.and(clause{"m.prompt = 0", nil})
 	}
+	cond.and(ofProjects("m.name", q.Projects))
 	cols := orderCols(orders, map[string]string{"name": "m.name", "last_updated_timestamp": "m.updated", "creation_timestamp": "m.created"}, sortCol{"m.name", false})
 	out, next, err := page(ctx, s, modelColumns, cond, cols, q, scanModel)
 	if err != nil {

@@ -35,6 +35,7 @@ func (s *Store) SearchExperiments(ctx context.Context, view View, q PageQuery) (
 			cond.and(compareNumber(names[c.Key], c))
 		}
 	}
+	cond.and(ofProjects("e.name", q.Projects))
 	ties := []sortCol{{"e.id", true}}
 	if len(orders) == 0 {
 		ties = []sortCol{{"e.updated", true}, {"e.id", true}}

@@ -38,6 +38,7 @@ func (s *Store) SearchModelVersions(ctx context.Context, q PageQuery) ([]wire.Mo
 	if !wantsPrompts {
 		cond.and(clause{"m.prompt = 0", nil})
 	}
+	cond.and(ofProjects("m.name", q.Projects))
 	ties := []sortCol{{"v.updated", true}, {"m.name", false}, {"v.version", true}}
 	return page(ctx, s, versionColumns, cond, orderCols(orders, names, ties...), q, scanVersion)
 }

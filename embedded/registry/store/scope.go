@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+)
+
+// This file says to which project things belong: by the name of the experiment
+// or the registered model that they lie under (mlops.Belongs).
+
+// ofProjects is the condition that a name belongs to one of the projects. No
+// projects are no condition. It says in SQL what mlops.Belongs says: a name that
+// follows "wine." or "wine/" lies between "wine." and "wine0", as '.', '/' and
+// '0' are neighbours.
+func ofProjects(col string, projects []string) clause {
+	if len(projects) == 0 {
+		return clause{}
+	}
+	var c clause
+	for i, p := range projects {
+		if i > 0 {
+			c.add(" OR ")
+		}
+		c.add("("+col+" = ? OR "+col+" >= ? AND "+col+" < ?)", p, p+".", p+"0")
+	}
+	c.sql = "(" + c.sql + ")"
+	return c
+}
+
+// Kind is a kind of thing that lies under an experiment.
+type Kind string
+
+// The kinds.
+const (
+	KindExperiment  Kind = "experiment"
+	KindRun         Kind = "run"
+	KindLoggedModel Kind = "logged model"
+	KindTrace       Kind = "trace"
+)
+
+var experimentNames = map[Kind]string{
+	KindExperiment:  "SELECT name FROM experiments WHERE id = ?",
+	KindRun:         "SELECT e.name FROM runs r JOIN experiments e ON e.id = r.exp WHERE r.run_id = ?",
+	KindLoggedModel: "SELECT e.name FROM logged_models m JOIN experiments e ON e.id = m.exp WHERE m.model_id = ?",
+	KindTrace:       "SELECT e.name FROM traces t JOIN experiments e ON e.id = t.exp WHERE t.trace_id = ?",
+}
+
+// ExperimentOf returns the name of the experiment that a thing lies under,
+// deleted or not; found is false if there is no such thing.
+func (s *Store) ExperimentOf(ctx context.Context, kind Kind, id string) (name string, found bool, err error) {
+	var arg any = id
+	if kind == KindExperiment {
+		n, err := strconv.ParseInt(id, 10, 64)
+		if err != nil {
+			return "", false, nil
+		}
+		arg = n
+	}
+	found, err = s.row(ctx, experimentNames[kind], []any{arg}, &name)
+	return name, found, err
+}
+
+// ExperimentsAt returns the experiments whose artifacts lie at a key of the
+// artifact store: those whose folder holds the key, and those whose folder lies
+// below it.
+func (s *Store) ExperimentsAt(ctx context.Context, key string) (above, below []string, err error) {
+	first, _, _ := strings.Cut(key, "/")
+	id, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		id = -1
+	}
+	err = s.rows(ctx, "SELECT name, artifact_location FROM experiments WHERE id = ? OR artifact_location <> ? || id", func(r *sql.Rows) error {
+		var name, location string
+		if err := r.Scan(&name, &location); err != nil {
+			return err
+		}
+		folder, err := KeyOf(location)
+		switch {
+		case err != nil: // kept elsewhere
+		case beneath(key, folder):
+			above = append(above, name)
+		case beneath(folder, key):
+			below = append(below, name)
+		}
+		return nil
+	}, id, artifactScheme)
+	return above, below, err
+}
+
+// beneath reports whether a key is a folder or lies below it; "" is the root.
+func beneath(key, folder string) bool {
+	return folder == "" || key == folder || strings.HasPrefix(key, folder+"/")
+}
+
+// madeVersions are the runs and logged models that versions of the projects'
+// models were made of: who registers a model shows where it comes from.
+const madeVersions = `EXISTS (SELECT 1 FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE v.`
+
+// MadeVersion reports whether a version of a model of one of the projects was
+// made of a run or a logged model.
+func (s *Store) MadeVersion(ctx context.Context, kind Kind, id string, projects []string) (yes bool, err error) {
+	column := map[Kind]string{KindRun: "run_id", KindLoggedModel: "model_id"}[kind]
+	if column == "" {
+		return false, nil
+	}
+	c := clause{"SELECT " + madeVersions + column + " = ?", []any{id}}
+	c.and(ofProjects("m.name", projects))
+	c.add(")")
+	err = s.rowsOnce(ctx, c.sql, func(r *sql.Rows) error { return r.Scan(&yes) }, c.args...)
+	return yes, err
+}
+
+// VersionAt reports whether a key of the artifact store lies below a run or a
+// logged model of which a version of one of the projects was made.
+func (s *Store) VersionAt(ctx context.Context, key string, projects []string) (yes bool, err error) {
+	for _, id := range strings.Split(key, "/") { // their folders are named by their ids
+		var c clause
+		c.add("SELECT artifact_uri FROM runs r WHERE r.run_id = ? AND "+madeVersions+"run_id = r.run_id", id)
+		c.and(ofProjects("m.name", projects))
+		c.add(") UNION ALL SELECT artifact_uri FROM logged_models l WHERE l.model_id = ? AND "+madeVersions+"model_id = l.model_id", id)
+		c.and(ofProjects("m.name", projects))
+		c.add(")")
+		if err := s.rowsOnce(ctx, c.sql, func(r *sql.Rows) error {
+			var uri string
+			if err := r.Scan(&uri); err != nil {
+				return err
+			}
+			folder, err := KeyOf(uri)
+			yes = yes || err == nil && folder != "" && beneath(key, folder)
+			return nil
+		}, c.args...); err != nil || yes {
+			return yes, err
+		}
+	}
+	return false, nil
+}
