@@ -37,6 +37,17 @@ func (k Key) Principal() Principal {
 	return Principal{Name: k.Name, Role: k.Role, Key: k.ID, Projects: k.Projects}
 }
 
+// ProjectNames are the key's projects as lists show them: what is gone says so.
+func (k Key) ProjectNames() []string {
+	names := slices.Clone(k.Projects)
+	for i, name := range names {
+		if slices.Contains(k.Gone, name) {
+			names[i] = name + "(gone)"
+		}
+	}
+	return names
+}
+
 // KeyBucket is a bucket that a key reaches, or what begins with a prefix in
 // it. As text it is NAME:ro, NAME:rw, NAME/PREFIX:ro or NAME/PREFIX:rw.
 type KeyBucket struct {

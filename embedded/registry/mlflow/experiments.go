@@ -95,13 +95,14 @@ type pageReq struct {
 	ViewType   wire.Enum   `json:"view_type"`
 }
 
-func (q *pageReq) query(standard, max int) (store.PageQuery, error) {
+// query is the search that is asked for, within the projects of who asks.
+func (q *pageReq) query(ctx context.Context, standard, max int) (store.PageQuery, error) {
 	n, err := pageSize(q.MaxResults, standard, max)
-	return store.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken}, err
+	return store.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken, Projects: principalOf(ctx).Projects}, err
 }
 
 func (s *server) searchExperiments(ctx context.Context, q *pageReq) (any, error) {
-	pq, err := q.query(1000, wire.MaxExperiments)
+	pq, err := q.query(ctx, 1000, wire.MaxExperiments)
 	if err != nil {
 		return nil, err
 	}
