@@ -66,7 +66,7 @@ func TestAuthWithKeys(t *testing.T) {
 	if err := lab.loadKeys(); err != nil {
 		t.Fatal(err)
 	}
-	all, err := keys.List(context.Background())
+	all, err := keys.List(t.Context())
 	if err != nil || !slices.ContainsFunc(all, func(k mlops.Key) bool { return k.ID == ada.ID }) {
 		t.Errorf("keys %v %v", all, err)
 	}

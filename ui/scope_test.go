@@ -48,7 +48,9 @@ func TestKeysOfOtherProjects(t *testing.T) {
 	w.Passwords["ada:ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"wine"}}
 	w.Tokens["ada"] = w.Passwords["ada:ada"]
 	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics of iris") })
-	l := start(t, w, func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: reached, Needs: mlops.Read}} })
+	l := start(t, w, func(c *ui.Config) {
+		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: reached, Needs: mlops.Read}}
+	})
 	l.signIn("ada", "ada")
 	seen := 0
 	for address, route := range addresses(l, http.MethodGet) {
