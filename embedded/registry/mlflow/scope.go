@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -36,8 +37,8 @@ const (
 	newTrace                // the same, or an id that no trace has
 	knownTraces             // ids of traces; those outside are dropped, as what does not exist is
 	name                    // name of an experiment or a registered model, whether it exists or not
-	ownRun                  // as run and loggedModel, but
-	ownModel                //   also in calls that change something reading it is enough
+	readRun                 // as run, but in a call that changes something reading the run is enough
+	readModel               // the same for a logged model
 	source                  // where the files of a new version come from
 	emptyOnly               // what only they may say who reach everything
 )
@@ -54,13 +55,13 @@ type scope struct {
 	targets []target
 	// inQuery: the handler limits its search (pageReq.query).
 	inQuery bool
-	// why the call is refused altogether, if it is.
+	// refused says why the call is refused altogether, if it is.
 	refused string
 }
 
 func of(targets ...target) scope { return scope{targets: targets} }
 
-// About names the targets of calls that many have in common.
+// These rows are those of many calls.
 var (
 	aboutRun        = of(target{run, "run_id"}, target{run, "run_uuid"})
 	aboutExperiment = of(target{experiment, "experiment_id"})
@@ -94,7 +95,7 @@ var scopes = map[string]scope{
 	"POST runs/search":                      of(target{experiment, "experiment_ids[]"}),
 	"POST runs/set-tag":                     aboutRun,
 	"POST runs/delete-tag":                  of(target{run, "run_id"}),
-	"POST runs/log-inputs":                  of(target{run, "run_id"}, target{ownModel, "models[].model_id"}),
+	"POST runs/log-inputs":                  of(target{run, "run_id"}, target{readModel, "models[].model_id"}),
 	"POST runs/outputs":                     of(target{run, "run_id"}, target{loggedModel, "models[].model_id"}),
 	"POST runs/log-model":                   of(target{run, "run_id"}),
 	"POST runs/log-metric":                  of(target{run, "run_id"}, target{run, "run_uuid"}, target{loggedModel, "model_id"}),
@@ -107,7 +108,7 @@ var scopes = map[string]scope{
 	"GET /get-artifact":                     aboutRun,
 	"GET get-artifact":                      aboutRun,
 
-	"POST logged-models":                                 of(target{experiment, "experiment_id"}, target{ownRun, "source_run_id"}),
+	"POST logged-models":                                 of(target{experiment, "experiment_id"}, target{readRun, "source_run_id"}),
 	"POST logged-models/search":                          of(target{experiment, "experiment_ids[]"}),
 	"GET logged-models/{model_id}":                       aboutLogged,
 	"PATCH logged-models/{model_id}":                     aboutLogged,
@@ -132,7 +133,7 @@ var scopes = map[string]scope{
 	"DELETE registered-models/alias":             aboutName,
 	"GET registered-models/alias":                aboutName,
 
-	"POST model-versions/create":           of(target{name, "name"}, target{ownRun, "run_id"}, target{ownModel, "model_id"}, target{source, "source"}),
+	"POST model-versions/create":           of(target{name, "name"}, target{readRun, "run_id"}, target{readModel, "model_id"}, target{source, "source"}),
 	"GET model-versions/get":               aboutName,
 	"PATCH model-versions/update":          aboutName,
 	"POST model-versions/transition-stage": aboutName,
@@ -193,7 +194,7 @@ func (s *server) inScope(ctx context.Context, call string, changes bool, values 
 	}
 	sc, known := scopes[call]
 	switch {
-	case !known:
+	case !known || len(sc.targets) == 0 && !sc.inQuery && sc.refused == "":
 		return who.Outside("what belongs to a project is not known of " + call + ": use a key without projects")
 	case sc.refused != "":
 		return who.Outside(sc.refused + ": use a key without projects")
@@ -237,11 +238,11 @@ func (r reach) check(ctx context.Context, a aim, v string) error {
 		return r.thing(ctx, store.KindExperiment, v, r.changes)
 	case run:
 		return r.thing(ctx, store.KindRun, v, r.changes)
-	case ownRun:
+	case readRun:
 		return r.thing(ctx, store.KindRun, v, false)
 	case loggedModel:
 		return r.thing(ctx, store.KindLoggedModel, v, r.changes)
-	case ownModel:
+	case readModel:
 		return r.thing(ctx, store.KindLoggedModel, v, false)
 	case trace:
 		return r.thing(ctx, store.KindTrace, v, r.changes)
@@ -266,7 +267,7 @@ func (r reach) name(v string) error {
 		return nil
 	}
 	p := r.who.Projects[0]
-	return r.who.Outside(fmt.Sprintf("%q is not a name of it: expected %s, or a name that begins with %s. or, for experiments, %s/", clip(v), strings.Join(r.who.Projects, " or "), p, p))
+	return r.who.Outside(fmt.Sprintf("%q is not part of it: expected %s, or a name that begins with %s. (an experiment's also with %s/)", clip(v), strings.Join(r.who.Projects, " or "), p, p))
 }
 
 // source looks at models:/<name>/<version> and models:/<name>@<alias>. What
@@ -302,7 +303,7 @@ func (r reach) holds(ctx context.Context, kind store.Kind, id string, changes bo
 }
 
 func (r reach) outside(kind store.Kind, id string) error {
-	return r.who.Outside(fmt.Sprintf("there is no %s %s in it that it may use so", kind, clip(id)))
+	return r.who.Outside(fmt.Sprintf("there is no %s %s for it", kind, clip(id)))
 }
 
 func clip(s string) string {
@@ -367,7 +368,7 @@ func (s *server) handle(pattern string, h http.HandlerFunc) {
 	s.calls = append(s.calls, call)
 	s.scoped[pattern] = true
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if err := s.inScope(r.Context(), call, r.Method != http.MethodGet, requestValues(r), nil); err != nil {
+		if err := s.inScope(r.Context(), call, r.Method != http.MethodGet && r.Method != http.MethodHead, requestValues(r), nil); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -389,8 +390,7 @@ func callOf(pattern string) string {
 // requestValues reads fields of the path, the query and the headers.
 func requestValues(r *http.Request) func(field string) []string {
 	return func(field string) []string {
-		out := append(append([]string{r.PathValue(field)}, r.URL.Query()[field]...), r.Header.Values(field)...)
-		return out
+		return slices.Concat([]string{r.PathValue(field)}, r.URL.Query()[field], r.Header.Values(field))
 	}
 }
 
