@@ -7,10 +7,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Packages that link neither K3s nor MinIO: quick to build, tested with -race.
-LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... \
-	./assets/... ./embedded/controllers/... ./embedded/images/... ./embedded/lan/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
-# Packages that link one of them.
-HEAVY := ./appliance ./embedded/k3s/... ./embedded/minio/... ./cmd/benchtop
+LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... ./appliance/nameservers/... \
+	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/images/... ./embedded/lan/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
+# Packages that link one of them, or Kubernetes' API server as resourcemetrics does.
+HEAVY := ./appliance ./embedded/controllers/resourcemetrics/... ./embedded/k3s/... ./embedded/minio/... ./cmd/benchtop
 
 export CGO_ENABLED := 0
 unexport BENCHTOP_DATA_DIR

@@ -14,7 +14,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/k3s"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
 )
 
@@ -26,10 +26,10 @@ func unavailable(what string) error {
 }
 
 // clusterPort reads the cluster.
-type clusterPort struct{ unit *k3s.Unit }
+type clusterPort struct{ cluster *cluster.Cluster }
 
-func (p clusterPort) client() (*k3s.Client, error) {
-	if c := p.unit.Client(); c != nil {
+func (p clusterPort) client() (*cluster.Client, error) {
+	if c := p.cluster.Client(); c != nil {
 		return c, nil
 	}
 	return nil, unavailable("Kubernetes")
@@ -198,7 +198,7 @@ func (p loopPort) Predict(ctx context.Context, deployment string, body []byte) (
 	return 0, nil, 0, mlops.Errorf(mlops.NotFound, "deployment %s does not exist: expected one of %s", deployment, strings.Join(names, ", "))
 }
 
-var _ loop.Cluster = (*k3s.Client)(nil)
+var _ loop.Cluster = (*cluster.Client)(nil)
 
 // ingressClient speaks to the servers as a user would: through the ingress.
 type ingressClient struct {

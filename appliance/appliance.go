@@ -20,6 +20,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/nameservers"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/embedded/images"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
 	"github.com/benchtop-lab/benchtop/embedded/minio"
@@ -54,6 +55,7 @@ type Appliance struct {
 	prometheus *prometheus.Unit
 	dns        *nameservers.Unit
 	k3s        *k3s.Unit
+	cluster    *cluster.Cluster
 	network    network
 	loop       *loopUnit
 
@@ -165,7 +167,6 @@ func (a *Appliance) build() error {
 		Objects: func() access.Objects { return a.minio },
 	})
 	auth := NewAuth(a.secrets, a.keys)
-	nodeAddress := net.ParseIP(a.cfg.NodeAddress)
 
 	if a.minio, err = minio.New(minio.Config{
 		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr, PublicURL: a.cfg.S3PublicURL,
@@ -188,18 +189,11 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.dns = nameservers.NewUnit(nameservers.Config{
-		Node: netip.MustParseAddr(a.cfg.NodeAddress), ClusterDNS: netip.MustParseAddr(k3s.ClusterDNS), File: RunDir + "/resolv.conf",
+		Node: netip.MustParseAddr(a.cfg.NodeAddress), ClusterDNS: netip.MustParseAddr(mlops.ClusterDNS), File: RunDir + "/resolv.conf",
 	})
-	a.network = newNetwork(a.cfg, a.node)
-	a.k3s = k3s.NewUnit(k3s.Config{
-		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle, ImagesDir: a.paths.Images(),
-		CertNames: splitList(a.cfg.TLSSAN), HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort,
-		S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr), FrontPage: a.cfg.reachable(a.cfg.HTTPAddr),
-		Resolver: a.dns, TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
-		Controllers: []k3s.Controller{a.network.balancer, a.network.policies},
-	})
+	a.buildKubernetes(bundle)
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
-	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.k3s}, loop: a.loop, domain: a.cfg.Domain,
+	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.cluster}, loop: a.loop, domain: a.cfg.Domain,
 		ingress: ingressClient{base: "http://" + net.JoinHostPort(a.cfg.NodeAddress, strconv.Itoa(a.cfg.HTTPPort)), http: &http.Client{Timeout: 30 * time.Second}}}
 
 	sessions, err := sessionfile.Open(a.paths.Secrets() + "/sessions.json")
@@ -215,7 +209,7 @@ func (a *Appliance) build() error {
 			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Needs: mlops.Read},
 		},
 		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
-		Cluster: clusterPort{a.k3s}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
+		Cluster: clusterPort{a.cluster}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
 		Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {
 		return err
@@ -226,7 +220,7 @@ func (a *Appliance) build() error {
 
 func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop {
 	return loop.New(loop.Config{
-		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.k3s.Client(), Keys: a.keys, Log: log,
+		Store: a.registry.Store(), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.cluster.Client(), Keys: a.keys, Log: log,
 		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: checkProject, Node: a.node,
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{

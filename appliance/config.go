@@ -14,7 +14,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/k3s"
 )
 
 // DefaultConfigFile is read if it exists and no other file was named.
@@ -101,18 +100,16 @@ func LoadConfig(src Source) (Config, error) {
 
 // checkPorts finds two settings that want the same port: each alone is fine.
 func (c Config) checkPorts() error {
-	used := map[int]string{k3s.APIPort: "the Kubernetes API", k3s.KubeletPort: "the kubelet"}
-	for _, p := range []struct {
-		key  string
-		port int
-	}{
-		{"http_addr", portOf(c.HTTPAddr)}, {"registry_addr", portOf(c.RegistryAddr)}, {"s3_addr", portOf(c.S3Addr)},
-		{"ingress.http_port", c.HTTPPort}, {"ingress.https_port", c.HTTPSPort},
-	} {
-		if other := used[p.port]; other != "" {
-			return mlops.Errorf(mlops.Invalid, "port %d is wanted by %s and by %s: set %s to another", p.port, other, p.key, p.key)
+	used := map[int]string{}
+	for _, p := range c.ports() {
+		key, ok := strings.CutPrefix(p.Change, "set ")
+		if !ok { // it is not for the configuration to say
+			key = "the " + p.For
 		}
-		used[p.port] = p.key
+		if other := used[p.Number]; other != "" {
+			return mlops.Errorf(mlops.Invalid, "port %d is wanted by %s and by %s: set %s to another", p.Number, other, key, key)
+		}
+		used[p.Number] = key
 	}
 	return nil
 }

@@ -66,6 +66,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("DELETE /v1/images", c.removeImage)
 	c.keyCalls(mux)
 	c.releaseCalls(mux)
+	c.lineageCalls(mux)
 	c.projectCalls(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
@@ -163,7 +164,7 @@ func (c *control) projectLogs(w http.ResponseWriter, r *http.Request) {
 	project := r.PathValue("project")
 	tail, _ := strconv.Atoi(r.URL.Query().Get("tail"))
 	follow := r.URL.Query().Get("follow") == "true"
-	pods, err := clusterPort{c.a.k3s}.Pods(r.Context(), project)
+	pods, err := clusterPort{c.a.cluster}.Pods(r.Context(), project)
 	if err == nil && len(pods) == 0 {
 		err = mlops.Errorf(mlops.NotFound, "project %s has no pods: see `benchtop status` for the projects there are", project)
 	}
@@ -176,7 +177,7 @@ func (c *control) projectLogs(w http.ResponseWriter, r *http.Request) {
 	var wg sync.WaitGroup
 	for _, p := range pods {
 		copyLog := func() {
-			rc, err := clusterPort{c.a.k3s}.Logs(r.Context(), project, p.Name, follow, tail)
+			rc, err := clusterPort{c.a.cluster}.Logs(r.Context(), project, p.Name, follow, tail)
 			if err != nil {
 				return // the pod has not started, or has just gone
 			}

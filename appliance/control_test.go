@@ -17,7 +17,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
-	"github.com/benchtop-lab/benchtop/embedded/k3s"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
 )
 
@@ -32,9 +32,9 @@ func serveControl(t *testing.T, ingress http.Handler) (*Appliance, *Control) {
 	web := httptest.NewServer(ingress)
 	t.Cleanup(web.Close)
 	a := &Appliance{cfg: DefaultConfig(), paths: p, version: "1.2.3", quit: make(chan struct{}), log: slog.New(slog.DiscardHandler),
-		units: supervise.New(io.Discard, slog.LevelInfo), k3s: k3s.NewUnit(k3s.Config{}), loop: &loopUnit{}, network: newNetwork(DefaultConfig(), "test")}
+		units: supervise.New(io.Discard, slog.LevelInfo), cluster: cluster.New(cluster.Config{}), loop: &loopUnit{}, network: newNetwork(DefaultConfig(), "test")}
 	a.registry = registry.NewUnit(registry.UnitConfig{Path: filepath.Join(p.Data, "registry.db"), Addr: "127.0.0.1:0"})
-	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.k3s}, loop: a.loop, domain: "lab.internal",
+	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.cluster}, loop: a.loop, domain: "lab.internal",
 		ingress: ingressClient{base: web.URL, http: web.Client()}}
 	a.control = newControl(a)
 	a.units.Announce(a.control, supervise.Options{})

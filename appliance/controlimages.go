@@ -11,7 +11,7 @@ import (
 )
 
 func (c *control) images(w http.ResponseWriter, r *http.Request) {
-	images, err := clusterPort{c.a.k3s}.Images(r.Context())
+	images, err := clusterPort{c.a.cluster}.Images(r.Context())
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -27,7 +27,7 @@ func (c *control) loadImages(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
-	cluster, err := clusterPort{c.a.k3s}.client()
+	cluster, err := clusterPort{c.a.cluster}.client()
 	var images []mlops.Image
 	if err == nil {
 		images, err = cluster.LoadImages(r.Context(), r.Body, r.URL.Query().Get("name"))
@@ -47,7 +47,7 @@ func (c *control) loadImages(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) removeImage(w http.ResponseWriter, r *http.Request) {
-	cluster, err := clusterPort{c.a.k3s}.client()
+	cluster, err := clusterPort{c.a.cluster}.client()
 	var ref string
 	if err == nil {
 		ref, err = cluster.RemoveImage(r.Context(), r.URL.Query().Get("ref"), r.URL.Query().Get("force") == "true")

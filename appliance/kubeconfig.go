@@ -6,11 +6,11 @@ import (
 	"net/url"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/k3s"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 )
 
 // KubeconfigRoles are the roles that a kubeconfig may carry.
-func KubeconfigRoles() []string { return k3s.KubeconfigRoles }
+func KubeconfigRoles() []string { return cluster.KubeconfigRoles }
 
 type kubeconfigAnswer struct {
 	Kubeconfig string `json:"kubeconfig"`
@@ -18,7 +18,7 @@ type kubeconfigAnswer struct {
 
 // kubeconfig answers with a kubeconfig for the query's role and server.
 func (c *control) kubeconfig(w http.ResponseWriter, r *http.Request) {
-	client, err := clusterPort{c.a.k3s}.client()
+	client, err := clusterPort{c.a.cluster}.client()
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -36,7 +36,7 @@ func (c *control) kubeconfig(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) kubeconfigs(w http.ResponseWriter, r *http.Request) {
-	users, err := clusterPort{c.a.k3s}.KubeconfigUsers(r.Context())
+	users, err := clusterPort{c.a.cluster}.KubeconfigUsers(r.Context())
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -45,14 +45,14 @@ func (c *control) kubeconfigs(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) revokeKubeconfig(w http.ResponseWriter, r *http.Request) {
-	if err := (clusterPort{c.a.k3s}).RevokeKubeconfig(r.Context(), r.PathValue("user")); err != nil {
+	if err := (clusterPort{c.a.cluster}).RevokeKubeconfig(r.Context(), r.PathValue("user")); err != nil {
 		c.fail(w, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, struct{}{})
 }
 
-// Kubeconfig returns a kubeconfig for another machine, see k3s.Client. An
+// Kubeconfig returns a kubeconfig for another machine, see cluster.Client. An
 // empty server means this machine's first address on its network.
 func (c *Control) Kubeconfig(ctx context.Context, user, role, server string) (string, error) {
 	var out kubeconfigAnswer

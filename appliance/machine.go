@@ -23,13 +23,13 @@ func (c Config) Machine() doctor.Machine {
 // ports are the TCP ports that the lab holds on the machine's addresses.
 func (c Config) ports() []doctor.Port {
 	return []doctor.Port{
+		{Number: mlops.KubernetesPort, For: "Kubernetes API", Change: "stop the other Kubernetes"},
+		{Number: mlops.KubeletPort, For: "kubelet", Change: "stop the other Kubernetes"},
 		{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
 		{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},
 		{Number: portOf(c.S3Addr), For: "S3", Change: "set s3_addr"},
 		{Number: c.HTTPPort, For: "ingress HTTP", Change: "set ingress.http_port"},
 		{Number: c.HTTPSPort, For: "ingress HTTPS", Change: "set ingress.https_port"},
-		{Number: k3s.APIPort, For: "Kubernetes API", Change: "stop the other Kubernetes"},
-		{Number: k3s.KubeletPort, For: "kubelet", Change: "stop the other Kubernetes"},
 	}
 }
 

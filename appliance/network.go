@@ -4,9 +4,9 @@ import (
 	"net"
 
 	"github.com/benchtop-lab/benchtop/appliance/doctor"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/controllers/loadbalancer"
 	"github.com/benchtop-lab/benchtop/embedded/controllers/networkpolicy"
-	"github.com/benchtop-lab/benchtop/embedded/k3s"
 )
 
 // network is what the cluster does on the machine's networks.
@@ -24,7 +24,7 @@ func newNetwork(c Config, node string) network {
 		balancer: loadbalancer.New(loadbalancer.Config{
 			NodeAddress: net.ParseIP(c.NodeAddress), Ingress: "kube-system/traefik", Ports: ports, Listener: doctor.Listener,
 		}),
-		policies: networkpolicy.New(networkpolicy.Config{NodeName: node, ServiceCIDR: k3s.ServiceCIDR}),
+		policies: networkpolicy.New(networkpolicy.Config{NodeName: node, ServiceCIDR: mlops.ServiceNetwork}),
 	}
 }
 

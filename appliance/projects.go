@@ -58,13 +58,22 @@ func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, erro
 	return out, err
 }
 
-// AddProject makes the project of a sample.
-func (p loopPort) AddProject(ctx context.Context, sample string) (mlops.Project, error) {
+// AddProject makes a project.
+func (p loopPort) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
 	l, err := p.running()
 	if err != nil {
 		return mlops.Project{}, err
 	}
-	return l.Add(ctx, sample)
+	return l.Add(ctx, req)
+}
+
+// AddDataset makes what is read the newest version of a dataset.
+func (p loopPort) AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error) {
+	l, err := p.running()
+	if err != nil {
+		return mlops.Dataset{}, err
+	}
+	return l.AddDataset(ctx, name, source, content)
 }
 
 // EditProject changes a project.
@@ -122,14 +131,12 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, c.details(r.Context(), p, deployments))
 	})
 	mux.HandleFunc("POST /v1/projects", func(w http.ResponseWriter, r *http.Request) {
-		var req struct {
-			Sample string `json:"sample"`
-		}
+		var req mlops.ProjectRequest
 		if err := decodeCall(r, &req); err != nil {
 			c.fail(w, err)
 			return
 		}
-		p, err := port.AddProject(r.Context(), req.Sample)
+		p, err := port.AddProject(r.Context(), req)
 		c.answer(w, http.StatusCreated, p, err)
 	})
 	mux.HandleFunc("PATCH /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
@@ -176,9 +183,9 @@ func (c *Control) Project(ctx context.Context, name string) (ProjectDetails, err
 	return p, c.call(ctx, http.MethodGet, "/v1/projects/"+url.PathEscape(name), nil, &p)
 }
 
-// AddProject makes the project of a sample.
-func (c *Control) AddProject(ctx context.Context, sample string) (mlops.Project, error) {
-	return c.changeProject(ctx, http.MethodPost, "", map[string]string{"sample": sample})
+// AddProject makes a project.
+func (c *Control) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
+	return c.changeProject(ctx, http.MethodPost, "", req)
 }
 
 // EditProject changes a project.

@@ -42,7 +42,7 @@ func TestSamples(t *testing.T) {
 // is asked of one that is not there, what there is.
 func TestProjectCalls(t *testing.T) {
 	a, c := serveControl(t, http.NotFoundHandler())
-	_, err := c.AddProject(t.Context(), "wine")
+	_, err := c.AddProject(t.Context(), mlops.ProjectRequest{Sample: "wine"})
 	expectCode(t, err, mlops.Unavailable, "the loop is still starting: try again in a few seconds")
 	_, err = c.Projects(t.Context())
 	expectCode(t, err, mlops.Unavailable, "the registry is still starting: try again in a few seconds")

@@ -189,6 +189,22 @@ func (p registryPort) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
 	return s.Datasets(ctx)
 }
 
+func (p registryPort) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.DatasetSummaries(ctx)
+}
+
+func (p registryPort) DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error) {
+	s, err := p.store()
+	if err != nil {
+		return mlops.DatasetUse{}, err
+	}
+	return s.DatasetUse(ctx, digest, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+}
+
 func (p registryPort) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
 	s, err := p.store()
 	if err != nil {

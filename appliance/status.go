@@ -179,7 +179,7 @@ const imageWarning = "image archive "
 // dnsWarning says when the cluster's DNS does not answer. While Kubernetes
 // starts, or can't be asked, there is nothing to say.
 func (a *Appliance) dnsWarning(ctx context.Context) string {
-	c := a.k3s.Client()
+	c := a.cluster.Client()
 	if c == nil {
 		return ""
 	}

@@ -67,6 +67,7 @@ func datasetNode(d mlops.LineageDataset) view.LineageNode {
 		}
 		n.Facts = append(n.Facts, view.Text(fmt.Sprintf("%d rows × %d features", d.Stored.Rows, d.Stored.Features)))
 	}
+	n.URL = datasetURL(wholeOf(d))
 	n.Facts = append(n.Facts, view.Digest(wholeOf(d)))
 	if uri := datasetURI(d.Source); uri != "" {
 		n.Facts = append(n.Facts, view.Value{Text: shorten(uri), Title: uri, Code: true})

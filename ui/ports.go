@@ -48,6 +48,12 @@ type Registry interface {
 	Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error)
 	OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error)
 	Datasets(ctx context.Context) ([]mlops.Dataset, error)
+	// DatasetSummaries lists the stored datasets and those that runs have
+	// logged, the ones that were read last first.
+	DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error)
+	// DatasetUse returns what came of a dataset; of deployed, those that serve
+	// a version made from it are part of it.
+	DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error)
 	// Trainings returns up to max of a project's trainings, newest first,
 	// with RunID resolved.
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
@@ -59,8 +65,11 @@ type Registry interface {
 type Loop interface {
 	Projects(ctx context.Context) ([]mlops.Project, error)
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
-	// AddProject makes the project of a sample.
-	AddProject(ctx context.Context, sample string) (mlops.Project, error)
+	// AddProject makes a project of a sample or of a stored dataset.
+	AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error)
+	// AddDataset makes what is read the newest version of a dataset. source says
+	// where it comes from.
+	AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error)
 	EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error)
 	// DeleteProject begins to delete a project; it is listed as deleting until
 	// it is gone.

@@ -42,7 +42,7 @@ func projectURL(name string) string { return "/projects/" + url.PathEscape(name)
 func (s *Server) projects(c echo.Context) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
-	v := view.Projects{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate)}
+	v := view.Projects{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate), Datasets: s.datasetNames(ctx, "")}
 	projects, err := s.cfg.Loop.Projects(ctx)
 	v.Problem = s.problem("the projects", err)
 	var deployed []mlops.Deployment
@@ -108,7 +108,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	}
 	role := visitorOf(c).principal.Role
 	v := view.Project{Name: p.Name, CSRF: csrf(c), Deleting: p.Deleting, MayOperate: role.May(mlops.Operate), MayDelete: role.May(mlops.Administer), DeleteError: deleteError,
-		Form: view.ProjectForm{Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params)}}
+		Form: view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params)}}
 	if form != nil {
 		v.Form = *form
 	}
@@ -135,7 +135,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	}
 	data := view.Text(p.Dataset)
 	if dataset != nil {
-		data = view.Text(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features))
+		data = view.Ref(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features), datasetURL(dataset.SHA256))
 	}
 	serves := view.Fact{Name: "Serves", Value: view.Text("no model yet")}
 	address := view.Fact{Name: "Deployment", Value: view.Text("none yet")}
@@ -148,6 +148,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 		{Name: "Model", Value: view.Ref(p.Name, "/models/"+url.PathEscape(p.Name))}, serves, address,
 		{Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
 	v.Follows = follows(p)
+	v.Datasets = s.datasetNames(ctx, p.Dataset)
 	for _, t := range trainings {
 		row := view.TrainingRow{Job: t.Job, URL: trainingURL(t), Pill: trainingPill(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
 		if t.EndedAt.IsZero() {
@@ -192,7 +193,7 @@ func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, e
 }
 
 func (s *Server) addProject(c echo.Context) error {
-	p, err := s.cfg.Loop.AddProject(c.Request().Context(), c.FormValue("sample"))
+	p, err := s.cfg.Loop.AddProject(c.Request().Context(), mlops.ProjectRequest{Sample: c.FormValue("sample"), Name: strings.TrimSpace(c.FormValue("name")), Dataset: c.FormValue("dataset")})
 	if err != nil {
 		return sentence(err)
 	}
@@ -206,9 +207,9 @@ func (s *Server) changedProject(c echo.Context, what, name string) {
 
 func (s *Server) editProject(c echo.Context) error {
 	name := c.Param("name")
-	form := view.ProjectForm{Schedule: strings.TrimSpace(c.FormValue("schedule")), TimeZone: strings.TrimSpace(c.FormValue("time_zone")), Params: strings.TrimSpace(c.FormValue("params"))}
+	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: strings.TrimSpace(c.FormValue("schedule")), TimeZone: strings.TrimSpace(c.FormValue("time_zone")), Params: strings.TrimSpace(c.FormValue("params"))}
 	params := mlops.JSONObject(form.Params)
-	_, err := s.cfg.Loop.EditProject(c.Request().Context(), name, mlops.ProjectEdit{Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params})
+	_, err := s.cfg.Loop.EditProject(c.Request().Context(), name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params})
 	switch mlops.CodeOf(err) {
 	case "":
 		s.changedProject(c, "project changed", name)
@@ -290,13 +291,11 @@ func (s *Server) projectStatus(ctx context.Context, p mlops.Project) (out Projec
 }
 
 func (s *Server) apiAddProject(c echo.Context) error {
-	var req struct {
-		Sample string `json:"sample"`
-	}
-	if err := decodeBody(c, &req, `{"sample": "wine"}`); err != nil {
+	var req mlops.ProjectRequest
+	if err := decodeBody(c, &req, `{"sample": "wine"} or {"name": "churn", "dataset": "churn"}`); err != nil {
 		return err
 	}
-	p, err := s.cfg.Loop.AddProject(c.Request().Context(), req.Sample)
+	p, err := s.cfg.Loop.AddProject(c.Request().Context(), req)
 	if err != nil {
 		return err
 	}
@@ -306,11 +305,11 @@ func (s *Server) apiAddProject(c echo.Context) error {
 
 func (s *Server) apiEditProject(c echo.Context) error {
 	var edit mlops.ProjectEdit
-	if err := decodeBody(c, &edit, `{"schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}}`); err != nil {
+	if err := decodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}}`); err != nil {
 		return err
 	}
 	if edit == (mlops.ProjectEdit{}) {
-		return mlops.Errorf(mlops.Invalid, "what should change? Expected schedule, time_zone or params")
+		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone or params")
 	}
 	p, err := s.cfg.Loop.EditProject(c.Request().Context(), c.Param("project"), edit)
 	if err != nil {

@@ -38,6 +38,7 @@ func (s *Server) routes() {
 	endpoint(api, "/status", s.apiStatus)
 	api.POST("/projects/:project/train", s.apiTrain, s.require(mlops.Operate))
 	s.releaseRoutes(api)
+	s.datasetRoutes(e, api)
 	api.RouteNotFound("/*", func(c echo.Context) error {
 		return mlops.Errorf(mlops.EndpointError, "There is no endpoint %s %s.", c.Request().Method, c.Request().URL.Path)
 	})
@@ -57,6 +58,8 @@ func (s *Server) routes() {
 	page("/models", s.models)
 	page("/models/:name", s.model)
 	page("/models/:name/versions/:version", s.version)
+	page("/datasets", s.datasets, requireWhole)
+	page("/datasets/:digest", s.dataset, requireWhole)
 	page("/deployments", s.deployments)
 	page("/deployments/:name", s.deployment)
 	page("/system", s.systemUnits, requireWhole)

@@ -185,7 +185,7 @@ func lineage(r mlops.Run) []view.Fact {
 		if in.Digest != "" && strings.HasPrefix(whole, in.Digest) {
 			in.Digest = whole // MLflow keeps 36 characters of a digest
 		}
-		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Text(in.Name)},
+		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Ref(in.Name, datasetURL(in.Digest))},
 			view.Fact{Name: "Dataset digest", Value: view.Code(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(datasetURI(in.Source))})
 	}
 	for _, tag := range []struct{ name, key string }{

@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -292,6 +294,22 @@ func (r scopedRegistry) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
 	}), err
 }
 
+const dataOfAll = "projects share their datasets, and this tells what came of them everywhere"
+
+func (r scopedRegistry) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error) {
+	if err := whole(ctx, dataOfAll); err != nil {
+		return nil, err
+	}
+	return r.all.DatasetSummaries(ctx)
+}
+
+func (r scopedRegistry) DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error) {
+	if err := whole(ctx, dataOfAll); err != nil {
+		return mlops.DatasetUse{}, err
+	}
+	return r.all.DatasetUse(ctx, digest, deployed)
+}
+
 func (r scopedRegistry) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
 	if err := within(ctx, project); err != nil {
 		return nil, err
@@ -330,18 +348,64 @@ func (l scopedLoop) serves(ctx context.Context, deployment string) error {
 	return nil
 }
 
-func (l scopedLoop) AddProject(ctx context.Context, sample string) (mlops.Project, error) {
-	if err := within(ctx, sample); err != nil {
+// AddProject makes a project of one of the key's names, of data that its
+// projects read already: a project's trainer may read all of its dataset.
+func (l scopedLoop) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
+	if err := within(ctx, cmp.Or(req.Sample, req.Name)); err != nil {
 		return mlops.Project{}, err
 	}
-	return l.all.AddProject(ctx, sample)
+	if req.Dataset != "" {
+		if err := l.reads(ctx, req.Dataset); err != nil {
+			return mlops.Project{}, err
+		}
+	}
+	return l.all.AddProject(ctx, req)
 }
 
 func (l scopedLoop) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
 	if err := within(ctx, name); err != nil {
 		return mlops.Project{}, err
 	}
+	if edit.Dataset != nil {
+		if err := l.reads(ctx, strings.TrimSpace(*edit.Dataset)); err != nil {
+			return mlops.Project{}, err
+		}
+	}
 	return l.all.EditProject(ctx, name, edit)
+}
+
+// reads refuses a dataset that no project reads which who asks reaches.
+func (l scopedLoop) reads(ctx context.Context, dataset string) error {
+	p := principalOf(ctx)
+	if !p.Limited() {
+		return nil
+	}
+	projects, err := l.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(projects, func(v mlops.Project) bool { return v.Dataset == dataset }) {
+		return outside(p, "reads no dataset "+strconv.Quote(clip(dataset)))
+	}
+	return nil
+}
+
+// AddDataset makes a version of a dataset that the key's projects read, and no
+// other project.
+func (l scopedLoop) AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error) {
+	if err := l.reads(ctx, name); err != nil {
+		return mlops.Dataset{}, err
+	}
+	if p := principalOf(ctx); p.Limited() {
+		all, err := l.all.Projects(ctx)
+		if err != nil {
+			return mlops.Dataset{}, err
+		}
+		if slices.ContainsFunc(all, func(v mlops.Project) bool { return v.Dataset == name && !p.Reaches(v.Name) }) {
+			return mlops.Dataset{}, outside(p, "the dataset "+strconv.Quote(clip(name))+" is read elsewhere too: it takes a key without projects to change it")
+		}
+	}
+	return l.all.AddDataset(ctx, name, source, content)
 }
 
 func (l scopedLoop) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {

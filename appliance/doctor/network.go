@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // checkBridge makes and removes a bridge and a veth pair: what every pod
@@ -66,7 +68,7 @@ func checkSubnets(node net.IP) Finding {
 	if err != nil {
 		return warn("addresses", "routes cannot be read: "+err.Error(), "")
 	}
-	ours := []*net.IPNet{mustCIDR("10.42.0.0/16"), mustCIDR("10.43.0.0/16"), {IP: node, Mask: net.CIDRMask(32, 32)}}
+	ours := []*net.IPNet{mustCIDR(mlops.PodNetwork), mustCIDR(mlops.ServiceNetwork), {IP: node, Mask: net.CIDRMask(32, 32)}}
 	for _, r := range routes {
 		if r.Dst == nil || r.Dst.IP.IsUnspecified() {
 			continue
@@ -82,11 +84,11 @@ func checkSubnets(node net.IP) Finding {
 			}
 		}
 	}
-	return ok("addresses", "10.42.0.0/16, 10.43.0.0/16 and "+node.String()+" are free")
+	return ok("addresses", mlops.PodNetwork+", "+mlops.ServiceNetwork+" and "+node.String()+" are free")
 }
 
 func isOurs(name string) bool {
-	return name == "cni0" || name == "benchtop0" || strings.HasPrefix(name, "veth") || strings.HasPrefix(name, "flannel")
+	return name == mlops.PodBridge || name == mlops.NodeInterface || strings.HasPrefix(name, "veth") || strings.HasPrefix(name, "flannel")
 }
 
 func mustCIDR(s string) *net.IPNet {

@@ -2,10 +2,20 @@ package imports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 const module = "github.com/benchtop-lab/benchtop"
+
+// Packages of Kubernetes by what they are for.
+var (
+	speakKubernetes       = []string{"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery"}
+	readKubeconfig        = []string{"k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd"}
+	holdAgainstKubernetes = []string{"k8s.io/pod-security-admission", "sigs.k8s.io/yaml"}
+	serveMetrics          = []string{"k8s.io/apiserver", "k8s.io/kubernetes/pkg/generated/openapi", "k8s.io/kubelet/pkg/apis", "k8s.io/metrics", "sigs.k8s.io/metrics-server"}
+	makeVolumes           = []string{"sigs.k8s.io/sig-storage-lib-external-provisioner"}
+)
 
 // border keeps packages of others inside the folders that may use them.
 type border struct {
@@ -18,19 +28,35 @@ type border struct {
 var borders = []border{
 	{
 		packages: []string{"k8s.io", "sigs.k8s.io", "github.com/k3s-io", "github.com/containerd"},
-		except:   []string{"k8s.io/client-go", "k8s.io/api", "k8s.io/apimachinery"},
+		except:   slices.Concat(speakKubernetes, holdAgainstKubernetes, serveMetrics, makeVolumes),
 		folders:  []string{"embedded/k3s"},
-		why:      "embedded/k3s is the only importer of Kubernetes: everybody else sees nouns, and links none of it",
+		why:      "embedded/k3s alone runs Kubernetes: everybody else links none of it",
 	},
 	{
-		packages: []string{"k8s.io/api", "k8s.io/apimachinery"},
-		folders:  []string{"embedded/k3s", "embedded/controllers"},
-		why:      "Kubernetes' objects are for embedded/k3s and embedded/controllers: everybody else sees nouns",
+		packages: speakKubernetes,
+		except:   readKubeconfig,
+		folders:  []string{"embedded/cluster", "embedded/controllers"},
+		why:      "embedded/cluster and embedded/controllers speak to the Kubernetes API: everybody else sees nouns, and K3s is only run",
 	},
 	{
-		packages: []string{"k8s.io/client-go"},
-		folders:  []string{"embedded"},
-		why:      "client-go is for embedded/k3s and for controllers under embedded",
+		packages: readKubeconfig,
+		folders:  []string{"embedded/cluster", "embedded/controllers", "embedded/prometheus"},
+		why:      "only those who connect to the cluster read a kubeconfig",
+	},
+	{
+		packages: holdAgainstKubernetes,
+		folders:  []string{"embedded/cluster", "embedded/controllers"},
+		why:      "only those who write Kubernetes' objects have to hold them against its rules",
+	},
+	{
+		packages: serveMetrics,
+		folders:  []string{"embedded/controllers/resourcemetrics"},
+		why:      "embedded/controllers/resourcemetrics alone serves an API of Kubernetes: what others link of it is slow to build",
+	},
+	{
+		packages: makeVolumes,
+		folders:  []string{"embedded/controllers/localpath"},
+		why:      "embedded/controllers/localpath alone makes volumes",
 	},
 	{
 		packages: []string{"github.com/minio/minio"},
@@ -40,7 +66,7 @@ var borders = []border{
 	{
 		packages: []string{"github.com/prometheus/prometheus"},
 		folders:  []string{"embedded/prometheus"},
-		why:      "embedded/prometheus is the only importer of Prometheus: use mlops.MetricsReader",
+		why:      "embedded/prometheus is the only importer of Prometheus: ask it with Query and QueryRange, through a port of your own",
 	},
 	{
 		packages: []string{"modernc.org/sqlite"},
@@ -82,13 +108,14 @@ var folders = []folder{
 	{path: "appliance/mlops", stdOnly: true, why: "the nouns do no I/O: standard library only"},
 	{path: "appliance/access", ours: []string{"appliance/mlops"}, stdOnly: true, why: "access keys are decided on nouns and ports: rows and object store are wired in by the appliance"},
 	{path: "appliance/loop", ours: []string{"appliance/mlops"}, stdOnly: true, why: "the loop knows nouns and ports, no embedded system"},
-	{path: "appliance/doctor", ours: []string{"appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs; the name servers it asks are those that pods get"},
+	{path: "appliance/doctor", ours: []string{"appliance/mlops", "appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs; the name servers it asks are those that pods get"},
 	{path: "appliance/nameservers", ours: []string{"appliance/supervise"}, why: "it knows the machine's name servers and nothing of who is told about them"},
 	{path: "appliance/gatesfile", ours: []string{"appliance/mlops"}, why: "the file of gates is read the same way by pages and commands: it knows the nouns only"},
 	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
 	{path: "appliance", ours: []string{"assets", "embedded", "lab", "ui"}, why: "the composition root wires what is below it"},
-	{path: "embedded/k3s", ours: append(sharedByEmbedded, "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
-	{path: "embedded/controllers", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/k3s", ours: append(slices.Clone(sharedByEmbedded), "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
+	{path: "embedded/cluster", ours: sharedByEmbedded, why: "who speaks to the cluster does not know who runs it: the appliance wires them"},
+	{path: "embedded/controllers", ours: append(slices.Clone(sharedByEmbedded), "embedded/cluster"), why: "a controller knows the cluster and no other embedded system: the appliance wires them"},
 	{path: "embedded/gpu", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/images", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/lan", why: "it asks the kernel and knows nothing of ours"},

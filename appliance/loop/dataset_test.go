@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -27,11 +28,18 @@ func TestDescribe(t *testing.T) {
 
 func TestDescribeErrors(t *testing.T) {
 	for content, want := range map[string]string{
-		"":                              "dataset d: expected a first line with the number of rows, the number of features and the class names",
-		"\n\n":                          "dataset d: expected a first line with the number of rows, the number of features and the class names",
-		"2\n1\n2\n":                     "dataset d: expected a first line with the number of rows, the number of features and the class names",
-		"rows,features\n1,2\n":          `dataset d: first line "rows,features": expected the number of rows and of features, then the class names`,
-		"2,four,a\n1,2\n":               `dataset d: first line "2,four,a": expected the number of rows and of features, then the class names`,
+		"":                              "dataset d: expected a first line with the names of the columns, the last one for the class; or in scikit-learn's layout with the number of rows, the number of features and the class names",
+		"\n\n":                          "dataset d: expected a first line with the names of the columns, the last one for the class; or in scikit-learn's layout with the number of rows, the number of features and the class names",
+		"2\n1\n2\n":                     "dataset d: expected a first line with the names of the columns, the last one for the class; or in scikit-learn's layout with the number of rows, the number of features and the class names",
+		"2,four,a\n1,2\n":               `dataset d: first line "2,four,a": expected the names of the columns, found the number 2`,
+		"age,age,left\n1,2,no\n":        `dataset d: the first line names two columns "age"`,
+		"age,,left\n1,2,no\n":           "dataset d: column 2 of the first line has no name",
+		"age,left\n1,no\n1\n":           "dataset d: line 3: expected 2 values, found 1",
+		"age,left\nold,no\n":            `dataset d: line 2, column age: expected a finite number, found "old"`,
+		"age,left\nNaN,no\n":            `dataset d: line 2, column age: expected a finite number, found "NaN"`,
+		"age,left\n1, \n":               "dataset d: line 2 has no left: the last column is the class",
+		"age,left\n1,no\n2,no\n":        "dataset d: the last column, left, has 1 different values: expected 2 to 100 classes",
+		"age,left\n1,no\n2,yes\n":       "dataset d: class no has 1 rows: expected at least 5, so that a part of them can be held out",
 		"3,1,a,b\n1,0\n2,1\n":           "dataset d: the first line promises 3 rows, found 2",
 		"1,1,a,b\n1,0\n2,1\n":           "dataset d: the first line promises 1 rows, found 2",
 		"2,2,a,b\n1,2,0\n1,2\n":         "dataset d: line 3: expected 2 features and a class, found 2 values",
@@ -105,5 +113,99 @@ func TestStoreDatasetFailures(t *testing.T) {
 	}
 	if len(w.objects) != 0 {
 		t.Error("a dataset that is refused was stored")
+	}
+}
+
+// plain is a dataset with named columns.
+func plain(rows int) string {
+	s := "\ufeffage,income,left\n"
+	for i := range rows {
+		s += fmt.Sprintf("%d,%d.5,%s\n", i, i, []string{"yes", "no"}[i%2])
+	}
+	return s
+}
+
+func TestDescribeNamedColumns(t *testing.T) {
+	d, err := describe("churn", []byte(plain(10)))
+	if err != nil || d.Rows != 10 || d.Features != 2 || strings.Join(d.Classes, " ") != "no yes" {
+		t.Errorf("described as %+v, %v", d, err)
+	}
+}
+
+// TestOwnDatasets: what people store is used from the next pass on, for a
+// sample's dataset too, and a program with another sample does not take it back.
+func TestOwnDatasets(t *testing.T) {
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	last := func() mlops.ProjectSpec { return w.applied[len(w.applied)-1] }
+	applied := len(w.applied)
+	run(t, l.Reconcile)
+	if len(w.applied) != applied {
+		t.Fatal("a pass without a change applied a project")
+	}
+	if _, err := l.AddDataset(t.Context(), "iris", "mine", strings.NewReader(plain(10))); err != nil {
+		t.Fatal(err)
+	}
+	run(t, l.Reconcile)
+	if d := last().Dataset; d.Version != 2 || d.Source != "mine" {
+		t.Errorf("trains with %+v", d)
+	}
+	run(t, w.start().Prepare)
+	if d := last().Dataset; d.Version != 2 {
+		t.Errorf("after a restart it trains with %+v", d)
+	}
+	if _, err := l.AddDataset(t.Context(), "churn", "", strings.NewReader(plain(12))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Add(t.Context(), mlops.ProjectRequest{Name: "leaving", Dataset: "churn"}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, l.Reconcile)
+	if s := last(); s.Project.Name != "leaving" || s.Dataset.Name != "churn" || w.keys["leaving"] != (mlops.KeyBucket{Name: "datasets", Prefix: "churn/"}) {
+		t.Errorf("applied %+v with a key to %s", s, w.keys["leaving"])
+	}
+	iris := "iris"
+	if _, err := l.Edit(t.Context(), "leaving", mlops.ProjectEdit{Dataset: &iris}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, l.Reconcile)
+	if s := last(); s.Project.Name != "leaving" || s.Dataset.Name != "iris" || s.Dataset.Version != 2 || w.keys["leaving"].Prefix != "iris/" {
+		t.Errorf("after the edit: %+v", s)
+	}
+}
+
+func TestOwnDatasetErrors(t *testing.T) {
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	fresh := func(name, source, content string) error {
+		_, err := l.AddDataset(t.Context(), name, source, strings.NewReader(content))
+		return err
+	}
+	if err := errors.Join(fresh("churn", "", plain(10)), fresh("churn", "", plain(12)), fresh("churn", "", plain(12))); err != nil {
+		t.Fatal(err)
+	}
+	nowhere := "nowhere"
+	_, missing := l.Edit(t.Context(), "iris", mlops.ProjectEdit{Dataset: &nowhere})
+	_, none := l.Add(t.Context(), mlops.ProjectRequest{Name: "p", Dataset: "nowhere"})
+	_, both := l.Add(t.Context(), mlops.ProjectRequest{Sample: "wine", Name: "p"})
+	_, nameless := l.Add(t.Context(), mlops.ProjectRequest{Dataset: "churn"})
+	for want, err := range map[string]error{
+		"these bytes are version 1 of dataset churn already, and version 2 is the newest": fresh("churn", "", plain(10)),
+		`dataset name "No" is not usable`:                                                 fresh("No", "", plain(10)),
+		"the source of dataset churn has 1001 bytes, expected at most 1000":               fresh("churn", strings.Repeat("x", 1001), plain(10)),
+		"dataset churn is larger than 64 MiB: put it into a bucket":                       fresh("churn", "", strings.Repeat("x", mlops.MaxDatasetBytes+1)),
+		`there is no dataset "nowhere": store one with`:                                   missing,
+		"or name one of iris, wine":                                                       none,
+		"expected a sample, or a name and a dataset, not both":                            both,
+		"expected a sample such as wine, or the name of the project and of it":            nameless,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, expected %q", err, want)
+		}
+	}
+	if len(w.projects) != 1 || w.projects[0].Dataset != "iris" {
+		t.Errorf("projects are %+v", w.projects)
 	}
 }

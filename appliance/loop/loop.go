@@ -45,11 +45,18 @@ type Loop struct {
 
 	// Only the goroutine that makes passes touches these: what the cluster was
 	// last given of each project, and how soon the next pass is due.
-	applied map[string]mlops.Project
+	applied map[string]given
 	again   time.Duration // 0 if nothing is left to do
 
 	mu       sync.Mutex
 	troubles map[string]error // by project, of the last pass
+}
+
+// given is what the cluster has of a project: its row, and the id of the
+// newest version of its dataset.
+type given struct {
+	project mlops.Project
+	newest  int64
 }
 
 // New returns a loop that does not run yet.
@@ -57,7 +64,7 @@ func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), applied: map[string]mlops.Project{}, starting: map[int64]time.Time{}}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), applied: map[string]given{}, starting: map[int64]time.Time{}}
 }
 
 // Prepare brings every project's rows and objects up to date. A project that

@@ -78,26 +78,37 @@ func (l *Loop) put(ctx context.Context, p mlops.Project) (mlops.Project, error) 
 	return out, nil
 }
 
-// Add makes the project of a sample. The row is all that it writes; the next
-// pass brings dataset, namespace and first training.
-func (l *Loop) Add(ctx context.Context, sample string) (mlops.Project, error) {
-	if _, ok := l.sample(sample); !ok {
-		return mlops.Project{}, mlops.Errorf(mlops.Invalid, "there is no sample %q: expected one of %s", sample, strings.Join(l.Samples(), ", "))
+// Add makes a project: of a sample, or of a dataset that is stored. The row is
+// all that it writes; the next pass brings dataset, namespace and first
+// training.
+func (l *Loop) Add(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
+	if err := req.Validate(); err != nil {
+		return mlops.Project{}, err
+	}
+	name, dataset := req.Name, req.Dataset
+	if req.Sample != "" {
+		if _, ok := l.sample(req.Sample); !ok {
+			return mlops.Project{}, mlops.Errorf(mlops.Invalid, "there is no sample %q: expected one of %s", req.Sample, strings.Join(l.Samples(), ", "))
+		}
+		name, dataset = req.Sample, req.Sample
 	}
 	l.rows.Lock()
 	defer l.rows.Unlock()
-	switch have, err := l.cfg.Store.Project(ctx, sample); {
-	case err == nil && have.Deleting:
-		return mlops.Project{}, beingDeleted(sample)
-	case err == nil:
-		return mlops.Project{}, mlops.Errorf(mlops.Exists, "project %s exists already: see `benchtop project show %s`", sample, sample)
-	case mlops.CodeOf(err) != mlops.NotFound:
-		return mlops.Project{}, fmt.Errorf("read project %s: %w", sample, err)
-	}
-	if err := l.cfg.Cluster.CheckNamespace(ctx, sample); err != nil {
+	if err := l.checkDataset(ctx, dataset); err != nil {
 		return mlops.Project{}, err
 	}
-	p := l.cfg.Defaults.Of(mlops.Project{Name: sample, Dataset: sample, Node: l.cfg.Node})
+	switch have, err := l.cfg.Store.Project(ctx, name); {
+	case err == nil && have.Deleting:
+		return mlops.Project{}, beingDeleted(name)
+	case err == nil:
+		return mlops.Project{}, mlops.Errorf(mlops.Exists, "project %s exists already: see `benchtop project show %s`", name, name)
+	case mlops.CodeOf(err) != mlops.NotFound:
+		return mlops.Project{}, fmt.Errorf("read project %s: %w", name, err)
+	}
+	if err := l.cfg.Cluster.CheckNamespace(ctx, name); err != nil {
+		return mlops.Project{}, err
+	}
+	p := l.cfg.Defaults.Of(mlops.Project{Name: name, Dataset: dataset, Node: l.cfg.Node})
 	p, err := l.put(ctx, p)
 	if err == nil {
 		l.wake()
@@ -116,6 +127,11 @@ func (l *Loop) Edit(ctx context.Context, name string, edit mlops.ProjectEdit) (m
 	p := edit.Of(have)
 	if err := l.cfg.Check(p); err != nil {
 		return have, err
+	}
+	if p.Dataset != have.Dataset {
+		if err := l.checkDataset(ctx, p.Dataset); err != nil {
+			return have, err
+		}
 	}
 	if p.Equal(have) {
 		return have, nil
@@ -176,7 +192,11 @@ func (l *Loop) sample(name string) (Sample, bool) {
 // bring makes the cluster match a project's row, unless it does already.
 func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	p.Gates = mlops.Gates{} // the cluster knows nothing of gates
-	if l.applied[p.Name].Equal(p) {
+	newest, err := l.cfg.Store.Dataset(ctx, p.Dataset)
+	if err != nil && mlops.CodeOf(err) != mlops.NotFound {
+		return fmt.Errorf("read dataset %s: %w", p.Dataset, err)
+	}
+	if have, ok := l.applied[p.Name]; ok && have.project.Equal(p) && have.newest == newest.ID {
 		return nil
 	}
 	dataset, err := l.dataset(ctx, p.Dataset)
@@ -203,26 +223,9 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	if err := l.restore(ctx, d.Name); err != nil {
 		return err
 	}
-	l.applied[p.Name] = p
+	// A version that came meanwhile is newer than both: the next pass sees it.
+	l.applied[p.Name] = given{p, max(newest.ID, dataset.ID)}
 	return nil
-}
-
-// dataset returns a project's dataset. It stores that of a sample if it is
-// missing, or if this version of the program has another one.
-func (l *Loop) dataset(ctx context.Context, name string) (mlops.Dataset, error) {
-	s, ok := l.sample(name)
-	if !ok {
-		d, err := l.cfg.Store.Dataset(ctx, name)
-		if err != nil {
-			return d, fmt.Errorf("read dataset %s: %w", name, err)
-		}
-		return d, nil
-	}
-	content, err := s.Content()
-	if err != nil {
-		return mlops.Dataset{}, fmt.Errorf("open dataset %s: %w", name, err)
-	}
-	return StoreDataset(ctx, l.cfg.Store, l.cfg.Objects, name, s.Source, content)
 }
 
 // end takes a project out of the cluster, and then its key and its rows away.

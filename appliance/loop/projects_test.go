@@ -12,7 +12,7 @@ import (
 
 func add(t *testing.T, l *Loop, sample string) mlops.Project {
 	t.Helper()
-	p, err := l.Add(t.Context(), sample)
+	p, err := l.Add(t.Context(), mlops.ProjectRequest{Sample: sample})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestAddErrors(t *testing.T) {
 		"iris":    {mlops.Exists, "project iris exists already: see `benchtop project show iris`"},
 		"wine":    {mlops.Exists, "the namespace wine is somebody else's"},
 	} {
-		if _, err := l.Add(t.Context(), sample); mlops.CodeOf(err) != want.code || mlops.MessageOf(err) != want.text {
+		if _, err := l.Add(t.Context(), mlops.ProjectRequest{Sample: sample}); mlops.CodeOf(err) != want.code || mlops.MessageOf(err) != want.text {
 			t.Errorf("%s: %v, expected %s", sample, err, want.text)
 		}
 	}
@@ -148,7 +148,7 @@ func TestDelete(t *testing.T) {
 	if _, err := l.Train(t.Context(), "iris"); mlops.CodeOf(err) != mlops.InvalidState || !strings.Contains(mlops.MessageOf(err), "project iris is being deleted") {
 		t.Errorf("training it: %v", err)
 	}
-	if _, err := l.Add(t.Context(), "iris"); mlops.CodeOf(err) != mlops.InvalidState {
+	if _, err := l.Add(t.Context(), mlops.ProjectRequest{Sample: "iris"}); mlops.CodeOf(err) != mlops.InvalidState {
 		t.Errorf("adding it: %v", err)
 	}
 	if _, err := l.Edit(t.Context(), "iris", mlops.ProjectEdit{}); mlops.CodeOf(err) != mlops.InvalidState {

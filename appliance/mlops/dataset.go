@@ -22,6 +22,10 @@ type Dataset struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
+// MaxDatasetBytes is how many bytes a dataset that people store may have: it is
+// looked at in memory, by the lab and by the trainer.
+const MaxDatasetBytes = 64 << 20
+
 // URI returns the dataset's address in the object store.
 func (d Dataset) URI() string { return "s3://" + d.Bucket + "/" + d.Key }
 

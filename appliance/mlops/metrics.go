@@ -1,9 +1,6 @@
 package mlops
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // Sample is the value of one series at one moment. Value may be NaN or ±Inf.
 type Sample struct {
@@ -22,13 +19,4 @@ type Point struct {
 type Series struct {
 	Labels map[string]string
 	Points []Point
-}
-
-// MetricsReader answers PromQL. Errors carry Invalid for a query that is
-// wrong and Unavailable when there is nobody to ask.
-type MetricsReader interface {
-	// Query evaluates expr at one moment; the zero time means now.
-	Query(ctx context.Context, expr string, at time.Time) ([]Sample, error)
-	// QueryRange evaluates expr every step from from to to, both included.
-	QueryRange(ctx context.Context, expr string, from, to time.Time, step time.Duration) ([]Series, error)
 }

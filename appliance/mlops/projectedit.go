@@ -14,8 +14,34 @@ type EditedFields struct {
 	Params   bool `json:"params"`
 }
 
+// ProjectRequest asks for a project: of a sample, under its name, or of a name
+// and a dataset that the lab stores.
+type ProjectRequest struct {
+	Sample  string `json:"sample,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Dataset string `json:"dataset,omitempty"`
+}
+
+// Validate checks what was sent, not whether the dataset is there.
+func (r ProjectRequest) Validate() error {
+	if r.Sample != "" {
+		if r.Name != "" || r.Dataset != "" {
+			return Errorf(Invalid, "expected a sample, or a name and a dataset, not both")
+		}
+		return nil
+	}
+	if r.Name == "" || r.Dataset == "" {
+		return Errorf(Invalid, "expected a sample such as wine, or the name of the project and of its dataset")
+	}
+	if err := ValidateName("project", r.Name); err != nil {
+		return err
+	}
+	return ValidateName("dataset", r.Dataset)
+}
+
 // ProjectEdit is a change of a project. What is nil stays as it is.
 type ProjectEdit struct {
+	Dataset  *string     `json:"dataset,omitempty"`
 	Schedule *string     `json:"schedule,omitempty"`
 	TimeZone *string     `json:"time_zone,omitempty"`
 	Params   *JSONObject `json:"params,omitempty"`
@@ -24,6 +50,9 @@ type ProjectEdit struct {
 // Of returns p with the edit applied. Only a value that differs counts as
 // edited: who sends a whole form back has not decided about all of it.
 func (e ProjectEdit) Of(p Project) Project {
+	if v := e.Dataset; v != nil {
+		p.Dataset = strings.TrimSpace(*v)
+	}
 	if v := e.Schedule; v != nil && strings.TrimSpace(*v) != p.Schedule {
 		p.Schedule, p.Edited.Schedule = strings.TrimSpace(*v), true
 	}

@@ -49,19 +49,26 @@ func projectCommand() *cobra.Command {
 }
 
 func projectAddCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "add SAMPLE",
-		Short: "Add a sample project: iris, wine or breast-cancer",
-		Long: `Adds a sample project under the sample's name: its dataset, a namespace with a
-volume, a training on a schedule, a deployment and its ingress. The first
-training begins at once.`,
+	var dataset string
+	cmd := &cobra.Command{
+		Use:   "add SAMPLE | NAME --dataset DATASET",
+		Short: "Add a project: a sample (iris, wine, breast-cancer), or one of a dataset of your own",
+		Long: `Adds a project: a namespace with a volume, a training on a schedule, a
+deployment and its ingress. The first training begins at once. A sample brings
+its dataset; one of your own is stored with ` + "`benchtop datasets add`" + `.`,
+		Example: `  benchtop project add wine
+  benchtop datasets add churn churn.csv && benchtop project add churn --dataset churn`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			p, err := appliance.NewControl(cfg.DataDir).AddProject(cmd.Context(), args[0])
+			req := mlops.ProjectRequest{Sample: args[0]}
+			if dataset != "" {
+				req = mlops.ProjectRequest{Name: args[0], Dataset: dataset}
+			}
+			p, err := appliance.NewControl(cfg.DataDir).AddProject(cmd.Context(), req)
 			if err != nil {
 				return err
 			}
@@ -69,6 +76,8 @@ training begins at once.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&dataset, "dataset", "", "the dataset to train with, as `benchtop datasets` lists it")
+	return cmd
 }
 
 func projectShowCommand() *cobra.Command {
@@ -98,10 +107,10 @@ func projectShowCommand() *cobra.Command {
 }
 
 func projectEditCommand() *cobra.Command {
-	var schedule, zone, params string
+	var dataset, schedule, zone, params string
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
-		Short: "Change when a project trains and with what parameters",
+		Short: "Change what a project trains with, when, and with what parameters",
 		Long: `Changes a project. What is changed here no longer follows the settings
 project.schedule, project.time_zone and project.params of the configuration.`,
 		Args: cobra.ExactArgs(1),
@@ -111,6 +120,9 @@ project.schedule, project.time_zone and project.params of the configuration.`,
 				return err
 			}
 			var edit mlops.ProjectEdit
+			if cmd.Flags().Changed("dataset") {
+				edit.Dataset = &dataset
+			}
 			if cmd.Flags().Changed("schedule") {
 				edit.Schedule = &schedule
 			}
@@ -127,7 +139,7 @@ project.schedule, project.time_zone and project.params of the configuration.`,
 				edit.Params = &object
 			}
 			if edit == (mlops.ProjectEdit{}) {
-				return mlops.Errorf(mlops.Invalid, "what should change? Give --schedule, --time-zone or --params")
+				return mlops.Errorf(mlops.Invalid, "what should change? Give --dataset, --schedule, --time-zone or --params")
 			}
 			control := appliance.NewControl(cfg.DataDir)
 			if _, err := control.EditProject(cmd.Context(), args[0], edit); err != nil {
@@ -141,6 +153,7 @@ project.schedule, project.time_zone and project.params of the configuration.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&dataset, "dataset", "", "the dataset to train with, as `benchtop datasets` lists it; its newest version is used")
 	cmd.Flags().StringVar(&schedule, "schedule", "", "five cron fields, for example \"*/30 * * * *\"; \"\" for trainings by hand only")
 	cmd.Flags().StringVar(&zone, "time-zone", "", "time zone of the schedule, for example Europe/Berlin")
 	cmd.Flags().StringVar(&params, "params", "", "hyper-parameters of the trainer, a JSON object")

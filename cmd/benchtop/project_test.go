@@ -53,7 +53,7 @@ func TestProjectMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"project", "edit", "wine"}, "what should change? Give --schedule, --time-zone or --params"},
+		{[]string{"project", "edit", "wine"}, "what should change? Give --dataset, --schedule, --time-zone or --params"},
 		{[]string{"project", "edit", "wine", "--params", "C=1"}, `--params: expected a JSON object such as {"C": 0.5}, found C=1`},
 	} {
 		cmd := root()

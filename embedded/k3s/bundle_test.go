@@ -61,17 +61,9 @@ func testConfig(t *testing.T) Config {
 	t.Helper()
 	return Config{
 		Dir: filepath.Join(t.TempDir(), "k3s"), BinDir: "/opt/bin", RunDir: filepath.Join(t.TempDir(), "run"),
-		NodeName: "node-a", NodeAddress: net.IPv4(10, 44, 0, 1), Resolver: fakeResolver{"192.168.1.1", "192.168.1.2"}, Bundle: fakeBundle(t, bundled...),
-		HTTPPort: 8081, HTTPSPort: 8443, S3Port: 19000, RegistryPort: 15000, UIPort: 18080, resourceMetricsPort: 14443,
+		NodeName: "node-a", NodeAddress: net.IPv4(10, 44, 0, 1), ResolvConf: "/run/lab/resolv.conf", Bundle: fakeBundle(t, bundled...),
 	}
 }
-
-// fakeResolver is a machine with these name servers.
-type fakeResolver []string
-
-func (fakeResolver) ResolvConf() string       { return "/run/lab/resolv.conf" }
-func (r fakeResolver) Nameservers() []string  { return r }
-func (fakeResolver) Changed() <-chan struct{} { return nil }
 
 func expectError(t *testing.T, err error, want string) {
 	t.Helper()

@@ -1,6 +1,7 @@
 package k3s
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 
 	agentcontainerd "github.com/k3s-io/k3s/pkg/agent/containerd"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/embedded/images"
 )
 
@@ -28,56 +31,31 @@ type Config struct {
 	// CaptureStderr sends what libraries write to os.Stderr to a writer, a line
 	// at a time, instead of the log.
 	CaptureStderr func(io.Writer)
-	// Controllers run from when the API answers until the unit stops.
-	Controllers []Controller
-	// Resolver says who resolves names outside the cluster.
-	Resolver Resolver
+	// Up brings up what runs on K3s, calls ready when the node is usable, and
+	// goes on until ctx ends. The API may not answer yet when it is called.
+	Up func(ctx context.Context, h *supervise.Handle, images Images, ready func()) error
+	// ResolvConf is the file for pods that use the node's resolver, always there.
+	ResolvConf string
 	// Log gets K3s' output besides the unit's buffer.
 	Log io.Writer
 
 	// CertNames are names and addresses, besides those found on the machine,
 	// that the API server's certificate is valid for.
 	CertNames []string
-
-	HTTPPort  int // host port of the ingress
-	HTTPSPort int
-	// Ports of the appliance's own servers, reached by pods through the
-	// Services s3, mlflow and prometheus of namespace benchtop.
-	S3Port, RegistryPort, UIPort int
-	// FrontPage has the ingress show the UI's front page where nothing else
-	// answers. The UI must listen on NodeAddress.
-	FrontPage bool
-
-	resourceMetricsPort int // known once it listens
 }
 
-// ServiceCIDR holds the addresses of Services.
-const ServiceCIDR = "10.43.0.0/16"
-
-// Resolver knows the name servers outside the cluster.
-type Resolver interface {
-	ResolvConf() string       // file for pods that use the node's resolver, always there
-	Nameservers() []string    // addresses that pods can reach, none for nobody
-	Changed() <-chan struct{} // receives after Nameservers has changed
-}
-
-const (
-	podBridge   = "cni0"
-	podCIDR     = "10.42.0.0/16"
-	nodePodCIDR = "10.42.0.0/24" // K3s gives the first node the first /24
-)
-
-// ClusterDNS is the address of the cluster's DNS as pods see it.
-const ClusterDNS = "10.43.0.10"
-
-// KubeletPort is where the kubelet answers.
-const KubeletPort = 10250
+// nodePodNetwork is the node's part of the pod network: K3s gives the first
+// node the first /24.
+const nodePodNetwork = "10.42.0.0/24"
 
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c Config) Kubeconfig() string { return filepath.Join(c.Dir, "kubeconfig.yaml") }
 
-// volumeDir is where the volumes of StorageClass local-path lie.
-func (c Config) volumeDir() string { return filepath.Join(c.Dir, "volumes") }
+// TLSDir returns where K3s keeps the keys and certificates of its servers.
+func (c Config) TLSDir() string { return filepath.Join(c.Dir, "server", "tls") }
+
+// VolumeDir returns where the volumes of StorageClass local-path lie.
+func (c Config) VolumeDir() string { return filepath.Join(c.Dir, "volumes") }
 
 // args returns the command line of the K3s server; its certificate will be
 // valid for names.
@@ -87,16 +65,16 @@ func (c Config) args(snapshotter string, names []string) []string {
 		"--write-kubeconfig=" + c.Kubeconfig(), "--write-kubeconfig-mode=0600",
 		"--node-name=" + c.NodeName, "--node-ip=" + c.NodeAddress.String(),
 		"--advertise-address=" + c.NodeAddress.String(),
-		"--cluster-cidr=" + podCIDR, "--service-cidr=" + ServiceCIDR, "--cluster-dns=" + ClusterDNS,
+		"--cluster-cidr=" + mlops.PodNetwork, "--service-cidr=" + mlops.ServiceNetwork, "--cluster-dns=" + mlops.ClusterDNS,
 		// host-gw needs no kernel module; one node has no peers to encapsulate for.
-		"--flannel-backend=host-gw", "--flannel-iface=" + nodeInterface,
+		"--flannel-backend=host-gw", "--flannel-iface=" + mlops.NodeInterface,
 		"--pause-image=" + c.Bundle.Ref("pause"),
 		"--snapshotter=" + snapshotter,
 		// Their work is done by our own manifests, or not needed on one node.
 		"--disable=coredns,servicelb,traefik,local-storage,metrics-server,runtimes",
 		"--disable-cloud-controller", "--disable-helm-controller", "--disable-network-policy",
 		// Without it K3s asks 8.8.8.8 where the machine's resolver is a local one.
-		"--resolv-conf=" + c.Resolver.ResolvConf(),
+		"--resolv-conf=" + c.ResolvConf,
 		"--kubelet-arg=fail-cgroupv1=false",
 		// Only memory evicts: with a full disk the pods that serve must go on
 		// serving, and bundled images could not be pulled again.
@@ -150,10 +128,10 @@ func (c Config) writeCNI() error {
 	type m map[string]any
 	conf := m{"name": "benchtop", "cniVersion": "1.0.0", "plugins": []m{
 		{
-			"type": "bridge", "bridge": podBridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true,
+			"type": "bridge", "bridge": mlops.PodBridge, "isGateway": true, "isDefaultGateway": true, "ipMasq": true,
 			"hairpinMode": true, "forceAddress": true,
 			"ipam": m{
-				"type": "host-local", "ranges": [][]m{{{"subnet": nodePodCIDR}}},
+				"type": "host-local", "ranges": [][]m{{{"subnet": nodePodNetwork}}},
 				// Addresses are given out per boot: pods do not outlive one.
 				"dataDir": filepath.Join(c.RunDir, "cni"),
 			},

@@ -98,12 +98,6 @@ func TestPrepareErrors(t *testing.T) {
 	expectError(t, err, "not a directory")
 }
 
-func TestClientBeforeTheAPI(t *testing.T) {
-	if c := NewUnit(testConfig(t)).Client(); c != nil {
-		t.Errorf("a unit that has not started has the client %v", c)
-	}
-}
-
 func TestRunsOncePerProcess(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.BinDir = "/proc/none/bin" // the first run fails early

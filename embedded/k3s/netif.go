@@ -7,49 +7,49 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// nodeInterface carries the node's address. It is a bridge without ports, not
-// a dummy interface, because a bridge needs no module that pods don't need
-// anyway. The address stays the same whatever DHCP hands to the machine, so a
-// changed lease, or no network at all, breaks nothing inside.
-const nodeInterface = "benchtop0"
-
-// ensureNodeAddress makes sure that addr lies on the node interface alone.
+// ensureNodeAddress makes sure that addr lies on the node's interface alone.
+// That is a bridge without ports, not a dummy interface, because a bridge needs
+// no module that pods don't need anyway. The address stays the same whatever
+// DHCP hands to the machine, so a changed lease, or no network at all, breaks
+// nothing inside.
 func ensureNodeAddress(addr net.IP) error {
-	link, err := netlink.LinkByName(nodeInterface)
+	link, err := netlink.LinkByName(mlops.NodeInterface)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {
 		attrs := netlink.NewLinkAttrs()
-		attrs.Name = nodeInterface
+		attrs.Name = mlops.NodeInterface
 		if err = netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
-			return fmt.Errorf("create interface %s: %w", nodeInterface, err)
+			return fmt.Errorf("create interface %s: %w", mlops.NodeInterface, err)
 		}
-		link, err = netlink.LinkByName(nodeInterface)
+		link, err = netlink.LinkByName(mlops.NodeInterface)
 	}
 	if err != nil {
-		return fmt.Errorf("find interface %s: %w", nodeInterface, err)
+		return fmt.Errorf("find interface %s: %w", mlops.NodeInterface, err)
 	}
 	want := &netlink.Addr{IPNet: &net.IPNet{IP: addr, Mask: net.CIDRMask(32, 32)}}
 	have, err := netlink.AddrList(link, netlink.FAMILY_V4)
 	if err != nil {
-		return fmt.Errorf("list addresses of %s: %w", nodeInterface, err)
+		return fmt.Errorf("list addresses of %s: %w", mlops.NodeInterface, err)
 	}
 	found := false
 	for _, a := range have {
 		if a.Equal(*want) {
 			found = true
 		} else if err := netlink.AddrDel(link, &a); err != nil {
-			return fmt.Errorf("remove %s from %s: %w", a.IPNet, nodeInterface, err)
+			return fmt.Errorf("remove %s from %s: %w", a.IPNet, mlops.NodeInterface, err)
 		}
 	}
 	if !found {
 		if err := netlink.AddrAdd(link, want); err != nil {
-			return fmt.Errorf("add %s to %s: %w", want.IPNet, nodeInterface, err)
+			return fmt.Errorf("add %s to %s: %w", want.IPNet, mlops.NodeInterface, err)
 		}
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
-		return fmt.Errorf("bring up %s: %w", nodeInterface, err)
+		return fmt.Errorf("bring up %s: %w", mlops.NodeInterface, err)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func ensureNodeAddress(addr net.IP) error {
 // part of a reset; what does not exist is no error.
 func RemoveInterfaces() error {
 	errs := []error{removePodLinks()}
-	for _, name := range []string{podBridge, nodeInterface, "flannel.1"} {
+	for _, name := range []string{mlops.PodBridge, mlops.NodeInterface, "flannel.1"} {
 		link, err := netlink.LinkByName(name)
 		var missing netlink.LinkNotFoundError
 		if errors.As(err, &missing) {
@@ -77,7 +77,7 @@ func RemoveInterfaces() error {
 // removePodLinks deletes the pods' links to the bridge. They end with their
 // network namespace, which open connections may keep for minutes.
 func removePodLinks() error {
-	bridge, err := netlink.LinkByName(podBridge)
+	bridge, err := netlink.LinkByName(mlops.PodBridge)
 	if err != nil {
 		return nil //nolint:nilerr // no bridge, no links
 	}

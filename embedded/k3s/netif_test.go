@@ -5,17 +5,19 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // addresses returns the addresses of the node's interface, none if it is not there.
 func addresses(t *testing.T) (out []string) {
 	t.Helper()
-	link, err := netlink.LinkByName(nodeInterface)
+	link, err := netlink.LinkByName(mlops.NodeInterface)
 	if err != nil {
 		return nil
 	}
 	if link.Attrs().Flags&net.FlagUp == 0 {
-		t.Errorf("%s is down", nodeInterface)
+		t.Errorf("%s is down", mlops.NodeInterface)
 	}
 	list, err := netlink.AddrList(link, netlink.FAMILY_V4)
 	if err != nil {

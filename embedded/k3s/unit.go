@@ -1,5 +1,4 @@
-// Package k3s runs a K3s server inside this process and projects Benchtop's
-// rows onto its Kubernetes API. See DESIGN.md.
+// Package k3s runs a K3s server inside this process. See DESIGN.md.
 package k3s
 
 import (
@@ -24,6 +23,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"k8s.io/klog/v2"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/embedded/k3s/imagestore"
 )
@@ -36,30 +36,16 @@ type Unit struct {
 	cfg  Config
 	once sync.Once
 
-	ready  chan struct{} // closed when client is set
-	client *Client
-
 	started atomic.Bool // the node has been ready for a while
 }
 
 // NewUnit returns a unit that has not started.
-func NewUnit(cfg Config) *Unit { return &Unit{cfg: cfg, ready: make(chan struct{})} }
+func NewUnit(cfg Config) *Unit { return &Unit{cfg: cfg} }
 
 // Name implements supervise.Unit.
 func (u *Unit) Name() string { return "k3s" }
 
-// Client returns the Kubernetes side, or nil while the API does not answer.
-func (u *Unit) Client() *Client {
-	select {
-	case <-u.ready:
-		return u.client
-	default:
-		return nil
-	}
-}
-
-// Run implements supervise.Unit. The unit is ready when the node is, and the
-// system pods (DNS, ingress) have been applied.
+// Run implements supervise.Unit. The unit is ready when Config.Up says so.
 func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	err := errors.New("K3s can start only once per process: restart benchtop")
 	u.once.Do(func() { err = u.run(ctx, h) })
@@ -85,9 +71,9 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	if err != nil {
 		return err
 	}
-	h.Log().Info("node prepared", "address", u.cfg.NodeAddress, "interface", nodeInterface, "snapshotter", snapshotter)
+	h.Log().Info("node prepared", "address", u.cfg.NodeAddress, "interface", mlops.NodeInterface, "snapshotter", snapshotter)
 
-	names, err := u.cfg.certNames()
+	names, err := u.cfg.AllCertNames()
 	if err != nil {
 		return err
 	}
@@ -104,7 +90,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
 
-	images := newImporter(u.cfg.Bundle, h.Progress)
+	images := Images{u.cfg.imageStore(snapshotter), newImporter(u.cfg.Bundle, h.Progress)}
 	exec := &executor{
 		cniConf:      u.cfg.cniConf(),
 		bootstrapped: u.cfg.TakeSignals,
@@ -113,17 +99,20 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 			// common: a manifest is applied when its images are there.
 			start := time.Now()
 			go func() {
-				if err := images.run(ctx, n, snapshotter); err != nil {
+				if err := images.bundled.run(ctx, n, snapshotter); err != nil {
 					signals.RequestShutdown(err)
 					return
 				}
 				h.Log().Info("bundled images are in containerd", "took", time.Since(start).Round(time.Millisecond))
 			}()
-			return images.wait(ctx, "pause")
+			// Before anybody can load anything.
+			if err := images.Recover(ctx); err != nil {
+				return err
+			}
+			return images.Wait(ctx, "pause")
 		},
 	}
 	k3sexecutor.Set(exec)
-	store := u.cfg.imageStore(snapshotter)
 
 	app := cmds.NewApp()
 	// The library would exit the process on a command-line error.
@@ -137,7 +126,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	upCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	up := make(chan error, 1)
-	go func() { up <- u.bringUp(upCtx, h, images, store) }()
+	go func() { up <- u.bringUp(upCtx, h, images) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -181,100 +170,25 @@ func (u *Unit) stop(h *supervise.Handle, exec *executor, done <-chan error) erro
 	return nil
 }
 
-// bringUp waits for the API, then applies what a fresh node lacks.
-func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images *importer, store *imagestore.Store) error {
-	client, err := connect(ctx, u.cfg)
-	if err != nil {
-		return err
-	}
-	runControllers(ctx, h.Log(), u.cfg.Controllers, client.rest)
-	// Flannel waits for a role that K3s' packaged manifests would bring, so
-	// this comes before the node can be ready.
-	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
-		return err
-	}
-	if err := client.retire(ctx); err != nil {
-		return err
-	}
-	go u.serveVolumes(ctx, h, client)
-	go u.serveMetrics(ctx, h, client)
-	for _, step := range []struct {
-		manifest string
-		images   []string
-	}{
-		{"ports.yaml", nil},
-		{"local-path.yaml", nil},
-		{"coredns.yaml", []string{"coredns"}},
-		{"traefik.yaml", []string{"traefik"}},
-		{"services.yaml", nil},
-	} {
-		if len(step.images) > 0 {
-			if err := images.wait(ctx, step.images...); err != nil {
-				return err
+// bringUp waits until what runs on K3s is up, and keeps that up until ctx ends.
+func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images Images) error {
+	return u.cfg.Up(ctx, h, images, func() {
+		h.Ready()
+		// After a restart the node is called ready before its kubelet has started,
+		// and after a first start the API of resource metrics comes later.
+		time.AfterFunc(settlesAfter, func() { u.started.Store(true) })
+		go func() {
+			folder := imagestore.Folder{Dir: u.cfg.ImagesDir, Load: images.Load, Log: h.Log()}
+			if err := folder.Run(ctx); err != nil {
+				h.Log().Error("images that are put into the folder are not loaded until the next start", "dir", u.cfg.ImagesDir, "err", err)
 			}
-		}
-		if err := client.applySystem(ctx, step.manifest); err != nil {
-			return err
-		}
-	}
-	// A pod of the last start reads a changed configuration now, not in a minute.
-	if err := client.refreshDNS(ctx); err != nil {
-		return err
-	}
-	h.Progress("waiting for the node to be ready")
-	if err := client.waitNodeReady(ctx, u.cfg.NodeName); err != nil {
-		return err
-	}
-	if err := images.wait(ctx); err != nil {
-		return err
-	}
-	if err := store.Recover(ctx); err != nil {
-		return err
-	}
-	client.images = store
-	u.client = client
-	close(u.ready)
-	h.Ready()
-	// After a restart the node is called ready before its kubelet has started,
-	// and after a first start the API of resource metrics comes later.
-	time.AfterFunc(2*laterAfter, func() { u.started.Store(true) })
-	go client.followCertNames(ctx, h.Log())
-	go client.watchPulls(ctx, h.Log())
-	go func() {
-		folder := imagestore.Folder{Dir: u.cfg.ImagesDir, Load: store.Load, Log: h.Log()}
-		if err := folder.Run(ctx); err != nil {
-			h.Log().Error("images that are put into the folder are not loaded until the next start", "dir", u.cfg.ImagesDir, "err", err)
-		}
-	}()
-	go u.showFront(ctx, h, client)
-	for {
-		select {
-		case <-u.cfg.Resolver.Changed():
-			if err := client.applyNameservers(ctx); err != nil && ctx.Err() == nil {
-				h.Log().Error("names outside the lab are asked where they were before, until the next change or start", "err", err)
-			}
-		case <-ctx.Done():
-			return nil
-		}
-	}
+		}()
+	})
 }
 
-// showFront applies the ingress' front page, which only people look at, when
-// the first model has had time to be served.
-func (u *Unit) showFront(ctx context.Context, h *supervise.Handle, client *Client) {
-	select {
-	case <-time.After(laterAfter):
-	case <-ctx.Done():
-		return
-	}
-	apply := client.applySystem
-	if !u.cfg.FrontPage {
-		apply = client.removeSystem
-	}
-	if err := apply(ctx, "front.yaml"); err != nil && ctx.Err() == nil {
-		h.Log().Error("the ingress' front page is not as configured until the next start", "err", err)
-	}
-}
+// settlesAfter is how long after the node's being ready components may still
+// complain of each other.
+const settlesAfter = 40 * time.Second
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns
 // only that its context was cancelled; the cause is in its log.

@@ -27,7 +27,6 @@ type Unit struct {
 	mu       sync.Mutex
 	addr     net.Addr // where the public proxy listens, nil when it does not
 	loopback string   // where MinIO listens, "" until it serves
-	usage    *Usage   // the last one, see Usage
 	admin    *admin   // nil until it serves
 }
 

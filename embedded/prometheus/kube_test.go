@@ -238,14 +238,17 @@ func TestKubeconfigErrors(t *testing.T) {
 	if err := u.UseKubeconfig(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
-	const ok = `{clusters: [{cluster: {server: "https://x:6443", certificate-authority-data: eA==}}], users: [{user: {token: t}}]}`
+	const ok = `{clusters: [{name: c, cluster: {server: "https://x:6443", certificate-authority-data: eA==}}], users: [{name: u, user: {token: t}}],
+ contexts: [{name: x, context: {cluster: c, user: u}}], current-context: x}`
 	for _, tc := range []struct{ name, text, want string }{
-		{"no YAML", "{", "parse kubeconfig"},
-		{"empty", "{}", "expected a cluster and a user"},
+		{"no YAML", "{", "read kubeconfig"},
+		{"empty", "{}", "no configuration has been provided"},
+		{"no context", strings.Replace(ok, "current-context: x", "current-context: other", 1), "context was not found for specified context: other"},
 		{"plain HTTP", strings.Replace(ok, "https", "http", 1), "is not https://host:port"},
+		{"no authority", strings.Replace(ok, ", certificate-authority-data: eA==", "", 1), "expected a certificate authority"},
 		{"no user", strings.Replace(ok, "token: t", "", 1), "a client certificate with its key or a token"},
-		{"no base64", strings.Replace(ok, "eA==", "no-base64!", 1), "certificate authority"},
-		{"missing certificate", strings.Replace(ok, "token: t", "client-certificate: nowhere.crt", 1), "nowhere.crt"},
+		{"no base64", strings.Replace(ok, "eA==", "no-base64!", 1), "base64"},
+		{"missing certificate", strings.Replace(ok, "token: t", "client-certificate: nowhere.crt, client-key: nowhere.key", 1), "nowhere.crt"},
 		{"good", ok, ""},
 	} {
 		path := filepath.Join(dir, "k")

@@ -15,8 +15,8 @@ import (
 // maxPoints bounds the answer of QueryRange per series, as the API does.
 const maxPoints = 11000
 
-// Query implements mlops.MetricsReader. A scalar becomes one sample without
-// labels.
+// Query evaluates expr at one moment; the zero time means now. A scalar becomes
+// one sample without labels. Errors carry Invalid for a query that is wrong.
 func (u *Unit) Query(ctx context.Context, expr string, at time.Time) ([]mlops.Sample, error) {
 	s := u.server.Load()
 	if s == nil {
@@ -49,7 +49,7 @@ func (u *Unit) Query(ctx context.Context, expr string, at time.Time) ([]mlops.Sa
 	return nil, mlops.Errorf(mlops.Invalid, "query %q gives a %s: expected a vector or a scalar; wrap a range in rate() or last_over_time()", expr, res.Value.Type())
 }
 
-// QueryRange implements mlops.MetricsReader.
+// QueryRange evaluates expr every step from from to to, both included.
 func (u *Unit) QueryRange(ctx context.Context, expr string, from, to time.Time, step time.Duration) ([]mlops.Series, error) {
 	s := u.server.Load()
 	if s == nil {

@@ -1,7 +1,7 @@
 // Package prometheus runs Prometheus' storage, scrapers, rules and query
 // engine inside this process and serves its HTTP API. It is the only package
 // that knows Prometheus' server; others see a supervise.Unit, an
-// http.Handler and the mlops.MetricsReader.
+// http.Handler and queries that answer with nouns.
 package prometheus
 
 import (

@@ -20,7 +20,6 @@ import (
 )
 
 var _ supervise.Unit = (*Unit)(nil)
-var _ mlops.MetricsReader = (*Unit)(nil)
 
 // running is a unit that runs for a test.
 type running struct {

@@ -131,6 +131,16 @@ def test_layout_is_understood():
     assert dataset.parse(b"\xef\xbb\xbf" + _csv(GOOD).replace(b"\n", b"\r\n") + b"\r\n").features == parsed.features
 
 
+def test_named_columns_are_understood():
+    lines = ["age, income,left"] + [f"{i},{i}.5,{'yes' if i % 2 else 'no'}" for i in range(10)]
+    parsed = dataset.parse(_csv(lines), ["not", "these"])
+    assert parsed.feature_names == ["age", "income"]
+    assert parsed.classes == ["no", "yes"]
+    assert parsed.labels == [0, 1] * 5
+    assert parsed.features[3] == [3.0, 3.5]
+    assert dataset.parse(b"\xef\xbb\xbf" + _csv(lines)).feature_names == ["age", "income"]
+
+
 def _changed(index, line):
     return [*GOOD[:index], line, *GOOD[index + 1 :]]
 
@@ -139,7 +149,15 @@ def _changed(index, line):
     ("lines", "message"),
     [
         ([], "is empty"),
-        (["a,b,class", "1,2,0"], "line 1 of the dataset is 'a,b,class', expected the number of rows"),
+        (["class", "1"], "line 1 of the dataset is 'class', expected the number of rows"),
+        (["10,b,class", "1,2,0"], "names a column '10', expected names and no numbers"),
+        (["a,a,class", "1,2,0"], "line 1 of the dataset is 'a,a,class', expected different names"),
+        (["a,,class", "1,2,0"], "expected different names for all columns"),
+        (["a,class", "1"], "line 2 of the dataset has 1 fields, expected 2"),
+        (["a,class", "1, "], "line 2 of the dataset has no class: the last column is the class"),
+        (["a,class", "old,no"], "line 2, column 1 of the dataset is 'old', expected a finite number"),
+        (["a,class", "1,no", "2,no"], "the last column of the dataset, class, has 1 different values"),
+        (["a,class", "1,no", "2,yes"], "class no has 1 rows, expected at least 5"),
         (_changed(0, "10,2,no"), "at least two class names"),
         (_changed(0, "10,0,no,yes"), "expected the number of rows, the number of features"),
         (_changed(0, "10,2,no,no"), "expected different names"),

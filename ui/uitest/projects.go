@@ -12,8 +12,15 @@ var samples = []ui.SampleProject{{Name: "iris", Title: "Iris species from sepal 
 	{Name: "wine", Title: "Wine cultivar from chemical analysis", Rows: 178, Features: 13},
 	{Name: "breast-cancer", Title: "Malignant or benign from cell nuclei measurements", Rows: 569, Features: 30}}
 
-// AddProject takes the names of samples only.
-func (l loop) AddProject(_ context.Context, sample string) (p mlops.Project, err error) {
+// AddProject takes samples, and names with the dataset of any sample.
+func (l loop) AddProject(_ context.Context, req mlops.ProjectRequest) (p mlops.Project, err error) {
+	if err := req.Validate(); err != nil {
+		return p, err
+	}
+	sample, name := req.Sample, req.Sample
+	if sample == "" {
+		sample, name = req.Dataset, req.Name
+	}
 	if err := l.w.down("loop"); err != nil {
 		return p, err
 	}
@@ -21,10 +28,10 @@ func (l loop) AddProject(_ context.Context, sample string) (p mlops.Project, err
 		switch {
 		case !slices.ContainsFunc(samples, func(s ui.SampleProject) bool { return s.Name == sample }):
 			err = mlops.Errorf(mlops.Invalid, "there is no sample %q: expected one of iris, wine, breast-cancer", sample)
-		case l.project(sample) != nil:
-			err = mlops.Errorf(mlops.Exists, "project %s exists already", sample)
+		case l.project(name) != nil:
+			err = mlops.Errorf(mlops.Exists, "project %s exists already", name)
 		default:
-			p = mlops.Project{ID: int64(len(l.w.Projects) + 1), Name: sample, Dataset: sample, Schedule: "*/30 * * * *", TimeZone: "UTC", Node: "bench", CreatedAt: l.w.Clock()}
+			p = mlops.Project{ID: int64(len(l.w.Projects) + 1), Name: name, Dataset: sample, Schedule: "*/30 * * * *", TimeZone: "UTC", Node: "bench", CreatedAt: l.w.Clock()}
 			l.w.Projects = append(l.w.Projects, p)
 		}
 	})

@@ -8,7 +8,7 @@ import "github.com/a-h/templ"
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
-	Nav     string // the current entry: overview, projects, runs, models, deployments, system or access
+	Nav     string // the current entry: overview, projects, runs, models, datasets, deployments, system or access
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
 	Admin   bool // sees what only administrators may use
@@ -39,6 +39,7 @@ var navigation = []navEntry{
 	{"projects", "Projects", "/projects", false, false},
 	{"runs", "Runs", "/runs", false, false},
 	{"models", "Models", "/models", false, false},
+	{"datasets", "Datasets", "/datasets", false, true},
 	{"deployments", "Deployments", "/deployments", false, false},
 	{"system", "System", "/system", false, true},
 	{"access", "Access", "/access", true, true},

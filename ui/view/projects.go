@@ -7,6 +7,7 @@ type Projects struct {
 	Rows       []ProjectRow
 	Problem    *Problem
 	Samples    []Sample // those that can be added
+	Datasets   []string // that a project can be made of
 	MayOperate bool
 }
 
@@ -36,10 +37,11 @@ type Project struct {
 	Form        ProjectForm
 	Follows     string // which fields the configuration decides
 	Trainings   []TrainingRow
+	Datasets    []string // to choose from
 }
 
 // ProjectForm is what was typed in, and what is wrong with it.
-type ProjectForm struct{ Schedule, TimeZone, Params, Error string }
+type ProjectForm struct{ Dataset, Schedule, TimeZone, Params, Error string }
 
 // TrainingRow is one training of a project.
 type TrainingRow struct {

@@ -7,7 +7,7 @@
 //     [--boot]              starts while the lab does, and waits until the boot page has turned into the overview
 //     [--train]             starts a training
 //     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, run-parent, artifacts,
-//                           artifact, compare, comparing, projects, project, model, version, lineage, alias, deployment,
+//                           artifact, compare, comparing, projects, project, model, version, lineage, dataset, alias, deployment,
 //                           pod, prediction, rollback, "live log"
 //     [--chromium PATH]     /usr/bin/chromium if not given
 //

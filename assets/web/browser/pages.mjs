@@ -44,6 +44,8 @@ const pages = [
   { name: "version", from: "model", find: 'tbody tr:has(a[href^="/deployments/"]) th a[href*="/versions/"]' },
   { name: "version-any", from: "model-any", find: 'tbody th a[href*="/versions/"]' },
   { name: "version-of-a-script", from: "/models?name=digits-forest", find: 'tbody td a[href^="/models/digits-forest/versions/"]' },
+  { name: "datasets", path: "/datasets" },
+  { name: "dataset", from: "/datasets", find: 'tbody th a[href^="/datasets/"]' },
   { name: "deployments", path: "/deployments" },
   { name: "deployment", from: "/deployments", find: 'tbody th a[href^="/deployments/"]' },
   { name: "system", path: "/system" },

@@ -26,7 +26,7 @@ func (s *story) pages(t *testing.T) {
 		t.Fatal(err)
 	}
 	browser := s.Host.OnLAN(t.Context(), "node", "browser/main.mjs", "--url", "http://"+s.Host.Address().String()+":8080",
-		"--password-file", password, "--out", out, "--train", "--require", "run,run-parent,artifacts,artifact,experiments,comparing,projects,project,model,version,version-of-a-script,lineage,alias,deployment,pod,prediction,rollback")
+		"--password-file", password, "--out", out, "--train", "--require", "run,run-parent,artifacts,artifact,experiments,comparing,projects,project,model,version,version-of-a-script,lineage,dataset,alias,deployment,pod,prediction,rollback")
 	browser.Dir = filepath.Join(repository, "assets", "web")
 	said, err := browser.CombinedOutput()
 	if err != nil {

@@ -29,6 +29,7 @@ func TestProjects(t *testing.T) {
 	chapter(t, "three projects at once", s.threeProjects)
 	chapter(t, "each trainer's key reaches its own dataset", s.ownDatasetsOnly)
 	chapter(t, "a schedule is edited and outlives the configuration", s.editsStay)
+	chapter(t, "data of one's own becomes a project and leads to what is served", s.ownData)
 	chapter(t, "iris is deleted and leaves nothing in the cluster", s.deleteIris)
 	chapter(t, "a deletion that was cut short goes on", s.killedDeletion)
 	chapter(t, "after a restart it is not back, and can be added again", s.notBack)

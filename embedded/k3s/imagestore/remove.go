@@ -11,16 +11,21 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Removable returns why an image can't be removed, whoever uses it.
-func (s *Store) Removable(ctx context.Context, ref string) error {
+// Removable returns an image's reference in full, or why the image can't be
+// removed, whoever uses it.
+func (s *Store) Removable(ctx context.Context, ref string) (string, error) {
+	ref, err := Reference(ref)
+	if err != nil {
+		return "", err
+	}
 	if err := s.mayChange(ref); err != nil {
-		return err
+		return "", err
 	}
 	has, _, err := s.Has(ctx, ref)
 	if err == nil && !has {
 		err = notHere(ref)
 	}
-	return err
+	return ref, err
 }
 
 func notHere(ref string) error {

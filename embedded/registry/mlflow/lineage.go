@@ -4,8 +4,25 @@ import (
 	"net/http"
 )
 
-// lineage answers the one question that MLflow has no call for.
+// lineage answers what MLflow has no call for: where a version comes from, and
+// what came of a dataset.
 func (s *server) lineage() {
+	s.handle("GET /api/lineage/datasets", func(w http.ResponseWriter, r *http.Request) {
+		all, err := s.store.DatasetSummaries(r.Context())
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"datasets": all})
+	})
+	s.handle("GET /api/lineage/datasets/{digest}", func(w http.ResponseWriter, r *http.Request) {
+		use, err := s.store.DatasetUse(r.Context(), r.PathValue("digest"), s.store.Deployed())
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, use)
+	})
 	s.handle("GET /api/lineage/model-versions/{name}/{version}", func(w http.ResponseWriter, r *http.Request) {
 		l, err := s.store.Lineage(r.Context(), r.PathValue("name"), r.PathValue("version"), s.store.Deployed())
 		if err != nil {

@@ -70,6 +70,7 @@ var (
 	aboutTrace      = of(target{trace, "trace_id"})
 	found           = scope{inQuery: true}
 	wholeLab        = scope{refused: "this is about the whole lab"}
+	allData         = scope{refused: "projects share their datasets, and this tells what came of them everywhere"}
 	webhookCalls    = scope{refused: "webhooks are told of the changes of all projects"}
 )
 
@@ -144,6 +145,8 @@ var scopes = map[string]scope{
 	"DELETE model-versions/delete-tag":     aboutName,
 	"GET /model-versions/get-artifact":     aboutName,
 
+	"GET /api/lineage/datasets":                        allData,
+	"GET /api/lineage/datasets/{digest}":               allData,
 	"GET /api/lineage/model-versions/{name}/{version}": aboutName, // and its handler leaves out what is elsewhere
 
 	"POST traces":                                          of(target{experiment, "trace.trace_info.trace_location.mlflow_experiment.experiment_id"}, target{newTrace, "trace.trace_info.trace_id"}),

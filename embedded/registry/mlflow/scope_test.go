@@ -227,7 +227,8 @@ var requests = map[string]string{ // call → path after the root, a blank, and 
 
 // elsewhere has the calls that other tests are about.
 var elsewhere = []string{"GET experiments/search", "POST experiments/search", "GET registered-models/search", "GET model-versions/search", "GET traces/batchGet", "POST traces/batchGetInfos",
-	"POST webhooks", "GET webhooks", "GET webhooks/{webhook_id}", "PATCH webhooks/{webhook_id}", "DELETE webhooks/{webhook_id}", "POST webhooks/{webhook_id}/test", "POST /api/registry/gc"}
+	"POST webhooks", "GET webhooks", "GET webhooks/{webhook_id}", "PATCH webhooks/{webhook_id}", "DELETE webhooks/{webhook_id}", "POST webhooks/{webhook_id}/test", "POST /api/registry/gc",
+	"GET /api/lineage/datasets", "GET /api/lineage/datasets/{digest}"}
 
 // TestEveryCallIsScoped: who adds a call must say how it is kept within projects.
 func TestEveryCallIsScoped(t *testing.T) {
@@ -448,7 +449,7 @@ func TestArtifactsOfProjects(t *testing.T) {
 func TestWholeLab(t *testing.T) {
 	l := newLab(t)
 	for _, c := range [][2]string{{"GET", "/api/2.0/mlflow/webhooks"}, {"POST", "/api/2.0/mlflow/webhooks"}, {"GET", "/api/2.0/mlflow/webhooks/x"}, {"PATCH", "/api/2.0/mlflow/webhooks/x"}, {"DELETE", "/api/2.0/mlflow/webhooks/x"},
-		{"POST", "/api/2.0/mlflow/webhooks/x/test"}, {"POST", "/api/registry/gc"}, {"GET", "/api/2.0/mlflow/brand-new"}} {
+		{"POST", "/api/2.0/mlflow/webhooks/x/test"}, {"POST", "/api/registry/gc"}, {"GET", "/api/2.0/mlflow/brand-new"}, {"GET", "/api/lineage/datasets"}, {"GET", "/api/lineage/datasets/x"}} {
 		body := ""
 		if c[0] != "GET" {
 			body = `{"name": "w", "url": "http://example.org", "events": [{"entity": "MODEL_VERSION", "action": "CREATED"}]}`

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -113,8 +114,8 @@ func (d *deliverer) overflowed(hook int64) {
 	}
 }
 
-// clusterNets are K3s' standard networks for pods and services.
-var clusterNets = []netip.Prefix{netip.MustParsePrefix("10.42.0.0/16"), netip.MustParsePrefix("10.43.0.0/16"), netip.MustParsePrefix("fd42::/16"), netip.MustParsePrefix("fd43::/16")}
+// clusterNets are the networks of pods and Services, and K3s' standard ones for IPv6.
+var clusterNets = []netip.Prefix{netip.MustParsePrefix(mlops.PodNetwork), netip.MustParsePrefix(mlops.ServiceNetwork), netip.MustParsePrefix("fd42::/16"), netip.MustParsePrefix("fd43::/16")}
 
 var errTarget = errors.New("the webhook's address is this machine's or the cluster's own, which is refused unless the operator allows it")
 

@@ -12,6 +12,8 @@ from retry import NotReady, until_ready
 MAX_BYTES = 256 << 20
 # Fewer rows of a class can't be spread over a training and a hold-out part.
 MIN_ROWS_PER_CLASS = 5
+# More is no class but a number: its column is not the one to predict.
+MAX_CLASSES = 100
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,10 @@ def _get(config):
 
 
 def parse(raw, feature_names=None):
-    """Understand scikit-learn's layout; raise Invalid naming the line that is wrong.
+    """Understand one of two layouts of CSV; raise Invalid naming the line that is wrong.
 
-    The first line holds rows, features and the class names, every other line the features and the class index.
+    scikit-learn's: the first line holds rows, features and the class names, every other line the features and the
+    class index. Plain: the first line names the columns, and the last column is the class.
     """
     try:
         lines = [(n, row) for n, row in enumerate(csv.reader(io.StringIO(raw.decode("utf-8-sig"))), 1) if row]
@@ -84,6 +87,8 @@ def parse(raw, feature_names=None):
     if not lines:
         raise Invalid("the dataset is empty, expected a first line with rows, features and class names")
     header = [field.strip() for field in lines[0][1]]
+    if len(header) >= 2 and not (header[0].isdecimal() and header[1].isdecimal()):
+        return _plain(header, lines[1:], len(raw))
     if len(header) < 4 or not (header[0].isdecimal() and header[1].isdecimal()) or int(header[1]) < 1:
         raise Invalid(
             f"line 1 of the dataset is {','.join(header)[:100]!r}, expected the number of rows, the number of features "
@@ -102,13 +107,43 @@ def parse(raw, feature_names=None):
         values, label = _row(line, row, n_features, len(classes))
         features.append(values)
         labels.append(label)
+    _enough(classes, labels)
+    return Dataset(features, labels, list(names), classes, len(raw))
+
+
+def _plain(header, lines, size):
+    if "" in header or len(set(header)) != len(header):
+        raise Invalid(f"line 1 of the dataset is {','.join(header)[:100]!r}, expected different names for all columns")
+    for name in header:
+        if _is_number(name):
+            raise Invalid(f"line 1 of the dataset names a column {name!r}, expected names and no numbers")
+    rows, found = [], []
+    for line, row in lines:
+        if len(row) != len(header):
+            raise Invalid(f"line {line} of the dataset has {len(row)} fields, expected {len(header)}")
+        if not row[-1].strip():
+            raise Invalid(f"line {line} of the dataset has no {header[-1]}: the last column is the class")
+        rows.append(_numbers(line, row[:-1]))
+        found.append(row[-1].strip())
+    classes = sorted(set(found))
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        raise Invalid(
+            f"the last column of the dataset, {header[-1]}, has {len(classes)} different values, expected 2 to "
+            f"{MAX_CLASSES} classes"
+        )
+    index = {name: i for i, name in enumerate(classes)}
+    labels = [index[name] for name in found]
+    _enough(classes, labels)
+    return Dataset(rows, labels, header[:-1], classes, size)
+
+
+def _enough(classes, labels):
     for index, name in enumerate(classes):
         if labels.count(index) < MIN_ROWS_PER_CLASS:
             raise Invalid(
                 f"class {name} has {labels.count(index)} rows, expected at least {MIN_ROWS_PER_CLASS}, so that "
                 "a part of them can be held out"
             )
-    return Dataset(features, labels, list(names), classes, len(raw))
 
 
 def _row(line, row, n_features, n_classes):
@@ -116,8 +151,24 @@ def _row(line, row, n_features, n_classes):
         raise Invalid(
             f"line {line} of the dataset has {len(row)} fields, expected {n_features} features and a class index"
         )
+    label = row[-1].strip()
+    values = _numbers(line, row[:-1])
+    if not label.isdecimal() or int(label) >= n_classes:
+        raise Invalid(f"line {line} of the dataset has class index {label!r}, expected 0 to {n_classes - 1}")
+    return values, int(label)
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(line, fields):
     values = []
-    for column, field in enumerate(row[:-1], 1):
+    for column, field in enumerate(fields, 1):
         try:
             value = float(field)
         except ValueError:
@@ -125,7 +176,4 @@ def _row(line, row, n_features, n_classes):
         if not math.isfinite(value):
             raise Invalid(f"line {line}, column {column} of the dataset is {field!r}, expected a finite number")
         values.append(value)
-    label = row[-1].strip()
-    if not label.isdecimal() or int(label) >= n_classes:
-        raise Invalid(f"line {line} of the dataset has class index {label!r}, expected 0 to {n_classes - 1}")
-    return values, int(label)
+    return values

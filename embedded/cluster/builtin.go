@@ -1,0 +1,69 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// MetricsServer serves metrics.k8s.io, which other clusters run as a pod of
+// kube-system and this one in its own process.
+type MetricsServer interface {
+	Port() int // of the node's address
+	Run(ctx context.Context) error
+}
+
+// serveMetrics serves metrics.k8s.io until ctx ends. The first time it waits
+// until the lab is up; afterwards the cluster knows the API, and whoever lists
+// all APIs would meet an error.
+func (c *Cluster) serveMetrics(ctx context.Context, log *slog.Logger, client *Client) {
+	err := client.waitToServeMetrics(ctx, c.ready)
+	if err == nil {
+		err = client.serveMetrics(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Error("kubectl top and autoscalers will not work until the next start", "err", err)
+	}
+}
+
+func (c *Client) waitToServeMetrics(ctx context.Context, ready <-chan struct{}) error {
+	services := schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}
+	_, err := c.dynamic.Resource(services).Get(ctx, "v1beta1.metrics.k8s.io", metav1.GetOptions{})
+	if err == nil {
+		return nil
+	}
+	if !apierrors.IsNotFound(err) {
+		return fmt.Errorf("look for the API of resource metrics: %w", err)
+	}
+	select {
+	case <-ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(laterAfter):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Client) serveMetrics(ctx context.Context) error {
+	s, err := c.cfg.ResourceMetrics()
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	located := *c
+	located.cfg.resourceMetricsPort = s.Port()
+	if err := located.applySystem(ctx, "resource-metrics.yaml"); err != nil {
+		return err
+	}
+	return <-ended
+}

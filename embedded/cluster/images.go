@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/distribution/reference"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Images are the container images of the machine.
+type Images interface {
+	// Wait returns when the bundled images of these names are there, or all of
+	// them if none is named.
+	Wait(ctx context.Context, names ...string) error
+	List(ctx context.Context) ([]mlops.Image, error)
+	// Has says whether an image is there, or one that is called alike.
+	Has(ctx context.Context, ref string) (has bool, alike string, err error)
+	Load(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error)
+	// Removable returns the reference in full, or why its image can't be removed.
+	Removable(ctx context.Context, ref string) (string, error)
+	Remove(ctx context.Context, ref string) error
+}
+
+// Images lists the images that pods can start from, with the pods that do.
+func (c *Client) Images(ctx context.Context) ([]mlops.Image, error) {
+	images, err := c.images.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	users, err := c.imageUsers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range images {
+		images[i].Pods = append(images[i].Pods, users[images[i].Reference]...)
+	}
+	return images, nil
+}
+
+// LoadImages brings the images of an archive onto the machine. name, if it is
+// not "", is what the archive's one image is called.
+func (c *Client) LoadImages(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error) {
+	return c.images.Load(ctx, r, name)
+}
+
+// RemoveImage takes a reference off the machine, and its image with the last
+// one. One that pods use stays, unless it is forced: such a pod runs on, but
+// can't start again. It returns the reference in full.
+func (c *Client) RemoveImage(ctx context.Context, ref string, force bool) (string, error) {
+	ref, err := c.images.Removable(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	users, err := c.imageUsers(ctx)
+	if err != nil {
+		return "", err
+	}
+	if pods := users[ref]; len(pods) > 0 && !force {
+		return "", mlops.Errorf(mlops.InvalidState, "%s is used by %s: delete these first, or give --force and they can't start again", ref, strings.Join(pods, ", "))
+	}
+	return ref, c.images.Remove(ctx, ref)
+}
+
+// imageUsers returns, by image, the pods that have not ended.
+func (c *Client) imageUsers(ctx context.Context) (map[string][]string, error) {
+	list, err := c.kube.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "status.phase!=Succeeded,status.phase!=Failed"})
+	if err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	users := map[string][]string{}
+	for _, p := range list.Items {
+		seen := map[string]bool{}
+		for _, container := range containersOf(&p) {
+			ref, err := reference.ParseDockerRef(container.Image)
+			if err == nil && !seen[ref.String()] {
+				seen[ref.String()] = true
+				users[ref.String()] = append(users[ref.String()], p.Namespace+"/"+p.Name)
+			}
+		}
+	}
+	return users, nil
+}
+
+func containersOf(p *corev1.Pod) []corev1.Container {
+	out := append([]corev1.Container(nil), p.Spec.InitContainers...)
+	return append(out, p.Spec.Containers...)
+}

@@ -1,0 +1,129 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// finishedJobStays is how long the Job of a training by hand, and its log,
+// stay after it has ended.
+const finishedJobStays = 24 * time.Hour
+
+// StartTraining creates the training's Job from the project's CronJob, as
+// `kubectl create job --from` does. A Job of that name that exists already is
+// this training's: the call can be repeated.
+func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
+	cron, err := c.kube.BatchV1().CronJobs(t.Project).Get(ctx, t.Project+"-"+trainerRole, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("get trainer of project %s: %w", t.Project, err)
+	}
+	spec := *cron.Spec.JobTemplate.Spec.DeepCopy()
+	for i := range spec.Template.Spec.Containers {
+		env := spec.Template.Spec.Containers[i].Env
+		for j := range env {
+			if env[j].Name == envTrigger {
+				env[j].Value = string(t.Trigger)
+			}
+		}
+	}
+	// Not owned by the CronJob, which would report it as unexpected for as
+	// long as it runs; so it has to limit its own stay.
+	spec.TTLSecondsAfterFinished = ptr(int32(finishedJobStays / time.Second))
+	job := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: t.Job, Namespace: t.Project, Labels: cron.Spec.JobTemplate.Labels,
+			Annotations: map[string]string{"cronjob.kubernetes.io/instantiate": "manual"},
+		},
+		Spec: spec,
+	}
+	if _, err := c.kube.BatchV1().Jobs(t.Project).Create(ctx, job, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create job %s/%s: %w", t.Project, t.Job, err)
+	}
+	return nil
+}
+
+// TrainingJobs lists the Jobs of every project, in no particular order.
+func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
+	list, err := c.kube.BatchV1().Jobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainerRole})
+	if err != nil {
+		return nil, fmt.Errorf("list training jobs: %w", err)
+	}
+	jobs := make([]mlops.Job, 0, len(list.Items))
+	for i := range list.Items {
+		jobs = append(jobs, jobOf(&list.Items[i]))
+	}
+	return jobs, nil
+}
+
+func jobOf(j *batchv1.Job) mlops.Job {
+	out := mlops.Job{Name: j.Name, Project: j.Labels[labelProject], State: mlops.TrainingRunning,
+		Trigger: mlops.TriggerSchedule, CreatedAt: j.CreationTimestamp.Time}
+	for _, c := range j.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if e.Name == envTrigger && e.Value != "" {
+				out.Trigger = mlops.Trigger(e.Value)
+			}
+		}
+	}
+	for _, cond := range j.Status.Conditions {
+		if cond.Status != corev1.ConditionTrue {
+			continue
+		}
+		switch cond.Type {
+		case batchv1.JobComplete:
+			out.State, out.EndedAt = mlops.TrainingSucceeded, cond.LastTransitionTime.Time
+		case batchv1.JobFailed:
+			out.State, out.EndedAt = mlops.TrainingFailed, cond.LastTransitionTime.Time
+			out.Message = cond.Reason + ": " + cond.Message
+		}
+	}
+	return out
+}
+
+// WatchJobs sends now, and at every change of a training job until ctx ends. The
+// receiver lists after each signal.
+func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
+	changed := make(chan struct{}, 1)
+	notify := func(any) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	notify(nil)
+	c.watch(ctx, func(f informers.SharedInformerFactory) cache.SharedInformer { return f.Batch().V1().Jobs().Informer() },
+		metav1.ListOptions{LabelSelector: labelProject}, notify, notify)
+	return changed
+}
+
+// NextTraining returns when the project's schedule fires next after now, zero
+// if it does not.
+func (c *Client) NextTraining(ctx context.Context, project string, now time.Time) (time.Time, error) {
+	cron, err := c.kube.BatchV1().CronJobs(project).Get(ctx, project+"-"+trainerRole, metav1.GetOptions{})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("get trainer of project %s: %w", project, err)
+	}
+	if cron.Spec.Suspend != nil && *cron.Spec.Suspend {
+		return time.Time{}, nil
+	}
+	return nextFire(cron.Spec.Schedule, zoneOf(cron.Spec.TimeZone), now)
+}
+
+// zoneOf is the zone of a CronJob's schedule. One without is in the
+// controller's own, and ours runs in this process.
+func zoneOf(zone *string) string {
+	if zone == nil {
+		return "Local"
+	}
+	return *zone
+}

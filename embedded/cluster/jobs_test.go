@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+func TestJobStates(t *testing.T) {
+	made := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	end := metav1.NewTime(made.Add(time.Minute))
+	condition := func(kind batchv1.JobConditionType, status corev1.ConditionStatus) batchv1.JobCondition {
+		return batchv1.JobCondition{Type: kind, Status: status, LastTransitionTime: end, Reason: "BackoffLimitExceeded", Message: "it failed thrice"}
+	}
+	for _, c := range []struct {
+		name       string
+		conditions []batchv1.JobCondition
+		state      mlops.TrainingState
+		message    string
+		ended      bool
+	}{
+		{"new", nil, mlops.TrainingRunning, "", false},
+		{"suspended", []batchv1.JobCondition{condition(batchv1.JobSuspended, corev1.ConditionTrue)}, mlops.TrainingRunning, "", false},
+		{"about to fail", []batchv1.JobCondition{condition(batchv1.JobFailureTarget, corev1.ConditionTrue)}, mlops.TrainingRunning, "", false},
+		{"not yet complete", []batchv1.JobCondition{condition(batchv1.JobComplete, corev1.ConditionFalse)}, mlops.TrainingRunning, "", false},
+		{"complete", []batchv1.JobCondition{condition(batchv1.JobSuccessCriteriaMet, corev1.ConditionTrue), condition(batchv1.JobComplete, corev1.ConditionTrue)}, mlops.TrainingSucceeded, "", true},
+		{"failed", []batchv1.JobCondition{condition(batchv1.JobFailureTarget, corev1.ConditionTrue), condition(batchv1.JobFailed, corev1.ConditionTrue)}, mlops.TrainingFailed, "BackoffLimitExceeded: it failed thrice", true},
+	} {
+		j := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "iris-train-1", Labels: map[string]string{labelProject: "iris"}, CreationTimestamp: made},
+			Status: batchv1.JobStatus{Conditions: c.conditions}}
+		got := jobOf(j)
+		want := mlops.Job{Name: "iris-train-1", Project: "iris", Trigger: mlops.TriggerSchedule, State: c.state, Message: c.message, CreatedAt: made.Time}
+		if c.ended {
+			want.EndedAt = end.Time
+		}
+		if got != want {
+			t.Errorf("%s: found\n%+v\nexpected\n%+v", c.name, got, want)
+		}
+	}
+}
+
+func TestJobTrigger(t *testing.T) {
+	s := testSpec()
+	j := &batchv1.Job{Spec: trainerJob(s, "code")}
+	if got := jobOf(j).Trigger; got != mlops.TriggerSchedule {
+		t.Errorf("a Job of the CronJob is triggered by %s", got)
+	}
+	env := j.Spec.Template.Spec.Containers[0].Env
+	for i := range env {
+		if env[i].Name == envTrigger {
+			env[i].Value = "drift"
+		}
+	}
+	if got := jobOf(j).Trigger; got != mlops.TriggerDrift {
+		t.Errorf("a Job that drift made is triggered by %s", got)
+	}
+}
+
+func TestPodOf(t *testing.T) {
+	begin := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	status := func(s corev1.ContainerState) []corev1.ContainerStatus {
+		return []corev1.ContainerStatus{{RestartCount: 2, State: s}, {RestartCount: 1}}
+	}
+	waiting := func(reason, message string) []corev1.ContainerStatus {
+		return status(corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}})
+	}
+	for _, c := range []struct {
+		name   string
+		status corev1.PodStatus
+		want   mlops.Pod
+	}{
+		{"running", corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.42.0.9", StartTime: &begin, ContainerStatuses: status(corev1.ContainerState{}),
+			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+			mlops.Pod{Phase: "Running", IP: "10.42.0.9", Ready: true, Restarts: 3, StartedAt: begin.Time}},
+		{"starting", corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: waiting("ContainerCreating", "")}, mlops.Pod{Phase: "Pending", Restarts: 3}},
+		{"no image", corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: waiting("ErrImageNeverPull", "image is not present")},
+			mlops.Pod{Phase: "Pending", Restarts: 3, Message: "ErrImageNeverPull: image is not present"}},
+		{"crashing", corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: waiting("CrashLoopBackOff", "")}, mlops.Pod{Phase: "Running", Restarts: 3, Message: "CrashLoopBackOff"}},
+		{"killed", corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137}})},
+			mlops.Pod{Phase: "Failed", Restarts: 3, Message: "OOMKilled (exit code 137)"}},
+		{"done", corev1.PodStatus{Phase: corev1.PodSucceeded, ContainerStatuses: status(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed"}})},
+			mlops.Pod{Phase: "Succeeded", Restarts: 3}},
+		{"no room", corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available"}}},
+			mlops.Pod{Phase: "Pending", Message: "0/1 nodes are available"}},
+		{"evicted", corev1.PodStatus{Phase: corev1.PodFailed, Message: "The node was low on memory", ContainerStatuses: waiting("X", "y")},
+			mlops.Pod{Phase: "Failed", Restarts: 3, Message: "The node was low on memory"}},
+	} {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "iris", Name: "p"}, Spec: corev1.PodSpec{NodeName: "node-a"}, Status: c.status}
+		c.want.Namespace, c.want.Name, c.want.Node = "iris", "p", "node-a"
+		if got := podOf(p); got != c.want {
+			t.Errorf("%s: found\n%+v\nexpected\n%+v", c.name, got, c.want)
+		}
+	}
+}

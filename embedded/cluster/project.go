@@ -1,0 +1,309 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+const (
+	labelProject   = "benchtop.dev/project"
+	labelComponent = "app.kubernetes.io/component"
+	labelName      = "app.kubernetes.io/name"
+	labelPartOf    = "app.kubernetes.io/part-of"
+
+	trainerRole = "trainer"
+	serverRole  = "server"
+
+	// labUser runs trainers and servers; the volume belongs to its group.
+	labUser = 10001
+)
+
+func labels(project, component string) map[string]string {
+	return map[string]string{labelName: project, labelComponent: component, labelPartOf: "benchtop", labelProject: project}
+}
+
+func meta(p mlops.Project, name, component string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: p.Name, Labels: labels(p.Name, component)}
+}
+
+// neverFires is the schedule of a project that trains by hand only: a CronJob must
+// have one, and this one's is suspended too.
+const neverFires = "0 0 31 2 *"
+
+// suspended says nothing about a project that has a schedule: whoever suspends
+// its CronJob with kubectl is not overruled.
+func suspended(p mlops.Project) *bool {
+	if p.Schedule != "" {
+		return nil
+	}
+	return ptr(true)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// ApplyProject makes the cluster match the spec.
+func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
+	p := s.Project
+	trainerCode, serverCode := codeMap(p, trainerRole, s.Trainer, s.TrainerSHA), codeMap(p, serverRole, s.Server, s.ServerSHA)
+	err := c.apply(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Labels: map[string]string{
+			labelPartOf: "benchtop", labelProject: p.Name,
+			"pod-security.kubernetes.io/enforce": "restricted",
+		}}},
+		&corev1.PersistentVolumeClaim{ObjectMeta: meta(p, volume(p), "model"), Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: ptr("local-path"),
+			Resources:        corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		}},
+		&corev1.Secret{ObjectMeta: meta(p, trainerName(p), trainerRole), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
+		trainerCode, serverCode,
+		&batchv1.CronJob{ObjectMeta: meta(p, trainerName(p), trainerRole), Spec: batchv1.CronJobSpec{
+			Schedule: cmp.Or(p.Schedule, neverFires),
+			TimeZone: ptr(p.TimeZone),
+			Suspend:  suspended(p),
+			// A trainer that takes longer than its period is not overtaken.
+			ConcurrencyPolicy:          batchv1.ForbidConcurrent,
+			StartingDeadlineSeconds:    ptr(int64(300)),
+			SuccessfulJobsHistoryLimit: ptr(int32(3)),
+			FailedJobsHistoryLimit:     ptr(int32(3)),
+			JobTemplate: batchv1.JobTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)},
+				Spec:       trainerJob(s, trainerCode.Name),
+			},
+		}},
+		&corev1.Service{ObjectMeta: meta(p, p.Name, serverRole), Spec: corev1.ServiceSpec{
+			Selector: map[string]string{labelProject: p.Name, labelComponent: serverRole},
+			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
+		}},
+		serverDeployment(s, serverCode.Name),
+		ingress(s, p.Name, s.Host, "/", nil),
+		ingress(s, p.Name+"-path", "", s.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}),
+	)
+	if err != nil {
+		return fmt.Errorf("apply project %s: %w", p.Name, err)
+	}
+	return c.pruneCode(ctx, p.Name, trainerCode.Name, serverCode.Name)
+}
+
+func volume(p mlops.Project) string      { return p.Name + "-model" }
+func trainerName(p mlops.Project) string { return p.Name + "-" + trainerRole }
+
+func bytesOf(m map[string]string) map[string][]byte {
+	out := make(map[string][]byte, len(m))
+	for k, v := range m {
+		out[k] = []byte(v)
+	}
+	return out
+}
+
+// codeMap holds the code of a component. Its name carries the digest, so that
+// changed code makes new pods and running ones keep what they started with.
+func codeMap(p mlops.Project, component string, files map[string]string, sha string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: meta(p, p.Name+"-"+component+"-code-"+sha[:12], component+"-code"), Immutable: ptr(true), Data: files}
+}
+
+// pruneCode deletes code that neither the spec nor a Job or ReplicaSet that
+// still exists would mount: a retried pod must find what it was made with.
+func (c *Client) pruneCode(ctx context.Context, project string, keep ...string) error {
+	mounted := map[string]bool{}
+	for _, k := range keep {
+		mounted[k] = true
+	}
+	note := func(pod corev1.PodSpec) {
+		for _, v := range pod.Volumes {
+			if v.ConfigMap != nil {
+				mounted[v.ConfigMap.Name] = true
+			}
+		}
+	}
+	jobs, err := c.kube.BatchV1().Jobs(project).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list jobs of project %s: %w", project, err)
+	}
+	for _, j := range jobs.Items {
+		note(j.Spec.Template.Spec)
+	}
+	sets, err := c.kube.AppsV1().ReplicaSets(project).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list replica sets of project %s: %w", project, err)
+	}
+	for _, s := range sets.Items {
+		note(s.Spec.Template.Spec)
+	}
+	maps := c.kube.CoreV1().ConfigMaps(project)
+	list, err := maps.List(ctx, metav1.ListOptions{LabelSelector: labelComponent + " in (" + trainerRole + "-code," + serverRole + "-code)"})
+	if err != nil {
+		return fmt.Errorf("list code of project %s: %w", project, err)
+	}
+	for _, m := range list.Items {
+		if mounted[m.Name] {
+			continue
+		}
+		if err := maps.Delete(ctx, m.Name, metav1.DeleteOptions{}); err != nil {
+			return fmt.Errorf("delete old code %s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
+	p, d := s.Project, s.Dataset
+	env := append([]corev1.EnvVar{
+		{Name: "BENCHTOP_PROJECT", Value: p.Name},
+		{Name: "BENCHTOP_EXPERIMENT", Value: p.Name},
+		{Name: "BENCHTOP_MODEL_NAME", Value: p.Name},
+		{Name: "BENCHTOP_DATASET_NAME", Value: d.Name},
+		{Name: "BENCHTOP_DATASET_VERSION", Value: fmt.Sprint(d.Version)},
+		{Name: "BENCHTOP_DATASET_URI", Value: d.URI()},
+		{Name: "BENCHTOP_DATASET_SHA256", Value: d.SHA256},
+		{Name: "BENCHTOP_CODE_SHA256", Value: s.TrainerSHA},
+		{Name: "BENCHTOP_PARAMS", Value: string(p.Params)},
+		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
+		{Name: "AWS_ENDPOINT_URL_S3", Value: "http://s3.benchtop.svc:9000"},
+		{Name: "AWS_REGION", Value: "us-east-1"},
+		{Name: "MLFLOW_TRACKING_URI", Value: "http://mlflow.benchtop.svc:5000"},
+		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+	}, commonEnv(s)...)
+	c := container(trainerRole, s.Image, env)
+	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
+	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: trainerName(p)}}}}
+	c.Resources = corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+	}
+	pod := podSpec(s, c, code, false)
+	pod.RestartPolicy = corev1.RestartPolicyNever // a failed pod stays, with its log
+	return batchv1.JobSpec{
+		BackoffLimit: ptr(int32(2)),
+		PodFailurePolicy: &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
+			// The trainer says that its input is wrong: trying again is no use.
+			{Action: batchv1.PodFailurePolicyActionFailJob, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+				ContainerName: ptr(trainerRole), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{2}}},
+			// A drained or rebooted node is nobody's fault.
+			{Action: batchv1.PodFailurePolicyActionIgnore, OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}},
+		}},
+		ActiveDeadlineSeconds: ptr(int64(3600)),
+		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)}, Spec: pod},
+	}
+}
+
+func serverDeployment(s mlops.ProjectSpec, code string) *appsv1.Deployment {
+	p := s.Project
+	c := container(serverRole, s.Image, append([]corev1.EnvVar{
+		{Name: "BENCHTOP_DEPLOYMENT", Value: p.Name},
+		{Name: "BENCHTOP_PORT", Value: "8080"},
+	}, commonEnv(s)...))
+	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
+	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
+	c.Resources = corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
+	}
+	probe := func(path string, period, failures int32) *corev1.Probe {
+		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("http")}},
+			PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures}
+	}
+	c.StartupProbe = probe("/healthz", 1, 60)
+	c.LivenessProbe = probe("/healthz", 10, 3)
+	c.ReadinessProbe = probe("/readyz", 1, 3)
+	return &appsv1.Deployment{ObjectMeta: meta(p, p.Name, serverRole), Spec: appsv1.DeploymentSpec{
+		Replicas:             ptr(int32(1)),
+		RevisionHistoryLimit: ptr(int32(3)),
+		Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
+			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt32(0)), MaxSurge: ptr(intstr.FromInt32(1))}},
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelProject: p.Name, labelComponent: serverRole}},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, serverRole), Annotations: map[string]string{
+				"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics",
+			}},
+			Spec: podSpec(s, c, code, true),
+		},
+	}}
+}
+
+const envTrigger = "BENCHTOP_TRIGGER"
+
+func commonEnv(s mlops.ProjectSpec) []corev1.EnvVar {
+	return []corev1.EnvVar{
+		{Name: "BENCHTOP_MODEL_DIR", Value: "/models"},
+		{Name: "BENCHTOP_SERVED", Value: servedDir + "/" + servedFile},
+		{Name: "BENCHTOP_IMAGE", Value: s.Image},
+		{Name: "HOME", Value: "/tmp"},
+		fieldEnv("BENCHTOP_POD", "metadata.name"),
+		fieldEnv("BENCHTOP_NODE", "spec.nodeName"),
+	}
+}
+
+func fieldEnv(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}}
+}
+
+func container(name, image string, env []corev1.EnvVar) corev1.Container {
+	return corev1.Container{
+		Name: name, Image: image, ImagePullPolicy: corev1.PullNever, Env: env,
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: ptr(false),
+			ReadOnlyRootFilesystem:   ptr(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+	}
+}
+
+// podSpec pins the pod to the node that holds the volume. It does so by a
+// selector and not by naming the node: the scheduler has to see the pod, or a
+// claim that waits for its first consumer would wait for ever.
+func podSpec(s mlops.ProjectSpec, c corev1.Container, code string, readOnly bool) corev1.PodSpec {
+	c.VolumeMounts = []corev1.VolumeMount{
+		{Name: "models", MountPath: "/models", ReadOnly: readOnly},
+		{Name: "code", MountPath: "/opt/benchtop", ReadOnly: true},
+		{Name: "served", MountPath: servedDir, ReadOnly: true},
+		{Name: "tmp", MountPath: "/tmp"},
+	}
+	return corev1.PodSpec{
+		NodeSelector:                 map[string]string{corev1.LabelHostname: s.Project.Node},
+		AutomountServiceAccountToken: ptr(false),
+		EnableServiceLinks:           ptr(false),
+		// On a first start the trainer may ask before the cluster's DNS can
+		// answer. The resolver would then stay silent for five seconds.
+		DNSConfig: &corev1.PodDNSConfig{Options: []corev1.PodDNSConfigOption{{Name: "timeout", Value: ptr("1")}, {Name: "attempts", Value: ptr("5")}}},
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: ptr(true), RunAsUser: ptr(int64(labUser)), RunAsGroup: ptr(int64(labUser)), FSGroup: ptr(int64(labUser)),
+			FSGroupChangePolicy: ptr(corev1.FSGroupChangeOnRootMismatch),
+			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers: []corev1.Container{c},
+		Volumes: []corev1.Volume{
+			{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: volume(s.Project)}}},
+			{Name: "code", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}},
+			// There is none before the first version.
+			{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: servedName(s.Project.Name)}, Optional: ptr(true)}}},
+			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("256Mi"))}}},
+		},
+	}
+}
+
+func ingress(s mlops.ProjectSpec, name, host, path string, annotations map[string]string) runtime.Object {
+	m := meta(s.Project, name, serverRole)
+	m.Annotations = annotations
+	return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{
+		IngressClassName: ptr("traefik"),
+		Rules: []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+			Paths: []networkingv1.HTTPIngressPath{{Path: path, PathType: ptr(networkingv1.PathTypePrefix), Backend: networkingv1.IngressBackend{
+				Service: &networkingv1.IngressServiceBackend{Name: s.Project.Name, Port: networkingv1.ServiceBackendPort{Name: "http"}},
+			}}},
+		}}}},
+	}}
+}

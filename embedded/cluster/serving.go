@@ -1,0 +1,202 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+const (
+	// servedFile is the file of the ConfigMap that says what is to be served.
+	servedFile = "version.json"
+	servedDir  = "/served"
+	// annotationServed is changed so that the kubelet refreshes a pod's
+	// ConfigMaps at once. By itself it does so about once a minute.
+	annotationServed = "benchtop.dev/served"
+
+	bringRole = "bring"
+	// bringStays is how long a Job that brings a version stays after its end.
+	bringStays = 10 * time.Minute
+)
+
+func servedName(deployment string) string { return deployment + "-served" }
+
+// Serve tells the servers of a deployment which version to serve, unless they
+// have been told. Pods that start later read the same.
+func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error {
+	b, err := json.Marshal(map[string]string{"version": fmt.Sprint(version), "run_id": runID})
+	if err != nil {
+		return fmt.Errorf("encode served version: %w", err)
+	}
+	maps := c.kube.CoreV1().ConfigMaps(d.Namespace)
+	have, err := maps.Get(ctx, servedName(d.Name), metav1.GetOptions{})
+	if err == nil && have.Data[servedFile] == string(b) {
+		return nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("get served version of %s: %w", d.Name, err)
+	}
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: servedName(d.Name), Namespace: d.Namespace, Labels: labels(d.Project, "served")}, Data: map[string]string{servedFile: string(b)}}
+	if err := c.apply(ctx, m); err != nil {
+		return fmt.Errorf("set served version of %s: %w", d.Name, err)
+	}
+	return c.NudgeServers(ctx, d)
+}
+
+// NudgeServers makes the servers of a deployment see what Serve has said.
+func (c *Client) NudgeServers(ctx context.Context, d mlops.Deployment) error {
+	pods, err := c.serverPods(ctx, d)
+	if err != nil {
+		return err
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, annotationServed, time.Now().UTC().Format(time.RFC3339Nano))
+	for _, p := range pods {
+		_, err := c.kube.CoreV1().Pods(d.Namespace).Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("tell pod %s what to serve: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+func (c *Client) serverPods(ctx context.Context, d mlops.Deployment) ([]corev1.Pod, error) {
+	list, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: labelProject + "=" + d.Project + "," + labelComponent + "=" + serverRole})
+	if err != nil {
+		return nil, fmt.Errorf("list servers of %s: %w", d.Name, err)
+	}
+	out := list.Items[:0]
+	for _, p := range list.Items {
+		// One that was evicted stays as Failed; another has taken its place.
+		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+var askServers = &http.Client{Timeout: time.Second}
+
+// Serving asks every running server of a deployment what it serves.
+func (c *Client) Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Serving, error) {
+	pods, err := c.serverPods(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]mlops.Serving, len(pods))
+	var wg sync.WaitGroup
+	for i := range pods {
+		out[i] = mlops.Serving{Pod: pods[i].Name, Ready: podOf(&pods[i]).Ready}
+		if pods[i].Status.PodIP == "" || pods[i].Status.Phase != corev1.PodRunning {
+			continue
+		}
+		wg.Go(func() { askServer(ctx, pods[i].Status.PodIP, &out[i]) })
+	}
+	wg.Wait()
+	return out, nil
+}
+
+// askServer fills in what a server says of itself. A server that does not
+// answer counts as serving nothing.
+func askServer(ctx context.Context, ip string, s *mlops.Serving) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(ip, "8080")+"/healthz", nil)
+	if err != nil {
+		s.Error = err.Error()
+		return
+	}
+	resp, err := askServers.Do(req)
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read from
+	var said struct {
+		Version *string `json:"version"`
+		Error   *string `json:"load_error"`
+		Wanted  *string `json:"wanted"`
+	}
+	if json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&said) != nil {
+		return
+	}
+	if said.Version != nil {
+		s.Version = *said.Version
+	}
+	if said.Wanted != nil {
+		s.Wanted = *said.Wanted
+	}
+	if said.Error != nil {
+		s.Error = *said.Error
+	}
+}
+
+// Bring starts the Job that brings a model version to the volume of a
+// deployment, unless it has been started, and says how far the Job is.
+func (c *Client) Bring(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error) {
+	name := fmt.Sprintf("%s-bring-%d", d.Name, r.ID)
+	jobs := c.kube.BatchV1().Jobs(d.Namespace)
+	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		if job, err = c.bringJob(ctx, d, r, name); err != nil {
+			return mlops.Job{}, err
+		}
+		job, err = jobs.Create(ctx, job, metav1.CreateOptions{})
+	}
+	if err != nil {
+		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
+	}
+	out := jobOf(job)
+	if out.State == mlops.TrainingFailed {
+		if said, err := c.lastWords(ctx, d.Namespace, name); err == nil && said != "" {
+			out.Message = said
+		}
+	}
+	return out, nil
+}
+
+// bringJob makes the Job out of the trainer's, with another program.
+func (c *Client) bringJob(ctx context.Context, d mlops.Deployment, r mlops.Revision, name string) (*batchv1.Job, error) {
+	cron, err := c.kube.BatchV1().CronJobs(d.Namespace).Get(ctx, d.Project+"-"+trainerRole, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get trainer of project %s: %w", d.Project, err)
+	}
+	spec := *cron.Spec.JobTemplate.Spec.DeepCopy()
+	spec.TTLSecondsAfterFinished = ptr(int32(bringStays / time.Second))
+	spec.Template.Labels = labels(d.Project, bringRole)
+	container := &spec.Template.Spec.Containers[0]
+	container.Command = []string{"python3", "/opt/benchtop/bring.py"}
+	container.Env = append(container.Env, corev1.EnvVar{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)})
+	for i := range container.Env {
+		if container.Env[i].Name == "BENCHTOP_MODEL_NAME" {
+			container.Env[i].Value = r.Model
+		}
+	}
+	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: d.Namespace, Labels: labels(d.Project, bringRole)}, Spec: spec}, nil
+}
+
+// lastWords returns the termination message of a Job's pod, "" if there is
+// none.
+func (c *Client) lastWords(ctx context.Context, namespace, job string) (string, error) {
+	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
+	if err != nil {
+		return "", fmt.Errorf("list pods of job %s: %w", job, err)
+	}
+	for _, p := range pods.Items {
+		for _, s := range p.Status.ContainerStatuses {
+			if s.State.Terminated != nil && s.State.Terminated.Message != "" {
+				return s.State.Terminated.Message, nil
+			}
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,193 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
+)
+
+func datasetURL(digest string) string { return "/datasets/" + url.PathEscape(digest) }
+
+// datasetRoutes take a dataset's bytes, which other forms and calls are too
+// small for.
+func (s *Server) datasetRoutes(e *echo.Echo, api *echo.Group) {
+	e.POST("/datasets", s.storeDataset, refusePrefix, s.requireSession, limitDataset, s.require(mlops.Operate), s.requireCSRF, compressed())
+	api.POST("/datasets/:name", s.apiStoreDataset, limitDataset, s.require(mlops.Operate))
+}
+
+// limitDataset refuses what is larger than a dataset may be before it is read.
+func limitDataset(next echo.HandlerFunc) echo.HandlerFunc {
+	const most = mlops.MaxDatasetBytes + 1<<20 // with the form's other fields
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.ContentLength > most {
+			return mlops.Errorf(mlops.Invalid, "This is larger than the %d MiB that a dataset may have: put it into a bucket and let a script of your own read it from there.", mlops.MaxDatasetBytes>>20)
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
+		return next(c)
+	}
+}
+
+func (s *Server) storeDataset(c echo.Context) error {
+	form := view.DatasetForm{Name: strings.TrimSpace(c.FormValue("name")), Source: strings.TrimSpace(c.FormValue("source"))}
+	d, err := s.storeFile(c, &form)
+	switch mlops.CodeOf(err) {
+	case "":
+		s.storedDataset(c, d)
+		return c.Redirect(http.StatusSeeOther, datasetURL(d.SHA256))
+	case mlops.Invalid, mlops.Exists:
+		form.Error = mlops.MessageOf(sentence(err))
+		p, perr := s.datasetsPage(c, form)
+		if perr != nil {
+			return perr
+		}
+		p.status = statusOf(err)
+		return s.render(c, p)
+	}
+	return sentence(err)
+}
+
+func (s *Server) storeFile(c echo.Context, form *view.DatasetForm) (mlops.Dataset, error) {
+	header, err := c.FormFile("file")
+	if err != nil {
+		return mlops.Dataset{}, mlops.Errorf(mlops.Invalid, "no file was sent: choose a CSV file")
+	}
+	f, err := header.Open()
+	if err != nil {
+		return mlops.Dataset{}, fmt.Errorf("open what was sent: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	if form.Source == "" {
+		form.Source = header.Filename
+	}
+	return s.cfg.Loop.AddDataset(c.Request().Context(), form.Name, form.Source, f)
+}
+
+func (s *Server) apiStoreDataset(c echo.Context) error {
+	d, err := s.cfg.Loop.AddDataset(c.Request().Context(), c.Param("name"), c.QueryParam("source"), c.Request().Body)
+	if err != nil {
+		return err
+	}
+	s.storedDataset(c, d)
+	return c.JSONPretty(http.StatusCreated, d, "  ")
+}
+
+func (s *Server) storedDataset(c echo.Context, d mlops.Dataset) {
+	s.logger().Info("dataset stored", "dataset", d.Name, "version", d.Version, "by", visitorOf(c).principal.Name)
+}
+
+// datasetNames are the datasets that a project can have; among them always the
+// one that it has.
+func (s *Server) datasetNames(ctx context.Context, has string) []string {
+	all, err := s.cfg.Registry.Datasets(ctx)
+	s.problem("the datasets", err) // logged; the choice is smaller
+	var names []string
+	for _, d := range all {
+		names = append(names, d.Name)
+	}
+	for _, sample := range s.cfg.Samples {
+		if !principalOf(ctx).Limited() {
+			names = append(names, sample.Name)
+		}
+	}
+	if has != "" {
+		names = append(names, has)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// datasets is the list of datasets, the stored ones and those that only runs
+// know.
+func (s *Server) datasets(c echo.Context) (*page, error) {
+	return s.datasetsPage(c, view.DatasetForm{})
+}
+
+func (s *Server) datasetsPage(c echo.Context, form view.DatasetForm) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	v := view.Datasets{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate), Form: form}
+	all, err := s.cfg.Registry.DatasetSummaries(ctx)
+	v.Problem = s.problem("the datasets", err)
+	for _, d := range all {
+		row := view.DatasetRow{Name: d.Name, URL: datasetURL(d.Digest), Digest: view.Digest(d.Digest), Size: view.Value{Text: "not stored here", Title: "only its runs know it"},
+			Runs: d.Runs, Versions: d.Versions, LastRun: view.Text("never")}
+		if d.Stored != nil {
+			row.Version, row.Size = versionText(d.Stored.Version), view.Text(datasetSize(*d.Stored))
+		}
+		if d.LastRunAt > 0 {
+			row.LastRun = view.At(time.UnixMilli(d.LastRunAt))
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	return &page{title: "Datasets", nav: "datasets", body: view.DatasetsPage(v), parts: []part{{"rows", view.DatasetRows(v)}}}, nil
+}
+
+func datasetSize(d mlops.Dataset) string {
+	return fmt.Sprintf("%s × %s", view.Plural(d.Rows, "row", "rows"), view.Plural(d.Features, "feature", "features"))
+}
+
+// dataset is what came of one dataset.
+func (s *Server) dataset(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	served := s.servedBy(ctx)
+	use, err := s.cfg.Registry.DatasetUse(ctx, c.Param("digest"), served.deployments)
+	if err != nil {
+		return nil, sentence(err)
+	}
+	v := view.Dataset{Name: use.Name, Serving: served.links(func(m mlops.Deployment) bool { return serves(use, m) }, true), More: use.More,
+		Runs: view.Link{Text: view.Plural(use.Runs, "run", "runs"), URL: withQuery("/runs", "filter", fmt.Sprintf("dataset.digest LIKE '%s%%'", quotable(use.Digest)))}}
+	if use.Stored != nil {
+		d := *use.Stored
+		v.Name = fmt.Sprintf("%s %s", d.Name, versionText(d.Version))
+		v.Facts = append(v.Facts, view.Fact{Name: "Data", Value: view.Text(datasetSize(d))}, view.Fact{Name: "Size", Value: view.Text(view.Bytes(float64(d.Bytes)))},
+			view.Fact{Name: "Stored", Value: view.At(d.CreatedAt)}, view.Fact{Name: "Source", Value: view.Text(d.Source)},
+			view.Fact{Name: "Digest", Value: view.Code(d.SHA256)}, view.Fact{Name: "Stored at", Value: view.Code(d.URI())})
+	} else {
+		v.Facts = append(v.Facts, view.Fact{Name: "Digest", Value: view.Code(use.Digest)}, view.Fact{Name: "Stored", Value: view.Text("not here: only its runs know it")})
+	}
+	for _, source := range use.Sources {
+		if uri := datasetURI(source); uri != "" && (use.Stored == nil || uri != use.Stored.URI()) {
+			v.Facts = append(v.Facts, view.Fact{Name: "Read from", Value: view.Code(uri)})
+		}
+	}
+	for _, m := range use.Versions {
+		row := view.DatasetVersion{Version: view.Link{Text: m.Model + " " + versionText(m.Version), URL: versionURL(m.Model, m.Version)}, Run: view.Link{Text: view.Short(m.RunID), URL: runURL(m.RunID)},
+			Context: m.Context, Made: view.At(time.UnixMilli(m.CreatedAt))}
+		for _, name := range m.Served {
+			row.Served = append(row.Served, view.Ref(name, deploymentURL(name)))
+		}
+		v.Versions = append(v.Versions, row)
+	}
+	return &page{title: v.Name, nav: "datasets", body: view.DatasetPage(v), parts: []part{{"head", view.DatasetHead(v)}, {"versions", view.DatasetVersions(v)}}}, nil
+}
+
+func serves(use mlops.DatasetUse, d mlops.Deployment) bool {
+	for _, m := range use.Deployments {
+		if m.Name == d.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// quotable is a digest as a word of the search: letters that could end the
+// word are left out, and no digest has them.
+func quotable(digest string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`'\%_`, r) {
+			return -1
+		}
+		return r
+	}, digest)
+}
