@@ -217,3 +217,42 @@ func TestCreateKeyOfAProject(t *testing.T) {
 	resp, body = l.get("/access")
 	l.expect(resp, body, http.StatusOK, "iris wine(gone)")
 }
+
+// TestDatasetsOfProjects: a project's trainer may read all of its dataset, so a
+// key must not point its project at the data of others, nor change those.
+func TestDatasetsOfProjects(t *testing.T) {
+	w := uitest.Full(atNoon)
+	w.Projects = append(w.Projects, mlops.Project{ID: 90, Name: "wine", Dataset: "wine"}, mlops.Project{ID: 91, Name: "also-iris", Dataset: "iris"})
+	w.Tokens["ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"wine", "churn"}}
+	w.Tokens["ivy"] = mlops.Principal{Name: "ivy", Role: mlops.RoleEditor, Projects: []string{"iris"}}
+	l := start(t, w)
+	for _, c := range []struct {
+		who, method, path, body string
+		status                  int
+		text                    string
+	}{
+		{"ada", "PATCH", "/api/projects/wine", `{"dataset": "iris"}`, 403, "reads no dataset"},
+		{"ada", "PATCH", "/api/projects/wine", `{"dataset": "wine"}`, 200, ""},
+		{"ada", "POST", "/api/projects", `{"name": "churn", "dataset": "iris"}`, 403, "reads no dataset"},
+		{"ada", "POST", "/api/projects", `{"name": "other", "dataset": "wine"}`, 403, "does not reach"},
+		{"ada", "POST", "/api/datasets/iris", "a,b,species\n1,2,x\n", 403, "reads no dataset"},
+		{"ivy", "POST", "/api/datasets/iris", "a,b,species\n1,2,x\n", 403, "is read elsewhere too"},
+		{"ada", "POST", "/api/datasets/wine", "a,b,species\n1,2,x\n", 201, ""},
+		{"ada", "GET", "/datasets", "", 303, ""}, // it has no session
+	} {
+		req, err := http.NewRequest(c.method, l.url+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+c.who)
+		resp, err := l.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != c.status || !strings.Contains(string(answer), c.text) {
+			t.Errorf("%s %s %s: %d %.200s, want %d %q", c.who, c.method, c.path, resp.StatusCode, answer, c.status, c.text)
+		}
+	}
+}
