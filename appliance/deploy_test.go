@@ -8,7 +8,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 )
 
 func TestControlDeployWhileStarting(t *testing.T) {
@@ -56,21 +56,21 @@ func TestExplain(t *testing.T) {
 	a, _ := serveControl(t, http.NotFoundHandler())
 	addProject(t, a)
 	ctx, s := t.Context(), a.registry.Store()
-	if _, err := s.CreateRegisteredModel(ctx, "iris", "", nil); err != nil {
+	if _, err := s.Models.CreateRegisteredModel(ctx, "iris", "", nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateModelVersion(ctx, store.NewVersion{Name: "iris", Source: "s3://mlflow/x"}); err != nil {
+	if _, err := s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "iris", Source: "s3://mlflow/x"}); err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.CreateDeployment(ctx, mlops.Deployment{Name: "shop", Model: "iris", Replicas: 1}, 1, mlops.Act{})
+	d, err := s.Deployments.CreateDeployment(ctx, mlops.Deployment{Name: "shop", Model: "iris", Replicas: 1}, 1, mlops.Act{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	history, err := s.Revisions(ctx, "shop", 1)
+	history, err := s.Deployments.Revisions(ctx, "shop", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.FailRevision(ctx, history[0].ID, "no package xgboost"); err != nil {
+	if err := s.Deployments.FailRevision(ctx, history[0].ID, "no package xgboost"); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(d *mlops.Deployment){

@@ -202,7 +202,7 @@ func (p registryPort) DatasetUse(ctx context.Context, digest string, deployed []
 	if err != nil {
 		return mlops.DatasetUse{}, err
 	}
-	return s.Lineage.DatasetUse(ctx, digest, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+	return s.Lineage.DatasetUse(ctx, digest, askDeployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
 }
 
 func (p registryPort) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {

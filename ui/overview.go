@@ -16,7 +16,11 @@ const recentShown = 5
 
 // overview is the boot page until everything was ready, then the loop.
 func (s *Server) overview(c echo.Context) (*page, error) {
-	units := s.cfg.Units.Status(6)
+	lines, limited := 6, visitorOf(c).principal.Limited()
+	if limited {
+		lines = 0 // they tell of the whole lab
+	}
+	units := s.cfg.Units.Status(lines)
 	if booting(units) {
 		v := view.Overview{Boot: bootView(units)}
 		return &page{title: "Starting", nav: "overview", view: "boot", body: view.OverviewPage(v),
@@ -25,7 +29,10 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
 	mayTrain := visitorOf(c).principal.Role.May(mlops.Operate)
-	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Machine: s.machineCharts()}
+	v := view.Overview{Notices: s.notices()}
+	if !limited {
+		v.Units, v.Machine = unitViews(units), s.machineCharts()
+	}
 	together(
 		func() { v.Recent = s.recentRuns(ctx) },
 		func() {

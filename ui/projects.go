@@ -55,7 +55,7 @@ func (s *Server) projects(c echo.Context) (*page, error) {
 	each(len(projects), func(i int) { v.Rows[i] = s.projectRow(ctx, projects[i], deployed) })
 	if err == nil {
 		for _, sample := range s.cfg.Samples {
-			if !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
+			if visitorOf(c).principal.Reaches(sample.Name) && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
 				v.Samples = append(v.Samples, view.Sample{Name: sample.Name, Title: sample.Title, Size: fmt.Sprintf("%d rows × %d features", sample.Rows, sample.Features)})
 			}
 		}

@@ -172,7 +172,7 @@ func (w *world) DropProjectKey(_ context.Context, project string) error {
 	return w.call("DropProjectKey", func() error { delete(w.keys, project); return nil })
 }
 
-func (w *world) DeploymentKey(_ context.Context, name string) (k mlops.NewKey, err error) {
+func (w *world) DeploymentKey(_ context.Context, name, project string) (k mlops.NewKey, err error) {
 	err = w.call("DeploymentKey", func() error {
 		w.keys["deployment-"+name] = mlops.KeyBucket{}
 		k = mlops.NewKey{Key: mlops.Key{Name: "deployment-" + name}, Token: "token-of-" + name}
