@@ -42,6 +42,36 @@ func TestDeploymentKeys(t *testing.T) {
 	}
 }
 
+// TestDeploymentKeysOfProjects: the key of a deployment whose model a project
+// trains is limited to it, also one from before, which keeps its token.
+func TestDeploymentKeysOfProjects(t *testing.T) {
+	w := newWorld()
+	k := w.loaded(t)
+	old, err := k.DeploymentKey(t.Context(), "wine-2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := k.Token(old.Token); err != nil || p.Limited() {
+		t.Errorf("without a project it is %+v, %v", p, err)
+	}
+	for _, again := range []*Keys{k, w.loaded(t)} {
+		if same, err := again.DeploymentKey(t.Context(), "wine-2", "wine"); err != nil || same.Token != old.Token || !slices.Equal(same.Projects, []string{"wine"}) {
+			t.Errorf("with a project: %+v, %v", same, err)
+		}
+		if p, err := again.Token(old.Token); err != nil || !p.Reaches("wine") || p.Reaches("iris") || p.Reaches("") {
+			t.Errorf("it signs in as %+v, %v", p, err)
+		}
+	}
+	// Nothing widens a key that was given away.
+	free, err := k.DeploymentKey(t.Context(), "wine-2", "")
+	if err != nil || free.Token == old.Token || len(free.Projects) != 0 {
+		t.Errorf("without a project again: %+v, %v", free, err)
+	}
+	if _, err := k.Token(old.Token); err != mlops.ErrCredentials {
+		t.Errorf("the limited one still works: %v", err)
+	}
+}
+
 func TestProjectKeys(t *testing.T) {
 	w := newWorld()
 	k := w.loaded(t)

@@ -7,6 +7,7 @@ from conftest import PASSWORD
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PythonModel
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 
 
 class Mean(PythonModel):
@@ -21,7 +22,7 @@ def foreign(server):
     with mlflow.start_run() as run:
         mlflow.log_text("secret", "a.txt")
         info = mlflow.pyfunc.log_model(name="model", python_model=Mean(), registered_model_name="iris")
-    return {"experiment": experiment.experiment_id, "run": run.info.run_id, "model": info.model_id}
+    return {"experiment": experiment.experiment_id, "run": run.info.run_id, "model": info.model_id, "version": info.registered_model_version}
 
 
 @pytest.fixture
@@ -71,6 +72,38 @@ def test_the_project_has_all_it_needs(project, tmp_path, monkeypatch):
     assert {e.name for e in client.search_experiments()} == {"wine", "wine/tuning", "wine.small"}
     assert {m.name for m in client.search_registered_models()} == {"wine"}
     assert {v.name for v in client.search_model_versions()} == {"wine"}
+
+
+def test_a_version_from_elsewhere_can_be_served(foreign, monkeypatch, tmp_path):
+    """As the lab brings a version that was made of another project's run: whoever registers it there shows it."""
+    admin = MlflowClient()
+    with mlflow.start_run(experiment_id=foreign["experiment"]) as hidden:
+        mlflow.log_text("secret", "a.txt")
+        unregistered = mlflow.pyfunc.log_model(name="model", python_model=Mean())
+    mlflow.register_model(f"models:/{foreign['model']}", "wine.elsewhere")
+    mlflow.register_model(f"runs:/{foreign['run']}/model", "wine.elsewhere")
+    admin.copy_model_version(f"models:/iris/{foreign['version']}", "wine.elsewhere")
+    admin.create_model_version("wine.elsewhere", f"runs:/{foreign['run']}/model", foreign["run"])
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "wine")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+    client = MlflowClient()
+    versions = client.search_model_versions("name = 'wine.elsewhere'")
+    assert len(versions) == 4
+    for version in versions:
+        uri = f"models:/wine.elsewhere/{version.version}"
+        assert version.run_id == foreign["run"]
+        assert client.list_artifacts(version.run_id, "serving") == []
+        for found in (ModelsArtifactRepository(uri).list_artifacts(None), mlflow.artifacts.list_artifacts(artifact_uri=uri)):
+            assert "MLmodel" in {f.path.rpartition("/")[2] for f in found}, version.source
+        to = tmp_path / version.version
+        to.mkdir()
+        ModelsArtifactRepository(uri).download_artifacts("", str(to))
+        folder = next(to.rglob("MLmodel")).parent  # of a runs:/ source the client makes a folder
+        assert mlflow.pyfunc.load_model(str(folder)).predict(np.array([[1.0, 3.0]])).tolist() == [2.0]
+    assert client.get_run(foreign["run"]).info.experiment_id == foreign["experiment"]
+    for call in (lambda: client.get_run(hidden.info.run_id), lambda: client.get_logged_model(unregistered.model_id), lambda: client.set_tag(foreign["run"], "forged", "x")):
+        with pytest.raises(MlflowException, match="limited to project wine"):
+            call()
 
 
 def test_traces(project):

@@ -33,6 +33,7 @@ type aim int
 const (
 	experiment   aim = iota // id of an experiment
 	experimentOr            // the same; empty is the experiment "0"
+	showsLogged             // id of an experiment, of which some logged models are enough
 	run                     // id of a run
 	loggedModel             // id of a logged model
 	trace                   // id of a trace
@@ -112,7 +113,7 @@ var scopes = map[string]callScope{
 	"GET get-artifact":                      aboutRun,
 
 	"POST logged-models":                                 of(target{experiment, "experiment_id"}, target{readRun, "source_run_id"}),
-	"POST logged-models/search":                          of(target{experiment, "experiment_ids[]"}),
+	"POST logged-models/search":                          of(target{showsLogged, "experiment_ids[]"}), // and the search finds what is shown
 	"GET logged-models/{model_id}":                       aboutLogged,
 	"PATCH logged-models/{model_id}":                     aboutLogged,
 	"DELETE logged-models/{model_id}":                    aboutLogged,
@@ -241,6 +242,8 @@ func (r reach) check(ctx context.Context, a aim, v string) error {
 	switch a {
 	case experiment, experimentOr:
 		return r.thing(ctx, scope.KindExperiment, v, r.changes)
+	case showsLogged:
+		return r.showsLogged(ctx, v)
 	case run:
 		return r.thing(ctx, scope.KindRun, v, r.changes)
 	case readRun:
@@ -295,6 +298,19 @@ func (r reach) thing(ctx context.Context, kind scope.Kind, id string, changes bo
 	ok, err := r.holds(ctx, kind, id, changes)
 	if err == nil && !ok {
 		err = r.outside(kind, id)
+	}
+	return err
+}
+
+// showsLogged lets a search into an experiment of others that a version of one's
+// models comes from: MLflow's client looks there for the files of runs:/ sources.
+func (r reach) showsLogged(ctx context.Context, experiment string) error {
+	ok, err := r.holds(ctx, scope.KindExperiment, experiment, false)
+	if err == nil && !ok {
+		ok, err = r.store.Scope.ShowsLogged(ctx, experiment, r.who.Projects)
+	}
+	if err == nil && !ok {
+		err = r.outside(scope.KindExperiment, experiment)
 	}
 	return err
 }

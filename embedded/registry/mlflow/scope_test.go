@@ -412,6 +412,39 @@ func TestRegisteredFromElsewhere(t *testing.T) {
 	l.want(403, "ada", "GET", foreign.Replace("/api/2.0/mlflow-artifacts/artifacts/{exp}/models/{lm}/artifacts/MLmodel"), "")
 }
 
+// TestLoggedModelsFromElsewhere: a registered run shows the models that it has
+// logged, a search finds these, and nothing else of their experiment.
+func TestLoggedModelsFromElsewhere(t *testing.T) {
+	l := newLab(t)
+	own, foreign, hidden := l.things("wine"), l.things("iris"), l.things("iris")
+	logged := l.post("logged-models", foreign.Replace(`{"experiment_id": "{exp}", "source_run_id": "{run}"}`), "model", "info", "model_id")
+	at := foreign.Replace("{exp}/models/" + logged + "/artifacts")
+	l.want(200, "admin", "PUT", "/api/2.0/mlflow-artifacts/artifacts/"+at+"/MLmodel", "model")
+	search := func(things *strings.Replacer) string {
+		return things.Replace(`{"experiment_ids": ["` + own.Replace("{exp}") + `", "{exp}"]}`)
+	}
+	l.want(403, "eve", "POST", "/api/2.0/mlflow/logged-models/search", search(foreign))
+	l.want(403, "eve", "GET", "/api/2.0/mlflow/logged-models/"+logged, "")
+	l.post("model-versions/create", foreign.Replace(`{"name": "`+own.Replace("{name}")+`", "source": "runs:/{run}/model", "run_id": "{run}"}`))
+	for _, who := range []string{"ada", "eve"} {
+		answer := l.want(200, who, "POST", "/api/2.0/mlflow/logged-models/search", search(foreign))
+		if !strings.Contains(answer, logged) || !strings.Contains(answer, own.Replace("{lm}")) || strings.Contains(answer, foreign.Replace("{lm}")) {
+			t.Error(answer)
+		}
+		l.want(403, who, "POST", "/api/2.0/mlflow/logged-models/search", search(hidden))
+		l.want(403, who, "POST", "/api/2.0/mlflow/logged-models/search", `{"experiment_ids": ["x"]}`)
+		for path, status := range map[string]int{"logged-models/" + logged: 200, "logged-models/" + foreign.Replace("{lm}"): 403, "experiments/get?experiment_id=" + foreign.Replace("{exp}"): 403} {
+			l.want(status, who, "GET", "/api/2.0/mlflow/"+path, "")
+		}
+		l.want(200, who, "GET", "/api/2.0/mlflow-artifacts/artifacts?path="+at, "")
+		l.want(200, who, "GET", "/api/2.0/mlflow-artifacts/artifacts/"+at+"/MLmodel", "")
+	}
+	l.want(403, "ada", "PATCH", "/api/2.0/mlflow/logged-models/"+logged+"/tags", `{"tags": [{"key": "k", "value": "v"}]}`)
+	if answer := l.want(200, "admin", "POST", "/api/2.0/mlflow/logged-models/search", search(hidden)); !strings.Contains(answer, hidden.Replace("{lm}")) {
+		t.Error(answer)
+	}
+}
+
 // TestVersionsOutliveTheirRuns: what a version keeps of a run that was removed
 // for good is for its project, and that the run is gone is said.
 func TestVersionsOutliveTheirRuns(t *testing.T) {

@@ -20,3 +20,18 @@ func OfProjects(col string, projects []string) db.Clause {
 	c.SQL = "(" + c.SQL + ")"
 	return c
 }
+
+// MadeVersions is the condition that a version v of a model of one of the
+// projects fits which: who registers a run or a logged model shows where the
+// version comes from.
+func MadeVersions(which db.Clause, projects []string) db.Clause {
+	c := db.SQL("EXISTS (SELECT 1 FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE (")
+	c.Add(which.SQL+")", which.Args...)
+	c.And(OfProjects("m.name", projects))
+	c.Add(")")
+	return c
+}
+
+// MadeOfLogged says in SQL that version v was made of logged model l: of itself,
+// or of the run that has logged it, whose files it is part of.
+const MadeOfLogged = "v.model_id = l.model_id OR l.source_run_id <> '' AND v.run_id = l.source_run_id"

@@ -85,21 +85,30 @@ func beneath(key, folder string) bool {
 	return folder == "" || key == folder || strings.HasPrefix(key, folder+"/")
 }
 
-// madeVersions are the runs and logged models that versions of the projects'
-// models were made of: who registers a model shows where it comes from.
-const madeVersions = `EXISTS (SELECT 1 FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE v.`
-
 // MadeVersion reports whether a version of a model of one of the projects was
 // made of a run or a logged model.
-func (s *Store) MadeVersion(ctx context.Context, kind Kind, id string, projects []string) (yes bool, err error) {
-	column := map[Kind]string{KindRun: "run_id", KindLoggedModel: "model_id"}[kind]
-	if column == "" {
+func (s *Store) MadeVersion(ctx context.Context, kind Kind, id string, projects []string) (bool, error) {
+	switch kind {
+	case KindRun:
+		return s.yes(ctx, search.MadeVersions(db.SQL("v.run_id = ?", id), projects))
+	case KindLoggedModel:
+		return s.yes(ctx, search.MadeVersions(db.SQL("v.model_id = ? OR v.run_id <> '' AND v.run_id = (SELECT source_run_id FROM logged_models WHERE model_id = ?)", id, id), projects))
+	}
+	return false, nil
+}
+
+// ShowsLogged reports whether an experiment has logged models that versions of
+// the projects' models were made of.
+func (s *Store) ShowsLogged(ctx context.Context, experiment string, projects []string) (bool, error) {
+	id, err := strconv.ParseInt(experiment, 10, 64)
+	if err != nil {
 		return false, nil
 	}
-	c := db.SQL("SELECT "+madeVersions+column+" = ?", id)
-	c.And(search.OfProjects("m.name", projects))
-	c.Add(")")
-	err = s.db.RowsOnce(ctx, c.SQL, func(r *sql.Rows) error { return r.Scan(&yes) }, c.Args...)
+	return s.yes(ctx, search.MadeVersions(db.SQL("(SELECT exp FROM runs WHERE run_id = v.run_id) = ? OR (SELECT exp FROM logged_models WHERE model_id = v.model_id) = ?", id, id), projects))
+}
+
+func (s *Store) yes(ctx context.Context, c db.Clause) (yes bool, err error) {
+	err = s.db.RowsOnce(ctx, "SELECT coalesce("+c.SQL+", 0)", func(r *sql.Rows) error { return r.Scan(&yes) }, c.Args...)
 	return yes, err
 }
 
@@ -108,12 +117,10 @@ func (s *Store) MadeVersion(ctx context.Context, kind Kind, id string, projects 
 // such a version has kept of one that is gone.
 func (s *Store) VersionAt(ctx context.Context, key string, projects []string) (yes bool, err error) {
 	for _, id := range strings.Split(key, "/") { // their folders are named by their ids
-		var c db.Clause
-		c.Add("SELECT artifact_uri FROM runs r WHERE r.run_id = ? AND "+madeVersions+"run_id = r.run_id", id)
-		c.And(search.OfProjects("m.name", projects))
-		c.Add(") UNION ALL SELECT artifact_uri FROM logged_models l WHERE l.model_id = ? AND "+madeVersions+"model_id = l.model_id", id)
-		c.And(search.OfProjects("m.name", projects))
-		c.Add(")")
+		c := db.SQL("SELECT artifact_uri FROM runs r WHERE r.run_id = ?", id)
+		c.And(search.MadeVersions(db.SQL("v.run_id = r.run_id"), projects))
+		c.Add(" UNION ALL SELECT artifact_uri FROM logged_models l WHERE l.model_id = ?", id)
+		c.And(search.MadeVersions(db.SQL(search.MadeOfLogged), projects))
 		if err := s.db.RowsOnce(ctx, c.SQL, func(r *sql.Rows) error {
 			var uri string
 			if err := r.Scan(&uri); err != nil {
