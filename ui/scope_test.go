@@ -43,9 +43,10 @@ func addresses(l *lab, methods ...string) map[string]string {
 var own = []string{"/login", "/healthz", "/assets/:name", "/front/assets/:name", "/front", "/favicon.ico", "/session", "/logout"}
 
 // TestKeysOfOtherProjects goes through every address: there is nothing of iris
-// for the key of another project, live or not.
+// for the key of another project, nor of what is no project's, live or not.
 func TestKeysOfOtherProjects(t *testing.T) {
 	w := uitest.Full(atNoon)
+	w.AddOwn() // forest, of no project
 	w.Passwords["ada:ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"wine"}}
 	w.Tokens["ada"] = w.Passwords["ada:ada"]
 	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics of iris") })
@@ -85,8 +86,10 @@ func TestKeysOfOtherProjects(t *testing.T) {
 			"benchtop train iris", "benchtop project add iris"} { // hints
 			body = strings.ReplaceAll(body, said, "")
 		}
-		if at := strings.Index(strings.ToLower(body), "iris"); at >= 0 {
-			t.Errorf("%s: %d, and it names iris: …%s…", path, resp.StatusCode, body[max(0, at-150):min(len(body), at+100)])
+		for _, theirs := range []string{"iris", "digits-forest", "forest.lab", "deployments/forest"} {
+			if at := strings.Index(strings.ToLower(body), theirs); at >= 0 {
+				t.Errorf("%s: %d, and it names %s: …%s…", path, resp.StatusCode, theirs, body[max(0, at-150):min(len(body), at+100)])
+			}
 		}
 		if resp.StatusCode == http.StatusOK {
 			seen++
