@@ -104,6 +104,10 @@ def test_a_version_from_elsewhere_can_be_served(foreign, monkeypatch, tmp_path):
     for call in (lambda: client.get_run(hidden.info.run_id), lambda: client.get_logged_model(unregistered.model_id), lambda: client.set_tag(foreign["run"], "forged", "x")):
         with pytest.raises(MlflowException, match="limited to project wine"):
             call()
+    client.delete_registered_model("wine.elsewhere")
+    for call in (lambda: client.get_run(foreign["run"]), lambda: client.search_logged_models([foreign["experiment"]])):
+        with pytest.raises(MlflowException, match="limited to project wine"):
+            call()
 
 
 def test_traces(project):
