@@ -157,10 +157,10 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.keys = access.New(access.Config{
-		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Log: a.log,
+		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Artifacts: artifactBucket, Log: a.log,
 		Rows: func() access.Rows {
 			if s := a.registry.Store(); s != nil {
-				return s.Keys
+				return keyRowsOf(s)
 			}
 			return nil
 		},

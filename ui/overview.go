@@ -17,7 +17,11 @@ const recentShown = 5
 
 // overview is the boot page until everything was ready, then the loop.
 func (s *Server) overview(c echo.Context) (*page, error) {
-	units := s.cfg.Units.Status(6)
+	lines, limited := 6, visitorOf(c).principal.Limited()
+	if limited {
+		lines = 0 // they tell of the whole lab
+	}
+	units := s.cfg.Units.Status(lines)
 	if booting(units) {
 		v := view.Overview{Boot: bootView(units)}
 		return &page{title: "Starting", nav: "overview", view: "boot", body: view.OverviewPage(v),
@@ -30,9 +34,16 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 		return nil, err
 	}
 	mayTrain := visitorOf(c).principal.Role.May(mlops.Operate)
-	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Ranges: s.rangeView(c, r, "/", "machine")}
+	v := view.Overview{Notices: s.notices(), Ranges: s.rangeView(c, r, "/", "machine")}
+	if !limited {
+		v.Units = unitViews(units)
+	}
 	together(
-		func() { v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r) },
+		func() {
+			if !limited {
+				v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
+			}
+		},
 		func() { v.Recent = s.recentRuns(ctx) },
 		func() {
 			projects, err := s.cfg.Loop.Projects(ctx)

@@ -59,7 +59,7 @@ func (s *Server) projects(c echo.Context) (*page, error) {
 	}
 	if err == nil {
 		for _, sample := range s.cfg.Samples {
-			if !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
+			if visitorOf(c).principal.Reaches(sample.Name) && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
 				v.Samples = append(v.Samples, view.Sample{Name: sample.Name, Title: sample.Title, Size: fmt.Sprintf("%d rows × %d features", sample.Rows, sample.Features)})
 			}
 		}

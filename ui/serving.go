@@ -20,7 +20,8 @@ func (s *Server) serving(ctx context.Context, c echo.Context, served served, mod
 	if v.Operator {
 		v.Form.CSRF = csrf(c)
 	}
-	if v.Operator {
+	// A key of single projects deploys the models that these train.
+	if v.Operator && (deploy != nil || visitorOf(c).principal.Reaches(model)) {
 		v.Deploy = s.deployForm(c, model, version, served.deployments, deploy)
 	}
 	var ds []mlops.Deployment

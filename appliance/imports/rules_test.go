@@ -153,6 +153,7 @@ var registryParts = map[string][]string{
 	"store/projects":     {"db", "wire"},
 	"store/deployments":  {"db", "wire", "store/models"},
 	"store/keys":         {"db", "wire"},
+	"store/scope":        {"db", "search", "store/artifacts", "store/experiments"},
 	"store/lineage":      {"db", "wire", "store/datasets", "store/experiments", "store/loggedmodels", "store/models", "store/runs"},
 }
 

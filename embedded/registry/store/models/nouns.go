@@ -8,6 +8,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
+	"github.com/benchtop-lab/benchtop/embedded/registry/search"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -23,6 +24,7 @@ func (s *Store) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage
 	if q.Name != "" {
 		cond.And(db.SQL("instr(lower(m.name), lower(?)) > 0", q.Name))
 	}
+	cond.And(search.OfProjects("m.name", q.Projects))
 	rs, next, err := db.Page(ctx, s.db, modelColumns, cond, []db.SortCol{db.Asc("m.name")}, db.PageQuery{Filter: q.Name, Max: q.Max, Token: q.PageToken}, scanModel)
 	if err != nil {
 		return mlops.ModelPage{}, err
