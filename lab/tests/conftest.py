@@ -93,3 +93,18 @@ def start_server(code, volume):
 def trainer(code, volume, s3, mlflow_server):
     """Run the trainer against the real servers."""
     return workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server)
+
+
+@pytest.fixture
+def bring(trainer):
+    """Bring a version as bring.py does, in this process: it need not import mlflow each time."""
+
+    import bring as program
+    import config
+    import registry
+
+    def bring(version, **env):
+        settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version, **env))
+        return program.bring(settings, registry.connect(trainer.mlflow_uri).MlflowClient())
+
+    return bring

@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import bring as bring_program
 import config
 import incoming
 import publish
 import pyfunc_version
-import registry
 import requirements
 from failure import Failure, Invalid
 from pyfunc_process import CanNotLoadError, Process, StoppedError
@@ -39,17 +37,6 @@ def register_model(trainer, pyfunc_models, tmp_path):
         return (pyfuncs.register if run else pyfuncs.register_without_run)(trainer, folder)[0]
 
     return register_model
-
-
-@pytest.fixture
-def bring(trainer):
-    """Bring a version as bring.py does, in this process: it need not import mlflow each time."""
-
-    def bring(version, **env):
-        settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version, **env))
-        return bring_program.bring(settings, registry.connect(trainer.mlflow_uri).MlflowClient())
-
-    return bring
 
 
 def description(volume, version):

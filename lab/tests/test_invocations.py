@@ -47,7 +47,6 @@ GOOD = {
         {"dataframe_split": {"columns": IRIS, "data": ROWS}, "params": {"unknown": 1}},
     ],
     "regressor": [*table(["age", "bmi", "bp"], [[0.1, 0.2, 0.3], [0, 0, 0]]), csv(["age", "bmi", "bp"], [[1, 2, 3]])],
-    "unsigned": [{"instances": ROWS}, {"inputs": ROWS}, {"dataframe_split": {"data": ROWS}}],
     "tensor": [{"instances": ROWS}, {"inputs": ROWS}],
     "scale": [
         *table(["a", "b"], [[1, 2], [30, 40]]),
@@ -59,7 +58,7 @@ GOOD = {
         csv(["text", "times", "mark"], [["ab", 2, "?"]]),
     ],
     "hinted": [{"inputs": ["a", "bcd"]}],
-    "odd": [{"inputs": [0]}, {"inputs": [5]}, {"inputs": [6]}, {"inputs": [7]}],
+    "odd": [{"dataframe_split": {"data": [[0]]}}, *({"inputs": [what]} for what in (0, 5, 6, 7))],
 }
 BAD = {
     "classifier": [
