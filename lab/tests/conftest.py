@@ -42,6 +42,26 @@ def pyfunc_models(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def served(pyfunc_models, code, tmp_path_factory):
+    """A server for each kind of saved model, started when it is asked for and shared by all tests."""
+    started = {}
+
+    def served(kind):
+        if kind not in started:
+            folder = tmp_path_factory.mktemp(kind) / "models"
+            folder.mkdir()
+            pyfuncs.put(folder, 1, pyfunc_models / kind)
+            started[kind] = workloads.Server(code["server"], folder, {}).wait_ready("1")
+        return started[kind]
+
+    yield served
+    codes = [server.stop() for server in started.values()]
+    for server in started.values():
+        server.close()
+    assert codes == [0] * len(codes)
+
+
+@pytest.fixture(scope="session")
 def make_version():
     """Build (description, files, estimator) of a version as the trainer does, without registry and object store."""
     return versions.make
@@ -73,3 +93,18 @@ def start_server(code, volume):
 def trainer(code, volume, s3, mlflow_server):
     """Run the trainer against the real servers."""
     return workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server)
+
+
+@pytest.fixture
+def bring(trainer):
+    """Bring a version as bring.py does, in this process: it need not import mlflow each time."""
+
+    import bring as program
+    import config
+    import registry
+
+    def bring(version, **env):
+        settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version, **env))
+        return program.bring(settings, registry.connect(trainer.mlflow_uri).MlflowClient())
+
+    return bring

@@ -25,38 +25,25 @@ from version import verify
 
 
 @pytest.fixture
-def register(trainer, pyfunc_models, tmp_path):
-    """Register a saved model, after a change of its folder; (version, run_id)."""
-    client, name = trainer.client(), trainer.name
-    experiment = client.create_experiment(name)
-    client.create_registered_model(name)
+def register_model(trainer, pyfunc_models, tmp_path):
+    """Register a copy of a saved model after a change of it; the version."""
 
-    def register(kind, change=None, run=True):
+    def register_model(kind, change=None, run=True):
         folder = tmp_path / "model"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(pyfunc_models / kind, folder)
         if change:
             change(folder)
-        if not run:
-            model_id = client.create_logged_model(experiment).model_id
-            client.log_model_artifacts(model_id, str(folder))
-            client.finalize_logged_model(model_id, "READY")
-            version = client.create_model_version(name, f"models:/{model_id}", model_id=model_id)
-            return str(version.version), ""
-        run_id = client.create_run(experiment).info.run_id
-        client.log_artifacts(run_id, str(folder), "model")
-        source = client.get_run(run_id).info.artifact_uri + "/model"
-        version = client.create_model_version(name, source, run_id)
-        return str(version.version), run_id
+        return (pyfuncs.register if run else pyfuncs.register_without_run)(trainer, folder)[0]
 
-    return register
+    return register_model
 
 
 def description(volume, version):
     return json.loads((volume / "versions" / version / "model.json").read_bytes())
 
 
-def test_a_model_logged_as_mlflow_shows_it(trainer, volume, start_server):
+def test_a_model_logged_as_mlflow_shows_it(trainer, volume, start_server, bring):
     """mlflow.sklearn.log_model with registered_model_name, then bring, then serve."""
     done = subprocess.run(
         [sys.executable, str(pyfuncs.SAVER), trainer.mlflow_uri, trainer.name],
@@ -90,13 +77,11 @@ def test_a_model_logged_as_mlflow_shows_it(trainer, volume, start_server):
     assert server.client.get("/predict?x=5.1,3.5,1.4,0.2").json()["predictions"] == [0]
     # Brought again it stays, unless it is another registry's version of this number.
     inode = (volume / "versions" / version).stat().st_ino
-    code, output, _ = trainer.bring(version)
-    assert (code, "already, and whole" in output) == (0, True), output
+    assert not bring(version)
     assert (volume / "versions" / version).stat().st_ino == inode
     file = volume / "versions" / version / "model.json"
     file.write_bytes(publish.dumps(found | {"registered": 1}))
-    code, output, _ = trainer.bring(version)
-    assert (code, "brought" in output) == (0, True), output
+    assert bring(version)
     assert (volume / "versions" / version).stat().st_ino != inode
 
 
@@ -104,13 +89,13 @@ def require(*lines):
     return lambda folder: (folder / "requirements.txt").write_text("\n".join(lines) + "\n")
 
 
-def test_a_version_without_a_run_and_what_differs(trainer, volume, register):
-    """What was left by a program that was killed goes, a program at work keeps its folder."""
+def test_a_version_without_a_run_and_what_differs(trainer, volume, register_model, start_server):
+    """What was left by a program that was killed goes, a program at work keeps its folder. All see what differs."""
     (volume / ".incoming-1-2-3").mkdir()
     (volume / ".incoming-4-5-6/version").mkdir(parents=True)
     with (volume / ".incoming-4-5-6/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        version, _ = register("classifier", require("numpy==1.0", "no-such-package==2.0", "./a.whl"), run=False)
+        version = register_model("classifier", require("numpy==1.0", "no-such-package==2.0", "./a.whl"), run=False)
         code, output, _ = trainer.bring(version)
         assert code == 0, output
         assert sorted(p.name for p in volume.iterdir()) == [".incoming-4-5-6", ".lock", "versions"]
@@ -121,7 +106,27 @@ def test_a_version_without_a_run_and_what_differs(trainer, volume, register):
         "it requires ./a.whl, which is no package name and was not checked",
         "it requires no-such-package==2.0, which the lab runtime lacks; it predicts its input example without it",
     ]
-    assert "it requires numpy==1.0" in output
+    for warning in found["warnings"]:
+        assert f"WARNING version {version} of model {trainer.name}: {warning}\n" in output
+    versions.serve(volume, version)
+    server = start_server().wait_ready(version)
+    assert server.client.get("/").json()["model"]["warnings"] == found["warnings"]
+
+
+def test_trees_in_skops(volume, register_model, bring):
+    """MLflow saves in skops unless told otherwise, and names the types that may be loaded beside the model."""
+    version = register_model("forest")
+    assert bring(version)
+    assert description(volume, version)["warnings"] == []
+
+    def trust_nothing(folder):
+        model = yaml.safe_load((folder / "MLmodel").read_text())
+        model["flavors"]["sklearn"]["skops_trusted_types"] = None
+        (folder / "MLmodel").write_text(yaml.safe_dump(model))
+
+    version = register_model("forest", trust_nothing)
+    with pytest.raises(Invalid, match=r"it can't be loaded: UntrustedTypesFoundException: .*sklearn\.tree\._tree"):
+        bring(version)
 
 
 def spoil(text):
@@ -185,30 +190,35 @@ UNSERVABLE = {
 
 
 @pytest.mark.parametrize("case", UNSERVABLE)
-def test_a_model_that_can_not_be_served(trainer, volume, register, case):
-    kind, change, begin, end = UNSERVABLE[case]
-    version, _ = register(kind, change)
-    code, output, kept = trainer.bring(version)
-    assert code == 2, output
-    assert kept.startswith(f"version {version} of model {trainer.name} {begin}"), kept
-    assert end in kept
+def test_a_model_that_can_not_be_served(trainer, volume, register_model, bring, case):
+    kind, change, *said = UNSERVABLE[case]
+    version = register_model(kind, change)
+    with pytest.raises(Invalid) as caught:
+        bring(version)
+    assert str(caught.value).startswith(f"version {version} of model {trainer.name} ")
+    for text in said:
+        assert text in str(caught.value)
     assert [p.name for p in volume.iterdir() if p.name != ".lock"] == []
 
 
-def test_skops_has_a_way_around():
-    said = pyfunc_version._lacks(["skops==0.16.0"], "version 1")
-    assert 'for scikit-learn models serialization_format="cloudpickle" does without skops; it has ' in said
-
-
-def test_sizes(trainer, volume, register):
-    version, _ = register("unsigned", lambda folder: (folder / "big").write_bytes(b"x" * 3_000_000))
-    code, output, kept = trainer.bring(version, BENCHTOP_MAX_MODEL_BYTES="2000000")
+def test_the_reason_reaches_kubernetes(trainer, volume, register_model):
+    version = register_model("unsigned", require("no-such-package==2.0"))
+    code, output, kept = trainer.bring(version)
     assert code == 2, output
-    assert kept.startswith(f"version {version} of model {trainer.name} has 3.0 MB, expected at most 2.0 MB; train a")
-    assert list(volume.iterdir()) == []
+    assert kept.startswith(f"version {version} of model {trainer.name} requires no-such-package==2.0, which the lab")
+    assert kept in output
+    assert "Traceback" not in output
+    assert [p.name for p in volume.iterdir() if p.name != ".lock"] == []
 
 
-def test_sources_that_pods_can_not_read(trainer, register):
+def test_sizes(volume, register_model, bring):
+    version = register_model("unsigned", lambda folder: (folder / "big").write_bytes(b"x" * 3_000_000))
+    with pytest.raises(Invalid, match=r" has 3\.0 MB, expected at most 2\.0 MB; train a smaller model"):
+        bring(version, BENCHTOP_MAX_MODEL_BYTES="2000000")
+    assert [p.name for p in volume.iterdir() if p.name != ".lock"] == []
+
+
+def test_sources_that_pods_can_not_read(trainer, bring):
     class Version:
         source = "/home/me/model"
 
@@ -216,14 +226,9 @@ def test_sources_that_pods_can_not_read(trainer, register):
         Invalid, match=r"v has its files at /home/me/model, which pods can't read; expected one of s3:,"
     ):
         pyfunc_version._repository(None, Version, "v")
-    # A logged model without files.
-    register("unsigned")
-    client = trainer.client()
-    model_id = client.create_logged_model(client.get_experiment_by_name(trainer.name).experiment_id).model_id
-    version = client.create_model_version(trainer.name, f"models:/{model_id}", model_id=model_id).version
-    code, output, kept = trainer.bring(version)
-    assert code == 2, output
-    assert f"has no file MLmodel at models:/{model_id} (there is nothing), so it is no MLflow model" in kept
+    version, model_id = pyfuncs.register_without_run(trainer)
+    with pytest.raises(Invalid, match=rf"has no file MLmodel at models:/{model_id} \(there is nothing\), so it is no"):
+        bring(version)
 
 
 def test_a_full_volume_keeps_nothing(volume, pyfunc_models, monkeypatch):

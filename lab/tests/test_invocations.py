@@ -9,7 +9,7 @@ import mlflow.sklearn
 import pytest
 
 import publish
-from support import pyfuncs, services, versions, workloads
+from support import scoring, services, versions, workloads
 
 JSON, CSV = "application/json", "text/csv"
 IRIS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
@@ -47,7 +47,6 @@ GOOD = {
         {"dataframe_split": {"columns": IRIS, "data": ROWS}, "params": {"unknown": 1}},
     ],
     "regressor": [*table(["age", "bmi", "bp"], [[0.1, 0.2, 0.3], [0, 0, 0]]), csv(["age", "bmi", "bp"], [[1, 2, 3]])],
-    "unsigned": [{"instances": ROWS}, {"inputs": ROWS}, {"dataframe_split": {"data": ROWS}}],
     "tensor": [{"instances": ROWS}, {"inputs": ROWS}],
     "scale": [
         *table(["a", "b"], [[1, 2], [30, 40]]),
@@ -59,7 +58,7 @@ GOOD = {
         csv(["text", "times", "mark"], [["ab", 2, "?"]]),
     ],
     "hinted": [{"inputs": ["a", "bcd"]}],
-    "odd": [{"inputs": [0]}, {"inputs": [5]}, {"inputs": [6]}, {"inputs": [7]}],
+    "odd": [{"dataframe_split": {"data": [[0]]}}, *({"inputs": [what]} for what in (0, 5, 6, 7))],
 }
 BAD = {
     "classifier": [
@@ -84,40 +83,65 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def pair(pyfunc_models, code, tmp_path_factory):
-    """(our server, MLflow's) on the same saved model."""
-    started = {}
+def light(tmp_path_factory):
+    """(model of the lab's trainer on a volume, the same estimator saved by MLflow)."""
+    folder = tmp_path_factory.mktemp("light") / "models"
+    folder.mkdir()
+    description, files, estimator = versions.make(1)
+    description["feature_names"] = IRIS
+    publish.publish(folder, description, files)
+    versions.serve(folder, 1, "run-1")
+    signature = mlflow.models.ModelSignature(
+        inputs=mlflow.types.Schema([mlflow.types.ColSpec("double", name) for name in IRIS]),
+        outputs=mlflow.types.Schema([mlflow.types.ColSpec("long")]),
+    )
+    saved = folder.parent / "light"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mlflow.sklearn.save_model(
+            estimator, saved, signature=signature, serialization_format="cloudpickle", pip_requirements=[]
+        )
+    return folder, saved
 
-    def pair(kind):
-        if kind not in started:
-            folder = tmp_path_factory.mktemp(kind) / "models"
-            folder.mkdir()
-            theirs = pyfuncs.ScoringServer(pyfunc_models / kind, folder.parent)
-            pyfuncs.put(folder, 1, pyfunc_models / kind)
-            ours = workloads.Server(code["server"], folder, {}).wait_ready("1")
-            services.wait_for("MLflow's server", lambda: get(theirs, "/ping").status_code == 200)
-            started[kind] = ours, theirs
-        return started[kind]
 
-    yield pair
-    for ours, theirs in started.values():
-        assert ours.stop() == 0
-        ours.close()
-        theirs.close()
+@pytest.fixture(scope="module")
+def mlflows(pyfunc_models, light, tmp_path_factory):
+    """MLflow's scoring server with all the models."""
+    models = [pyfunc_models / kind for kind in sorted({*GOOD, *BAD})]
+    server = scoring.ScoringServer([*models, light[1]], tmp_path_factory.mktemp("scoring") / "log")
+    services.wait_for(
+        "MLflow's server", lambda: server.alive() and get(server.url("light"), "/ping").status_code == 200, seconds=180
+    )
+    yield server
+    server.close()
 
 
-def get(server, path):
+@pytest.fixture(scope="module")
+def pair(served, mlflows):
+    """Where our server answers, and MLflow's, with the same saved model."""
+    return lambda kind: (served(kind).url, mlflows.url(kind))
+
+
+@pytest.fixture(scope="module")
+def light_pair(code, light, mlflows):
+    """Where our server answers with a model of the lab's trainer, and MLflow's with the same estimator."""
+    ours = workloads.Server(code["server"], light[0], {}).wait_ready("1")
+    yield ours.url, mlflows.url("light")
+    ours.close()
+
+
+def get(url, path):
     try:
-        return httpx.get(server.url + path, timeout=10)
+        return httpx.get(url + path, timeout=60)
     except httpx.TransportError as err:
         raise OSError(err) from err
 
 
-def ask(server, body, media=None):
+def ask(url, body, media=None):
     if media is None:
         media = CSV if isinstance(body, str) and "\n" in body else JSON
     content = body if isinstance(body, str) else json.dumps(body)
-    return httpx.post(f"{server.url}/invocations", content=content, headers={"content-type": media}, timeout=30)
+    return httpx.post(f"{url}/invocations", content=content, headers={"content-type": media}, timeout=60)
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -157,33 +181,6 @@ def test_the_same_checks(pair):
         assert got.headers["content-type"] == wanted.headers["content-type"]
 
 
-@pytest.fixture(scope="module")
-def light_pair(code, tmp_path_factory):
-    """(our server with a model of the lab's trainer, MLflow's with the same estimator)."""
-    folder = tmp_path_factory.mktemp("light") / "models"
-    folder.mkdir()
-    description, files, estimator = versions.make(1)
-    description["feature_names"] = IRIS
-    publish.publish(folder, description, files)
-    versions.serve(folder, 1, "run-1")
-    signature = mlflow.models.ModelSignature(
-        inputs=mlflow.types.Schema([mlflow.types.ColSpec("double", name) for name in IRIS]),
-        outputs=mlflow.types.Schema([mlflow.types.ColSpec("long")]),
-    )
-    saved = folder.parent / "saved"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mlflow.sklearn.save_model(
-            estimator, saved, signature=signature, serialization_format="cloudpickle", pip_requirements=[]
-        )
-    theirs = pyfuncs.ScoringServer(saved, folder.parent)
-    ours = workloads.Server(code["server"], folder, {}).wait_ready("1")
-    services.wait_for("MLflow's server", lambda: get(theirs, "/ping").status_code == 200)
-    yield ours, theirs
-    ours.close()
-    theirs.close()
-
-
 def test_a_light_model_answers_the_same(light_pair):
     ours, theirs = light_pair
     for body in GOOD["classifier"]:
@@ -221,7 +218,7 @@ def test_a_light_model_refuses_the_same(light_pair):
     ],
 )
 def test_csv_that_a_light_model_refuses(light_pair, body, message):
-    answer = httpx.post(f"{light_pair[0].url}/invocations", content=body, headers={"content-type": CSV})
+    answer = httpx.post(f"{light_pair[0]}/invocations", content=body, headers={"content-type": CSV})
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "BAD_REQUEST"
     assert answer.json()["message"].startswith(message)
@@ -229,15 +226,15 @@ def test_csv_that_a_light_model_refuses(light_pair, body, message):
 
 def test_without_a_model(start_server):
     server = start_server().wait_up()
-    answer = ask(server, {"instances": [[1]]})
+    answer = ask(server.url, {"instances": [[1]]})
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
     assert answer.json() == {
         "error_code": "TEMPORARILY_UNAVAILABLE",
         "message": "no model is loaded: no model version has been put into service yet",
     }
-    assert get(server, "/ping").status_code == 404
-    assert get(server, "/health").status_code == 404
+    assert get(server.url, "/ping").status_code == 404
+    assert get(server.url, "/health").status_code == 404
 
 
 def test_a_body_over_the_limit(light_pair):
@@ -251,4 +248,4 @@ def test_nan_is_mlflows(pair):
     """MLflow writes NaN, which is no JSON; /predict does not."""
     ours, _ = pair("odd")
     assert math.isnan(json.loads(ask(ours, {"inputs": [5]}).text)["predictions"][1])
-    assert ours.client.post("/predict", json={"inputs": [5]}).json()["predictions"] == [1.0, None, None]
+    assert httpx.post(f"{ours}/predict", json={"inputs": [5]}).json()["predictions"] == [1.0, None, None]

@@ -9,14 +9,33 @@ import pytest
 import config
 import measure
 from failure import Invalid
-from support import services, versions
+from support import pyfuncs, services, versions, workloads
 
 FOREST = '{"model": "random_forest", "n_estimators": 5}'
 
 
 def train(trainer, **env):
+    """Train a version; its number."""
     code, output = trainer.run(**env)
     assert code == 0, output
+    return max(int(v.version) for v in trainer.client().search_model_versions(f"name='{trainer.name}'"))
+
+
+@pytest.fixture(scope="module")
+def lab(code, s3, mlflow_server, tmp_path_factory):
+    """A trainer whose model has three versions: 1 and 2 the same, 3 a forest."""
+    volume = tmp_path_factory.mktemp("lab") / "models"
+    volume.mkdir()
+    trainer = workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server)
+    train(trainer)
+    train(trainer)
+    train(trainer, BENCHTOP_PARAMS=FOREST)
+    return trainer
+
+
+def run_of(trainer, version):
+    client = trainer.client()
+    return client.get_run(client.get_model_version(trainer.name, str(version)).run_id)
 
 
 def found(trainer, version, against="", **env):
@@ -32,11 +51,10 @@ def reasons(errors):
     return {name: entry["reason"] for entry in errors for name in entry["metrics"]}
 
 
-def test_the_first_version(trainer):
+def test_the_first_version(lab):
     """Nothing is served yet: there is nothing to compare with, and the rest is measured."""
-    train(trainer)
-    document, output = found(trainer, 1)
-    (run,) = trainer.runs()
+    document, output = found(lab, 1)
+    run = run_of(lab, 1)
     own = document["candidate"]
     assert sorted(own) == ["accuracy", "f1_macro", "latency_p95_ms", "log_loss", "model_size_mb"]
     # The server's answers to the trainer's hold-out are as good as what the trainer has logged.
@@ -49,43 +67,32 @@ def test_the_first_version(trainer):
     assert (document["against"], document["served"], document["errors"]) == (0, {}, [])
     # Its server has run, without a key, and is gone.
     assert "deployment shadow listens" in output
-
-
-def test_the_size_is_that_of_the_files(trainer):
-    from mlflow.artifacts import download_artifacts
-
-    train(trainer)
-    document, _ = found(trainer, 1)
-    folder = trainer.volume.parent / "model"
-    client = trainer.client()
-    mlflow.set_tracking_uri(trainer.mlflow_uri)
-    source = client.get_model_version(trainer.name, "1").source
-    download_artifacts(source, dst_path=str(folder))
+    # The size is that of the files.
+    folder = lab.volume.parent / "model"
+    mlflow.set_tracking_uri(lab.mlflow_uri)
+    source = lab.client().get_model_version(lab.name, "1").source
+    mlflow.artifacts.download_artifacts(source, dst_path=str(folder))
     total = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file() and f.name != "registered_model_meta")
-    assert document["candidate"]["model_size_mb"] == pytest.approx(total / 1e6, rel=0.02)
+    assert own["model_size_mb"] == pytest.approx(total / 1e6, rel=0.02)
 
 
-def test_against_the_served_version(trainer):
+def test_against_the_served_version(lab):
     """Same kind: the models' own importances. Another kind: by permutation. The same model twice agrees with itself."""
-    train(trainer)
-    train(trainer)
-    train(trainer, BENCHTOP_PARAMS=FOREST)
-    same, output = found(trainer, 2, 1)
+    same, output = found(lab, 2, 1)
     assert same["candidate"]["feature_importance_stability"] == 1
     assert "feature importances: standardized coefficients" in output
     assert same["against"] == 1
     assert same["served"]["accuracy"] == same["candidate"]["accuracy"]
     assert sorted(same["served"]) == ["accuracy", "f1_macro", "latency_p95_ms", "log_loss", "model_size_mb"]
-    other, output = found(trainer, 3, 1)
+    other, output = found(lab, 3, 1)
     assert "feature importances: by permutation" in output
     assert -1 <= other["candidate"]["feature_importance_stability"] <= 1
     # By shuffling the petals' columns both models lose most.
     assert other["candidate"]["feature_importance_stability"] > 0.3
 
 
-def test_another_dataset(trainer, s3):
+def test_another_dataset(lab, s3):
     """Both versions are judged on the hold-out of the candidate's dataset."""
-    train(trainer)
     _, raw = services.dataset("iris")
     lines = raw.decode().splitlines()
     # Every third row of the classes in the middle is named wrongly.
@@ -93,20 +100,17 @@ def test_another_dataset(trainer, s3):
         line[:-1] + str(3 - int(line[-1])) if i % 3 == 0 and line[-1] in "12" else line
         for i, line in enumerate(lines[1:])
     ]
-    uri, digest = services.put_dataset(s3, trainer.name, "\n".join([lines[0], *wrong]).encode())
+    uri, digest = services.put_dataset(s3, lab.name, "\n".join([lines[0], *wrong]).encode())
     env = {"BENCHTOP_DATASET_URI": uri, "BENCHTOP_DATASET_SHA256": digest, "BENCHTOP_DATASET_VERSION": "2"}
-    train(trainer, **env)
-    newest, oldest = trainer.runs()
-    document, _ = found(trainer, 2, 1)
+    newest = train(lab, **env)
+    document, _ = found(lab, newest, 1)
     assert document["holdout"].endswith(digest[:12])
-    assert document["candidate"]["accuracy"] == pytest.approx(newest.data.metrics["accuracy"], rel=1e-5)
-    assert document["served"]["accuracy"] < 0.9 < oldest.data.metrics["accuracy"]
+    assert document["candidate"]["accuracy"] == pytest.approx(run_of(lab, newest).data.metrics["accuracy"], rel=1e-5)
+    assert document["served"]["accuracy"] < 0.9 < run_of(lab, 1).data.metrics["accuracy"]
 
 
-def test_different_features(trainer):
-    train(trainer)
-    train(trainer, dataset="wine")
-    document, _ = found(trainer, 2, 1)
+def test_different_features(lab):
+    document, _ = found(lab, train(lab, dataset="wine"), 1)
     theirs = reasons(document["served_errors"])
     assert "answers POST /predict with 400" in theirs["accuracy"]
     assert theirs["accuracy"] == theirs["log_loss"]
@@ -116,33 +120,26 @@ def test_different_features(trainer):
     assert "latency_p95_ms" in document["served"]
 
 
-@pytest.fixture
-def foreign(trainer):
+def foreign(trainer, params, inputs):
     """Register a version of a run that somebody else's script has made: the artifacts of a run, other rows."""
-
-    def foreign(params, inputs):
-        client = trainer.client()
-        run = trainer.runs()[-1]
-        new = client.create_run(run.info.experiment_id).info.run_id
-        for name in ("model.json", "predictor.json"):
-            file = trainer.volume.parent / name
-            raw = trainer.artifact(run.info.run_id, f"serving/{name}")
-            file.write_bytes(raw.replace(run.info.run_id.encode(), new.encode()))
-            client.log_artifact(new, str(file), "serving")
-        for key, value in params.items():
-            client.log_param(new, key, value)
-        if inputs:
-            client.log_inputs(new, run.inputs.dataset_inputs)
-        source = client.get_run(new).info.artifact_uri + "/model"
-        return client.create_model_version(trainer.name, source, new).version
-
-    return foreign
+    client = trainer.client()
+    run = run_of(trainer, 1)
+    new = client.create_run(run.info.experiment_id).info.run_id
+    for name in ("model.json", "predictor.json"):
+        file = trainer.volume.parent / name
+        raw = trainer.artifact(run.info.run_id, f"serving/{name}")
+        file.write_bytes(raw.replace(run.info.run_id.encode(), new.encode()))
+        client.log_artifact(new, str(file), "serving")
+    for key, value in params.items():
+        client.log_param(new, key, value)
+    if inputs:
+        client.log_inputs(new, run.inputs.dataset_inputs)
+    source = client.get_run(new).info.artifact_uri + "/model"
+    return client.create_model_version(trainer.name, source, new).version
 
 
-def test_a_run_that_says_too_little(trainer, foreign):
-    train(trainer)
-    bare = foreign({}, inputs=False)
-    document, _ = found(trainer, bare, 1)
+def test_a_run_that_says_too_little(lab):
+    document, _ = found(lab, foreign(lab, {}, inputs=False), 1)
     ours = reasons(document["errors"])
     assert "names 0 datasets of the lab's store, expected one" in ours["accuracy"]
     assert "has no files at" in ours["model_size_mb"]
@@ -151,17 +148,18 @@ def test_a_run_that_says_too_little(trainer, foreign):
     assert document["candidate"]["feature_importance_stability"] == 1
     assert "latency_p95_ms" in document["candidate"]
     for params in ({}, {"test_size": "0.2"}, {"test_size": "2", "random_state": "0"}):
-        document, _ = found(trainer, foreign(params, inputs=True))
-        assert "has no parameters test_size (a share of the rows)" in reasons(document["errors"])["accuracy"]
+        version = str(foreign(lab, params, inputs=True))
+        settings, _ = config.read_measure(lab.environment(BENCHTOP_MODEL_VERSION=version))
+        with pytest.raises(Invalid, match=r"has no parameters test_size \(a share of the rows\)"):
+            measure.holdout(lab.client(), settings)
 
 
-def test_a_version_that_can_not_be_served(trainer):
+def test_a_version_that_can_not_be_served(lab):
     """That is a finding: the gates fail with it."""
-    train(trainer)
-    client = trainer.client()
-    run = client.create_run(trainer.runs()[0].info.experiment_id).info
-    broken = client.create_model_version(trainer.name, run.artifact_uri + "/nothing", run.run_id).version
-    document, _ = found(trainer, broken, 1)
+    client = lab.client()
+    run = client.create_run(run_of(lab, 1).info.experiment_id).info
+    broken = client.create_model_version(lab.name, run.artifact_uri + "/nothing", run.run_id).version
+    document, _ = found(lab, broken, 1)
     ours = reasons(document["errors"])
     assert sorted(ours) == [
         "accuracy",
@@ -171,25 +169,39 @@ def test_a_version_that_can_not_be_served(trainer):
         "log_loss",
         "model_size_mb",
     ]
-    assert "has no artifact serving/model.json" in ours["latency_p95_ms"]
+    assert "has no file MLmodel at " in ours["latency_p95_ms"]
     # The other way round too.
-    document, _ = found(trainer, 1, broken)
-    assert "has no artifact serving/model.json" in reasons(document["served_errors"])["accuracy"]
-    assert "has no artifact serving/model.json" in reasons(document["errors"])["feature_importance_stability"]
+    document, _ = found(lab, 1, broken)
+    assert "has no file MLmodel at " in reasons(document["served_errors"])["accuracy"]
+    assert "has no file MLmodel at " in reasons(document["errors"])["feature_importance_stability"]
     assert "accuracy" in document["candidate"]
 
 
-def test_a_server_that_does_not_start(trainer, tmp_path):
-    train(trainer)
-    program = tmp_path / "broken.py"
-    program.write_text("raise SystemExit(3)")
-    document, _ = found(trainer, 1, BENCHTOP_SERVER=str(program))
-    assert "the server ended with code 3 while it loaded version 1" in reasons(document["errors"])["latency_p95_ms"]
+def test_models_of_mlflow(lab, pyfunc_models):
+    """Two versions that the lab's trainer did not make, judged on the hold-out that their runs name."""
+    run = run_of(lab, 1)
+    served, candidate = (pyfuncs.register(lab, pyfunc_models / kind, run)[0] for kind in ("classifier", "forest"))
+    document, output = found(lab, candidate, served)
+    assert "feature importances: by permutation" in output
+    measured = ["accuracy", "f1_macro", "latency_p95_ms", "model_size_mb"]
+    assert sorted(document["candidate"]) == sorted([*measured, "feature_importance_stability"])
+    assert sorted(document["served"]) == measured
+    for side, errors in (("candidate", "errors"), ("served", "served_errors")):
+        assert document[side]["accuracy"] > 0.9
+        assert reasons(document[errors])["log_loss"].endswith("answers without probabilities")
+    assert document["candidate"]["feature_importance_stability"] > 0.3
 
 
-def test_the_server_sees_no_key(trainer, tmp_path):
-    """Neither in its own environment nor in that of the program that started it."""
-    train(trainer)
+def test_a_model_that_is_no_classifier(lab, pyfunc_models):
+    """Its latency and size are measured; what only a classifier of the dataset has is not."""
+    version, _ = pyfuncs.register(lab, pyfunc_models / "regressor", run_of(lab, 1))
+    document, _ = found(lab, version)
+    assert sorted(document["candidate"]) == ["latency_p95_ms", "model_size_mb"]
+    assert "answers POST /predict with 400" in reasons(document["errors"])["accuracy"]
+
+
+def test_a_server_that_does_not_start(lab, tmp_path):
+    """It sees no key either, neither in its own environment nor in that of the program that started it."""
     spy = tmp_path / "spy.py"
     spy.write_text(
         "import os, sys\n"
@@ -198,8 +210,10 @@ def test_the_server_sees_no_key(trainer, tmp_path):
         "    print('theirs:', b'AWS_SECRET' in open(f'/proc/{os.getppid()}/environ', 'rb').read(), flush=True)\n"
         "except OSError as err:\n"
         "    print('theirs:', err.strerror, flush=True)\n"
+        "sys.exit(3)\n"
     )
-    _, output = found(trainer, 1, BENCHTOP_SERVER=str(spy))
+    document, output = found(lab, 1, BENCHTOP_SERVER=str(spy))
+    assert "the server ended with code 3 while it loaded version 1" in reasons(document["errors"])["latency_p95_ms"]
     assert "mine: False" in output
     # Root may read everything; pods never run as root.
     if os.geteuid():

@@ -1,5 +1,6 @@
 """The inference server with MLflow models: forms, refusals, and models that misbehave."""
 
+import asyncio
 import json
 import shutil
 import threading
@@ -9,7 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support import pyfuncs, services, versions, workloads
+import expected
+import pyfunc_model
+from support import pyfuncs, services, versions
 
 SCALE = (
     'expected the columns a (double), b (double), for example GET /predict?x=1,2 or POST /predict with {"instances": '
@@ -20,25 +23,6 @@ WORDS = (
     '{"instances": [{"text": "text", "times": 0, "mark": "text"}]}'
 )
 ODD = "expected what the model takes (it has no signature), for example GET /predict?x=1,2,3 or POST /predict with"
-
-
-@pytest.fixture(scope="module")
-def served(pyfunc_models, code, tmp_path_factory):
-    """A server for each kind of model, started when it is asked for."""
-    started = {}
-
-    def served(kind):
-        if kind not in started:
-            folder = tmp_path_factory.mktemp(kind) / "models"
-            folder.mkdir()
-            pyfuncs.put(folder, 1, pyfunc_models / kind)
-            started[kind] = workloads.Server(code["server"], folder, {}).wait_ready("1")
-        return started[kind]
-
-    yield served
-    for server in started.values():
-        assert server.stop() == 0
-        server.close()
 
 
 def post(server, body, path="/predict"):
@@ -265,11 +249,12 @@ def test_a_page_that_needs_no_network(served):
 def test_metrics(served):
     server = served("regressor")
     before = server.metric("benchtop_predictions_total", model="iris")
+    asked = server.metric("benchtop_requests_total", route="/invocations", status="200")
     post(server, {"instances": [[0, 0, 0], [1, 1, 1]]})
     post(server, {"dataframe_records": [{"age": 0, "bmi": 0, "bp": 0}]}, "/invocations")
     assert server.metric("benchtop_predictions_total", model="iris") == before + 3
     assert server.metric("benchtop_feature_observations_total") == 0
-    assert server.metric("benchtop_requests_total", route="/invocations", status="200") == 1
+    assert server.metric("benchtop_requests_total", route="/invocations", status="200") == asked + 1
 
 
 def children(server):
@@ -308,36 +293,55 @@ def test_a_model_that_ends_is_loaded_again(start_server, volume, pyfunc_models):
 
 def test_a_model_that_hangs(start_server, volume, pyfunc_models):
     pyfuncs.put(volume, 1, pyfunc_models / "odd")
-    server = start_server(BENCHTOP_PREDICT_SECONDS="1").wait_ready("1")
-    answer = post(server, {"inputs": [3]})
-    assert answer.status_code == 503
-    assert "version 1 did not answer within 1 s and was ended; it is being loaded again" in answer.text
+    server = start_server(BENCHTOP_PREDICT_SECONDS="10").wait_ready("1")
+    answers = []
+    thread = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{server.url}/predict", json={"inputs": [3]}, timeout=60))
+    )
+    thread.start()
+    services.wait_for("the request", lambda: server.metric("benchtop_requests_in_flight") >= 2)
+    # Others are answered meanwhile.
+    assert server.client.get("/healthz").status_code == 200
+    thread.join()
+    assert answers[0].status_code == 503
+    assert "did not answer within 10 s and was ended; it is being loaded again" in answers[0].text
     services.wait_for("the new process", lambda: post(server, {"inputs": [0]}).status_code == 200)
 
 
-def test_requests_wait_within_bounds(start_server, volume, pyfunc_models):
-    pyfuncs.put(volume, 1, pyfunc_models / "odd")
-    server = start_server().wait_ready("1")
-    answers = []
+def test_requests_wait_within_bounds():
+    """The process takes one at a time; 32 wait for it, and the next is told to come again."""
+    free = threading.Event()
 
-    def ask():
-        answers.append(httpx.post(f"{server.url}/predict", json={"inputs": [4]}, timeout=60))
+    class Held:
+        def call(self, _request, _body, _seconds):
+            free.wait()
+            return {"rows": 1}, b"[1]"
 
-    threads = [threading.Thread(target=ask) for _ in range(40)]
-    for thread in threads:
-        thread.start()
-    # Others are answered meanwhile.
-    begun = time.monotonic()
-    assert server.client.get("/healthz").status_code == 200
-    assert time.monotonic() - begun < 5
-    for thread in threads:
-        thread.join()
-    refused = [a for a in answers if a.status_code == 503]
-    assert len(refused) == 8
-    assert refused[0].headers["retry-after"] == "1"
-    assert refused[0].json()["error"]["code"] == "busy"
-    assert "32 requests are waiting for the model already, which takes one at a time" in refused[0].text
-    assert sum(a.status_code == 200 for a in answers) == 32
+        def close(self):
+            pass
+
+    class Metrics:
+        rows = 0
+
+        def answered_rows(self, _model, count):
+            self.rows += count
+
+    metrics = Metrics()
+    model = pyfunc_model.PyfuncModel({"name": "m", "version": "1"}, Held(), 1)
+
+    async def ask():
+        tasks = [asyncio.create_task(model.predict(expected.Passed("inputs", [[1]]), metrics)) for _ in range(40)]
+        await asyncio.sleep(0.1)  # all have asked
+        free.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+    model.close()
+    assert answers[:32] == [b'{"predictions":[1]}'] * 32
+    assert metrics.rows == 32
+    for refused in answers[32:]:
+        assert (refused.status, refused.code, refused.headers) == (503, "busy", {"retry-after": "1"})
+        assert "32 requests are waiting for the model already, which takes one at a time" in refused.message
 
 
 def test_swaps_under_traffic(start_server, volume, pyfunc_models):
@@ -352,7 +356,8 @@ def test_swaps_under_traffic(start_server, volume, pyfunc_models):
 
     def ask():
         while not done.is_set():
-            answer = httpx.get(f"{server.url}/predict?x=5.1,3.5,1.4,0.2", timeout=30)
+            time.sleep(0.01)
+            answer = httpx.get(f"{server.url}/predict?x=5.1,3.5,1.4,0.2", timeout=60)
             if answer.status_code == 200:
                 seen.add(answer.json()["version"])
             else:

@@ -1,6 +1,6 @@
 """Versions of MLflow models on a model volume, as bring.py leaves them, without registry and object store."""
 
-import os
+import functools
 import shutil
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 import publish
 import pyfunc_folder
 import pyfunc_process
-from support import services, versions
+from support import versions
 
 SAVER = Path(__file__).with_name("save_models.py")
 
@@ -24,9 +24,6 @@ def put(volume, version, model, serve=True):
     """Put a saved model's folder on the volume as a version."""
     folder = volume / "versions" / str(version)
     shutil.copytree(model, folder / "pyfunc")
-    process = pyfunc_process.Process(folder / "pyfunc")
-    process.close()
-    kept = ("signature", "type_hint", "flavors", "example", "mlflow_version")
     description = {
         "format": "benchtop.model/1",
         "kind": "pyfunc",
@@ -36,28 +33,51 @@ def put(volume, version, model, serve=True):
         "created_at": "2026-01-01T00:00:00+00:00",
         "warnings": ["it requires numpy==1.0, the lab runtime has 2.0"],
         "pyfunc": pyfunc_folder.digest(folder / "pyfunc"),
-    } | {key: process.described[key] for key in kept}
+    } | _described(model)
     (folder / "model.json").write_bytes(publish.dumps(description))
     if serve:
         versions.serve(volume, version, f"run-{version}")
     return description
 
 
-class ScoringServer:
-    """MLflow's own scoring server on a saved model."""
+@functools.cache
+def _described(model):
+    """What a saved model says about itself, as bring.py notes it."""
+    process = pyfunc_process.Process(model)
+    process.close()
+    return {key: process.described[key] for key in ("signature", "type_hint", "flavors", "example", "mlflow_version")}
 
-    def __init__(self, model, folder):
-        self.port = services.free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = (folder / f"scoring-{self.port}.log").open("wb")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--port", str(self.port), "mlflow.pyfunc.scoring_server.app:app"],
-            env=os.environ | {"__pyfunc_model_path__": str(model), "MLFLOW_DISABLE_TELEMETRY": "true"},
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
 
-    def close(self):
-        self._process.kill()
-        self._process.wait()
-        self._log.close()
+def register(trainer, model, like=None):
+    """Register a saved model's folder as a version of the trainer's model; (version, run_id).
+
+    `like` is a run whose parameters and datasets the model's run gets, as if a script of the user's had logged them.
+    """
+    client, name, experiment = _places(trainer)
+    run_id = client.create_run(experiment).info.run_id
+    if like:
+        client.log_inputs(run_id, like.inputs.dataset_inputs)
+        for key, value in like.data.params.items():
+            client.log_param(run_id, key, value)
+    client.log_artifacts(run_id, str(model), "model")
+    source = client.get_run(run_id).info.artifact_uri + "/model"
+    return str(client.create_model_version(name, source, run_id).version), run_id
+
+
+def register_without_run(trainer, model=None):
+    """Register a logged model of no run; without a folder it has no files. The version and the logged model's id."""
+    client, name, experiment = _places(trainer)
+    model_id = client.create_logged_model(experiment).model_id
+    if model:
+        client.log_model_artifacts(model_id, str(model))
+        client.finalize_logged_model(model_id, "READY")
+    version = client.create_model_version(name, f"models:/{model_id}", model_id=model_id)
+    return str(version.version), model_id
+
+
+def _places(trainer):
+    client, name = trainer.client(), trainer.name
+    found = client.get_experiment_by_name(name)
+    if not client.search_registered_models(f"name='{name}'"):
+        client.create_registered_model(name)
+    return client, name, found.experiment_id if found else client.create_experiment(name)

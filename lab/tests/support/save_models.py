@@ -17,7 +17,10 @@ import pandas as pd  # noqa: E402
 from mlflow.models import ModelSignature, infer_signature  # noqa: E402
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec  # noqa: E402
 from sklearn.datasets import load_diabetes, load_iris  # noqa: E402
+from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 PACKAGES = ["cloudpickle", "numpy", "pandas", "scikit-learn"]
 
@@ -97,6 +100,15 @@ def save(root):
         input_example=diabetes.head(2),
         **sklearn,
     )
+    # In skops, MLflow's default, which loads trees only where the model says so.
+    mlflow.sklearn.save_model(
+        RandomForestClassifier(5, random_state=0).fit(iris, species),
+        root / "forest",
+        signature=infer_signature(iris, species),
+        input_example=iris.head(1),
+        skops_trusted_types=["sklearn.tree._tree.Tree"],
+        pip_requirements=["mlflow", "skops", *PACKAGES],
+    )
     python = {"pip_requirements": ["mlflow", *PACKAGES]}
     mlflow.pyfunc.save_model(
         root / "scale",
@@ -127,15 +139,15 @@ def log(tracking_uri, name):
     mlflow.set_tracking_uri(tracking_uri)
     mlflow.set_experiment(name)
     iris, species = load_iris(as_frame=True, return_X_y=True)
-    classifier = LogisticRegression(max_iter=500).fit(iris, species)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression()).fit(iris, species)
     with mlflow.start_run() as run:
         info = mlflow.sklearn.log_model(
             classifier,
             name="model",
             registered_model_name=name,
             input_example=iris.head(2),
-            serialization_format="cloudpickle",
-            pip_requirements=PACKAGES,
+            # Given, because finding them out takes a minute on a busy machine.
+            pip_requirements=["skops", *PACKAGES],
         )
     print(f"registered {info.registered_model_version} {run.info.run_id}")
 

@@ -67,23 +67,62 @@ def wait_for(what, check, seconds=60.0, interval=0.05):
     raise AssertionError(f"{what}: not within {seconds:g} s (last: {error!r})")
 
 
+class Spawned:
+    """A process that ends with all its children: by close(), or when the tests are killed."""
+
+    def __init__(self, arguments, log, env, cwd=None):
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                arguments,
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        # The guard reads to the end of its input when nobody is left to write to it.
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", f"read -r _ || kill -KILL -- -{self._process.pid}"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def poll(self):
+        return self._process.poll()
+
+    def wait(self, seconds):
+        return self._process.wait(seconds)
+
+    def terminate(self):
+        self._process.terminate()
+
+    def close(self, seconds=0):
+        """End it, politely if it may take a while; what is left of its group is killed."""
+        if seconds:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._guard.communicate(b"\n")
+
+
 @contextlib.contextmanager
 def _process(arguments, log, env):
-    with log.open("wb") as out:
-        # A session of its own, so that its children go with it.
-        process = subprocess.Popen(
-            arguments, env=env, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+    process = Spawned(arguments, log, env)
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.close(20)
 
 
 @contextlib.contextmanager

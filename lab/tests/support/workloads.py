@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
@@ -56,14 +55,9 @@ class Server:
             "BENCHTOP_PORT": str(self.port),
             "BENCHTOP_DRAIN_SECONDS": "0.3",
         }
-        with self.log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, str(code / "serve.py")],
-                env=base_env(volume.parent) | settings | env,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                cwd="/",
-            )
+        self.process = services.Spawned(
+            [sys.executable, str(code / "serve.py")], self.log, base_env(volume.parent) | settings | env, cwd="/"
+        )
         self.client = httpx.Client(base_url=self.url, timeout=10)
 
     def wait_up(self):
@@ -114,14 +108,12 @@ class Server:
         return {line.split(":")[0]: int(line.split()[1]) for line in lines}
 
     def stop(self, seconds=30):
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
         return self.process.wait(seconds)
 
     def close(self):
         self.client.close()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        self.process.close()
 
 
 class Trainer:
@@ -188,13 +180,12 @@ class Trainer:
 
     def measure(self, version, against="", **env):
         """(exit code, output, termination message) of measure.py; against is the version that is served."""
-        shadow = self.volume.parent / "shadow"
-        shadow.mkdir(exist_ok=True)
+        shadow = tempfile.mkdtemp(prefix="shadow-", dir=self.volume.parent)
         return self.bring(
             version,
             program="measure.py",
             **{
-                "BENCHTOP_MODEL_DIR": str(shadow),
+                "BENCHTOP_MODEL_DIR": shadow,
                 "BENCHTOP_SERVED_MODEL": self.name if against else "",
                 "BENCHTOP_SERVED_MODEL_VERSION": str(against),
                 "BENCHTOP_SERVER": str(self.server / "serve.py"),

@@ -97,7 +97,8 @@ async def serve(env):
         loop.add_signal_handler(sig, stop, sig.name)
     store.start()
     log.info("deployment %s listens on port %d", deployment, port)
-    # What exists now lives as long as the process; the collector needn't look at it again.
+    # What exists now lives as long as the process, but for what imports left; the collector needn't look at it again.
+    gc.collect()
     gc.freeze()
     await server.serve()
     store.stop()

@@ -37,6 +37,8 @@ def verify(folder, version, run_id="", check=lambda: None):
     try:
         if description["version"] != version or not isinstance(description["name"], str):
             raise ValueError
+        if description.get("kind") != pyfunc_folder.KIND and "predictor" not in description:
+            raise ValueError
         found = description.get("run_id", "")
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _undescribed(folder, version) from None

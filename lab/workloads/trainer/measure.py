@@ -144,9 +144,7 @@ class Shadow:
         }
         command = [sys.executable, str(self._program)]
         # A session of its own, so that whatever it starts can be ended with it.
-        self._process = subprocess.Popen(  # noqa: S603 - our own server
-            command, env=env, cwd="/", start_new_session=True
-        )
+        self._process = subprocess.Popen(command, env=env, cwd="/", start_new_session=True)
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             self._wait()

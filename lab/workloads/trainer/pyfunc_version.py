@@ -18,7 +18,6 @@ FLAVOR = "python_function"
 REMOTE = ("s3", "mlflow-artifacts", "models", "runs", "http", "https")
 # Left free on the volume: the trainers' versions and their renames need some room.
 SPARE = 64 << 20
-_REPLACES_SKOPS = 'for scikit-learn models serialization_format="cloudpickle" does without skops'
 
 
 def is_that(description, version):
@@ -186,10 +185,9 @@ def _reason(missing, what, err):
 
 
 def _lacks(missing, what):
-    skops = f"; {_REPLACES_SKOPS}" if any(name.startswith("skops") for name in missing) else ""
     return (
-        f"{what} requires {', '.join(missing)}, which the lab runtime lacks; log the model with packages that it has"
-        f"{skops}; it has {', '.join(requirements.runtime())}"
+        f"{what} requires {', '.join(missing)}, which the lab runtime lacks; log the model with packages that it has; "
+        f"it has {', '.join(requirements.runtime())}"
     )
 
 

@@ -131,8 +131,9 @@ class Registry:
             estimator,
             name="model",
             signature=signature,
-            # skops, the default, is not in the image. Reading a cloudpickle back runs code, so only the registry's own
-            # clients should; servers read predictor.json.
+            # skops, the default, makes a forest twelve times as large and loads it only where its trees are trusted by
+            # name. Reading a cloudpickle back runs code, so only the registry's own clients should; servers read
+            # predictor.json.
             serialization_format="cloudpickle",
             # Given, because finding them out means importing the model once more in a second process.
             pip_requirements=_requirements(),

@@ -11,19 +11,18 @@ import mlflow
 import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.datasets import load_iris
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.linear_model import LogisticRegression
 
 
 def log(name):
     data = load_iris(as_frame=True)
     x = data.data.rename(columns=lambda c: c.removesuffix(" (cm)").replace(" ", "_"))
-    model = DecisionTreeClassifier(max_depth=3, random_state=0).fit(x, data.target)
+    model = LogisticRegression(max_iter=500).fit(x, data.target)
     with mlflow.start_run():
         mlflow.sklearn.log_model(
             model,
             name="model",
             registered_model_name=name,
-            serialization_format="cloudpickle",
             signature=infer_signature(x, model.predict(x)),
             input_example=x.head(2),
         )
