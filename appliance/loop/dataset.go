@@ -37,10 +37,13 @@ func (l *Loop) dataset(ctx context.Context, name string) (mlops.Dataset, error) 
 	}
 	if !ok || own != "" {
 		d, err := l.cfg.Store.Dataset(ctx, name)
-		if err != nil {
+		if err == nil {
+			return d, nil
+		}
+		// The fact may have been written and no version of it.
+		if !ok || mlops.CodeOf(err) != mlops.NotFound {
 			return d, fmt.Errorf("read dataset %s: %w", name, err)
 		}
-		return d, nil
 	}
 	content, err := s.Content()
 	if err != nil {
@@ -80,8 +83,17 @@ func (l *Loop) AddDataset(ctx context.Context, name, source string, from io.Read
 	if len(content) > mlops.MaxDatasetBytes {
 		return mlops.Dataset{}, mlops.Errorf(mlops.Invalid, "dataset %s is larger than %d MiB: put it into a bucket and let a script of your own read it from there", name, mlops.MaxDatasetBytes>>20)
 	}
+	if _, err := describe(name, content); err != nil {
+		return mlops.Dataset{}, err
+	}
 	l.rows.Lock()
 	defer l.rows.Unlock()
+	// The fact comes first: a version that is stored counts.
+	if _, ok := l.sample(name); ok {
+		if err := l.cfg.Store.SetLoopFact(ctx, ownDataset(name), "yes"); err != nil {
+			return mlops.Dataset{}, fmt.Errorf("remember whose dataset %s is: %w", name, err)
+		}
+	}
 	d, err := StoreDataset(ctx, l.cfg.Store, l.cfg.Objects, name, source, content)
 	if err != nil {
 		return d, err
@@ -92,11 +104,6 @@ func (l *Loop) AddDataset(ctx context.Context, name, source string, from io.Read
 	}
 	if newest.ID != d.ID {
 		return d, mlops.Errorf(mlops.Exists, "these bytes are version %d of dataset %s already, and version %d is the newest: a version is not made twice", d.Version, name, newest.Version)
-	}
-	if _, ok := l.sample(name); ok {
-		if err := l.cfg.Store.SetLoopFact(ctx, ownDataset(name), "yes"); err != nil {
-			return d, fmt.Errorf("remember whose dataset %s is: %w", name, err)
-		}
 	}
 	l.wake()
 	return d, nil

@@ -190,6 +190,7 @@ func TestOwnDatasetErrors(t *testing.T) {
 	_, missing := l.Edit(t.Context(), "iris", mlops.ProjectEdit{Dataset: &nowhere})
 	_, none := l.Add(t.Context(), mlops.ProjectRequest{Name: "p", Dataset: "nowhere"})
 	_, both := l.Add(t.Context(), mlops.ProjectRequest{Sample: "wine", Name: "p"})
+	_, reserved := l.Add(t.Context(), mlops.ProjectRequest{Name: "models", Dataset: "churn"})
 	_, nameless := l.Add(t.Context(), mlops.ProjectRequest{Dataset: "churn"})
 	for want, err := range map[string]error{
 		"these bytes are version 1 of dataset churn already, and version 2 is the newest": fresh("churn", "", plain(10)),
@@ -198,6 +199,7 @@ func TestOwnDatasetErrors(t *testing.T) {
 		"dataset churn is larger than 64 MiB: put it into a bucket":                       fresh("churn", "", strings.Repeat("x", mlops.MaxDatasetBytes+1)),
 		`there is no dataset "nowhere": store one with`:                                   missing,
 		"or name one of iris, wine":                                                       none,
+		"no project can be called models":                                                 reserved,
 		"expected a sample, or a name and a dataset, not both":                            both,
 		"expected a sample such as wine, or the name of the project and of it":            nameless,
 	} {

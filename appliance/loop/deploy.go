@@ -40,7 +40,7 @@ func (l *Loop) release(ctx context.Context) (again time.Duration, err error) {
 	if err != nil {
 		return lookLater, fmt.Errorf("list revisions: %w", err)
 	}
-	maps.DeleteFunc(l.starting, func(id int64, _ time.Time) bool {
+	maps.DeleteFunc(l.starting, func(id int64, _ begun) bool {
 		return !slices.ContainsFunc(open, func(r mlops.Revision) bool { return r.ID == id })
 	})
 	var errs []error
@@ -125,12 +125,15 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	}
 	want := fmt.Sprint(r.Version)
 	there, behind, trouble := 0, false, ""
+	loading := false
 	for _, s := range servers {
 		switch {
 		case s.Version == want && s.Wanted == want && s.Error == "" && s.Ready:
 			there++
 		case s.Version == want && s.Error == "":
 			behind = true // its pod is not ready yet
+		case s.Wanted == want && s.Loading:
+			loading = true
 		case s.Wanted == want && s.Error != "":
 			trouble = s.Error
 		default:
@@ -147,7 +150,7 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 		return nil
 	case trouble != "":
 		return l.bringVersion(ctx, d, r, trouble, since)
-	case behind && since > time.Second && since < usualStart:
+	case behind && !loading && l.nudgeDue(r.ID, since):
 		// The annotation may have come before the ConfigMap, or never: the
 		// process may have died between the two.
 		return l.cfg.Cluster.NudgeServers(ctx, d)
@@ -200,11 +203,27 @@ func (l *Loop) restore(ctx context.Context, name string) error {
 // since is how long this process has followed a revision that starts.
 func (l *Loop) since(revision int64) time.Duration {
 	now := l.cfg.Now()
-	if begun, ok := l.starting[revision]; ok {
-		return now.Sub(begun)
+	if b, ok := l.starting[revision]; ok {
+		return now.Sub(b.at)
 	}
-	l.starting[revision] = now
+	l.starting[revision] = begun{at: now, nudge: firstNudge}
 	return 0
+}
+
+// firstNudge is when servers that are behind are told to look again for the
+// first time. The next times come after twice as long.
+const firstNudge = time.Second
+
+// nudgeDue reports whether the servers of a revision that starts are to be told
+// to look again.
+func (l *Loop) nudgeDue(revision int64, since time.Duration) bool {
+	b := l.starting[revision]
+	if since < b.nudge || since > usualStart {
+		return false
+	}
+	b.nudge = 2 * since
+	l.starting[revision] = b
+	return true
 }
 
 // How often is looked whether what is live is still served: soon after a

@@ -116,11 +116,18 @@ func (l *Loop) differs(ctx context.Context, have mlops.Deployment, req mlops.Dep
 	case have.Follows != "":
 		return "it serves " + servesText(have) + ", not a version of its own. Choose another name", nil
 	}
-	history, err := l.cfg.Store.Revisions(ctx, have.Name, 1)
-	if err != nil {
-		return "", fmt.Errorf("read history of %s: %w", have.Name, err)
-	}
-	if len(history) == 0 || history[0].Version == version {
+	if have.Revision == nil {
+		history, err := l.cfg.Store.Revisions(ctx, have.Name, 1)
+		if err != nil {
+			return "", fmt.Errorf("read history of %s: %w", have.Name, err)
+		}
+		if len(history) == 0 || history[0].Version == version && !history[0].State.Terminal() {
+			return "", nil
+		}
+		if r := history[0]; r.Version == version {
+			return fmt.Sprintf("version %d is %s there: %s. To try again, `benchtop promote %s %d`", version, r.State, r.Message, have.Name, version), nil
+		}
+	} else if have.Revision.Version == version {
 		return "", nil
 	}
 	return fmt.Sprintf("it serves %s. To put version %d into service there, `benchtop promote %s %d`; to serve it beside, choose another name", servesText(have), version, have.Name, version), nil

@@ -220,6 +220,9 @@ func TestAModelThatCannotBeServed(t *testing.T) {
 		t.Errorf("it says %q", got)
 	}
 	// It can be tried again.
+	if _, err := l.Deploy(t.Context(), mlops.DeployRequest{Model: "other", Version: 1, Name: "other"}); mlops.CodeOf(err) != mlops.Exists || !strings.Contains(mlops.MessageOf(err), "version 1 is failed there: ") || !strings.Contains(mlops.MessageOf(err), "`benchtop promote other 1`") {
+		t.Errorf("again: %v", err)
+	}
 	w.unloadable = map[int]bool{}
 	if _, err := l.Promote(t.Context(), "other", 1, false, mlops.Act{}); err != nil {
 		t.Fatal(err)

@@ -37,16 +37,20 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			return l.record(ctx, r, nil, mlops.RevisionJudging, "its gates wait for the end of run "+r.RunID+", which may log more metrics until then")
 		}
 		var served *mlops.Evidence
-		if d.Revision != nil {
-			e, _, err := l.evidence(ctx, d.Revision.RunID)
+		live, err := l.lastLive(ctx, d)
+		if err != nil {
+			return err
+		}
+		if live != nil {
+			e, _, err := l.evidence(ctx, live.RunID)
 			if err != nil {
 				return err
 			}
-			e.Version = d.Revision.Version
+			e.Version = live.Version
 			served = &e
 		}
 		if names := gates.ToMeasure(candidate, served); len(names) > 0 && !r.Override {
-			if candidate.Measured, err = l.measure(ctx, d, r); err != nil {
+			if candidate.Measured, err = l.measure(ctx, d, r, live); err != nil {
 				return err
 			}
 			if candidate.Measured == nil {
@@ -81,9 +85,27 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	return l.start(ctx, d, r)
 }
 
+// lastLive is the revision that servers answer with, nil if none ever did. One
+// that is still starting may turn out not to be served at all.
+func (l *Loop) lastLive(ctx context.Context, d mlops.Deployment) (*mlops.Revision, error) {
+	if d.Revision == nil || d.Revision.State == mlops.RevisionLive {
+		return d.Revision, nil
+	}
+	history, err := l.cfg.Store.Revisions(ctx, d.Name, maxHistory)
+	if err != nil {
+		return nil, fmt.Errorf("read history of %s: %w", d.Name, err)
+	}
+	for i := range history {
+		if !history[i].LiveAt.IsZero() {
+			return &history[i], nil
+		}
+	}
+	return nil, nil
+}
+
 // measure returns what was measured of a revision, nil while its Job runs. What
 // has been measured stays: gates that change, or a wait, need no other Job.
-func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision) (*mlops.Measurement, error) {
+func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, live *mlops.Revision) (*mlops.Measurement, error) {
 	if r.Measured != nil {
 		return r.Measured, nil
 	}
@@ -91,7 +113,7 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 	if err != nil {
 		return nil, err
 	}
-	job, err := l.cfg.Cluster.Measure(ctx, spec, r, d.Revision)
+	job, err := l.cfg.Cluster.Measure(ctx, spec, r, live)
 	if err != nil || !job.State.Terminal() {
 		return nil, err
 	}

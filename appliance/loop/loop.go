@@ -43,7 +43,7 @@ type Loop struct {
 
 	// starting says when this process first saw each revision that starts.
 	// Only the pass touches it.
-	starting map[int64]time.Time
+	starting map[int64]begun
 	deciding sync.Mutex // one goroutine at a time judges revisions
 	rows     sync.Mutex // one change of projects at a time
 
@@ -59,6 +59,13 @@ type Loop struct {
 	ailing   map[string]error // by deployment, of the last pass
 }
 
+// begun is a revision that starts: since when, and when its servers are to be
+// told to look again.
+type begun struct {
+	at    time.Time
+	nudge time.Duration // after at
+}
+
 // given is what the cluster has of a project: its row, and the id of the
 // newest version of its dataset.
 type given struct {
@@ -71,7 +78,7 @@ func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]mlops.Deployment{}, starting: map[int64]time.Time{}}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]mlops.Deployment{}, starting: map[int64]begun{}}
 }
 
 // Prepare brings every project's rows and objects up to date. A project that

@@ -467,3 +467,48 @@ func TestSlowServersAreNotAskedAllTheTime(t *testing.T) {
 		t.Errorf("after an error looked at again in %s, %v", again, err)
 	}
 }
+
+// A large model takes longer to load than a small one to fail.
+func TestALoadIsWaitedFor(t *testing.T) {
+	w, l := serving(t)
+	w.register(2, 0.9)
+	delete(w.volume, 2)
+	w.loading = true
+	for range 20 {
+		w.now = w.now.Add(10 * time.Second)
+		if _, err := l.release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is starting; serves v1, alias v2")
+	nudges := 0
+	for _, call := range w.calls {
+		if call == "NudgeServers" {
+			nudges++
+		}
+	}
+	if nudges > 2 {
+		t.Errorf("servers that load were told %d times to look", nudges)
+	}
+	w.loading = false
+	atRest(t, l)
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+}
+
+// What has not served yet may never serve: nothing is judged by it.
+func TestGatesCompareWithWhatServes(t *testing.T) {
+	w, l := serving(t)
+	w.register(2, 0.99)
+	delete(w.volume, 2)
+	w.loading = true
+	if _, err := l.release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.Deployment(t.Context(), "iris")
+	if err != nil || d.Revision.State != mlops.RevisionStarting {
+		t.Fatalf("it is %+v, %v", d.Revision, err)
+	}
+	if live, err := l.lastLive(t.Context(), d); err != nil || live == nil || live.Version != 1 {
+		t.Errorf("compared with %+v, %v", live, err)
+	}
+}

@@ -23,6 +23,7 @@ type releases struct {
 	told        int          // version that the servers were told to serve
 	volume      map[int]bool // versions on the volume
 	unloadable  map[int]bool // versions that no server can load
+	loading     bool         // servers load what they were told, and take their time
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
 	measured    int                 // how many were made
@@ -413,7 +414,7 @@ func (w *world) DeleteDeployment(_ context.Context, name string) (err error) {
 
 // load is what a server does: it serves what it is told to once it can.
 func (w *world) load() {
-	if w.volume[w.told] && !w.unloadable[w.told] {
+	if w.volume[w.told] && !w.unloadable[w.told] && !w.loading {
 		w.serves = w.told
 	}
 }
@@ -451,7 +452,10 @@ func (w *world) Serving(_ context.Context, d mlops.Deployment) (out []mlops.Serv
 			if w.serves != 0 {
 				s.Version = fmt.Sprint(w.serves)
 			}
-			if w.serves != w.told {
+			switch {
+			case w.serves != w.told && w.volume[w.told] && w.loading:
+				s.Loading = true
+			case w.serves != w.told:
 				s.Error = fmt.Sprintf("version %d is missing", w.told)
 			}
 			out = append(out, s)

@@ -36,6 +36,9 @@ func (r ProjectRequest) Validate() error {
 	if err := ValidateName("project", r.Name); err != nil {
 		return err
 	}
+	if r.Name == ModelsNamespace {
+		return Errorf(Invalid, "no project can be called %s: deployments of models without a project are in the namespace of that name", r.Name)
+	}
 	return ValidateName("dataset", r.Dataset)
 }
 

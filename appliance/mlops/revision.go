@@ -75,5 +75,6 @@ type Serving struct {
 	Ready   bool
 	Version string // "" before its first
 	Wanted  string // version that it has been told to serve, "" for none
+	Loading bool   // it loads what it ought to serve; a large model takes its time
 	Error   string // why it does not serve what it ought to
 }

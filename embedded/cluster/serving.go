@@ -121,6 +121,7 @@ func askServer(ctx context.Context, ip string, s *mlops.Serving) {
 		Version *string `json:"version"`
 		Error   *string `json:"load_error"`
 		Wanted  *string `json:"wanted"`
+		Loading bool    `json:"loading"`
 	}
 	if json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&said) != nil {
 		return
@@ -128,6 +129,7 @@ func askServer(ctx context.Context, ip string, s *mlops.Serving) {
 	if said.Version != nil {
 		s.Version = *said.Version
 	}
+	s.Loading = said.Loading
 	if said.Wanted != nil {
 		s.Wanted = *said.Wanted
 	}
