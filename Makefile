@@ -108,6 +108,10 @@ bench: dist/benchtop
 	$(GO) run ./scripts/bench
 
 # The registry against the real MLflow server, on the same machine in one run.
+.PHONY: bench-projects
+bench-projects: dist/benchtop
+	$(GO) run ./scripts/bench -projects 50
+
 .PHONY: bench-registry
 bench-registry: test-deps
 	$(GO) run ./embedded/registry/bench -python "$$(embedded/registry/clienttest/run venv mlflow3)/bin/python"

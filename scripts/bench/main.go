@@ -1,7 +1,7 @@
 // Command bench measures the built binary in a clean private host and prints
 // what it found beside the targets. It needs root.
 //
-//	go run ./scripts/bench [-binary dist/benchtop] [-json FILE]
+//	go run ./scripts/bench [-binary dist/benchtop] [-json FILE] [-projects 50]
 package main
 
 import (
@@ -46,10 +46,11 @@ func main() {
 	settle := flag.Duration("settle", 60*time.Second, "how long to leave it alone before idle is measured")
 	idle := flag.Duration("idle", 60*time.Second, "how long to measure idle CPU")
 	requests := flag.Int("requests", 2000, "predictions to time on each way")
+	projects := flag.Int("projects", 0, "measure a lab of so many projects instead of rollback and restart")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	r, err := measure(ctx, options{binary: *binary, settle: *settle, idle: *idle, requests: *requests})
+	r, err := measure(ctx, options{binary: *binary, settle: *settle, idle: *idle, requests: *requests, projects: *projects})
 	if err == nil {
 		err = errors.Join(r.print(os.Stdout), r.save(*jsonFile))
 	}

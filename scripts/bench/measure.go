@@ -25,6 +25,7 @@ type options struct {
 	binary       string
 	settle, idle time.Duration
 	requests     int
+	projects     int // how many are added at the end, 0 for none
 }
 
 // measure boots the binary once and takes all figures from that boot.
@@ -53,7 +54,8 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := up.Ready(ctx, 2*time.Minute); err != nil {
+	said, err := up.Ready(ctx, 2*time.Minute)
+	if err != nil {
 		return nil, err
 	}
 	r.add(Figure{Name: "cold start to first correct prediction", Value: first, Unit: "s", Target: 25})
@@ -68,6 +70,10 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 	}
 	if err := r.atIdle(ctx, a.Host.PID(), o.idle); err != nil {
 		return nil, err
+	}
+	if o.projects > 0 {
+		say(fmt.Sprintf("%d projects; each trains once, so this takes minutes", o.projects))
+		return r, r.manyProjects(ctx, a, said, o.projects, o.settle, o.idle)
 	}
 	say("rollback under traffic")
 	if err := r.rollback(ctx, a, url); err != nil {
