@@ -79,7 +79,7 @@ func (r *Report) overview(ctx context.Context, a *drive.Appliance, link string) 
 		return nil, err
 	}
 	client.Jar = jar
-	get := func(url string) error {
+	get := func(url string, want int) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
@@ -92,19 +92,19 @@ func (r *Report) overview(ctx context.Context, a *drive.Appliance, link string) 
 		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 			return err
 		}
-		if resp.StatusCode >= 400 || resp.Request.URL.Path == "/login" {
-			return fmt.Errorf("%s answers %s", resp.Request.URL, resp.Status)
+		if resp.StatusCode != want {
+			return fmt.Errorf("%s answers %s", url, resp.Status)
 		}
 		return nil
 	}
-	if err := get(link); err != nil {
+	if err := get(link, http.StatusSeeOther); err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
 	page := "http://" + a.Host.Address().String() + ":8080/"
 	took := make([]float64, 0, overviews)
 	for range overviews {
 		start := time.Now()
-		if err := get(page); err != nil {
+		if err := get(page, http.StatusOK); err != nil {
 			return nil, fmt.Errorf("ask for the overview: %w", err)
 		}
 		took = append(took, float64(time.Since(start).Microseconds())/1000)
