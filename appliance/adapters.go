@@ -98,6 +98,7 @@ type loopPort struct {
 	loop     *loopUnit
 	ingress  ingressClient
 	domain   string
+	dataDir  string
 }
 
 // rows returns the registry's rows once they can be read.
@@ -124,17 +125,19 @@ func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
 	return store.Projects.Projects(ctx)
 }
 
-func (p loopPort) NextTraining(ctx context.Context, project string) (time.Time, error) {
+func (p loopPort) NextTrainings(ctx context.Context) (map[string]time.Time, error) {
 	c, err := p.cluster.client()
 	if err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
-	return c.NextTraining(ctx, project, time.Now())
+	return c.NextTrainings(ctx, time.Now())
 }
 
 // askedAtOnce is how many servers are asked at the same time what they serve.
 const askedAtOnce = 8
 
+// Deployments are the rows that the cluster has an object of. It asks the
+// cluster once for all, and each deployment that has a pod to answer.
 func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	store, err := p.rows()
 	if err != nil {
@@ -148,39 +151,34 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*mlops.Deployment, len(rows))
+	out, err := c.Observe(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
 	var g errgroup.Group
 	g.SetLimit(askedAtOnce)
-	for i, d := range rows {
+	for i := range out {
+		d := &out[i]
+		*d = p.addressed(*d)
+		if d.Ready == 0 || d.Deleting {
+			continue // nobody is there to be asked
+		}
 		g.Go(func() error {
-			d = p.addressed(d)
-			err := c.Observe(ctx, &d)
-			switch {
-			case mlops.CodeOf(err) == mlops.NotFound && !d.Own:
-				return nil
-			case mlops.CodeOf(err) == mlops.NotFound:
-				d.Message = "its servers have not been made yet"
-			case err != nil:
-				return err
-			case d.Replicas > 0 && !d.Deleting:
-				if err := p.ingress.describe(ctx, &d); err != nil && d.Message == "" {
+			if err := p.ingress.describe(ctx, d); err != nil {
+				d.Unreached = err.Error()
+				if d.Message == "" {
 					d.Message = "the server does not answer: " + err.Error()
 				}
 			}
-			if err := p.explain(ctx, store, &d); err != nil {
-				return err
-			}
-			found[i] = &d
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := make([]mlops.Deployment, 0, len(rows))
-	for _, d := range found {
-		if d != nil {
-			out = append(out, *d)
+	for i := range out {
+		if err := p.explain(ctx, store, &out[i]); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil

@@ -157,10 +157,10 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.keys = access.New(access.Config{
-		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Log: a.log,
+		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Artifacts: artifactBucket, Log: a.log,
 		Rows: func() access.Rows {
 			if s := a.registry.Store(); s != nil {
-				return s.Keys
+				return keyRowsOf(s)
 			}
 			return nil
 		},
@@ -184,7 +184,9 @@ func (a *Appliance) build() error {
 	if a.prometheus, err = prometheus.New(prometheus.Config{
 		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.retentionTime(), RetentionBytes: a.cfg.retentionBytes(),
 		ScrapeInterval: 5 * time.Second, // the pages are live; Kubernetes itself is asked less often
-		Self:           prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) }),
+		Self: prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) },
+			// One of its own: the share of the cores is that since the look before.
+			scrapedMachine(a.cfg.DataDir)),
 	}); err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (a *Appliance) build() error {
 	})
 	a.buildKubernetes(bundle)
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
-	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.cluster}, loop: a.loop, domain: a.cfg.Domain,
+	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.cluster}, loop: a.loop, domain: a.cfg.Domain, dataDir: a.cfg.DataDir,
 		ingress: ingressClient{base: "http://" + net.JoinHostPort(a.cfg.NodeAddress, strconv.Itoa(a.cfg.HTTPPort)), http: &http.Client{Timeout: 30 * time.Second}}}
 
 	sessions, err := sessionfile.Open(a.paths.Secrets() + "/sessions.json")
@@ -209,8 +211,8 @@ func (a *Appliance) build() error {
 			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Needs: mlops.Read},
 		},
 		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
-		Cluster: clusterPort{a.cluster}, Metrics: metricsPort{a.prometheus}, Machine: machine.New(a.cfg.DataDir), Units: a.units,
-		Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
+		Cluster: clusterPort{a.cluster}, Metrics: a.prometheus, Machine: machine.New(a.cfg.DataDir), Units: a.units,
+		Retention: a.cfg.retentionTime(), Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {
 		return err
 	}

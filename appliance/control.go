@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +54,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("POST /v1/stop", c.stop)
 	mux.HandleFunc("POST /v1/projects/{project}/train", c.train)
 	mux.HandleFunc("GET /v1/projects/{project}/trainings/{id}", c.training)
-	mux.HandleFunc("GET /v1/projects/{project}/logs", c.projectLogs)
+	mux.HandleFunc("GET /v1/logs/{name}", c.podLogs)
 	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
 	mux.HandleFunc("POST /v1/registry/gc", c.registryGC)
 	mux.HandleFunc("GET /v1/kubeconfigs", c.kubeconfigs)
@@ -157,47 +156,6 @@ func (c *control) registryGC(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, report)
-}
-
-// projectLogs streams the logs of a project's pods, each line with its pod.
-func (c *control) projectLogs(w http.ResponseWriter, r *http.Request) {
-	project := r.PathValue("project")
-	tail, _ := strconv.Atoi(r.URL.Query().Get("tail"))
-	follow := r.URL.Query().Get("follow") == "true"
-	pods, err := clusterPort{c.a.cluster}.Pods(r.Context(), project)
-	if err == nil && len(pods) == 0 {
-		err = mlops.Errorf(mlops.NotFound, "project %s has no pods: see `benchtop status` for the projects there are", project)
-	}
-	if err != nil {
-		c.fail(w, err)
-		return
-	}
-	var mu sync.Mutex
-	flush := http.NewResponseController(w)
-	var wg sync.WaitGroup
-	for _, p := range pods {
-		copyLog := func() {
-			rc, err := clusterPort{c.a.cluster}.Logs(r.Context(), project, p.Name, follow, tail)
-			if err != nil {
-				return // the pod has not started, or has just gone
-			}
-			defer rc.Close()
-			lines := bufio.NewScanner(rc)
-			lines.Buffer(nil, 1<<20)
-			for lines.Scan() {
-				mu.Lock()
-				fmt.Fprintf(w, "%s: %s\n", p.Name, lines.Text())
-				_ = flush.Flush()
-				mu.Unlock()
-			}
-		}
-		if follow {
-			wg.Go(copyLog)
-		} else {
-			copyLog()
-		}
-	}
-	wg.Wait()
 }
 
 const controlErrorHeader = "Benchtop-Error"

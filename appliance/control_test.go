@@ -86,7 +86,7 @@ func TestControlWhenNothingRuns(t *testing.T) {
 		expectCode(t, err, mlops.Unavailable, want)
 		_, _, err = c.Predict(t.Context(), "iris", nil)
 		expectCode(t, err, mlops.Unavailable, want)
-		expectCode(t, c.Logs(t.Context(), "iris", false, 1, io.Discard), mlops.Unavailable, want)
+		expectCode(t, c.Logs(t.Context(), LogRequest{Name: "iris", Tail: 1}, io.Discard), mlops.Unavailable, want)
 		_, err = c.LoadImages(t.Context(), strings.NewReader("x"), "")
 		expectCode(t, err, mlops.Unavailable, want)
 	}
@@ -135,7 +135,7 @@ func TestControlWhileStarting(t *testing.T) {
 	expectCode(t, err, mlops.Unavailable, "the loop is still starting: try again in a few seconds")
 	_, err = c.Training(t.Context(), "iris", 1)
 	expectCode(t, err, mlops.Unavailable, "the registry is still starting: try again in a few seconds")
-	expectCode(t, c.Logs(t.Context(), "iris", false, 1, io.Discard), mlops.Unavailable, "Kubernetes is still starting: try again in a few seconds")
+	expectCode(t, c.Logs(t.Context(), LogRequest{Name: "iris", Tail: 1}, io.Discard), mlops.Unavailable, "Kubernetes is still starting: try again in a few seconds")
 	a.control.setServed()
 	if s, err := c.Status(t.Context()); err != nil || s.State != StateReady {
 		t.Errorf("with every unit ready the state is %s, %v", s.State, err)

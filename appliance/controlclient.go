@@ -138,23 +138,3 @@ func (c *Control) RegistryGC(ctx context.Context, olderThan time.Duration) (regi
 	var report registry.GCReport
 	return report, c.call(ctx, http.MethodPost, "/v1/registry/gc?older_than="+olderThan.String(), nil, &report)
 }
-
-// Logs copies the logs of a project's pods to w.
-func (c *Control) Logs(ctx context.Context, project string, follow bool, tail int, w io.Writer) error {
-	resp, err := c.do(ctx, http.MethodGet, fmt.Sprintf("/v1/projects/%s/logs?follow=%t&tail=%d", url.PathEscape(project), follow, tail), nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 400 {
-		var e controlError
-		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
-			return fmt.Errorf("the appliance answered %s", resp.Status)
-		}
-		return mlops.Errorf(e.Code, "%s", e.Message)
-	}
-	if _, err := io.Copy(w, resp.Body); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("read log: %w", err)
-	}
-	return nil
-}

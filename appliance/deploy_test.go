@@ -8,7 +8,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/registry/store"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 )
 
 func TestControlDeployWhileStarting(t *testing.T) {
@@ -20,30 +20,25 @@ func TestControlDeployWhileStarting(t *testing.T) {
 }
 
 func TestDiagnoseServing(t *testing.T) {
-	live := &mlops.Revision{Version: 2, State: mlops.RevisionLive}
-	failed := &mlops.Revision{Deployment: "shop", Version: 2, State: mlops.RevisionFailed, Message: "no package xgboost"}
-	base := mlops.Deployment{Name: "shop", Namespace: "models", Model: "flowers", Version: "2", Own: true, Replicas: 2, Ready: 2, Revision: live}
-	with := func(change func(d *mlops.Deployment)) mlops.Deployment {
+	base := mlops.Deployment{Name: "shop", Namespace: "models", Model: "flowers", Version: "2", Own: true, Replicas: 2, Ready: 2}
+	disk := mlops.Finding{Check: doctor.CheckDisk, Level: doctor.Warn, Detail: "the disk is nearly full"}
+	down := mlops.Finding{Check: "shop server", Level: doctor.Fail, Detail: "no pod is ready"}
+	release := mlops.Finding{Check: "shop release", Level: doctor.Warn, Detail: "version 3 is not served"}
+	with := func(change func(d *mlops.Deployment), found ...mlops.Finding) ServingStatus {
 		d := base
 		change(&d)
-		return d
+		return ServingStatus{Deployment: d, Findings: found}
 	}
+	well := doctor.Finding{Check: "shop server", Level: doctor.OK, Detail: "version 2 of flowers, 2 of 2 ready"}
 	for name, c := range map[string]struct {
 		s    ServingStatus
 		want []doctor.Finding
 	}{
-		"well":    {ServingStatus{base, live}, []doctor.Finding{{Check: "shop server", Level: doctor.OK, Detail: "version 2 of flowers, 2 of 2 ready"}}},
-		"parked":  {ServingStatus{with(func(d *mlops.Deployment) { d.Replicas, d.Ready = 0, 0 }), live}, []doctor.Finding{{Check: "shop server", Level: doctor.OK, Detail: "it is kept without servers"}}},
-		"going":   {ServingStatus{with(func(d *mlops.Deployment) { d.Deleting, d.Ready = true, 0 }), failed}, []doctor.Finding{{Check: "shop server", Level: doctor.OK, Detail: "it is being deleted"}}},
-		"nothing": {ServingStatus{with(func(d *mlops.Deployment) { d.Revision, d.Version, d.Ready = nil, "", 0 }), failed}, []doctor.Finding{{Check: "shop server", Level: doctor.Fail, Detail: "it serves nothing: no package xgboost", Fix: "put a version into service that can be served, `benchtop promote shop VERSION`, or `benchtop undeploy shop`"}}},
-		"starting": {ServingStatus{with(func(d *mlops.Deployment) {
-			d.Revision, d.Version, d.Ready, d.Message = &mlops.Revision{State: mlops.RevisionStarting}, "", 0, "pulling"
-		}), nil}, []doctor.Finding{{Check: "shop server", Level: doctor.Warn, Detail: "no pod is ready yet: pulling", Fix: "wait a little; see `benchtop revisions shop`"}}},
-		"down": {ServingStatus{with(func(d *mlops.Deployment) { d.Ready, d.Message = 0, "OOMKilled" }), live}, []doctor.Finding{{Check: "shop server", Level: doctor.Fail, Detail: "no pod is ready: OOMKilled", Fix: "see `benchtop kubectl -n models describe pods -l benchtop.dev/deployment=shop`"}}},
-		"some": {ServingStatus{with(func(d *mlops.Deployment) { d.Ready = 1 }), failed}, []doctor.Finding{
-			{Check: "shop server", Level: doctor.Warn, Detail: "version 2 of flowers, 1 of 2 ready", Fix: "wait a little; see `benchtop kubectl -n models describe pods -l benchtop.dev/deployment=shop`"},
-			{Check: "shop release", Level: doctor.Warn, Detail: "version 2 is not served: no package xgboost", Fix: "what was served before goes on; see `benchtop revisions shop`"}}},
-		"cut off": {ServingStatus{with(func(d *mlops.Deployment) { d.Version, d.Message = "", "the server does not answer" }), live}, []doctor.Finding{{Check: "shop server", Level: doctor.Fail, Detail: "pods are ready, but predictions do not reach them: the server does not answer", Fix: "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out"}}},
+		"well":        {with(func(*mlops.Deployment) {}, disk), []doctor.Finding{well}},
+		"not renewed": {with(func(*mlops.Deployment) {}, release), []doctor.Finding{well, release}},
+		"parked":      {with(func(d *mlops.Deployment) { d.Replicas, d.Ready = 0, 0 }), []doctor.Finding{{Check: "shop server", Level: doctor.OK, Detail: "it is kept without servers"}}},
+		"going":       {with(func(d *mlops.Deployment) { d.Deleting, d.Ready = true, 0 }), []doctor.Finding{{Check: "shop server", Level: doctor.OK, Detail: "it is being deleted"}}},
+		"down":        {with(func(d *mlops.Deployment) { d.Ready = 0 }, disk, down), []doctor.Finding{down}},
 	} {
 		if got := diagnoseServing(c.s); fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("%s: found\n%+v\nexpected\n%+v", name, got, c.want)
@@ -56,21 +51,21 @@ func TestExplain(t *testing.T) {
 	a, _ := serveControl(t, http.NotFoundHandler())
 	addProject(t, a)
 	ctx, s := t.Context(), a.registry.Store()
-	if _, err := s.CreateRegisteredModel(ctx, "iris", "", nil); err != nil {
+	if _, err := s.Models.CreateRegisteredModel(ctx, "iris", "", nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateModelVersion(ctx, store.NewVersion{Name: "iris", Source: "s3://mlflow/x"}); err != nil {
+	if _, err := s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "iris", Source: "s3://mlflow/x"}); err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.CreateDeployment(ctx, mlops.Deployment{Name: "shop", Model: "iris", Replicas: 1}, 1, mlops.Act{})
+	d, err := s.Deployments.CreateDeployment(ctx, mlops.Deployment{Name: "shop", Model: "iris", Replicas: 1}, 1, mlops.Act{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	history, err := s.Revisions(ctx, "shop", 1)
+	history, err := s.Deployments.Revisions(ctx, "shop", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.FailRevision(ctx, history[0].ID, "no package xgboost"); err != nil {
+	if err := s.Deployments.FailRevision(ctx, history[0].ID, "no package xgboost"); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(d *mlops.Deployment){

@@ -116,7 +116,7 @@ func TestMachine(t *testing.T) {
 func TestDiagnoseProject(t *testing.T) {
 	p := ProjectStatus{Project: "iris",
 		Training:   &mlops.Training{Job: "iris-train-1", State: mlops.TrainingSucceeded},
-		Deployment: &mlops.Deployment{Namespace: "iris", Version: "3", Ready: 1, Replicas: 1}}
+		Deployment: &mlops.Deployment{Name: "iris", Namespace: "iris", Version: "3", Ready: 1, Replicas: 1}}
 	got := diagnoseProject(p)
 	want := []doctor.Finding{
 		{Check: "iris training", Level: doctor.OK, Detail: "iris-train-1 succeeded"},
@@ -126,25 +126,16 @@ func TestDiagnoseProject(t *testing.T) {
 		t.Errorf("found %+v, expected %+v", got, want)
 	}
 	p.Training.State, p.Training.Message = mlops.TrainingFailed, "OOMKilled"
-	p.Deployment.Ready, p.Deployment.Message = 0, "no model yet"
+	p.Deployment.Ready = 0
+	broken := doctor.Finding{Check: "iris server", Level: doctor.Fail, Detail: "no pod is ready: no model yet", Fix: "wait"}
+	p.Findings = []doctor.Finding{{Check: doctor.CheckDisk, Level: doctor.Warn, Detail: "nearly full", Fix: "free some"}, broken}
 	got = diagnoseProject(p)
 	want = []doctor.Finding{
-		{Check: "iris training", Level: doctor.Fail, Detail: "iris-train-1 failed: OOMKilled", Fix: "see `benchtop logs iris`"},
-		{Check: "iris server", Level: doctor.Fail, Detail: "no pod is ready: no model yet", Fix: "see `benchtop kubectl -n iris describe pods` and `benchtop logs iris`"},
+		{Check: "iris training", Level: doctor.Fail, Detail: "iris-train-1 failed: OOMKilled", Fix: "mend what its log names, and train again", Command: "benchtop logs iris"},
+		broken,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("found %+v, expected %+v", got, want)
-	}
-	for state, want := range map[mlops.RevisionState][]doctor.Finding{
-		mlops.RevisionLive:     nil,
-		mlops.RevisionRejected: {{Check: "iris release", Level: doctor.Warn, Detail: "version 4 is not served: why", Fix: "train a better one, change the gates with `benchtop gates iris FILE`, or `benchtop promote iris 4 --override --reason WHY`"}},
-		mlops.RevisionFailed:   {{Check: "iris release", Level: doctor.Warn, Detail: "version 4 is not served: why", Fix: "what was served before goes on; see `benchtop revisions iris` and `benchtop logs iris`"}},
-		mlops.RevisionWaiting:  {{Check: "iris release", Level: doctor.Warn, Detail: "version 4 waits", Fix: "why"}},
-	} {
-		got := diagnoseProject(ProjectStatus{Project: "iris", Revision: &mlops.Revision{Deployment: "iris", Version: 4, State: state, Message: "why"}})
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: found %+v, expected %+v", state, got, want)
-		}
 	}
 	if got := diagnoseProject(ProjectStatus{Project: "new"}); len(got) != 0 {
 		t.Errorf("of a project without anything: %+v", got)

@@ -19,7 +19,7 @@ func (a *Appliance) loadKeys() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := a.keys.Load(ctx); err != nil {
-		if _, unread := a.keys.List(); unread != nil {
+		if !a.keys.Loaded() {
 			return err
 		}
 		a.log.Error("the object store does not know all access keys; the next start tries again", "err", err)
@@ -30,7 +30,7 @@ func (a *Appliance) loadKeys() error {
 // keysPort makes and revokes keys for the pages.
 type keysPort struct{ keys *access.Keys }
 
-func (p keysPort) Keys(context.Context) ([]mlops.Key, error) { return p.keys.List() }
+func (p keysPort) Keys(ctx context.Context) ([]mlops.Key, error) { return p.keys.List(ctx) }
 
 func (p keysPort) CreateKey(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, error) {
 	return p.keys.Create(ctx, req)
@@ -47,8 +47,8 @@ func (c *control) keyCalls(mux *http.ServeMux) {
 		}
 		writeJSON(w, status, v)
 	}
-	mux.HandleFunc("GET /v1/keys", func(w http.ResponseWriter, _ *http.Request) {
-		all, err := keys.List()
+	mux.HandleFunc("GET /v1/keys", func(w http.ResponseWriter, r *http.Request) {
+		all, err := keys.List(r.Context())
 		answer(w, http.StatusOK, all, err)
 	})
 	mux.HandleFunc("POST /v1/keys", func(w http.ResponseWriter, r *http.Request) {

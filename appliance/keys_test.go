@@ -30,7 +30,7 @@ func TestAuthWithKeys(t *testing.T) {
 			if store == nil {
 				return nil
 			}
-			return store.Keys
+			return keyRowsOf(store)
 		}})
 	a := NewAuth(Secrets{AdminPassword: "pw", AdminToken: "token", Trainer: "train"}, keys)
 	code := func(p mlops.Principal, err error) mlops.Code { return mlops.CodeOf(err) }
@@ -66,7 +66,7 @@ func TestAuthWithKeys(t *testing.T) {
 	if err := lab.loadKeys(); err != nil {
 		t.Fatal(err)
 	}
-	all, err := keys.List()
+	all, err := keys.List(t.Context())
 	if err != nil || !slices.ContainsFunc(all, func(k mlops.Key) bool { return k.ID == ada.ID }) {
 		t.Errorf("keys %v %v", all, err)
 	}
@@ -80,7 +80,7 @@ func TestAuthWithKeys(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	fresh := access.New(access.Config{Log: slog.New(slog.DiscardHandler), Rows: func() access.Rows { return store.Keys }, Objects: func() access.Objects { return noObjects{} }})
+	fresh := access.New(access.Config{Log: slog.New(slog.DiscardHandler), Rows: func() access.Rows { return keyRowsOf(store) }, Objects: func() access.Objects { return noObjects{} }})
 	if err := (&Appliance{keys: fresh, log: lab.log}).loadKeys(); err == nil || !strings.Contains(err.Error(), "read access keys") {
 		t.Errorf("without rows: %v", err)
 	}

@@ -81,93 +81,50 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	return out, nil
 }
 
-// diagnoseServing judges a deployment that is not its project's.
+// diagnoseServing says what is wrong with a deployment that is not its
+// project's, or that nothing is.
 func diagnoseServing(s ServingStatus) []doctor.Finding {
 	d := s.Deployment
-	f := doctor.Finding{Check: d.Name + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s of %s, %d of %d ready", d.Version, d.Model, d.Ready, d.Replicas)}
+	f := doctor.Finding{Check: d.Name + " server", Level: doctor.OK}
 	switch {
 	case d.Deleting:
 		f.Detail = "it is being deleted"
 	case d.Replicas == 0:
 		f.Detail = "it is kept without servers"
-	case d.Revision == nil && s.Revision != nil && s.Revision.State.Terminal():
-		f.Level, f.Detail = doctor.Fail, "it serves nothing: "+s.Revision.Message
-		f.Fix = fmt.Sprintf("put a version into service that can be served, `benchtop promote %s VERSION`, or `benchtop undeploy %s`", d.Name, d.Name)
-		return []doctor.Finding{f}
-	case d.Ready == 0 && !s.failing():
-		f.Level, f.Detail, f.Fix = doctor.Warn, "no pod is ready yet: "+d.Message, "wait a little; see `benchtop revisions "+d.Name+"`"
-	case d.Ready == 0:
-		f.Level, f.Detail = doctor.Fail, "no pod is ready: "+d.Message
-		f.Fix = "see `benchtop kubectl -n " + d.Namespace + " describe pods -l benchtop.dev/deployment=" + d.Name + "`"
-	case d.Version == "" && d.Message != "":
-		f.Level, f.Detail = doctor.Fail, "pods are ready, but predictions do not reach them: "+d.Message
-		f.Fix = "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out"
-	case d.Ready < d.Replicas:
-		f.Level = doctor.Warn
-		f.Fix = "wait a little; see `benchtop kubectl -n " + d.Namespace + " describe pods -l benchtop.dev/deployment=" + d.Name + "`"
-	}
-	out := []doctor.Finding{f}
-	if d.Deleting {
-		return out
-	}
-	return append(out, diagnoseRelease(d.Name, d.Project, s.Revision)...)
-}
-
-// diagnoseRelease says why the newest revision is not what is served. The
-// gates are a project's, which may be "".
-func diagnoseRelease(name, project string, newest *mlops.Revision) []doctor.Finding {
-	if newest == nil {
-		return nil
-	}
-	r := *newest
-	f := doctor.Finding{Check: name + " release", Level: doctor.Warn, Detail: fmt.Sprintf("version %d is not served: %s", r.Version, r.Message)}
-	switch r.State {
-	case mlops.RevisionRejected:
-		f.Fix = fmt.Sprintf("train a better one, change the gates with `benchtop gates %s FILE`, or `benchtop promote %s %d --override --reason WHY`", project, r.Deployment, r.Version)
-	case mlops.RevisionFailed:
-		f.Fix = "what was served before goes on; see `benchtop revisions " + r.Deployment + "`"
-		if project != "" {
-			f.Fix += " and `benchtop logs " + project + "`"
-		}
-	case mlops.RevisionWaiting, mlops.RevisionJudging:
-		if r.Message == "" {
-			return nil // it is looked at just now
-		}
-		f.Detail = fmt.Sprintf("version %d waits", r.Version)
-		f.Fix = r.Message // names the command
+	case d.Answers() && d.Ready >= d.Replicas:
+		f.Detail = fmt.Sprintf("version %s of %s, %d of %d ready", d.Version, d.Model, d.Ready, d.Replicas)
 	default:
-		return nil
+		return withoutDisk(s.Findings)
 	}
-	return []doctor.Finding{f}
+	return append([]doctor.Finding{f}, withoutDisk(s.Findings)...)
 }
 
+// withoutDisk leaves out what all deployments share: it has a finding of its own.
+func withoutDisk(all []mlops.Finding) (out []doctor.Finding) {
+	for _, f := range all {
+		if f.Check != doctor.CheckDisk {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// diagnoseProject says how the newest training ended, and what is wrong with what
+// is served. The disk, which all deployments share, has a finding of its own.
 func diagnoseProject(p ProjectStatus) []doctor.Finding {
 	var out []doctor.Finding
 	if p.Deleting {
 		return []doctor.Finding{{Check: p.Project, Level: doctor.OK, Detail: "it is being deleted"}}
 	}
-	waits := false // for its first model
 	if t := p.Training; t != nil {
-		waits = !t.State.Terminal() && (p.Deployment == nil || p.Deployment.Version == "")
 		f := doctor.Finding{Check: p.Project + " training", Level: doctor.OK, Detail: t.Job + " " + string(t.State)}
 		if t.State == mlops.TrainingFailed {
-			f.Level, f.Detail, f.Fix = doctor.Fail, t.Job+" failed: "+t.Message, "see `benchtop logs "+p.Project+"`"
+			f.Level, f.Detail, f.Fix, f.Command = doctor.Fail, t.Job+" failed: "+t.Message, "mend what its log names, and train again", "benchtop logs "+p.Project
 		}
 		out = append(out, f)
 	}
-	if d := p.Deployment; d != nil {
-		f := doctor.Finding{Check: p.Project + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s, %d of %d ready", d.Version, d.Ready, d.Replicas)}
-		if d.Ready > 0 && d.Version == "" && d.Message != "" {
-			f.Level, f.Detail = doctor.Fail, "pods are ready, but predictions do not reach them: "+d.Message
-			f.Fix = "see `benchtop kubectl get networkpolicy -A` for policies that keep the ingress out, and `benchtop logs " + p.Project + "`"
-		}
-		if d.Ready == 0 && d.Replicas > 0 {
-			f.Level, f.Detail, f.Fix = doctor.Fail, "no pod is ready: "+d.Message, "see `benchtop kubectl -n "+d.Namespace+" describe pods` and `benchtop logs "+p.Project+"`"
-		}
-		if d.Ready == 0 && d.Replicas > 0 && waits {
-			f.Level, f.Detail, f.Fix = doctor.Warn, "no pod is ready: "+d.Message, "wait until the training has ended"
-		}
-		out = append(out, f)
+	if d := p.Deployment; d != nil && d.Answers() && d.Ready >= d.Replicas {
+		out = append(out, doctor.Finding{Check: d.Name + " server", Level: doctor.OK, Detail: fmt.Sprintf("version %s, %d of %d ready", d.Version, d.Ready, d.Replicas)})
 	}
-	return append(out, diagnoseRelease(p.Project, p.Project, p.Revision)...)
+	return append(out, withoutDisk(p.Findings)...)
 }

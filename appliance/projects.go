@@ -115,9 +115,10 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/projects", func(w http.ResponseWriter, r *http.Request) {
 		projects, err := port.Projects(r.Context())
 		deployments, _ := port.Deployments(r.Context())
+		next, _ := port.NextTrainings(r.Context())
 		out := make([]ProjectDetails, 0, len(projects))
 		for _, p := range projects {
-			out = append(out, c.details(r.Context(), p, deployments))
+			out = append(out, c.details(r.Context(), p, deployments, next))
 		}
 		c.answer(w, http.StatusOK, out, err)
 	})
@@ -128,7 +129,8 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 			return
 		}
 		deployments, _ := port.Deployments(r.Context())
-		writeJSON(w, http.StatusOK, c.details(r.Context(), p, deployments))
+		next, _ := port.NextTrainings(r.Context())
+		writeJSON(w, http.StatusOK, c.details(r.Context(), p, deployments, next))
 	})
 	mux.HandleFunc("POST /v1/projects", func(w http.ResponseWriter, r *http.Request) {
 		var req mlops.ProjectRequest
@@ -154,9 +156,9 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 	})
 }
 
-func (c *control) details(ctx context.Context, p mlops.Project, deployments []mlops.Deployment) ProjectDetails {
+func (c *control) details(ctx context.Context, p mlops.Project, deployments []mlops.Deployment, next map[string]time.Time) ProjectDetails {
 	s := c.a.projectStatus(ctx, p, deployments)
-	return ProjectDetails{Project: p, NextTraining: s.NextTraining, LastTraining: s.Training, Deployment: s.Deployment}
+	return ProjectDetails{Project: p, NextTraining: next[p.Name], LastTraining: s.Training, Deployment: s.Deployment}
 }
 
 func decodeCall(r *http.Request, v any) error {

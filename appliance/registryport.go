@@ -7,12 +7,9 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/embedded/prometheus"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
-	"github.com/benchtop-lab/benchtop/ui"
 )
 
 // registryHandler serves the MLflow API on the web server's port too. Until
@@ -157,6 +154,22 @@ func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]ml
 	return s.Models.VersionsOfRuns(ctx, runIDs)
 }
 
+func (p registryPort) NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Models.NewestVersions(ctx, models)
+}
+
+func (p registryPort) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
+	s, err := p.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Projects.NewestTrainings(ctx)
+}
+
 func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
 	s, err := p.store()
 	if err != nil {
@@ -202,7 +215,7 @@ func (p registryPort) DatasetUse(ctx context.Context, digest string, deployed []
 	if err != nil {
 		return mlops.DatasetUse{}, err
 	}
-	return s.Lineage.DatasetUse(ctx, digest, deployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+	return s.Lineage.DatasetUse(ctx, digest, askDeployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
 }
 
 func (p registryPort) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
@@ -220,35 +233,4 @@ func (p registryPort) Changed() <-chan struct{} {
 		return s.DB.Changed()
 	}
 	return nil
-}
-
-// metricsPort answers PromQL for the pages.
-type metricsPort struct{ unit *prometheus.Unit }
-
-func (p metricsPort) Query(ctx context.Context, promql string, at time.Time) ([]ui.Sample, error) {
-	samples, err := p.unit.Query(ctx, promql, at)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]ui.Sample, 0, len(samples))
-	for _, s := range samples {
-		out = append(out, ui.Sample{Labels: s.Labels, Value: s.Value, Time: s.Time})
-	}
-	return out, nil
-}
-
-func (p metricsPort) QueryRange(ctx context.Context, promql string, from, to time.Time, step time.Duration) ([]ui.Series, error) {
-	series, err := p.unit.QueryRange(ctx, promql, from, to, step)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]ui.Series, 0, len(series))
-	for _, s := range series {
-		points := make([]ui.Point, 0, len(s.Points))
-		for _, pt := range s.Points {
-			points = append(points, ui.Point{Time: pt.T, Value: pt.V})
-		}
-		out = append(out, ui.Series{Labels: s.Labels, Points: points})
-	}
-	return out, nil
 }

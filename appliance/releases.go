@@ -19,7 +19,14 @@ func (p loopPort) Revisions(ctx context.Context, deployment string, max int) ([]
 	return store.Deployments.Revisions(ctx, deployment, max)
 }
 
-// running returns the loop, or an error while it has not been started.
+func (p loopPort) RevisionsOf(ctx context.Context, model string, version int) ([]mlops.Revision, error) {
+	store, err := p.rows()
+	if err != nil {
+		return nil, err
+	}
+	return store.Deployments.RevisionsOf(ctx, model, version)
+}
+
 func (p loopPort) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
 	l, err := p.running()
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
@@ -48,6 +46,7 @@ type ProjectStatus struct {
 	NextTraining time.Time         `json:"next_training,omitzero"`
 	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
 	Revision     *mlops.Revision   `json:"revision,omitempty"` // the newest of the deployment
+	Findings     []mlops.Finding   `json:"findings,omitempty"` // what is wrong with the deployment
 	Deleting     bool              `json:"deleting,omitempty"`
 }
 
@@ -55,6 +54,7 @@ type ProjectStatus struct {
 type ServingStatus struct {
 	Deployment mlops.Deployment `json:"deployment"`
 	Revision   *mlops.Revision  `json:"revision,omitempty"` // the newest
+	Findings   []mlops.Finding  `json:"findings,omitempty"` // what is wrong with it
 }
 
 // failing reports whether it served and does no more.
@@ -84,8 +84,14 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	}
 	projects, unread := a.loopPort.Projects(ctx)
 	deployments, _ := a.loopPort.Deployments(ctx)
+	next, _ := a.loopPort.NextTrainings(ctx)
 	for _, p := range projects {
-		s.Loop = append(s.Loop, a.projectStatus(ctx, p, deployments))
+		ps := a.projectStatus(ctx, p, deployments)
+		ps.NextTraining = next[p.Name]
+		if ps.Deployment != nil && !p.Deleting {
+			ps.Findings, _ = a.loopPort.Diagnose(ctx, *ps.Deployment)
+		}
+		s.Loop = append(s.Loop, ps)
 	}
 	s.Serving = a.servingStatus(ctx, deployments)
 	for _, o := range s.Serving {
@@ -159,7 +165,7 @@ func firstModel(loop []ProjectStatus) (serves bool, trouble string) {
 			continue
 		}
 		serves = false
-		if d := p.Deployment; d != nil && d.Ready > 0 && d.Version != "" {
+		if d := p.Deployment; d != nil && d.Answers() {
 			return true, ""
 		}
 		if t := p.Training; t != nil && t.State == mlops.TrainingFailed {
@@ -191,9 +197,6 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 	if t, err := store.Projects.Trainings(ctx, p.Name, 1); err == nil && len(t) > 0 {
 		out.Training = &t[0]
 	}
-	if next, err := a.loopPort.NextTraining(ctx, p.Name); err == nil {
-		out.NextTraining = next
-	}
 	for i := range deployments {
 		if deployments[i].IsOf(p.Name) {
 			out.Deployment = &deployments[i]
@@ -217,6 +220,7 @@ func (a *Appliance) servingStatus(ctx context.Context, deployments []mlops.Deplo
 		if r, err := store.Deployments.Revisions(ctx, d.Name, 1); err == nil && len(r) > 0 {
 			s.Revision = &r[0]
 		}
+		s.Findings, _ = a.loopPort.Diagnose(ctx, d)
 		out = append(out, s)
 	}
 	return out
@@ -241,22 +245,12 @@ func (a *Appliance) dnsWarning(ctx context.Context) string {
 
 const dnsWarningStart = "the cluster's DNS is not ready"
 
-// Disk space below which the appliance warns: 5 % and 2 GiB.
-const (
-	lowShare = 0.05
-	lowBytes = 2 << 30
-)
-
 // diskWarning says when the data dir's file system is nearly full.
 func diskWarning(dir string) string {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil || st.Blocks == 0 {
-		return ""
-	}
-	free, total := st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize)
-	if float64(free) > lowShare*float64(total) && free > min(lowBytes, total/5) {
+	space := diskSpace(dir)
+	if !space.NearlyFull() {
 		return ""
 	}
 	return fmt.Sprintf("the disk of %s is nearly full: %d MiB of %d MiB are free. Predictions go on; trainings and uploads will fail. Delete old runs and artifacts, or move the data dir to a larger disk",
-		dir, free>>20, total>>20)
+		dir, space.Free>>20, space.Total>>20)
 }

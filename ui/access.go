@@ -56,7 +56,7 @@ func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey
 }
 
 func (s *Server) keyRow(k mlops.Key) view.KeyRow {
-	row := view.KeyRow{Name: k.Name, Role: string(k.Role), Buckets: "none", Created: view.At(k.CreatedAt), Expires: view.Text("never"), LastUse: view.Text("never")}
+	row := view.KeyRow{Name: k.Name, Role: string(k.Role), Projects: "all", Buckets: "none", Created: view.At(k.CreatedAt), Expires: view.Text("never"), LastUse: view.Text("never")}
 	switch {
 	case k.Role.May(mlops.Administer):
 		row.Buckets = "all"
@@ -66,6 +66,9 @@ func (s *Server) keyRow(k mlops.Key) view.KeyRow {
 			names = append(names, b.String())
 		}
 		row.Buckets = strings.Join(names, " ")
+	}
+	if len(k.Projects) > 0 {
+		row.Projects = strings.Join(k.ProjectNames(), " ")
 	}
 	if k.Expired(s.cfg.Now()) {
 		row.Expires = view.Value{Pill: &view.Pill{Kind: view.Idle, Text: "expired"}}
@@ -78,12 +81,17 @@ func (s *Server) keyRow(k mlops.Key) view.KeyRow {
 	return row
 }
 
+// words are what stands between blanks and commas.
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' })
+}
+
 // createKey answers with the page that shows the token. Unlike other changes
 // it does not lead back: the token would have to be kept until then.
 func (s *Server) createKey(c echo.Context) error {
-	form := view.KeyForm{Name: strings.TrimSpace(c.FormValue("name")), Role: c.FormValue("role"), Buckets: strings.TrimSpace(c.FormValue("buckets")), Expires: strings.TrimSpace(c.FormValue("expires"))}
+	form := view.KeyForm{Name: strings.TrimSpace(c.FormValue("name")), Role: c.FormValue("role"), Projects: strings.TrimSpace(c.FormValue("projects")), Buckets: strings.TrimSpace(c.FormValue("buckets")), Expires: strings.TrimSpace(c.FormValue("expires"))}
 	k, err := s.cfg.Keys.CreateKey(c.Request().Context(), mlops.KeyRequest{Name: form.Name, Role: form.Role, Expires: form.Expires,
-		Buckets: strings.FieldsFunc(form.Buckets, func(r rune) bool { return r == ' ' || r == ',' })})
+		Projects: words(form.Projects), Buckets: words(form.Buckets)})
 	status := http.StatusOK
 	switch mlops.CodeOf(err) {
 	case "":
@@ -98,7 +106,7 @@ func (s *Server) createKey(c echo.Context) error {
 		p, err = s.accessPage(c, form, nil)
 	} else {
 		made := newKey(k, origin(c), s.s3URL(c))
-		p, err = s.accessPage(c, view.KeyForm{Role: form.Role, Expires: form.Expires}, &made)
+		p, err = s.accessPage(c, view.KeyForm{Role: form.Role, Projects: form.Projects, Expires: form.Expires}, &made)
 	}
 	if err != nil {
 		return err

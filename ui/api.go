@@ -27,7 +27,7 @@ type Status struct {
 	Components  []Component        `json:"components,omitempty"`
 	State       string             `json:"state"` // starting, ready, degraded or stopping
 	Time        time.Time          `json:"time"`
-	Units       []supervise.Status `json:"units"`
+	Units       []supervise.Status `json:"units,omitempty"` // as Machine: not for keys of single projects
 	Machine     *MachineSample     `json:"machine,omitempty"`
 	Projects    []ProjectStatus    `json:"projects"`
 	Deployments []mlops.Deployment `json:"deployments"`
@@ -49,7 +49,9 @@ func (s *Server) apiStatus(c echo.Context) error {
 	_, _, state := readiness(units)
 	out := Status{Version: s.cfg.Version, Components: s.cfg.Components, State: state, Time: s.cfg.Now().UTC(), Units: units,
 		Projects: []ProjectStatus{}, Deployments: []mlops.Deployment{}}
-	if p, ok := s.machine.last(); ok {
+	if visitorOf(c).principal.Limited() {
+		out.Units = nil
+	} else if p, ok := s.machine.last(); ok {
 		out.Machine = &p.MachineSample
 	}
 	note := func(what string, err error) {
@@ -59,13 +61,13 @@ func (s *Server) apiStatus(c echo.Context) error {
 	}
 	projects, err := s.cfg.Loop.Projects(ctx)
 	note("projects", err)
+	next, err := s.cfg.Loop.NextTrainings(ctx)
+	note("schedules", err)
+	trainings, err := s.cfg.Registry.NewestTrainings(ctx)
+	note("trainings", err)
 	for _, p := range projects {
-		ps := ProjectStatus{Project: p}
-		ps.NextTraining, err = s.cfg.Loop.NextTraining(ctx, p.Name)
-		note("schedule of "+p.Name, err)
-		ps.LastTraining, _, err = s.newestTraining(ctx, p.Name)
-		note("trainings of "+p.Name, err)
-		out.Projects = append(out.Projects, ps)
+		out.Projects = append(out.Projects, ProjectStatus{Project: p, NextTraining: next[p.Name],
+			LastTraining: find(trainings, func(t mlops.Training) bool { return t.Project == p.Name })})
 	}
 	ds, err := s.cfg.Loop.Deployments(ctx)
 	note("deployments", err)

@@ -147,7 +147,10 @@ func (s *Server) apiHold(pinned, paused *bool) echo.HandlerFunc {
 // apiSetGates takes gates as JSON, in the layout of quality_gates.yaml.
 func (s *Server) apiSetGates(c echo.Context) error {
 	var g mlops.Gates
-	if err := readJSON(c, &g, `{"metrics": {"accuracy": {"minimum": 0.9}}, "approval": "required"}`); err != nil {
+	// No gates are an empty object; no body at all is a mistake.
+	if err := decodeBody(c, &g, `{"metrics": {"accuracy": {"minimum": 0.9}}, "approval": "required"}`); errors.Is(err, io.EOF) {
+		return mlops.Errorf(mlops.Invalid, `the body is empty: expected a JSON object such as {"metrics": {"accuracy": {"minimum": 0.9}}}, or {} for no gates`)
+	} else if err != nil {
 		return err
 	}
 	if err := s.cfg.Loop.SetGates(c.Request().Context(), c.Param("project"), g); err != nil {

@@ -30,7 +30,7 @@ func (s *Server) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		c.Set(visitorKey, v)
+		admit(c, v)
 		return next(c)
 	}
 }
@@ -86,7 +86,7 @@ func (s *Server) requireCredentials(needs mlops.Permission) echo.MiddlewareFunc 
 			if err != nil {
 				return err
 			}
-			c.Set(visitorKey, v)
+			admit(c, v)
 			return s.require(needs)(next)(c)
 		}
 	}

@@ -67,8 +67,9 @@ type Config struct {
 	Samples []SampleProject
 	// Examples holds one instance per deployment to fill the form with.
 	Examples map[string][]float64
-	// Queries are the PromQL queries for traffic, DefaultQueries if zero.
-	Queries Queries
+	// Retention is how long metrics are kept; charts go back no further. Zero is
+	// longer than any chart.
+	Retention time.Duration
 	// IngressPort is where deployments answer, 80 if zero.
 	IngressPort int
 	// S3Port is where S3 answers, 9000 if zero.
@@ -105,9 +106,6 @@ func (c *Config) complete() error {
 			return err
 		}
 		c.Assets = a
-	}
-	if c.Queries == (Queries{}) {
-		c.Queries = DefaultQueries
 	}
 	if c.IngressPort == 0 {
 		c.IngressPort = 80

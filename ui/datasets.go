@@ -95,7 +95,9 @@ func (s *Server) datasetNames(ctx context.Context, has string) []string {
 		names = append(names, d.Name)
 	}
 	for _, sample := range s.cfg.Samples {
-		names = append(names, sample.Name)
+		if !principalOf(ctx).Limited() {
+			names = append(names, sample.Name)
+		}
 	}
 	if has != "" {
 		names = append(names, has)

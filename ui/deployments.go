@@ -19,25 +19,21 @@ func (s *Server) deployments(c echo.Context) (*page, error) {
 	var v view.Deployments
 	ds, err := s.cfg.Loop.Deployments(ctx)
 	v.Problem = s.problem("the deployments", err)
-	v.Rows = make([]view.DeploymentRow, len(ds))
-	var work []func()
-	for i, d := range ds {
-		work = append(work, func() { v.Rows[i] = s.deploymentRow(ctx, d) })
+	var traffic map[string]mlops.Traffic
+	if len(ds) > 0 {
+		var terr error
+		traffic, terr = s.allTraffic(ctx)
+		s.problem("the traffic", terr) // logged; the rows go without
 	}
-	together(work...)
+	for _, d := range ds {
+		v.Rows = append(v.Rows, deploymentRow(d, trafficOf(traffic, d.Name)))
+	}
 	return &page{title: "Deployments", nav: "deployments", body: view.DeploymentsPage(v), parts: []part{{"rows", view.DeploymentRows(v)}}}, nil
 }
 
-func (s *Server) deploymentRow(ctx context.Context, d mlops.Deployment) view.DeploymentRow {
-	row := view.DeploymentRow{Name: d.Name, URL: deploymentURL(d.Name), Pill: deploymentPill(d), Holds: holdPills(d), Model: servedModel(d),
-		Replicas: fmt.Sprintf("%d/%d", d.Ready, d.Replicas), Address: d.Host, Rate: "–", Errors: "–", P50: "–", P99: "–"}
-	t, err := s.traffic(ctx, d.Name)
-	if err != nil {
-		s.problem("the traffic of "+d.Name, err) // logged; the row goes without
-		return row
-	}
-	row.Rate, row.Errors, row.P50, row.P99 = view.Rate(t.RequestsPerSecond), errorShare(t), view.Seconds(t.P50Seconds), view.Seconds(t.P99Seconds)
-	return row
+func deploymentRow(d mlops.Deployment, t mlops.Traffic) view.DeploymentRow {
+	return view.DeploymentRow{Name: d.Name, URL: deploymentURL(d.Name), Pill: deploymentPill(d), Holds: holdPills(d), Model: servedModel(d),
+		Replicas: fmt.Sprintf("%d/%d", d.Ready, d.Replicas), Address: d.Host, Rate: view.Rate(t.RequestsPerSecond), Errors: errorShare(t), P50: view.Seconds(t.P50Seconds), P99: view.Seconds(t.P99Seconds)}
 }
 
 // servedModel links what a deployment serves.
@@ -90,6 +86,10 @@ type deploymentForms struct {
 func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, error) {
 	ctx, cancel := gather(c)
 	defer cancel()
+	r, err := s.rangeOf(c)
+	if err != nil {
+		return nil, err
+	}
 	d, err := s.findDeployment(ctx, c.Param("name"))
 	if err != nil {
 		return nil, err
@@ -101,41 +101,47 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	if d.RunID != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: runURL(d.RunID), Title: d.RunID}})
 	}
-	var traffic mlops.Traffic
+	var traffic map[string]mlops.Traffic
 	var revisions []mlops.Revision
 	var gates *mlops.Gates
-	var trafficErr, chartErr, historyErr, gatesErr error
+	var found []mlops.Finding
+	var usage map[string]mlops.Resources
+	var trafficErr, chartErr, historyErr, gatesErr, diagnosisErr error
 	together(
-		func() { traffic, trafficErr = s.traffic(ctx, d.Name) },
-		func() { v.Charts, chartErr = s.trafficCharts(ctx, d.Name) },
+		func() { traffic, trafficErr = s.allTraffic(ctx) },
+		func() { v.Charts, chartErr = s.trafficCharts(ctx, d.Name, r) },
 		func() { revisions, historyErr = s.cfg.Loop.Revisions(ctx, d.Name, shownRevisions+1) },
 		func() { gates, gatesErr = s.gatesOf(ctx, d) },
+		func() { found, diagnosisErr = s.cfg.Loop.Diagnose(ctx, d) },
+		func() { usage = s.podUsage(ctx, d.Namespace) },
 	)
 	v.History = s.history(c, d, revisions, gates, forms.release)
 	v.History.Problem = s.problem("the history", historyErr)
 	v.Gates = s.gates(c, d, gates, gatesErr, forms.gates)
 	v.Newest = newestNotice(d, revisions, gates)
-	if v.Newest != nil && d.Version == "" && strings.Contains(d.Message, revisions[0].Message) {
-		v.Message = "" // it says the same
-	}
 	v.Servers = s.servers(c, d, forms.servers)
-	v.Stats = deploymentStats(d, traffic)
-	if v.Metrics = s.problem("the traffic", chartErr); v.Metrics == nil {
-		v.Metrics = s.problem("the traffic", trafficErr)
+	v.Findings = findingViews(found)
+	v.Problem = s.problem("what is wrong", diagnosisErr)
+	if len(v.Findings) > 0 {
+		v.Message = "" // one of them says it better
+	}
+	v.Stats = deploymentStats(d, trafficOf(traffic, d.Name))
+	trafficNow(v.Charts, trafficOf(traffic, d.Name))
+	v.Ranges = s.rangeView(c, r, deploymentURL(d.Name), "traffic", "pod")
+	if v.Ranges.Problem = s.problem("the traffic", chartErr); v.Ranges.Problem == nil {
+		v.Ranges.Problem = s.problem("the traffic", trafficErr)
 	}
 	for _, p := range d.Pods {
-		v.Pods = append(v.Pods, podRow(p))
-		if p.Phase != "Pending" {
-			v.Logs = append(v.Logs, view.Link{Text: "Live log of " + p.Name, URL: podLogURL(p.Namespace, p.Name)})
-		}
+		v.Pods = append(v.Pods, serverPodRow(p, usage[p.Name]))
 	}
+	v.Logs = s.deploymentLog(c, d, r)
 	v.Curl = s.curl(c, d)
 	v.Form = s.predictForm(d)
 	if forms.predict != nil {
 		v.Form = *forms.predict
 	}
 	return &page{title: d.Name, nav: "deployments", body: view.DeploymentPage(v), charts: v.Charts,
-		parts: []part{{"head", view.DeploymentHead(v)}, {"history", view.HistoryTable(v.History)}, {"gates", view.GateTable(v.Gates)}, {"pods", view.PodTable(v.Pods, false)}, {"logs", view.PodLogs(v.Logs)}}}, nil
+		parts: []part{{"head", view.DeploymentHead(v)}, {"history", view.HistoryTable(v.History)}, {"gates", view.GateTable(v.Gates)}, {"findings", view.FindingList(v.Findings)}, {"pods", view.ServerPods(v.Pods)}, {"logs", view.LogChoice(v.Logs)}}}, nil
 }
 
 func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {

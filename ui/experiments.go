@@ -55,5 +55,9 @@ func (s *Server) experiments(c echo.Context) (*page, error) {
 // experimentSummaries counts the runs of all experiments, which is remembered
 // because it takes some milliseconds for every hundred thousand of them.
 func (s *Server) experimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
-	return s.summaries.get(s.cfg.Registry.Changed(), func() ([]mlops.ExperimentSummary, error) { return s.cfg.Registry.ExperimentSummaries(ctx) })
+	// What is remembered is the same for all who ask.
+	all, err := s.summaries.get(s.cfg.Registry.Changed(), func() ([]mlops.ExperimentSummary, error) {
+		return s.cfg.Registry.ExperimentSummaries(byItself(ctx))
+	})
+	return only(ctx, all, summaryReached), err
 }

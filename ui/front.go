@@ -61,7 +61,7 @@ func (s *Server) front(c echo.Context) error {
 	v.Problem = s.problem("what is served", err)
 	for _, d := range ds {
 		at := s.predictURL(c, d)
-		v.Deployments = append(v.Deployments, view.FrontDeployment{Name: d.Name, Ready: d.Ready > 0 && d.Version != "", URL: at, Curl: "curl '" + at + "'"})
+		v.Deployments = append(v.Deployments, view.FrontDeployment{Name: d.Name, Ready: d.Answers(), URL: at, Curl: "curl '" + at + "'"})
 	}
 	accept := c.Request().Header.Get("Accept")
 	switch {

@@ -35,6 +35,7 @@ func TestPages(t *testing.T) {
 	broken.Machine.DiskUsed = broken.Machine.DiskTotal / 100 * 93
 	broken.Down = map[string]error{"metrics": errors.New("dial tcp: secret detail"), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this.")}
 	broken.Units[5].State, broken.Units[5].Error = supervise.Failed, "no space left on device"
+	ailing := uitest.Ailing(atNoon)
 	refused, waiting := uitest.Full(atNoon), uitest.Full(atNoon)
 	refused.Put(refusedByGate())
 	waiting.Put(mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, RunID: waiting.Runs[2].ID, State: mlops.RevisionWaiting, Cause: mlops.CauseVersion, By: "benchtop", CreatedAt: noon,
@@ -92,6 +93,10 @@ func TestPages(t *testing.T) {
 		{own, "own", "/deployments", "deployments", 200},
 		{own, "own", "/deployments/forest", "deployment", 200},
 		{own, "own", "/models/digits-forest/versions/1", "version", 200},
+		{full, "full", "/deployments/iris?range=24h&pod=q2x7k", "deployment-day", 200},
+		{full, "full", "/deployments/iris?range=2h", "deployment-range-error", 400},
+		{full, "full", "/system?range=7d", "system-week", 200},
+		{ailing, "ailing", "/deployments/iris", "deployment", 200},
 		{refused, "refused", "/deployments/iris", "deployment", 200},
 		{refused, "refused", "/models/iris/versions/11", "version", 200},
 		{waiting, "waiting", "/deployments/iris", "deployment", 200},

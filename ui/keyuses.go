@@ -39,9 +39,13 @@ func trimBrackets(host string) string {
 
 // newKey shows a key's token with lines to copy for the usual clients.
 func newKey(k mlops.NewKey, at, s3 string) view.NewKey {
+	curl := fmt.Sprintf("curl -H 'Authorization: Bearer %s' %s/api/status", k.Token, at)
+	if len(k.Projects) == 0 {
+		curl += fmt.Sprintf("\ncurl -H 'Authorization: Bearer %s' '%s/prometheus/api/v1/query?query=up'", k.Token, at)
+	}
 	v := view.NewKey{Name: k.Name, Token: k.Token, Uses: []view.Use{
 		{Client: "MLflow", Text: fmt.Sprintf("export MLFLOW_TRACKING_URI=%s\nexport MLFLOW_TRACKING_USERNAME=%s MLFLOW_TRACKING_PASSWORD=%s", at, k.Name, k.Token)},
-		{Client: "curl", Text: fmt.Sprintf("curl -H 'Authorization: Bearer %s' %s/api/status\ncurl -H 'Authorization: Bearer %s' '%s/prometheus/api/v1/query?query=up'", k.Token, at, k.Token, at)},
+		{Client: "curl", Text: curl},
 	}}
 	bucket := ""
 	for _, b := range k.Buckets {

@@ -4,18 +4,23 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/url"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/view"
 )
+
+// logTail is how many lines of each pod a log begins with.
+const logTail = 400
 
 // podLogs streams the log of a pod, line by line, until the pod ends.
 func (s *Server) podLogs(c echo.Context) error {
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	defer cancel()
-	log, err := s.cfg.Cluster.Logs(ctx, c.Param("namespace"), c.Param("name"), true, 400)
+	log, err := s.cfg.Cluster.Logs(ctx, c.Param("namespace"), c.Param("name"), true, logTail)
 	if err != nil {
 		return err
 	}
@@ -29,29 +34,126 @@ func (s *Server) podLogs(c echo.Context) error {
 	go readLines(log, lines, st.done)
 	// The reader blocks in Read until its log is closed.
 	defer func() { _ = log.Close() }()
+	s.streamLines(c, st, lines)
+	return nil
+}
+
+// deploymentLogs streams the logs of a deployment's pods as one, each line with
+// its pod, for as long as somebody looks.
+func (s *Server) deploymentLogs(c echo.Context) error {
+	found, cancelFind := gather(c)
+	defer cancelFind()
+	d, err := s.findDeployment(found, c.Param("name"))
+	if err != nil {
+		return err
+	}
+	st, end, err := s.openStream(c)
+	if err != nil {
+		return err
+	}
+	lines := make(chan []byte, 64)
+	ctx := c.Request().Context() // ends with the stream
+	go func() {
+		defer close(lines)
+		err := s.cfg.Cluster.DeploymentLogs(ctx, d, c.QueryParam("pod"), true, logTail, func(batch []mlops.LogLine) error {
+			select {
+			case lines <- mergedLines(batch):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			s.logger().Warn("a merged log ended", "deployment", d.Name, "err", err)
+		}
+	}()
+	s.streamLines(c, st, lines)
+	end()
+	// Until its writer has seen the end: it must not outlive the request.
+	for batch := range lines {
+		_ = batch
+	}
+	return nil
+}
+
+// mergedLines writes the short name of its pod before each line. "(ended)" marks
+// what a container has said that is no more.
+func mergedLines(batch []mlops.LogLine) []byte {
+	var out bytes.Buffer
+	for i, l := range batch {
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		out.WriteString(mlops.ShortPod(l.Pod))
+		if l.Ended {
+			out.WriteString(" (ended)")
+		}
+		out.WriteString("  " + l.Text)
+	}
+	return out.Bytes()
+}
+
+// streamLines sends batches of lines until there are no more, or nobody who may
+// looks any more.
+func (s *Server) streamLines(c echo.Context, st *stream, lines <-chan []byte) {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	for {
 		select {
 		case <-st.done:
-			return nil
+			return
 		case <-beat.C:
 			if _, err := s.session(c); mlops.CodeOf(err) == mlops.Unauthorized {
-				return nil
+				return
 			}
 			if err := st.beat(); err != nil {
-				return nil
+				return
 			}
 		case batch, ok := <-lines:
 			if !ok {
 				_ = st.send("end", []byte("The log ends here.")) // if it fails the reader is gone
-				return nil
+				return
 			}
 			if err := st.send("lines", batch); err != nil {
-				return nil
+				return
 			}
 		}
 	}
+}
+
+// deploymentLog is the log of a deployment's pods, or of the one that the address
+// names.
+func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment, r chartRange) view.DeploymentLog {
+	pod := c.QueryParam("pod")
+	at := func(pod string) string {
+		q := url.Values{}
+		if c.QueryParam("range") != "" {
+			q.Set("range", r.name)
+		}
+		if pod != "" {
+			q.Set("pod", pod)
+		}
+		if len(q) == 0 {
+			return deploymentURL(d.Name) + "#logs"
+		}
+		return deploymentURL(d.Name) + "?" + q.Encode() + "#logs"
+	}
+	v := view.DeploymentLog{Title: "All pods, by time", URL: "/logs/deployments/" + url.PathEscape(d.Name),
+		Pods: []view.RangeLink{{Text: "All pods", URL: at(""), Current: pod == ""}}}
+	there := pod == ""
+	for _, p := range d.Pods {
+		short := mlops.ShortPod(p.Name)
+		current := pod == p.Name || pod == short
+		there = there || current
+		v.Pods = append(v.Pods, view.RangeLink{Text: short, Title: p.Name, URL: at(short), Current: current})
+	}
+	if pod != "" {
+		v.Title, v.URL = "Pod "+clip(mlops.ShortPod(pod)), v.URL+"?"+url.Values{"pod": {pod}}.Encode()
+	}
+	if !there {
+		v.Note = "There is no pod " + clip(pod) + " any more; another has taken its place."
+	}
+	return v
 }
 
 // readLines sends whole lines in batches of what arrived together.

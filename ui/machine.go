@@ -1,17 +1,35 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// nearlyFull is the share of the disk from which on pages warn. The kubelet
-// evicts pods from 85 to 90 % on, so it is below that.
-const nearlyFull = 0.85
+// machineCharts returns the charts of CPU, memory and disk. The last quarter of
+// an hour was measured here; what lies further back is in the metrics. While
+// those cannot be read, the charts show what was measured here.
+func (s *Server) machineCharts(ctx context.Context, r chartRange) ([]view.Chart, *view.Problem) {
+	charts := s.measuredCharts()
+	if r.name == chartRanges[0].name {
+		return charts, nil
+	}
+	to := s.cfg.Now().Truncate(r.step)
+	for i, series := range []string{"benchtop_machine_cpu_ratio", "benchtop_machine_memory_used_bytes", "benchtop_machine_disk_used_bytes"} {
+		points, err := s.series.get(ctx, s.cfg.Metrics, fmt.Sprintf("max(%s)", r.over("avg_over_time", series)), r, to)
+		if err != nil {
+			return s.measuredCharts(), s.problem("more than the last minutes", err)
+		}
+		if len(points) > 0 {
+			fill(&charts[i], to, r, points)
+		}
+	}
+	return charts, nil
+}
 
-// machineCharts returns the charts of CPU, memory and disk.
-func (s *Server) machineCharts() []view.Chart {
+// measuredCharts shows what was measured here.
+func (s *Server) measuredCharts() []view.Chart {
 	points := s.machine.history()
 	cpu := view.Chart{ID: "cpu", Title: "CPU", Unit: "percent", Max: 1, Lines: []string{"CPU"}, Y: [][]*float64{nil}, Summary: "no data yet"}
 	memory := view.Chart{ID: "memory", Title: "Memory", Unit: "bytes", Lines: []string{"Memory"}, Y: [][]*float64{nil}, Summary: "no data yet"}
@@ -44,8 +62,8 @@ func (s *Server) machineCharts() []view.Chart {
 func (s *Server) notices() []view.Notice {
 	var out []view.Notice
 	if p, ok := s.machine.last(); ok && p.DiskTotal > 0 {
-		if used := float64(p.DiskUsed) / float64(p.DiskTotal); used >= nearlyFull {
-			free := view.Bytes(float64(p.DiskTotal - p.DiskUsed))
+		if p.Disk().NearlyFull() {
+			used, free := float64(p.DiskUsed)/float64(p.DiskTotal), view.Bytes(float64(p.DiskTotal-p.DiskUsed))
 			out = append(out, view.Notice{Kind: view.Warn, Text: fmt.Sprintf(
 				"The disk is nearly full: %s used, %s left. Predictions go on; training and uploads may fail. Free some space or move the data directory to a larger disk.",
 				view.Percent(used), free)})

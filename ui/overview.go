@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,7 +17,11 @@ const recentShown = 5
 
 // overview is the boot page until everything was ready, then the loop.
 func (s *Server) overview(c echo.Context) (*page, error) {
-	units := s.cfg.Units.Status(6)
+	lines, limited := 6, visitorOf(c).principal.Limited()
+	if limited {
+		lines = 0 // they tell of the whole lab
+	}
+	units := s.cfg.Units.Status(lines)
 	if booting(units) {
 		v := view.Overview{Boot: bootView(units)}
 		return &page{title: "Starting", nav: "overview", view: "boot", body: view.OverviewPage(v),
@@ -24,35 +29,38 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 	}
 	ctx, cancel := gather(c)
 	defer cancel()
+	r, err := s.rangeOf(c)
+	if err != nil {
+		return nil, err
+	}
 	mayTrain := visitorOf(c).principal.Role.May(mlops.Operate)
-	v := view.Overview{Notices: s.notices(), Units: unitViews(units), Machine: s.machineCharts()}
+	v := view.Overview{Notices: s.notices(), Ranges: s.rangeView(c, r, "/", "machine")}
+	if !limited {
+		v.Units = unitViews(units)
+	}
 	together(
+		func() {
+			if !limited {
+				v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
+			}
+		},
 		func() { v.Recent = s.recentRuns(ctx) },
 		func() {
 			projects, err := s.cfg.Loop.Projects(ctx)
 			v.Problem = s.problem("the loop", err)
 			projects = slices.DeleteFunc(projects, func(p mlops.Project) bool { return p.Deleting })
-			v.Loops = make([]view.Loop, len(projects))
-			// Once for all projects: every server is asked what it serves.
-			deployed, deployedErr := s.cfg.Loop.Deployments(ctx)
-			var own []mlops.Deployment
-			for _, d := range deployed {
+			states := s.loopStates(ctx, projects)
+			for _, d := range states.deployments {
 				if d.Own {
-					own = append(own, d)
+					v.Beside.Rows = append(v.Beside.Rows, deploymentRow(d, trafficOf(states.traffic, d.Name)))
 				}
 			}
-			v.Beside.Rows = make([]view.DeploymentRow, len(own))
-			var work []func()
-			for i, d := range own {
-				work = append(work, func() { v.Beside.Rows[i] = s.deploymentRow(ctx, d) })
-			}
-			for i, p := range projects {
+			for _, p := range projects {
 				if mayTrain {
 					v.Actions.Projects = append(v.Actions.Projects, p.Name)
 				}
-				work = append(work, func() { v.Loops[i] = s.loopView(ctx, p, deployed, deployedErr) })
+				v.Loops = append(v.Loops, s.loopView(p, states))
 			}
-			together(work...)
 		},
 	)
 	v.Actions.CSRF = csrf(c)
@@ -92,25 +100,97 @@ type loopState struct {
 	traffic    *mlops.Traffic
 }
 
-// loopView reads the picture of one project.
-func (s *Server) loopView(ctx context.Context, p mlops.Project, deployed []mlops.Deployment, deployedErr error) view.Loop {
-	l := view.Loop{Project: p.Name, Schedule: p.Schedule, TimeZone: p.TimeZone}
-	var st loopState
-	errs := make([]error, 6)
+// loopStates is what the pictures of all projects show, and why a part of it
+// could not be read. Everything is asked for once, however many projects there
+// are.
+type loopStates struct {
+	datasets    []mlops.Dataset
+	trainings   []mlops.Training
+	runs        []mlops.Run
+	versions    []mlops.ModelVersion
+	deployments []mlops.Deployment
+	traffic     map[string]mlops.Traffic
+	next        map[string]time.Time
+	problems    []*view.Problem // in the order of loopParts
+}
+
+// loopParts are what the pictures consist of. All but the last are nodes.
+var loopParts = []string{"the dataset", "the runs", "the model", "the deployment", "the traffic", "the schedule"}
+
+func (s *Server) loopStates(ctx context.Context, projects []mlops.Project) loopStates {
+	var all loopStates
+	errs := make([]error, len(loopParts))
 	together(
-		func() { st.dataset, errs[0] = s.newestDataset(ctx, p.Dataset) },
-		func() { st.training, st.run, errs[1] = s.newestTraining(ctx, p.Name) },
-		func() { st.version, errs[2] = s.newestVersion(ctx, p.Name) },
+		func() { all.datasets, errs[0] = s.cfg.Registry.Datasets(ctx) },
 		func() {
-			if errs[3], errs[4] = deployedErr, deployedErr; deployedErr == nil {
-				st.deployment, st.traffic, errs[4] = s.deploymentOf(ctx, p.Name, deployed)
+			if all.trainings, errs[1] = s.cfg.Registry.NewestTrainings(ctx); errs[1] == nil {
+				all.runs, errs[1] = s.runsOfTrainings(ctx, all.trainings)
 			}
 		},
-		func() { l.Next, errs[5] = s.cfg.Loop.NextTraining(ctx, p.Name) },
+		func() {
+			models := make([]string, len(projects))
+			for i, p := range projects {
+				models[i] = p.Name
+			}
+			all.versions, errs[2] = s.cfg.Registry.NewestVersions(ctx, models)
+		},
+		func() {
+			all.deployments, errs[3] = s.cfg.Loop.Deployments(ctx)
+			if errs[4] = errs[3]; errs[4] == nil && len(all.deployments) > 0 {
+				all.traffic, errs[4] = s.allTraffic(ctx)
+			}
+		},
+		func() { all.next, errs[5] = s.cfg.Loop.NextTrainings(ctx) },
 	)
+	for i, what := range loopParts {
+		all.problems = append(all.problems, s.problem(what, errs[i]))
+	}
+	return all
+}
+
+func (s *Server) runsOfTrainings(ctx context.Context, ts []mlops.Training) ([]mlops.Run, error) {
+	var ids []string
+	for _, t := range ts {
+		if t.RunID != "" {
+			ids = append(ids, t.RunID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return s.cfg.Registry.RunsByID(ctx, ids)
+}
+
+// of picks what belongs to one project.
+func (all loopStates) of(p mlops.Project) (st loopState) {
+	st.dataset = newestDataset(all.datasets, p.Dataset)
+	st.training = find(all.trainings, func(t mlops.Training) bool { return t.Project == p.Name })
+	if t := st.training; t != nil && t.RunID != "" {
+		st.run = find(all.runs, func(r mlops.Run) bool { return r.ID == t.RunID && !r.Deleted })
+	}
+	st.version = find(all.versions, func(v mlops.ModelVersion) bool { return v.Model == p.Name })
+	st.deployment = find(all.deployments, func(d mlops.Deployment) bool { return d.IsOf(p.Name) })
+	if st.deployment != nil && all.traffic != nil {
+		t := trafficOf(all.traffic, st.deployment.Name)
+		st.traffic = &t
+	}
+	return st
+}
+
+// find returns the first that is wanted, nil if there is none.
+func find[T any](all []T, wanted func(T) bool) *T {
+	if i := slices.IndexFunc(all, wanted); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+// loopView draws the picture of one project.
+func (s *Server) loopView(p mlops.Project, all loopStates) view.Loop {
+	st := all.of(p)
+	l := view.Loop{Project: p.Name, Schedule: p.Schedule, TimeZone: p.TimeZone, Next: all.next[p.Name]}
 	l.Nodes = loopNodes(p, st)
-	for i, what := range []string{"the dataset", "the runs", "the model", "the deployment", "the traffic", "the schedule"} {
-		problem := s.problem(what, errs[i])
+	for i, problem := range all.problems {
 		if problem == nil {
 			continue
 		}
@@ -127,56 +207,13 @@ func (s *Server) loopView(ctx context.Context, p mlops.Project, deployed []mlops
 	return l
 }
 
-func (s *Server) newestDataset(ctx context.Context, name string) (*mlops.Dataset, error) {
-	all, err := s.cfg.Registry.Datasets(ctx)
-	var newest *mlops.Dataset
+func newestDataset(all []mlops.Dataset, name string) (newest *mlops.Dataset) {
 	for i := range all {
 		if all[i].Name == name && (newest == nil || all[i].Version > newest.Version) {
 			newest = &all[i]
 		}
 	}
-	return newest, err
-}
-
-func (s *Server) newestTraining(ctx context.Context, project string) (*mlops.Training, *mlops.Run, error) {
-	ts, err := s.cfg.Registry.Trainings(ctx, project, 1)
-	if err != nil || len(ts) == 0 {
-		return nil, nil, err
-	}
-	t := ts[0]
-	if t.RunID == "" {
-		return &t, nil, nil
-	}
-	r, err := s.cfg.Registry.Run(ctx, t.RunID)
-	if mlops.CodeOf(err) == mlops.NotFound {
-		return &t, nil, nil // deleted since
-	}
-	if err != nil {
-		return &t, nil, err
-	}
-	return &t, &r, nil
-}
-
-func (s *Server) newestVersion(ctx context.Context, model string) (*mlops.ModelVersion, error) {
-	m, err := s.cfg.Registry.Model(ctx, model)
-	if mlops.CodeOf(err) == mlops.NotFound {
-		return nil, nil // the first run has not registered it yet
-	}
-	return m.Latest, err
-}
-
-func (s *Server) deploymentOf(ctx context.Context, project string, deployed []mlops.Deployment) (d *mlops.Deployment, t *mlops.Traffic, trafficErr error) {
-	for _, d := range deployed {
-		if !d.IsOf(project) {
-			continue
-		}
-		t, err := s.traffic(ctx, d.Name)
-		if err != nil {
-			return &d, nil, err
-		}
-		return &d, &t, nil
-	}
-	return nil, nil, nil
+	return newest
 }
 
 // loopNodes draws the state; what is not there yet says so.

@@ -107,6 +107,7 @@ func (s *Server) render(c echo.Context, p *page) error {
 	}
 	if v.id != "" {
 		frame.User, frame.CSRF, frame.Admin = v.principal.Name, csrf(c), v.principal.Role.May(mlops.Administer)
+		frame.Limited = v.principal.Limited()
 	}
 	if len(p.parts) > 0 {
 		frame.Live, frame.View = "/live"+c.Request().URL.RequestURI(), p.view

@@ -62,7 +62,7 @@ func deploymentPill(d mlops.Deployment) view.Pill {
 	switch {
 	case d.Deleting:
 		return view.Pill{Kind: view.Busy, Text: "being deleted"}
-	case d.Ready > 0 && d.Ready >= d.Replicas:
+	case d.Answers() && d.Ready >= d.Replicas:
 		return view.Pill{Kind: view.Good, Text: "serving"}
 	case d.Ready > 0:
 		return view.Pill{Kind: view.Warn, Text: "degraded"}

@@ -57,6 +57,12 @@ type Registry interface {
 	// Trainings returns up to max of a project's trainings, newest first,
 	// with RunID resolved.
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
+	// NewestTrainings returns the newest training of each project that has one,
+	// with RunID resolved.
+	NewestTrainings(ctx context.Context) ([]mlops.Training, error)
+	// NewestVersions returns the newest version of each of the models that has
+	// one; prompts are no models.
+	NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error)
 	// Changed is closed at the next write.
 	Changed() <-chan struct{}
 }
@@ -78,6 +84,9 @@ type Loop interface {
 	Train(ctx context.Context, project string) (mlops.Training, error)
 	// Revisions returns up to max revisions of a deployment, newest first.
 	Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error)
+	// RevisionsOf returns the newest revision of a model version on each
+	// deployment that has one.
+	RevisionsOf(ctx context.Context, model string, version int) ([]mlops.Revision, error)
 	// Promote puts a version into service if its gates let it; override lets
 	// it pass although one fails, and needs a reason. What a gate says no to
 	// is an error, and the revision that was rejected is returned with it.
@@ -101,8 +110,11 @@ type Loop interface {
 	Undeploy(ctx context.Context, deployment string) (mlops.Deployment, error)
 	// SetGates says what versions of a project's model must pass.
 	SetGates(ctx context.Context, project string, g mlops.Gates) error
-	// NextTraining returns when the schedule fires next, zero if never.
-	NextTraining(ctx context.Context, project string) (time.Time, error)
+	// NextTrainings returns when the schedule of each project fires next; one
+	// that does not is left out.
+	NextTrainings(ctx context.Context) (map[string]time.Time, error)
+	// Diagnose says what is wrong with a deployment, as Deployments returned it.
+	Diagnose(ctx context.Context, d mlops.Deployment) ([]mlops.Finding, error)
 	// Predict sends body to the deployment's POST /predict and returns what
 	// it answered, whatever the status. err is for no answer at all.
 	Predict(ctx context.Context, deployment string, body []byte) (status int, answer []byte, took time.Duration, err error)
@@ -124,43 +136,20 @@ type Cluster interface {
 	// Logs opens the last tail lines of a pod's first container; with follow
 	// the reader goes on until the pod ends or ctx is done.
 	Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error)
-}
-
-// Sample is one value of an instant query.
-type Sample struct {
-	Labels map[string]string
-	Value  float64
-	Time   time.Time
-}
-
-// Point is one value of a series.
-type Point struct {
-	Time  time.Time
-	Value float64
-}
-
-// Series is one line of a range query.
-type Series struct {
-	Labels map[string]string
-	Points []Point
+	// DeploymentLogs makes one log of those of a deployment's pods, or of one of
+	// them: the last tail lines of each, in their order, and with follow what
+	// comes until ctx ends or emit fails.
+	DeploymentLogs(ctx context.Context, d mlops.Deployment, pod string, follow bool, tail int, emit func([]mlops.LogLine) error) error
 }
 
 // Metrics answers PromQL.
 type Metrics interface {
-	Query(ctx context.Context, promql string, at time.Time) ([]Sample, error)
-	QueryRange(ctx context.Context, promql string, from, to time.Time, step time.Duration) ([]Series, error)
+	Query(ctx context.Context, promql string, at time.Time) ([]mlops.Sample, error)
+	QueryRange(ctx context.Context, promql string, from, to time.Time, step time.Duration) ([]mlops.Series, error)
 }
 
 // MachineSample is what the machine was doing at one moment.
-type MachineSample struct {
-	CPU          float64 `json:"cpu"`   // share of all cores in use since the last sample, 0 to 1
-	Cores        int     `json:"cores"` // cores that this process may use
-	MemoryUsed   uint64  `json:"memory_used_bytes"`
-	MemoryTotal  uint64  `json:"memory_total_bytes"`
-	DiskUsed     uint64  `json:"disk_used_bytes"` // of the file system that holds the data dir
-	DiskTotal    uint64  `json:"disk_total_bytes"`
-	ProcessBytes uint64  `json:"process_bytes"` // resident memory of this process, 0 if unknown
-}
+type MachineSample = mlops.MachineSample
 
 // Machine measures the machine. Package ui/machine has one for Linux.
 type Machine interface {

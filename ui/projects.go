@@ -51,11 +51,15 @@ func (s *Server) projects(c echo.Context) (*page, error) {
 		deployed, derr = s.cfg.Loop.Deployments(ctx)
 		s.problem("the deployments", derr) // logged; the rows go without
 	}
+	trainings, terr := s.cfg.Registry.NewestTrainings(ctx)
+	s.problem("the trainings", terr) // logged; the rows go without
 	v.Rows = make([]view.ProjectRow, len(projects))
-	each(len(projects), func(i int) { v.Rows[i] = s.projectRow(ctx, projects[i], deployed) })
+	for i, p := range projects {
+		v.Rows[i] = projectRow(p, trainings, deployed)
+	}
 	if err == nil {
 		for _, sample := range s.cfg.Samples {
-			if !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
+			if visitorOf(c).principal.Reaches(sample.Name) && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
 				v.Samples = append(v.Samples, view.Sample{Name: sample.Name, Title: sample.Title, Size: fmt.Sprintf("%d rows × %d features", sample.Rows, sample.Features)})
 			}
 		}
@@ -71,12 +75,12 @@ func (s *Server) projects(c echo.Context) (*page, error) {
 		parts: []part{{"projects", view.ProjectRows(v)}, {"samples", view.SampleForms(v)}}}, nil
 }
 
-func (s *Server) projectRow(ctx context.Context, p mlops.Project, deployed []mlops.Deployment) view.ProjectRow {
+func projectRow(p mlops.Project, trainings []mlops.Training, deployed []mlops.Deployment) view.ProjectRow {
 	row := view.ProjectRow{Name: p.Name, URL: projectURL(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
 	if p.Deleting {
 		return row
 	}
-	if t, _, err := s.newestTraining(ctx, p.Name); s.problem("the trainings of "+p.Name, err) == nil && t != nil {
+	if t := find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }); t != nil {
 		pill := trainingPill(t.State)
 		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), trainingURL(*t)
 	}
@@ -118,14 +122,19 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	errs := make([]error, 4)
 	next := view.Text("none is planned")
 	together(
-		func() { dataset, errs[0] = s.newestDataset(ctx, p.Dataset) },
+		func() {
+			var all []mlops.Dataset
+			all, errs[0] = s.cfg.Registry.Datasets(ctx)
+			dataset = newestDataset(all, p.Dataset)
+		},
 		func() { trainings, errs[1] = s.cfg.Registry.Trainings(ctx, p.Name, trainingsShown) },
 		func() { deployed, errs[2] = s.cfg.Loop.Deployments(ctx) },
 		func() {
-			at, err := s.cfg.Loop.NextTraining(ctx, p.Name)
-			if errs[3] = err; err == nil && !at.IsZero() {
+			all, err := s.cfg.Loop.NextTrainings(ctx)
+			if at := all[p.Name]; !at.IsZero() {
 				next = view.At(at)
 			}
+			errs[3] = err
 		},
 	)
 	for i, what := range []string{"the dataset", "the trainings", "the deployment", "the schedule"} {
@@ -253,13 +262,9 @@ func (s *Server) apiProjects(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := make([]ProjectStatus, len(projects))
-	errs := make([]error, len(projects))
-	each(len(projects), func(i int) { out[i], errs[i] = s.projectStatus(ctx, projects[i]) })
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	out, err := s.projectStatuses(ctx, projects)
+	if err != nil {
+		return err
 	}
 	return c.JSONPretty(http.StatusOK, map[string]any{"projects": out}, "  ")
 }
@@ -271,24 +276,27 @@ func (s *Server) apiProject(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := s.projectStatus(ctx, p)
+	out, err := s.projectStatuses(ctx, []mlops.Project{p})
 	if err != nil {
 		return err
 	}
-	return c.JSONPretty(http.StatusOK, out, "  ")
+	return c.JSONPretty(http.StatusOK, out[0], "  ")
 }
 
-// projectStatus leaves out what a project that goes has no more.
-func (s *Server) projectStatus(ctx context.Context, p mlops.Project) (out ProjectStatus, err error) {
-	out.Project = p
-	if p.Deleting {
-		return out, nil
+// projectStatuses leaves out what a project that goes has no more. It asks once
+// for all.
+func (s *Server) projectStatuses(ctx context.Context, projects []mlops.Project) ([]ProjectStatus, error) {
+	trainings, err := s.cfg.Registry.NewestTrainings(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if out.LastTraining, _, err = s.newestTraining(ctx, p.Name); err != nil {
-		return out, err
-	}
-	if out.NextTraining, err = s.cfg.Loop.NextTraining(ctx, p.Name); err != nil {
-		s.problem("the schedule of "+p.Name, err) // logged; it has none in the cluster yet
+	next, err := s.cfg.Loop.NextTrainings(ctx)
+	s.problem("the schedules", err) // logged; the cluster may have none yet
+	out := make([]ProjectStatus, len(projects))
+	for i, p := range projects {
+		if out[i].Project = p; !p.Deleting {
+			out[i].LastTraining, out[i].NextTraining = find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }), next[p.Name]
+		}
 	}
 	return out, nil
 }

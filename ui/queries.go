@@ -2,55 +2,55 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// Queries are PromQL expressions for the traffic of one deployment.
-// $deployment is replaced by its name. Each must yield a single series.
-type Queries struct {
-	Requests string // answered requests per second
-	Errors   string // of these, those that failed at the server (5xx)
-	P50, P99 string // seconds; no value while there is no traffic
-}
+// Recorded series of what each deployment answers; they mean the same here, in
+// alerts and in Prometheus. While a deployment is idle, latencies have no value.
+const (
+	seriesRequests = "deployment:requests:rate1m"
+	seriesErrors   = "deployment:errors:rate1m" // of these, those that failed at the server (5xx)
+	seriesP50      = "deployment:request_duration_seconds:p50"
+	seriesP99      = "deployment:request_duration_seconds:p99"
+)
 
-// DefaultQueries read the metrics of the inference server in lab/workloads.
-var DefaultQueries = Queries{
-	Requests: `sum(rate(benchtop_requests_total{deployment="$deployment",route="/predict"}[1m]))`,
-	Errors:   `sum(rate(benchtop_requests_total{deployment="$deployment",route="/predict",status=~"5.."}[1m])) or vector(0)`,
-	P50:      `histogram_quantile(0.5, sum by (le) (rate(benchtop_request_duration_seconds_bucket{deployment="$deployment",route="/predict"}[1m])))`,
-	P99:      `histogram_quantile(0.99, sum by (le) (rate(benchtop_request_duration_seconds_bucket{deployment="$deployment",route="/predict"}[1m])))`,
-}
-
-func promql(query, deployment string) string {
-	return strings.ReplaceAll(query, "$deployment", deployment)
-}
-
-// traffic returns what the deployment answers now. What has no value is NaN.
-func (s *Server) traffic(ctx context.Context, deployment string) (mlops.Traffic, error) {
-	t := mlops.Traffic{}
+// allTraffic returns what each deployment answers now, in four questions however
+// many there are. What has no value is NaN.
+func (s *Server) allTraffic(ctx context.Context) (map[string]mlops.Traffic, error) {
+	out := map[string]mlops.Traffic{}
 	now := s.cfg.Now()
 	for _, q := range []struct {
-		query string
-		into  *float64
+		series string
+		into   func(t *mlops.Traffic) *float64
 	}{
-		{s.cfg.Queries.Requests, &t.RequestsPerSecond}, {s.cfg.Queries.Errors, &t.ErrorsPerSecond},
-		{s.cfg.Queries.P50, &t.P50Seconds}, {s.cfg.Queries.P99, &t.P99Seconds},
+		{seriesRequests, func(t *mlops.Traffic) *float64 { return &t.RequestsPerSecond }}, {seriesErrors, func(t *mlops.Traffic) *float64 { return &t.ErrorsPerSecond }},
+		{seriesP50, func(t *mlops.Traffic) *float64 { return &t.P50Seconds }}, {seriesP99, func(t *mlops.Traffic) *float64 { return &t.P99Seconds }},
 	} {
-		*q.into = math.NaN()
-		samples, err := s.cfg.Metrics.Query(ctx, promql(q.query, deployment), now)
+		samples, err := s.cfg.Metrics.Query(ctx, q.series, now)
 		if err != nil {
-			return t, err
+			return nil, err
 		}
-		if len(samples) > 0 {
-			*q.into = samples[0].Value
+		for _, sample := range samples {
+			t := trafficOf(out, sample.Labels["deployment"])
+			*q.into(&t) = sample.Value
+			out[sample.Labels["deployment"]] = t
 		}
 	}
-	return t, nil
+	return out, nil
+}
+
+// trafficOf is what a deployment answers: unknown if it has answered nothing yet.
+func trafficOf(all map[string]mlops.Traffic, deployment string) mlops.Traffic {
+	if t, ok := all[deployment]; ok {
+		return t
+	}
+	nan := math.NaN()
+	return mlops.Traffic{RequestsPerSecond: nan, ErrorsPerSecond: nan, P50Seconds: nan, P99Seconds: nan}
 }
 
 // errorShare formats errors as a share of requests.
@@ -61,46 +61,49 @@ func errorShare(t mlops.Traffic) string {
 	return view.Percent(t.ErrorsPerSecond / t.RequestsPerSecond)
 }
 
-const (
-	trafficWindow = 30 * time.Minute
-	trafficStep   = 15 * time.Second
-)
-
 // trafficCharts returns the charts of a deployment's page; with an error
 // they are there and empty.
-func (s *Server) trafficCharts(ctx context.Context, deployment string) ([]view.Chart, error) {
+func (s *Server) trafficCharts(ctx context.Context, deployment string, r chartRange) ([]view.Chart, error) {
 	rate := view.Chart{ID: "rate", Title: "Requests", Unit: "rate", Lines: []string{"requests per second", "errors per second"}, Summary: "no data yet"}
 	latency := view.Chart{ID: "latency", Title: "Latency", Unit: "seconds", Lines: []string{"p50", "p99"}, Summary: "no data yet"}
+	if r.summed() {
+		// A percentile of percentiles would be neither.
+		latency.Lines = []string{"highest p50", "highest p99"}
+	}
+	lines := make([][]mlops.Point, 4)
 	// Whole steps, so that two looks at the same past ask for the same points.
-	to := s.cfg.Now().Truncate(trafficStep)
-	from := to.Add(-trafficWindow)
-	lines := make([][]Point, 4)
-	for i, q := range []string{s.cfg.Queries.Requests, s.cfg.Queries.Errors, s.cfg.Queries.P50, s.cfg.Queries.P99} {
-		series, err := s.cfg.Metrics.QueryRange(ctx, promql(q, deployment), from, to, trafficStep)
-		if err != nil {
+	to := s.cfg.Now().Truncate(r.step)
+	for i, q := range []struct{ how, series string }{{"avg_over_time", seriesRequests}, {"avg_over_time", seriesErrors}, {"max_over_time", seriesP50}, {"max_over_time", seriesP99}} {
+		expr := fmt.Sprintf("max(%s)", r.over(q.how, fmt.Sprintf("%s{deployment=%q}", q.series, deployment)))
+		var err error
+		if lines[i], err = s.series.get(ctx, s.cfg.Metrics, expr, r, to); err != nil {
 			return []view.Chart{rate, latency}, err
 		}
-		if len(series) > 0 {
-			lines[i] = series[0].Points
+	}
+	fill(&rate, to, r, lines[0], lines[1])
+	fill(&latency, to, r, lines[2], lines[3])
+	return []view.Chart{rate, latency}, nil
+}
+
+// trafficNow says in words what the charts end with.
+func trafficNow(charts []view.Chart, t mlops.Traffic) {
+	for i := range charts {
+		c := &charts[i]
+		switch {
+		case c.ID == "rate" && finite(t.RequestsPerSecond) != nil:
+			c.Now = view.Rate(t.RequestsPerSecond)
+			c.Summary = "now " + c.Now
+		case c.ID == "latency" && finite(t.P99Seconds) != nil:
+			c.Now = view.Seconds(t.P99Seconds)
+			c.Summary = "p99 now " + c.Now
 		}
 	}
-	fill(&rate, from, to, trafficStep, lines[0], lines[1])
-	fill(&latency, from, to, trafficStep, lines[2], lines[3])
-	if n := len(lines[0]); n > 0 {
-		rate.Now = view.Rate(lines[0][n-1].Value)
-		rate.Summary = "now " + rate.Now
-	}
-	if n := len(lines[3]); n > 0 {
-		latency.Now = view.Seconds(lines[3][n-1].Value)
-		latency.Summary = "p99 now " + latency.Now
-	}
-	return []view.Chart{rate, latency}, nil
 }
 
 // fill puts the points of each line at the same places of the x axis; where
 // a line has none, it has a gap. Without any point the chart stays empty.
-func fill(c *view.Chart, from, to time.Time, step time.Duration, lines ...[]Point) {
-	any := false
+func fill(c *view.Chart, to time.Time, r chartRange, lines ...[]mlops.Point) {
+	any, from, step := false, to.Add(-r.window), r.step
 	n := int(to.Sub(from)/step) + 1
 	x := make([]float64, n)
 	for i := range x {
@@ -110,9 +113,9 @@ func fill(c *view.Chart, from, to time.Time, step time.Duration, lines ...[]Poin
 	for l, points := range lines {
 		y[l] = make([]*float64, n)
 		for _, p := range points {
-			i := int((p.Time.Sub(from) + step/2) / step)
+			i := int((p.T.Sub(from) + step/2) / step)
 			if i >= 0 && i < n {
-				y[l][i] = finite(p.Value)
+				y[l][i] = finite(p.V)
 				any = true
 			}
 		}

@@ -265,9 +265,22 @@ func findings(r mlops.Revision) []string {
 		said = said || !g.Passed && strings.Contains(r.Message, g.String())
 	}
 	if r.Message != "" && !said {
-		out = append(out, capital(r.Message))
+		message := r.Message
+		if r.State == mlops.RevisionWaiting {
+			message = withoutCommand(message)
+		}
+		out = append(out, capital(message))
 	}
 	return out
+}
+
+// withoutCommand leaves out the command that a message ends with: where people
+// read it here, there is a button.
+func withoutCommand(message string) string {
+	if what, _, ok := strings.Cut(message, ": `"); ok {
+		return what
+	}
+	return message
 }
 
 func capital(text string) string {
@@ -319,7 +332,7 @@ func newestNotice(d mlops.Deployment, rs []mlops.Revision, gates *mlops.Gates) *
 		case d.Paused:
 			n.Text = fmt.Sprintf("Version %d waits until the deployment is resumed.", r.Version)
 		default:
-			n.Text = fmt.Sprintf("Version %d waits: %s.", r.Version, why)
+			n.Text = fmt.Sprintf("Version %d waits: %s.", r.Version, withoutCommand(why))
 		}
 	case mlops.RevisionRejected:
 		n.Text = fmt.Sprintf("Version %d was not put into service: %s.", r.Version, why)

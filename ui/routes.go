@@ -45,9 +45,9 @@ func (s *Server) routes() {
 
 	signedIn := e.Group("", refusePrefix, s.requireSession, middleware.BodyLimit("1M"))
 	pages := signedIn.Group("", compressed())
-	page := func(path string, p pageFunc) {
-		pages.GET(path, s.show(p))
-		signedIn.GET("/live"+path, s.live(p))
+	page := func(path string, p pageFunc, mw ...echo.MiddlewareFunc) {
+		pages.GET(path, s.show(p), mw...)
+		signedIn.GET("/live"+path, s.live(p), mw...)
 	}
 	page("/", s.overview)
 	page("/runs", s.runs)
@@ -58,21 +58,22 @@ func (s *Server) routes() {
 	page("/models", s.models)
 	page("/models/:name", s.model)
 	page("/models/:name/versions/:version", s.version)
-	page("/datasets", s.datasets)
-	page("/datasets/:digest", s.dataset)
+	page("/datasets", s.datasets, requireWhole)
+	page("/datasets/:digest", s.dataset, requireWhole)
 	page("/deployments", s.deployments)
 	page("/deployments/:name", s.deployment)
-	page("/system", s.systemUnits)
-	page("/system/pods", s.systemPods)
-	page("/system/pods/:namespace/:name", s.systemPod)
-	page("/system/images", s.systemImages)
-	page("/system/objects", s.systemObjects)
-	page("/system/events", s.systemEvents)
+	page("/system", s.systemUnits, requireWhole)
+	page("/system/pods", s.systemPods, requireWhole)
+	page("/system/pods/:namespace/:name", s.systemPod, requireWhole)
+	page("/system/images", s.systemImages, requireWhole)
+	page("/system/objects", s.systemObjects, requireWhole)
+	page("/system/events", s.systemEvents, requireWhole)
 
 	pages.GET("/runs/:id/artifacts", s.show(s.artifacts))
 	signedIn.GET("/runs/:id/download", s.download)
 	signedIn.GET("/runs/:id/image", s.image)
 	signedIn.GET("/logs/pods/:namespace/:name", s.podLogs)
+	signedIn.GET("/logs/deployments/:name", s.deploymentLogs)
 	pages.GET("/deployments/:name/predict", s.predict)
 	signedIn.GET("/session", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 
@@ -91,7 +92,8 @@ func (s *Server) routes() {
 		h := echo.WrapHandler(m.Handler)
 		var mw []echo.MiddlewareFunc
 		if m.Needs != "" {
-			mw = append(mw, s.requireCredentials(m.Needs))
+			// What it serves is not told apart by projects.
+			mw = append(mw, s.requireCredentials(m.Needs), requireWhole)
 		}
 		exact, below := strings.CutSuffix(path, "/")
 		e.Any(exact, h, mw...)

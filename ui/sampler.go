@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// samplesKept is ten minutes of the machine at one sample each five seconds.
-const samplesKept = 120
+// samplesKept is a quarter of an hour of the machine at one sample each five
+// seconds. What lies before is in the metrics.
+const samplesKept = 180
 
 type machinePoint struct {
 	at time.Time

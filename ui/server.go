@@ -37,6 +37,7 @@ type Server struct {
 	// summaries are remembered because they count all runs.
 	summaries remembered[[]mlops.ExperimentSummary]
 	histories histories
+	series    seriesCache
 	offered   offered
 	address   atomic.Pointer[net.TCPAddr]
 }
@@ -49,6 +50,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("create web server: %w", err)
 	}
+	cfg.Registry, cfg.Loop, cfg.Cluster = scopedRegistry{cfg.Registry, cfg.Loop}, scopedLoop{cfg.Loop}, scopedCluster{cfg.Cluster}
 	st, err := newStatic(cfg.Assets)
 	if err != nil {
 		return nil, fmt.Errorf("create web server: %w", err)

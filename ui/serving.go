@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -21,7 +20,8 @@ func (s *Server) serving(ctx context.Context, c echo.Context, served served, mod
 	if v.Operator {
 		v.Form.CSRF = csrf(c)
 	}
-	if v.Operator {
+	// A key of single projects deploys the models that these train.
+	if v.Operator && (deploy != nil || visitorOf(c).principal.Reaches(model)) {
 		v.Deploy = s.deployForm(c, model, version, served.deployments, deploy)
 	}
 	var ds []mlops.Deployment
@@ -31,54 +31,46 @@ func (s *Server) serving(ctx context.Context, c echo.Context, served served, mod
 		}
 	}
 	v.Rows = make([]view.ServingRow, len(ds))
-	each(len(ds), func(i int) {
-		rs, err := s.cfg.Loop.Revisions(ctx, ds[i].Name, maxRevisions)
-		row := servingRow(ds[i], rs, version)
-		if p := s.problem("the history of "+ds[i].Name, err); p != nil {
-			row.Verdict, row.Findings = "unknown", []string{p.Message}
+	newest, err := s.cfg.Loop.RevisionsOf(ctx, model, version)
+	problem := s.problem("the history", err)
+	for i, d := range ds {
+		r := find(newest, func(r mlops.Revision) bool { return r.Deployment == d.Name })
+		row := servingRow(d, r)
+		if problem != nil {
+			row.Verdict, row.Findings = "unknown", []string{problem.Message}
 		}
 		if v.Operator {
-			row.Buttons = servingButtons(at, ds[i], rs, version)
+			row.Buttons = servingButtons(at, d, r, version)
 		}
 		v.Rows[i] = row
-	})
+	}
 	// A form without a button is of no use to anybody.
 	v.Operator = v.Operator && (len(ds) > 0 || form.Error != "")
 	return v
 }
 
-func servingRow(d mlops.Deployment, rs []mlops.Revision, version int) view.ServingRow {
+// servingRow shows the newest revision of the version on a deployment, nil if
+// there is none.
+func servingRow(d mlops.Deployment, r *mlops.Revision) view.ServingRow {
 	row := view.ServingRow{Deployment: view.Ref(d.Name, deploymentURL(d.Name)), Serves: servedModel(d)}
-	i := newestOf(rs, version)
-	if i < 0 {
+	if r == nil {
 		row.Verdict = "was never put into service here"
-		if len(rs) >= maxRevisions {
-			row.Verdict = fmt.Sprintf("is none of the newest %d revisions here", maxRevisions)
-		}
 		return row
 	}
-	r := rs[i]
 	pill := revisionPill(r.State)
-	row.Pill, row.Verdict, row.Findings = &pill, fmt.Sprintf("as revision %d", r.Number), findings(r)
+	row.Pill, row.Verdict, row.Findings = &pill, fmt.Sprintf("as revision %d", r.Number), findings(*r)
 	return row
 }
 
-// newestOf returns where the newest revision of a version is, -1 if there is
-// none.
-func newestOf(rs []mlops.Revision, version int) int {
-	return slices.IndexFunc(rs, func(r mlops.Revision) bool { return r.Version == version })
-}
-
-func servingButtons(at string, d mlops.Deployment, rs []mlops.Revision, version int) []view.Release {
+func servingButtons(at string, d mlops.Deployment, r *mlops.Revision, version int) []view.Release {
 	if d.Deleting || d.Paused || d.Revision != nil && d.Revision.Version == version {
 		return nil
 	}
-	i := newestOf(rs, version)
-	if i >= 0 && (rs[i].State == mlops.RevisionWaiting || rs[i].State == mlops.RevisionJudging) {
+	if r != nil && (r.State == mlops.RevisionWaiting || r.State == mlops.RevisionJudging) {
 		return nil // it is decided on the deployment's page
 	}
 	out := []view.Release{{Text: "Promote", Label: fmt.Sprintf("Promote v%d to %s", version, d.Name), URL: at, Name: "deployment", Value: d.Name}}
-	if i >= 0 && gateRefused(rs[i]) {
+	if r != nil && gateRefused(*r) {
 		out = append(out, view.Release{Text: "Serve it anyway", Label: fmt.Sprintf("Serve it anyway, v%d on %s", version, d.Name), URL: at + "/override", Name: "deployment", Value: d.Name})
 	}
 	return out

@@ -19,8 +19,15 @@ const (
 )
 
 // systemUnits shows the units with their last lines.
-func (s *Server) systemUnits(echo.Context) (*page, error) {
-	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Machine: s.machineCharts(), Licenses: s.static.url(s.cfg.Assets.Licenses)}
+func (s *Server) systemUnits(c echo.Context) (*page, error) {
+	ctx, cancel := gather(c)
+	defer cancel()
+	r, err := s.rangeOf(c)
+	if err != nil {
+		return nil, err
+	}
+	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Ranges: s.rangeView(c, r, "/system", "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
+	v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
 	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
 	if p, ok := s.machine.last(); ok && p.ProcessBytes > 0 {
 		v.Process = []view.Fact{{Name: "Memory of this process", Value: view.Text(view.Bytes(float64(p.ProcessBytes)))},
@@ -35,7 +42,7 @@ func (s *Server) systemUnits(echo.Context) (*page, error) {
 
 func podRow(p mlops.Pod) view.PodRow {
 	return view.PodRow{Namespace: p.Namespace, Name: p.Name, URL: podURL(p), Pill: podPill(p), Restarts: p.Restarts, Node: p.Node,
-		IP: p.IP, Started: p.StartedAt, Message: p.Message}
+		IP: p.IP, Started: p.StartedAt, Message: p.Message, LastExit: exitText(p)}
 }
 
 func podURL(p mlops.Pod) string {
@@ -67,13 +74,14 @@ func (s *Server) systemPod(c echo.Context) (*page, error) {
 	defer cancel()
 	namespace, name := c.Param("namespace"), c.Param("name")
 	v := view.SystemPod{Pod: view.PodRow{Namespace: namespace, Name: name}, Log: podLogURL(namespace, name)}
+	var pod mlops.Pod
 	pods, err := s.cfg.Cluster.Pods(ctx, namespace)
 	v.Problem = s.problem("the pod", err)
 	found := false
 	for _, p := range pods {
 		if p.Name == name && p.Namespace == namespace {
 			found = true
-			v.Pod = podRow(p)
+			pod, v.Pod = p, podRow(p)
 		}
 	}
 	if err == nil && !found {
@@ -81,6 +89,9 @@ func (s *Server) systemPod(c echo.Context) (*page, error) {
 	}
 	v.Facts = []view.Fact{{Name: "Namespace", Value: view.Text(namespace)}, {Name: "Node", Value: view.Text(v.Pod.Node)}, {Name: "Address", Value: view.Code(v.Pod.IP)},
 		{Name: "Started", Value: view.At(v.Pod.Started)}, {Name: "Restarts", Value: view.Text(fmt.Sprint(v.Pod.Restarts))}}
+	if found {
+		v.Facts = append(v.Facts, podFacts(pod)...)
+	}
 	if v.Pod.Message != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Message", Value: view.Text(v.Pod.Message)})
 	}

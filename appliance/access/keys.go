@@ -23,6 +23,9 @@ type Rows interface {
 	Keys(ctx context.Context) ([]mlops.Key, error)
 	DeleteKey(ctx context.Context, name string) error
 	KeyUsed(ctx context.Context, id int64, at time.Time) error
+	// LimitKey makes a key one of these projects only.
+	LimitKey(ctx context.Context, id int64, projects []string) error
+	Projects(ctx context.Context) ([]mlops.Project, error)
 }
 
 // Objects is the object store that follows the rows.
@@ -40,8 +43,11 @@ type Config struct {
 	Rows    func() Rows // nil until they can be read
 	Objects func() Objects
 	Own     []string // the appliance's own buckets: only administrators write there
-	Log     *slog.Logger
-	Now     func() time.Time // time.Now if nil
+	// Artifacts is the bucket whose objects belong to projects as the registry
+	// knows it: keys of single projects reach them through it only.
+	Artifacts string
+	Log       *slog.Logger
+	Now       func() time.Time // time.Now if nil
 }
 
 // Keys are the access keys of one appliance. Nothing is known before Load.
@@ -87,10 +93,14 @@ func (k *Keys) Load(ctx context.Context) error {
 }
 
 // List returns all keys by name.
-func (k *Keys) List() ([]mlops.Key, error) {
-	r := k.ring.Load()
-	if r == nil {
+func (k *Keys) List(ctx context.Context) ([]mlops.Key, error) {
+	r, rows := k.ring.Load(), k.cfg.Rows()
+	if r == nil || rows == nil {
 		return nil, errStarting
+	}
+	projects, err := rows.Projects(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the projects of access keys: %w", err)
 	}
 	out := make([]mlops.Key, 0, len(r.byName))
 	for _, e := range r.byName {
@@ -98,11 +108,23 @@ func (k *Keys) List() ([]mlops.Key, error) {
 		if ms := e.used.Load(); ms > 0 {
 			key.LastUsedAt = time.UnixMilli(ms)
 		}
+		for _, name := range key.Projects {
+			if !exists(projects, name) {
+				key.Gone = append(key.Gone, name)
+			}
+		}
 		out = append(out, key)
 	}
 	slices.SortFunc(out, func(a, b mlops.Key) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
+
+func exists(projects []mlops.Project, name string) bool {
+	return slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == name && !p.Deleting })
+}
+
+// Loaded reports whether the keys are known.
+func (k *Keys) Loaded() bool { return k.ring.Load() != nil }
 
 // Create makes a key. What it returns is the only time that the token shows.
 func (k *Keys) Create(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, error) {
@@ -114,12 +136,41 @@ func (k *Keys) Create(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, 
 		if b.Write && slices.Contains(k.cfg.Own, b.Name) {
 			return mlops.NewKey{}, mlops.Errorf(mlops.Invalid, "bucket %s is the appliance's own: give the key %s:ro, or a bucket of another name", b.Name, b.Name)
 		}
+		if len(key.Projects) > 0 && b.Name == k.cfg.Artifacts {
+			return mlops.NewKey{}, mlops.Errorf(mlops.Invalid, "bucket %s holds the artifacts of all projects: leave it out, a key of single projects reaches its artifacts through MLflow", b.Name)
+		}
+	}
+	if err := k.checkProjects(ctx, key.Projects); err != nil {
+		return mlops.NewKey{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	k.change.Lock()
 	defer k.change.Unlock()
 	return k.create(ctx, key)
+}
+
+// checkProjects refuses a project that does not exist: it may be a typing error,
+// and a key that reaches nothing tells nobody.
+func (k *Keys) checkProjects(ctx context.Context, names []string) error {
+	rows := k.cfg.Rows()
+	if len(names) == 0 || rows == nil {
+		return nil
+	}
+	projects, err := rows.Projects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !exists(projects, name) {
+			there := make([]string, 0, len(projects))
+			for _, p := range projects {
+				there = append(there, p.Name)
+			}
+			return mlops.Errorf(mlops.NotFound, "there is no project %q: expected one of %s", name, strings.Join(there, ", "))
+		}
+	}
+	return nil
 }
 
 // create makes a key; the caller holds the lock.
@@ -148,7 +199,7 @@ func (k *Keys) create(ctx context.Context, key mlops.Key) (_ mlops.NewKey, err e
 	}
 	k.ring.Store(old.with(newEntry(key, token)))
 	k.schedule()
-	k.cfg.Log.Info("access key created", "name", key.Name, "role", key.Role, "buckets", key.Buckets, "expires", key.ExpiresAt)
+	k.cfg.Log.Info("access key created", "name", key.Name, "role", key.Role, "buckets", key.Buckets, "projects", key.Projects, "expires", key.ExpiresAt)
 	return mlops.NewKey{Key: key, Token: token}, nil
 }
 

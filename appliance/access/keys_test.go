@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type world struct {
 	buckets  map[string]bool
 	order    []string
 	used     []time.Time
+	projects []mlops.Project
 	broken   map[string]error // by what is called
 	notReady bool
 }
@@ -61,6 +63,22 @@ func (w *world) DeleteKey(_ context.Context, name string) error {
 	}
 	return nil
 }
+
+func (w *world) LimitKey(_ context.Context, id int64, projects []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.do("limit"); err != nil {
+		return err
+	}
+	for i := range w.rows {
+		if w.rows[i].ID == id {
+			w.rows[i].Projects = projects
+		}
+	}
+	return nil
+}
+
+func (w *world) Projects(context.Context) ([]mlops.Project, error) { return w.projects, nil }
 
 func (w *world) KeyUsed(_ context.Context, id int64, at time.Time) error {
 	w.mu.Lock()
@@ -107,7 +125,7 @@ func newWorld() *world { return &world{buckets: map[string]bool{}, broken: map[s
 // keys on a world, with the secret that they are derived from.
 func (w *world) open(t *testing.T, secret string) *Keys {
 	t.Helper()
-	k := New(Config{Secret: secret, Own: []string{"mlflow"}, Log: slog.New(slog.DiscardHandler), Objects: func() Objects { return w },
+	k := New(Config{Secret: secret, Own: []string{"mlflow"}, Artifacts: "mlflow", Log: slog.New(slog.DiscardHandler), Objects: func() Objects { return w },
 		Rows: func() Rows {
 			if w.notReady {
 				return nil
@@ -151,7 +169,7 @@ func TestOneTokenForAllDoors(t *testing.T) {
 		"password": func() (mlops.Principal, error) { return k.Password("ada", ada.Token) },
 		"token":    func() (mlops.Principal, error) { return k.Token(ada.Token) },
 	} {
-		if p, err := try(); err != nil || p != (mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Key: ada.ID}) {
+		if p, err := try(); err != nil || !reflect.DeepEqual(p, mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Key: ada.ID}) {
 			t.Errorf("%s: %+v %v", what, p, err)
 		}
 	}
@@ -222,7 +240,7 @@ func TestUnknownUntilLoaded(t *testing.T) {
 	if err := k.Load(t.Context()); mlops.CodeOf(err) != mlops.Unavailable {
 		t.Errorf("load without rows: %v", err)
 	}
-	_, listed := k.List()
+	_, listed := k.List(t.Context())
 	_, created := k.Create(t.Context(), mlops.KeyRequest{Name: "ada", Role: "reader"})
 	_, byPassword := k.Password("ada", "x")
 	_, byToken := k.Token("x")
@@ -258,7 +276,7 @@ func TestRefusedRequestsMakeNothing(t *testing.T) {
 			t.Errorf("%s failed, and the key was made", what)
 		}
 		delete(w.broken, what)
-		if all, _ := k.List(); len(all) != 0 || len(w.rows) != 0 || what != "sync" && w.names() != "" {
+		if all, _ := k.List(t.Context()); len(all) != 0 || len(w.rows) != 0 || what != "sync" && w.names() != "" {
 			t.Errorf("%s failed: keys %v, rows %v, users %s", what, all, w.rows, w.names())
 		}
 	}
@@ -273,6 +291,40 @@ func TestRefusedRequestsMakeNothing(t *testing.T) {
 	}
 	if err := k.Revoke(t.Context(), "ada"); mlops.CodeOf(err) != mlops.NotFound {
 		t.Errorf("its row is there: %v", err)
+	}
+}
+
+func TestKeysOfProjects(t *testing.T) {
+	w := newWorld()
+	w.projects = []mlops.Project{{Name: "iris"}, {Name: "wine"}, {Name: "old", Deleting: true}}
+	w.buckets["mlflow"], w.buckets["data"] = true, true
+	k := w.loaded(t)
+	for _, c := range []struct {
+		req  mlops.KeyRequest
+		code mlops.Code
+		text string
+	}{
+		{mlops.KeyRequest{Name: "eve", Role: "editor", Projects: []string{"wien"}}, mlops.NotFound, `there is no project "wien": expected one of iris, wine`},
+		{mlops.KeyRequest{Name: "eve", Role: "editor", Projects: []string{"wine", "old"}}, mlops.NotFound, `there is no project "old"`},
+		{mlops.KeyRequest{Name: "eve", Role: "reader", Projects: []string{"wine"}, Buckets: []string{"mlflow:ro"}}, mlops.Invalid, "reaches its artifacts through MLflow"},
+		{mlops.KeyRequest{Name: "eve", Role: "reader", Projects: []string{"wine"}, Buckets: []string{"mlflow/1/:ro"}}, mlops.Invalid, "reaches its artifacts through MLflow"},
+	} {
+		if _, err := k.Create(t.Context(), c.req); mlops.CodeOf(err) != c.code || !strings.Contains(mlops.MessageOf(err), c.text) || len(w.rows) != 0 {
+			t.Errorf("%+v: %v, want %q", c.req, err, c.text)
+		}
+	}
+	eve, err := k.Create(t.Context(), mlops.KeyRequest{Name: "eve", Role: "editor", Projects: []string{"wine", "iris"}, Buckets: []string{"data:rw"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []*Keys{k, w.loaded(t)} { // and after a restart
+		if p, err := again.Token(eve.Token); err != nil || !slices.Equal(p.Projects, []string{"wine", "iris"}) {
+			t.Errorf("it comes as %+v, %v", p, err)
+		}
+	}
+	w.projects = w.projects[:1]
+	if all, err := k.List(t.Context()); err != nil || len(all) != 1 || !slices.Equal(all[0].Gone, []string{"wine"}) {
+		t.Errorf("wine is gone, and the list says %+v, %v", all, err)
 	}
 }
 
@@ -316,7 +368,7 @@ func TestKeysEnd(t *testing.T) {
 		if w.names() != "max" {
 			t.Errorf("the object store has %s", w.names())
 		}
-		if all, _ := k.List(); len(all) != 3 {
+		if all, _ := k.List(t.Context()); len(all) != 3 {
 			t.Errorf("expired keys are not listed: %v", all)
 		}
 	})
@@ -328,7 +380,7 @@ func TestLastUse(t *testing.T) {
 		w := newWorld()
 		k := w.loaded(t)
 		ada := create(t, k, "ada", "reader", "")
-		if all, _ := k.List(); !all[0].LastUsedAt.IsZero() {
+		if all, _ := k.List(t.Context()); !all[0].LastUsedAt.IsZero() {
 			t.Errorf("never used, and %v", all[0])
 		}
 		for range 100 {
@@ -342,7 +394,7 @@ func TestLastUse(t *testing.T) {
 		if len(w.used) != 2 {
 			t.Errorf("written %d times in 100 s, want 2", len(w.used))
 		}
-		if all, _ := k.List(); time.Since(all[0].LastUsedAt) != 40*time.Second {
+		if all, _ := k.List(t.Context()); time.Since(all[0].LastUsedAt) != 40*time.Second {
 			t.Errorf("last use %s ago, want 40 s", time.Since(all[0].LastUsedAt))
 		}
 		k.Used("nobody")

@@ -8,23 +8,30 @@ import (
 )
 
 // ProjectKey returns the key that a project's trainer comes with: it writes
-// to the registry and reads bucket, and nothing else. It makes one if there is
-// none, or one that may something else.
+// what belongs to the project in the registry and reads bucket, and nothing
+// else. It makes one if there is none, or one that may something else. One from
+// before keys had projects is limited to its own, and keeps its token.
 func (k *Keys) ProjectKey(ctx context.Context, project string, bucket mlops.KeyBucket) (mlops.NewKey, error) {
 	if err := mlops.ValidateName("project", project); err != nil {
 		return mlops.NewKey{}, err
 	}
-	return k.ensure(ctx, mlops.Key{Name: mlops.ProjectKeyName(project), Role: mlops.RoleTrainer, Buckets: []mlops.KeyBucket{bucket}}, "project")
+	return k.ensure(ctx, mlops.Key{Name: mlops.ProjectKeyName(project), Role: mlops.RoleTrainer, Buckets: []mlops.KeyBucket{bucket}, Projects: []string{project}}, "project")
 }
 
 // DeploymentKey returns the key that a deployment of its own volume brings
-// versions with: it reads the registry, artifacts with it, and nothing else.
-// It makes one if there is none, or one that may something else.
-func (k *Keys) DeploymentKey(ctx context.Context, deployment string) (mlops.NewKey, error) {
+// versions with: it reads the registry, artifacts with it, and nothing else; of
+// a project only what belongs to it, if the deployment has one. It makes a key
+// if there is none, or one that may something else. One from before keys had
+// projects is limited, and keeps its token.
+func (k *Keys) DeploymentKey(ctx context.Context, deployment, project string) (mlops.NewKey, error) {
 	if err := mlops.ValidateName("deployment", deployment); err != nil {
 		return mlops.NewKey{}, err
 	}
-	return k.ensure(ctx, mlops.Key{Name: mlops.DeploymentKeyName(deployment), Role: mlops.RoleReader, Buckets: []mlops.KeyBucket{}}, "deployment")
+	want := mlops.Key{Name: mlops.DeploymentKeyName(deployment), Role: mlops.RoleReader, Buckets: []mlops.KeyBucket{}}
+	if project != "" {
+		want.Projects = []string{project}
+	}
+	return k.ensure(ctx, want, "deployment")
 }
 
 // ensure returns a key that may what is wanted, and nothing else.
@@ -39,7 +46,11 @@ func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.New
 	}
 	want.CreatedAt = k.cfg.Now()
 	if e := r.byName[want.Name]; e != nil {
-		if e.key.Role == want.Role && slices.Equal(e.key.Buckets, want.Buckets) && e.key.ExpiresAt.IsZero() {
+		if e.key.Role == want.Role && slices.Equal(e.key.Buckets, want.Buckets) && e.key.ExpiresAt.IsZero() && (len(e.key.Projects) == 0 || slices.Equal(e.key.Projects, want.Projects)) {
+			if err := k.limit(ctx, e, want.Projects); err != nil {
+				return mlops.NewKey{}, err
+			}
+			e = k.ring.Load().byName[want.Name]
 			return mlops.NewKey{Key: e.key, Token: k.token(e.key.Salt)}, nil
 		}
 		k.cfg.Log.Warn("the key of a "+of+" may something else than it needs: another takes its place", "name", want.Name)
@@ -48,6 +59,25 @@ func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.New
 		}
 	}
 	return k.create(ctx, want)
+}
+
+// limit makes a key one of these projects; the caller holds the lock.
+func (k *Keys) limit(ctx context.Context, e *entry, projects []string) error {
+	if slices.Equal(e.key.Projects, projects) {
+		return nil
+	}
+	rows := k.cfg.Rows()
+	if rows == nil {
+		return errStarting
+	}
+	if err := rows.LimitKey(ctx, e.key.ID, projects); err != nil {
+		return err
+	}
+	limited := *e
+	limited.key.Projects = projects
+	k.ring.Store(k.ring.Load().with(&limited))
+	k.cfg.Log.Info("access key limited", "name", e.key.Name, "projects", projects)
+	return nil
 }
 
 // DropProjectKey revokes a project's key; one that is not there is no error.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 func TestDeploymentKeys(t *testing.T) {
 	w := newWorld()
 	k := w.loaded(t)
-	made, err := k.DeploymentKey(t.Context(), "wine-2")
+	made, err := k.DeploymentKey(t.Context(), "wine-2", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +22,7 @@ func TestDeploymentKeys(t *testing.T) {
 		t.Errorf("the object store's user is %+v", u)
 	}
 	for _, again := range []*Keys{k, w.loaded(t)} { // and after a restart
-		if same, err := again.DeploymentKey(t.Context(), "wine-2"); err != nil || same.Token != made.Token {
+		if same, err := again.DeploymentKey(t.Context(), "wine-2", ""); err != nil || same.Token != made.Token {
 			t.Errorf("asked again it is another: %v", err)
 		}
 	}
@@ -41,6 +42,36 @@ func TestDeploymentKeys(t *testing.T) {
 	}
 }
 
+// TestDeploymentKeysOfProjects: the key of a deployment whose model a project
+// trains is limited to it, also one from before, which keeps its token.
+func TestDeploymentKeysOfProjects(t *testing.T) {
+	w := newWorld()
+	k := w.loaded(t)
+	old, err := k.DeploymentKey(t.Context(), "wine-2", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := k.Token(old.Token); err != nil || p.Limited() {
+		t.Errorf("without a project it is %+v, %v", p, err)
+	}
+	for _, again := range []*Keys{k, w.loaded(t)} {
+		if same, err := again.DeploymentKey(t.Context(), "wine-2", "wine"); err != nil || same.Token != old.Token || !slices.Equal(same.Projects, []string{"wine"}) {
+			t.Errorf("with a project: %+v, %v", same, err)
+		}
+		if p, err := again.Token(old.Token); err != nil || !p.Reaches("wine") || p.Reaches("iris") || p.Reaches("") {
+			t.Errorf("it signs in as %+v, %v", p, err)
+		}
+	}
+	// Nothing widens a key that was given away.
+	free, err := k.DeploymentKey(t.Context(), "wine-2", "")
+	if err != nil || free.Token == old.Token || len(free.Projects) != 0 {
+		t.Errorf("without a project again: %+v, %v", free, err)
+	}
+	if _, err := k.Token(old.Token); err != mlops.ErrCredentials {
+		t.Errorf("the limited one still works: %v", err)
+	}
+}
+
 func TestProjectKeys(t *testing.T) {
 	w := newWorld()
 	k := w.loaded(t)
@@ -50,7 +81,7 @@ func TestProjectKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := k.Password("project-wine", made.Token); err != nil || p.Role != mlops.RoleTrainer {
+	if p, err := k.Password("project-wine", made.Token); err != nil || p.Role != mlops.RoleTrainer || !slices.Equal(p.Projects, []string{"wine"}) {
 		t.Errorf("it signs in as %+v, %v", p, err)
 	}
 	if u := w.users[len(w.users)-1]; u.Name != "project-wine" || u.All || len(u.Buckets) != 1 || u.Buckets[0] != bucket {
@@ -78,5 +109,28 @@ func TestProjectKeys(t *testing.T) {
 	}
 	if _, err := k.Token(other.Token); err != mlops.ErrCredentials || len(w.rows) != 0 {
 		t.Errorf("dropped, it still works: %v, rows %v", err, w.rows)
+	}
+}
+
+// TestOldProjectKeysAreLimited: a key from before keys had projects keeps its
+// token, which pods have, and reaches its project only.
+func TestOldProjectKeysAreLimited(t *testing.T) {
+	w := newWorld()
+	bucket := mlops.KeyBucket{Name: "datasets", Prefix: "wine/"}
+	w.rows = []mlops.Key{{ID: 7, Name: "project-wine", Role: mlops.RoleTrainer, Buckets: []mlops.KeyBucket{bucket}, Salt: []byte("salt")}}
+	k := w.loaded(t)
+	token := k.token([]byte("salt"))
+	if p, err := k.Token(token); err != nil || p.Limited() {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	same, err := k.ProjectKey(t.Context(), "wine", bucket)
+	if err != nil || same.Token != token || !slices.Equal(same.Projects, []string{"wine"}) {
+		t.Errorf("%+v, %v", same, err)
+	}
+	if p, err := k.Token(token); err != nil || !p.Reaches("wine") || p.Reaches("iris") || !slices.Equal(w.rows[0].Projects, []string{"wine"}) {
+		t.Errorf("%+v, %v; row %+v", p, err, w.rows[0])
+	}
+	if p, err := k.Password("project-wine", token); err != nil || !p.Limited() {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -1,28 +1,26 @@
-// Package doctor checks a machine before the appliance starts on it and says,
-// for each thing that would break it, how to mend that. It changes nothing.
+// Package doctor checks a machine before the appliance starts on it, and what is
+// served while it runs. For each thing that is broken it says how to mend that.
+// It changes nothing.
 package doctor
 
 import (
 	"net"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // Level is how bad a finding is.
-type Level string
+type Level = mlops.Level
 
 // The levels.
 const (
-	OK   Level = "ok"
-	Warn Level = "warn" // it will run, with less
-	Fail Level = "fail" // it will not run
+	OK   = mlops.LevelOK
+	Warn = mlops.LevelWarn // it will run, with less
+	Fail = mlops.LevelFail // it will not run
 )
 
 // Finding is the outcome of one check.
-type Finding struct {
-	Check  string `json:"check"`
-	Level  Level  `json:"level"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what to do, for warn and fail
-}
+type Finding = mlops.Finding
 
 // Machine is what the checks need to know.
 type Machine struct {

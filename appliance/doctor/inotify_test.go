@@ -10,9 +10,9 @@ import (
 
 func TestCheckInotify(t *testing.T) {
 	const fix = "run `sysctl -w fs.inotify.max_user_instances=1024`, and put that line into /etc/sysctl.d/90-inotify.conf to keep it"
-	expect(t, judgeInotify(128, 10), Finding{"inotify", OK, "10 of 128 instances are in use by root's programs", ""})
-	expect(t, judgeInotify(128, 65), Finding{"inotify", Warn, `65 of 128 instances are in use by root's programs; pods that follow files may fail with "too many open files"`, fix})
-	expect(t, judgeInotify(128, 105), Finding{"inotify", Warn, `105 of 128 instances are in use by root's programs; the lab needs 24 and will fail with "too many open files"`, fix})
+	expect(t, judgeInotify(128, 10), finding("inotify", OK, "10 of 128 instances are in use by root's programs", ""))
+	expect(t, judgeInotify(128, 65), finding("inotify", Warn, `65 of 128 instances are in use by root's programs; pods that follow files may fail with "too many open files"`, fix))
+	expect(t, judgeInotify(128, 105), finding("inotify", Warn, `105 of 128 instances are in use by root's programs; the lab needs 24 and will fail with "too many open files"`, fix))
 
 	own := fmt.Sprintf("/proc/%d/fd", os.Getpid())
 	before := inotifyInstances(own)
@@ -29,5 +29,5 @@ func TestCheckInotify(t *testing.T) {
 		t.Errorf("with a limit of 16: %+v", f)
 	}
 	cover(t, "/proc/sys/fs/inotify/max_user_instances", "many\n")
-	expect(t, checkInotify(), Finding{"inotify", Warn, `limit cannot be read: it is "many\n"`, "use a kernel with inotify"})
+	expect(t, checkInotify(), finding("inotify", Warn, `limit cannot be read: it is "many\n"`, "use a kernel with inotify"))
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 func checkRoot() Finding {
@@ -104,7 +106,7 @@ func checkDisk(dir string) Finding {
 	detail := fmt.Sprintf("%d MiB free for %s", free>>20, dir)
 	// A data dir that is in use has its images already.
 	if _, err := os.Stat(filepath.Join(dir, "k3s", "kubeconfig.yaml")); err == nil {
-		if free < diskNeeded/4 {
+		if (mlops.DiskSpace{Free: free, Total: (st.Blocks - st.Bfree + st.Bavail) * uint64(st.Bsize)}).NearlyFull() {
 			return warn("disk", detail, "free some space: trainings and uploads will fail")
 		}
 		return ok("disk", detail)

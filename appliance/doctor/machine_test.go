@@ -10,9 +10,9 @@ import (
 )
 
 func TestCheckRoot(t *testing.T) {
-	expect(t, checkRoot(), Finding{"root", OK, "running as root", ""})
+	expect(t, checkRoot(), finding("root", OK, "running as root", ""))
 	asNobody(t, func() {
-		expect(t, checkRoot(), Finding{"root", Fail, "not running as root", "run it with sudo: Kubernetes mounts volumes and sets up the network"})
+		expect(t, checkRoot(), finding("root", Fail, "not running as root", "run it with sudo: Kubernetes mounts volumes and sets up the network"))
 	})
 }
 
@@ -21,7 +21,7 @@ func TestKernel(t *testing.T) {
 		"6.18.0": OK, "5.4.0-42-generic": OK, "5.10": OK, "10.0.1": OK, "not a version": OK,
 		"5.3.18": Fail, "4.19.0-26-amd64": Fail, "3.10.0-1160.el7.x86_64": Fail,
 	} {
-		want := Finding{"kernel", level, "Linux " + release, ""}
+		want := finding("kernel", level, "Linux "+release, "")
 		if level == Fail {
 			want.Fix = "use Linux 5.4 or newer"
 		}
@@ -37,10 +37,10 @@ func TestKernel(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	expect(t, judgeMemory(512<<20), Finding{"memory", Fail, "512 MiB", "use a machine with 2 GiB or more"})
-	expect(t, judgeMemory(1<<30), Finding{"memory", Warn, "1024 MiB", "trainings may be killed; 2 GiB or more is better"})
-	expect(t, judgeMemory(2<<30-1), Finding{"memory", Warn, "2047 MiB", "trainings may be killed; 2 GiB or more is better"})
-	expect(t, judgeMemory(2<<30), Finding{"memory", OK, "2048 MiB", ""})
+	expect(t, judgeMemory(512<<20), finding("memory", Fail, "512 MiB", "use a machine with 2 GiB or more"))
+	expect(t, judgeMemory(1<<30), finding("memory", Warn, "1024 MiB", "trainings may be killed; 2 GiB or more is better"))
+	expect(t, judgeMemory(2<<30-1), finding("memory", Warn, "2047 MiB", "trainings may be killed; 2 GiB or more is better"))
+	expect(t, judgeMemory(2<<30), finding("memory", OK, "2048 MiB", ""))
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		t.Fatal(err)
@@ -61,12 +61,12 @@ func TestCheckCgroups(t *testing.T) {
 		v1   []string // hierarchies
 		want Finding
 	}{
-		{"cpuset cpu io memory hugetlb pids rdma\n", nil, Finding{"cgroups", OK, "v2 with cpu, memory and pids", ""}},
-		{"cpuset cpu io pids\n", nil, Finding{"cgroups", Fail, "v2 without memory", fix}},
-		{"\n", nil, Finding{"cgroups", Fail, "v2 without cpu, memory, pids", fix}},
-		{"", []string{"cpu", "memory", "pids", "cpuset"}, Finding{"cgroups", OK, "v1 with cpu, memory and pids", ""}},
-		{"", []string{"cpu", "cpuset"}, Finding{"cgroups", Fail, "v1 without memory, pids", fix}},
-		{"", nil, Finding{"cgroups", Fail, "v1 without cpu, memory, pids", fix}},
+		{"cpuset cpu io memory hugetlb pids rdma\n", nil, finding("cgroups", OK, "v2 with cpu, memory and pids", "")},
+		{"cpuset cpu io pids\n", nil, finding("cgroups", Fail, "v2 without memory", fix)},
+		{"\n", nil, finding("cgroups", Fail, "v2 without cpu, memory, pids", fix)},
+		{"", []string{"cpu", "memory", "pids", "cpuset"}, finding("cgroups", OK, "v1 with cpu, memory and pids", "")},
+		{"", []string{"cpu", "cpuset"}, finding("cgroups", Fail, "v1 without memory, pids", fix)},
+		{"", nil, finding("cgroups", Fail, "v1 without cpu, memory, pids", fix)},
 	} {
 		t.Run(c.want.Detail, func(t *testing.T) {
 			const root = "/sys/fs/cgroup"
@@ -124,10 +124,10 @@ func TestCheckDisk(t *testing.T) {
 }
 
 func TestCheckMount(t *testing.T) {
-	expect(t, checkMount(), Finding{"mounts", OK, "allowed", ""})
+	expect(t, checkMount(), finding("mounts", OK, "allowed", ""))
 	asNobody(t, func() {
-		expect(t, checkMount(), Finding{"mounts", Fail, "mounting is not allowed: operation not permitted",
-			"in a container, run it privileged (LXC: features nesting=1; Docker: --privileged)"})
+		expect(t, checkMount(), finding("mounts", Fail, "mounting is not allowed: operation not permitted",
+			"in a container, run it privileged (LXC: features nesting=1; Docker: --privileged)"))
 	})
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), "benchtop-doctor-*"))
 	if err != nil || len(left) > 0 {
@@ -136,7 +136,7 @@ func TestCheckMount(t *testing.T) {
 }
 
 func TestCheckOverlay(t *testing.T) {
-	has := Finding{"overlayfs", OK, "the kernel has it", ""}
+	has := finding("overlayfs", OK, "the kernel has it", "")
 	t.Run("listed", func(t *testing.T) {
 		cover(t, "/proc/filesystems", "nodev\tproc\nnodev\toverlay\n")
 		asNobody(t, func() { expect(t, checkOverlay(), has) })
@@ -152,8 +152,8 @@ func TestCheckOverlay(t *testing.T) {
 	t.Run("absent", func(t *testing.T) {
 		cover(t, "/proc/filesystems", "nodev\tproc\n")
 		asNobody(t, func() {
-			expect(t, checkOverlay(), Finding{"overlayfs", Warn, "cannot be mounted: operation not permitted",
-				"containers will copy their images instead, which takes more disk; load the module overlay if you can"})
+			expect(t, checkOverlay(), finding("overlayfs", Warn, "cannot be mounted: operation not permitted",
+				"containers will copy their images instead, which takes more disk; load the module overlay if you can"))
 		})
 	})
 }

@@ -118,3 +118,8 @@ func listen(t *testing.T, network, addr string) int {
 	t.Cleanup(func() { l.Close() })
 	return l.Addr().(*net.TCPAddr).Port
 }
+
+// finding is a finding without more than every one has.
+func finding(check string, level Level, detail, fix string) Finding {
+	return Finding{Check: check, Level: level, Detail: detail, Fix: fix}
+}

@@ -30,21 +30,21 @@ func TestNameservers(t *testing.T) {
 		m    nameservers.Machine
 		want []Finding
 	}{
-		"none":    {nameservers.Machine{Problem: "/etc/resolv.conf does not exist"}, []Finding{{"nameserver", Warn, "/etc/resolv.conf does not exist: names of the lab work, all others fail at once", add}}},
-		"answers": {nameservers.Machine{File: "/etc/resolv.conf", Servers: []netip.Addr{router}}, []Finding{{"nameserver", OK, "answered by name server 192.168.1.1", ""}}},
+		"none":    {nameservers.Machine{Problem: "/etc/resolv.conf does not exist"}, []Finding{finding("nameserver", Warn, "/etc/resolv.conf does not exist: names of the lab work, all others fail at once", add)}},
+		"answers": {nameservers.Machine{File: "/etc/resolv.conf", Servers: []netip.Addr{router}}, []Finding{finding("nameserver", OK, "answered by name server 192.168.1.1", "")}},
 		"one dead": {nameservers.Machine{File: "/run/x", Servers: []netip.Addr{silent, router}},
-			[]Finding{{"nameserver", Warn, "name server 192.168.1.2, named in /run/x, does not answer (it stays silent): all names work, through 192.168.1.1", mend}}},
+			[]Finding{finding("nameserver", Warn, "name server 192.168.1.2, named in /run/x, does not answer (it stays silent): all names work, through 192.168.1.1", mend)}},
 		"all dead": {nameservers.Machine{File: "/etc/resolv.conf", Servers: []netip.Addr{silent, stub}}, []Finding{
-			{"nameserver", Warn, "name server 192.168.1.2, named in /etc/resolv.conf, does not answer (it stays silent): names of the lab work, all others fail", mend},
-			{"nameserver", Warn, "name server 127.0.0.1, named in /etc/resolv.conf, does not answer (connection refused): names of the lab work, all others fail", mend}}},
+			finding("nameserver", Warn, "name server 192.168.1.2, named in /etc/resolv.conf, does not answer (it stays silent): names of the lab work, all others fail", mend),
+			finding("nameserver", Warn, "name server 127.0.0.1, named in /etc/resolv.conf, does not answer (connection refused): names of the lab work, all others fail", mend)}},
 	} {
 		if got := judgeNameservers(c.m, ask); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: found %+v\nwant %+v", name, got, c.want)
 		}
 	}
 	alive := func(netip.Addr) error { return nil }
-	expect(t, judgeNameservers(nameservers.Machine{Servers: []netip.Addr{stub}}, alive)[0], Finding{"nameserver", OK, "answered by name server 127.0.0.1 (relayed to pods)", ""})
+	expect(t, judgeNameservers(nameservers.Machine{Servers: []netip.Addr{stub}}, alive)[0], finding("nameserver", OK, "answered by name server 127.0.0.1 (relayed to pods)", ""))
 
 	cover(t, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
-	expect(t, Nameservers(t.Context())[0], Finding{"nameserver", Warn, "name server 127.0.0.1, named in /etc/resolv.conf, does not answer (connection refused): names of the lab work, all others fail", mend})
+	expect(t, Nameservers(t.Context())[0], finding("nameserver", Warn, "name server 127.0.0.1, named in /etc/resolv.conf, does not answer (connection refused): names of the lab work, all others fail", mend))
 }

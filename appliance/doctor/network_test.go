@@ -10,12 +10,12 @@ import (
 )
 
 func TestCheckBridge(t *testing.T) {
-	good := Finding{"bridge", OK, "bridges and veth pairs can be created", ""}
+	good := finding("bridge", OK, "bridges and veth pairs can be created", "")
 	expect(t, checkBridge(), good)
 	expect(t, checkBridge(), good) // it left nothing behind
 	asNobody(t, func() {
-		expect(t, checkBridge(), Finding{"bridge", Fail, "cannot be created: operation not permitted",
-			"run it as root with CAP_NET_ADMIN and a kernel with the bridge driver (module bridge)"})
+		expect(t, checkBridge(), finding("bridge", Fail, "cannot be created: operation not permitted",
+			"run it as root with CAP_NET_ADMIN and a kernel with the bridge driver (module bridge)"))
 	})
 }
 
@@ -47,7 +47,7 @@ func link(t *testing.T, name, cidr string) {
 
 func TestCheckSubnets(t *testing.T) {
 	node := net.IPv4(10, 44, 0, 1).To4()
-	free := Finding{"addresses", OK, "10.42.0.0/16, 10.43.0.0/16 and 10.44.0.1 are free", ""}
+	free := finding("addresses", OK, "10.42.0.0/16, 10.43.0.0/16 and 10.44.0.1 are free", "")
 	for _, c := range []struct {
 		name, link, cidr string
 		want             Finding
@@ -55,12 +55,12 @@ func TestCheckSubnets(t *testing.T) {
 		{"nothing", "lan0", "192.168.1.5/24", free},
 		{"ours", "cni0", "10.42.0.1/24", free},
 		{"our node", "benchtop0", "10.44.0.1/32", free},
-		{"pods", "lan0", "10.42.7.1/24", Finding{"addresses", Warn, "the route to 10.42.7.0/24 on lan0 overlaps with 10.42.0.0/16, which the lab uses",
-			"machines behind that route will not be reachable from pods; use another node_address if it is 10.44.0.1"}},
-		{"services inside a large network", "vpn0", "10.43.0.1/12", Finding{"addresses", Warn, "the route to 10.32.0.0/12 on vpn0 overlaps with 10.42.0.0/16, which the lab uses",
-			"machines behind that route will not be reachable from pods; use another node_address if it is 10.44.0.1"}},
-		{"node", "lan0", "10.44.0.9/24", Finding{"addresses", Warn, "the route to 10.44.0.0/24 on lan0 overlaps with 10.44.0.1/32, which the lab uses",
-			"machines behind that route will not be reachable from pods; use another node_address if it is 10.44.0.1"}},
+		{"pods", "lan0", "10.42.7.1/24", finding("addresses", Warn, "the route to 10.42.7.0/24 on lan0 overlaps with 10.42.0.0/16, which the lab uses",
+			"machines behind that route will not be reachable from pods; use another node_address if it is 10.44.0.1")},
+		{"services inside a large network", "vpn0", "10.43.0.1/12", finding("addresses", Warn, "the route to 10.32.0.0/12 on vpn0 overlaps with 10.42.0.0/16, which the lab uses",
+			"machines behind that route will not be reachable from pods; use another node_address if it is 10.44.0.1")},
+		{"node", "lan0", "10.44.0.9/24", finding("addresses", Warn, "the route to 10.44.0.0/24 on lan0 overlaps with 10.44.0.1/32, which the lab uses",
+			"machines behind that route will not be reachable from pods; use another node_address if it is 10.44.0.1")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			link(t, c.link, c.cidr)
@@ -97,13 +97,13 @@ func TestCheckIptables(t *testing.T) {
 		path, bundled string
 		want          Finding
 	}{
-		{works, none, Finding{"iptables", OK, "iptables v1.8.9 (nf_tables) at " + works + "/iptables", ""}},
-		{works, broken, Finding{"iptables", OK, "iptables v1.8.9 (nf_tables) at " + works + "/iptables", ""}},
-		{none, works, Finding{"iptables", OK, "iptables v1.8.9 (nf_tables) at " + works + "/iptables", ""}},
-		{none, none, Finding{"iptables", OK, "not installed; the one in this binary will be used", ""}},
-		{broken, none, Finding{"iptables", Fail, broken + "/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix}},
-		{none, broken, Finding{"iptables", Fail, broken + "/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix}},
-		{silent, none, Finding{"iptables", Fail, silent + "/iptables does not work: exit status 3", fix}},
+		{works, none, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at "+works+"/iptables", "")},
+		{works, broken, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at "+works+"/iptables", "")},
+		{none, works, finding("iptables", OK, "iptables v1.8.9 (nf_tables) at "+works+"/iptables", "")},
+		{none, none, finding("iptables", OK, "not installed; the one in this binary will be used", "")},
+		{broken, none, finding("iptables", Fail, broken+"/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix)},
+		{none, broken, finding("iptables", Fail, broken+"/iptables does not work: iptables: Failed to initialize nft: Protocol not supported", fix)},
+		{silent, none, finding("iptables", Fail, silent+"/iptables does not work: exit status 3", fix)},
 	} {
 		t.Setenv("PATH", c.path)
 		expect(t, checkIptables(c.bundled), c.want)

@@ -108,9 +108,10 @@ var folders = []folder{
 	{path: "appliance/mlops", stdOnly: true, why: "the nouns do no I/O: standard library only"},
 	{path: "appliance/access", ours: []string{"appliance/mlops"}, stdOnly: true, why: "access keys are decided on nouns and ports: rows and object store are wired in by the appliance"},
 	{path: "appliance/loop", ours: []string{"appliance/mlops"}, stdOnly: true, why: "the loop knows nouns and ports, no embedded system"},
-	{path: "appliance/doctor", ours: []string{"appliance/mlops", "appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs; the name servers it asks are those that pods get"},
+	{path: "appliance/doctor", ours: []string{"appliance/mlops", "appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs, and at nouns; the name servers it asks are those that pods get"},
 	{path: "appliance/nameservers", ours: []string{"appliance/supervise"}, why: "it knows the machine's name servers and nothing of who is told about them"},
 	{path: "appliance/gatesfile", ours: []string{"appliance/mlops"}, why: "the file of gates is read the same way by pages and commands: it knows the nouns only"},
+	{path: "appliance/podlogs", ours: []string{"appliance/mlops"}, stdOnly: true, why: "logs are merged the same way for pages and commands: it knows nouns and a port"},
 	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
 	{path: "appliance", ours: []string{"assets", "embedded", "lab", "ui"}, why: "the composition root wires what is below it"},
 	{path: "embedded/k3s", ours: append(slices.Clone(sharedByEmbedded), "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},
@@ -152,6 +153,7 @@ var registryParts = map[string][]string{
 	"store/projects":     {"db", "wire"},
 	"store/deployments":  {"db", "wire", "store/models"},
 	"store/keys":         {"db", "wire"},
+	"store/scope":        {"db", "search", "store/artifacts", "store/experiments"},
 	"store/lineage":      {"db", "wire", "store/datasets", "store/experiments", "store/loggedmodels", "store/models", "store/runs"},
 }
 

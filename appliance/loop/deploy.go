@@ -219,12 +219,15 @@ const (
 // was thrown away. It reports whether all is well.
 func (l *Loop) heal(ctx context.Context) bool {
 	deployments, err := l.cfg.Store.Deployments(ctx)
+	projects, perr := l.cfg.Store.Projects(ctx)
+	err = errors.Join(err, perr)
 	well := err == nil
+	going := map[string]bool{}
+	for _, p := range projects {
+		going[p.Name] = p.Deleting
+	}
 	for _, d := range deployments {
-		if d.Revision == nil || d.Revision.State != mlops.RevisionLive || d.Deleting {
-			continue
-		}
-		if p, err := l.cfg.Store.Project(ctx, d.Project); err == nil && p.Deleting {
+		if d.Revision == nil || d.Revision.State != mlops.RevisionLive || d.Deleting || going[d.Project] {
 			continue
 		}
 		ok, herr := l.healOne(ctx, d)

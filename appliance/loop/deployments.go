@@ -214,7 +214,7 @@ func (l *Loop) bringDeployment(ctx context.Context, d mlops.Deployment) error {
 		return err
 	}
 	if d.Own {
-		key, err := l.cfg.Keys.DeploymentKey(ctx, d.Name)
+		key, err := l.cfg.Keys.DeploymentKey(ctx, d.Name, d.Project)
 		if err != nil {
 			return fmt.Errorf("make the key of deployment %s: %w", d.Name, err)
 		}

@@ -291,6 +291,9 @@ func TestADeletedProjectTakesItsDeployments(t *testing.T) {
 		t.Errorf("scale: %v", err)
 	}
 	settle(t, l)
+	if w.limits["iris-1"] != "iris" || w.limits["other"] != "" {
+		t.Errorf("their keys are limited to %v", w.limits)
+	}
 	if len(w.deployments) != 1 || w.deployments[0].Name != "other" || len(w.keys) != 1 || len(w.lingers) != 1 {
 		t.Errorf("left are %+v, %v, keys %v", w.deployments, w.lingers, w.keys)
 	}

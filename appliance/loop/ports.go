@@ -107,13 +107,14 @@ type Cluster interface {
 // Keys are the access keys that trainers and Jobs come with.
 type Keys interface {
 	// ProjectKey returns the key of a project, which reads from bucket and
-	// writes to the registry. It makes one if there is none like that.
+	// writes what belongs to the project to the registry. It makes one if there is none like that.
 	ProjectKey(ctx context.Context, project string, bucket mlops.KeyBucket) (mlops.NewKey, error)
 	// DropProjectKey revokes the key of a project. To have none is no error.
 	DropProjectKey(ctx context.Context, project string) error
 	// DeploymentKey returns the key that a deployment of its own volume brings
-	// versions with: it reads the registry. It makes one if there is none.
-	DeploymentKey(ctx context.Context, deployment string) (mlops.NewKey, error)
+	// versions with: it reads the registry, of a project only what belongs to
+	// it unless project is "". It makes one if there is none.
+	DeploymentKey(ctx context.Context, deployment, project string) (mlops.NewKey, error)
 	// DropDeploymentKey revokes that key. To have none is no error.
 	DropDeploymentKey(ctx context.Context, deployment string) error
 }

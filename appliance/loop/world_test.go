@@ -34,6 +34,7 @@ type world struct {
 	facts     map[string]string
 	spaces    map[string]int // namespaces: how often deleting is asked before it is gone; -1 is not ours
 	keys      map[string]mlops.KeyBucket
+	limits    map[string]string // the projects that keys of deployments are limited to
 
 	calls  []string // the calls so far
 	fail   int      // number of the call that fails, from 1; 0 for none
@@ -44,7 +45,7 @@ type world struct {
 var errCrash = errors.New("crash")
 
 func newWorld() *world {
-	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}, facts: map[string]string{}, spaces: map[string]int{}, keys: map[string]mlops.KeyBucket{}, lingers: map[string]int{}}
+	return &world{releases: releases{versions: map[int]string{}, runs: map[string]mlops.Run{}, volume: map[int]bool{}, unloadable: map[int]bool{}, servers: 1, modelsC: make(chan struct{})}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), objects: map[string][]byte{}, changed: make(chan struct{}, 1), broken: map[string]error{}, facts: map[string]string{}, spaces: map[string]int{}, keys: map[string]mlops.KeyBucket{}, limits: map[string]string{}, lingers: map[string]int{}}
 }
 
 // call runs effect as the call named op, subject to the planned failures.
@@ -172,9 +173,10 @@ func (w *world) DropProjectKey(_ context.Context, project string) error {
 	return w.call("DropProjectKey", func() error { delete(w.keys, project); return nil })
 }
 
-func (w *world) DeploymentKey(_ context.Context, name string) (k mlops.NewKey, err error) {
+func (w *world) DeploymentKey(_ context.Context, name, project string) (k mlops.NewKey, err error) {
 	err = w.call("DeploymentKey", func() error {
 		w.keys["deployment-"+name] = mlops.KeyBucket{}
+		w.limits[name] = project
 		k = mlops.NewKey{Key: mlops.Key{Name: "deployment-" + name}, Token: "token-of-" + name}
 		return nil
 	})

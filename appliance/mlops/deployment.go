@@ -37,7 +37,8 @@ type Deployment struct {
 	FeatureNames []string  `json:"feature_names,omitempty"`
 	Classes      []string  `json:"classes,omitempty"`
 	LoadedAt     time.Time `json:"loaded_at,omitzero"`
-	Message      string    `json:"message,omitempty"` // why it is not ready
+	Message      string    `json:"message,omitempty"`   // why it is not ready
+	Unreached    string    `json:"unreached,omitempty"` // why the ingress had no answer of it, "" if it had
 }
 
 // ModelsNamespace holds the deployments of models that no project trains. No
@@ -55,6 +56,10 @@ func NamespaceOf(project string) string {
 
 // IsOf reports whether this is a project's deployment, and not one beside it.
 func (d Deployment) IsOf(project string) bool { return !d.Own && d.Project == project }
+
+// Answers reports whether who asks the deployment gets a prediction: a pod is
+// ready, and it has loaded a version.
+func (d Deployment) Answers() bool { return d.Ready > 0 && d.Version != "" }
 
 // Act is who changes what is served, and why. Both are kept with the revision.
 type Act struct {

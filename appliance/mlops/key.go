@@ -2,6 +2,7 @@ package mlops
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ type Key struct {
 	Name       string      `json:"name"` // also the user name, and the access key of S3
 	Role       Role        `json:"role"`
 	Buckets    []KeyBucket `json:"buckets"`
+	Projects   []string    `json:"projects,omitempty"` // all that it reaches of the registry and the API; empty is everything
+	Gone       []string    `json:"gone,omitempty"`     // those of Projects that do not exist any more
 	CreatedAt  time.Time   `json:"created_at"`
 	ExpiresAt  time.Time   `json:"expires_at,omitzero"`   // zero is never
 	LastUsedAt time.Time   `json:"last_used_at,omitzero"` // to the minute
@@ -30,7 +33,20 @@ type NewKey struct {
 func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
 
 // Principal is who comes with the key.
-func (k Key) Principal() Principal { return Principal{Name: k.Name, Role: k.Role, Key: k.ID} }
+func (k Key) Principal() Principal {
+	return Principal{Name: k.Name, Role: k.Role, Key: k.ID, Projects: k.Projects}
+}
+
+// ProjectNames are the key's projects as lists show them: what is gone says so.
+func (k Key) ProjectNames() []string {
+	names := slices.Clone(k.Projects)
+	for i, name := range names {
+		if slices.Contains(k.Gone, name) {
+			names[i] = name + "(gone)"
+		}
+	}
+	return names
+}
 
 // KeyBucket is a bucket that a key reaches, or what begins with a prefix in
 // it. As text it is NAME:ro, NAME:rw, NAME/PREFIX:ro or NAME/PREFIX:rw.
@@ -101,10 +117,11 @@ var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // KeyRequest asks for a key, in the words of who asks.
 type KeyRequest struct {
-	Name    string   `json:"name"`
-	Role    string   `json:"role"`
-	Buckets []string `json:"buckets,omitempty"` // NAME, NAME:ro or NAME:rw
-	Expires string   `json:"expires,omitempty"` // 90d, 12h, 2027-01-31, or "" for never
+	Name     string   `json:"name"`
+	Role     string   `json:"role"`
+	Buckets  []string `json:"buckets,omitempty"`  // NAME, NAME:ro or NAME:rw
+	Projects []string `json:"projects,omitempty"` // all that it reaches; everything if empty
+	Expires  string   `json:"expires,omitempty"`  // 90d, 12h, 2027-01-31, or "" for never
 }
 
 // Key checks the request and returns the key it asks for.
@@ -119,6 +136,17 @@ func (r KeyRequest) Key(now time.Time) (Key, error) {
 	}
 	if k.ExpiresAt, err = parseExpiry(r.Expires, now); err != nil {
 		return Key{}, err
+	}
+	for _, project := range r.Projects {
+		switch err := ValidateName("project", project); {
+		case err != nil:
+			return Key{}, err
+		case k.Role.May(Administer):
+			return Key{}, Errorf(Invalid, "role %s is for the whole lab, keys and removing for good among it: leave project %s out, or choose role %s", k.Role, project, RoleEditor)
+		case slices.Contains(k.Projects, project):
+			return Key{}, Errorf(Invalid, "project %s is named twice", project)
+		}
+		k.Projects = append(k.Projects, project)
 	}
 	seen := map[string]bool{}
 	for _, text := range r.Buckets {

@@ -98,3 +98,25 @@ func TestRoles(t *testing.T) {
 		t.Error("Roles leaves one out")
 	}
 }
+
+func TestKeyRequestOfProjects(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	k, err := KeyRequest{Name: "ada", Role: "trainer", Projects: []string{"wine", "iris"}}.Key(now)
+	if err != nil || !k.Principal().Reaches("iris") || k.Principal().Reaches("other") {
+		t.Errorf("%+v, %v", k, err)
+	}
+	for _, c := range []struct {
+		role     string
+		projects []string
+		text     string
+	}{
+		{"admin", []string{"wine"}, "role admin is for the whole lab, keys and removing for good among it: leave project wine out, or choose role editor"},
+		{"reader", []string{"wine", "wine"}, "project wine is named twice"},
+		{"reader", []string{""}, "project name"},
+		{"reader", []string{"a/b"}, "expected 1 to 40 lower-case letters"},
+	} {
+		if _, err := (KeyRequest{Name: "ada", Role: c.role, Projects: c.projects}).Key(now); CodeOf(err) != Invalid || !strings.Contains(MessageOf(err), c.text) {
+			t.Errorf("%s %q: %v, want %q", c.role, c.projects, err, c.text)
+		}
+	}
+}

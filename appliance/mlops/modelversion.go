@@ -20,8 +20,9 @@ type RegisteredModel struct {
 
 // ModelQuery selects registered models by name. Prompts are none.
 type ModelQuery struct {
-	Name      string // part of the name, in any case; "" for all
-	Max       int    // 1 to 1000
+	Name      string   // part of the name, in any case; "" for all
+	Projects  []string // whose models; of all if it is empty
+	Max       int      // 1 to 1000
 	PageToken string
 }
 

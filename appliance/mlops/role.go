@@ -66,6 +66,8 @@ type Principal struct {
 	Name string
 	Role Role
 	Key  int64 `json:",omitempty"` // the access key that was shown, 0 for an account of the appliance
+	// Projects are all that it reaches; every project if it is empty.
+	Projects []string `json:",omitempty"`
 }
 
 // Authenticator checks credentials. Its methods take the same time whether

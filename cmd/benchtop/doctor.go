@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,8 +34,17 @@ func doctorCommand() *cobra.Command {
 			} else {
 				for _, f := range findings {
 					fmt.Fprintf(w, "%-5s %-11s %s\n", f.Level, f.Check, f.Detail)
+					for line := range strings.SplitSeq(f.Seen, "\n") {
+						if f.Seen != "" {
+							fmt.Fprintf(w, "      %-11s | %s\n", "", line)
+						}
+					}
+					fix := f.Fix
+					if f.Command != "" {
+						fix += ": `" + f.Command + "`"
+					}
 					if f.Fix != "" {
-						fmt.Fprintf(w, "      %-11s fix: %s\n", "", f.Fix)
+						fmt.Fprintf(w, "      %-11s fix: %s\n", "", fix)
 					}
 				}
 			}

@@ -33,6 +33,7 @@ func keysCommand() *cobra.Command {
 		Use:   "keys",
 		Short: "List, create and revoke access keys: one for the UI's API, MLflow, Prometheus and S3",
 		Example: `  benchtop keys create ada --role editor --bucket data:rw --expires 90d
+  benchtop keys create ci --role trainer --project iris --bucket data/ci/:rw
   benchtop keys
   benchtop keys revoke ada`,
 		Args: cobra.NoArgs,
@@ -58,7 +59,12 @@ token the password, the bearer token and the secret key of S3.
 Roles:  reader   reads everything in the registry, the metrics and the UI
         trainer  writes to the registry, too; for programs
         editor   trains and changes what is served, too
-        admin    everything, every bucket among it`,
+        admin    everything, every bucket among it
+
+With --project it is a key of single projects: it sees and changes the experiment
+and the model of that name, those whose names begin with NAME. (experiments also
+with NAME/), what is served of it, and nothing else. In S3 it reaches the buckets
+that it names.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(cmd)
@@ -81,6 +87,7 @@ Roles:  reader   reads everything in the registry, the metrics and the UI
 		},
 	}
 	cmd.Flags().StringVar(&req.Role, "role", "", "admin, editor, trainer or reader")
+	cmd.Flags().StringArrayVar(&req.Projects, "project", nil, "a project that it is limited to: its experiments, models and deployments, and nothing else of the registry, the metrics and the pages; without it everything. May be repeated")
 	cmd.Flags().StringArrayVar(&req.Buckets, "bucket", nil, "a bucket of S3 that it reaches, NAME:ro or NAME:rw, or NAME/PREFIX:ro or :rw for a part of it; rw makes a bucket that is missing. May be repeated")
 	cmd.Flags().StringVar(&req.Expires, "expires", "", "when it ends, for example 90d, 12h or 2027-01-31; without it never")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -112,15 +119,22 @@ func printKeys(w io.Writer, keys []mlops.Key, now time.Time) error {
 		return nil
 	}
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tROLE\tBUCKETS\tCREATED\tEXPIRES\tLAST USE")
+	fmt.Fprintln(t, "NAME\tROLE\tPROJECTS\tBUCKETS\tCREATED\tEXPIRES\tLAST USE")
 	for _, k := range keys {
 		expires := day(k.ExpiresAt, "never")
 		if k.Expired(now) {
 			expires = "expired " + expires
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Role, bucketsOf(k), day(k.CreatedAt, ""), expires, day(k.LastUsedAt, "never"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.Role, projectsOf(k), bucketsOf(k), day(k.CreatedAt, ""), expires, day(k.LastUsedAt, "never"))
 	}
 	return t.Flush()
+}
+
+func projectsOf(k mlops.Key) string {
+	if len(k.Projects) == 0 {
+		return "all"
+	}
+	return strings.Join(k.ProjectNames(), ",")
 }
 
 func bucketsOf(k mlops.Key) string {
@@ -145,7 +159,7 @@ func day(t time.Time, never string) string {
 }
 
 func printNewKey(w io.Writer, k mlops.NewKey) {
-	fmt.Fprintf(w, "key      %s, role %s, buckets %s, expires %s\n", k.Name, k.Role, bucketsOf(k.Key), day(k.ExpiresAt, "never"))
+	fmt.Fprintf(w, "key      %s, role %s, projects %s, buckets %s, expires %s\n", k.Name, k.Role, projectsOf(k.Key), bucketsOf(k.Key), day(k.ExpiresAt, "never"))
 	fmt.Fprintf(w, "token    %s  (shown this once)\n\n", k.Token)
 	fmt.Fprintf(w, "export MLFLOW_TRACKING_USERNAME=%s MLFLOW_TRACKING_PASSWORD=%s\n", k.Name, k.Token)
 	fmt.Fprintf(w, "export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s\n", k.Name, k.Token)

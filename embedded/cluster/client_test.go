@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -210,53 +209,6 @@ func TestStartTraining(t *testing.T) {
 	s.broken = "jobs"
 	_, err = c.TrainingJobs(t.Context())
 	expectError(t, err, "list training jobs: quota exceeded")
-}
-
-func TestNextTraining(t *testing.T) {
-	_, c := newAPIServer(t)
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	_, err := c.NextTraining(t.Context(), "iris", now)
-	expectError(t, err, "get trainer of project iris: ")
-	if err := c.ApplyProject(t.Context(), testSpec()); err != nil {
-		t.Fatal(err)
-	}
-	next, err := c.NextTraining(t.Context(), "iris", now)
-	if err != nil || next.Format(time.RFC3339) != "2026-01-02T03:30:00Z" {
-		t.Errorf("it trains next at %s, %v", next, err)
-	}
-}
-
-func TestDeployment(t *testing.T) {
-	s, c := newAPIServer(t)
-	d := mlops.Deployment{Name: "iris", Namespace: "iris", Project: "iris", Replicas: 1}
-	err := c.Observe(t.Context(), &d)
-	if mlops.CodeOf(err) != mlops.NotFound || mlops.MessageOf(err) != "deployment iris does not exist" {
-		t.Errorf("error %v", err)
-	}
-	applyIris(t, c)
-	s.mu.Lock()
-	for name, component := range map[string]string{"iris-1": "server", "iris-train-1-x": "trainer"} {
-		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
-			"metadata": map[string]any{"name": name, "namespace": "iris", "labels": map[string]any{labelComponent: component, labelProject: "iris"}},
-			"status":   map[string]any{"phase": "Pending", "message": "no room"}}
-	}
-	s.mu.Unlock()
-	err = c.Observe(t.Context(), &d)
-	if err != nil || d.Ready != 0 || d.Replicas != 1 || d.Image != testSpec().Image || len(d.Pods) != 1 || d.Pods[0].Name != "iris-1" || d.Message != "no room" {
-		t.Errorf("it is %+v, %v", d, err)
-	}
-	s.set("/apis/apps/v1/namespaces/iris/deployments/iris", 1, "status", "readyReplicas")
-	d.Pods = nil
-	if err := c.Observe(t.Context(), &d); err != nil || d.Ready != 1 {
-		t.Errorf("it is %+v, %v", d, err)
-	}
-	pods, err := c.Pods(t.Context(), "iris")
-	if err != nil || len(pods) != 2 {
-		t.Errorf("pods are %+v, %v", pods, err)
-	}
-	s.broken = "deployments"
-	err = c.Observe(t.Context(), &d)
-	expectError(t, err, "get deployment iris: quota exceeded")
 }
 
 func TestObjectsAndEvents(t *testing.T) {

@@ -243,9 +243,9 @@ func TestObserveSideBySide(t *testing.T) {
 			"status": map[string]any{"phase": "Running"}}
 	}
 	for name, d := range map[string]mlops.Deployment{"a": testDeployment().Deployment, "b": second.Deployment} {
-		replicas := d.Replicas
-		if err := c.Observe(t.Context(), &d); err != nil || len(d.Pods) != 1 || d.Pods[0].Name != name || d.Replicas != replicas {
-			t.Errorf("%s: %+v, %v", name, d, err)
+		seen, err := c.Observe(t.Context(), []mlops.Deployment{d})
+		if err != nil || len(seen) != 1 || len(seen[0].Pods) != 1 || seen[0].Pods[0].Name != name || seen[0].Replicas != d.Replicas {
+			t.Errorf("%s: %+v, %v", name, seen, err)
 		}
 		if pods, err := c.serverPods(t.Context(), d); err != nil || len(pods) != 1 || pods[0].Name != name {
 			t.Errorf("%s: %v, %v", name, pods, err)

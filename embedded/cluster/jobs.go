@@ -106,19 +106,6 @@ func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// NextTraining returns when the project's schedule fires next after now, zero
-// if it does not.
-func (c *Client) NextTraining(ctx context.Context, project string, now time.Time) (time.Time, error) {
-	cron, err := c.kube.BatchV1().CronJobs(project).Get(ctx, project+"-"+trainerRole, metav1.GetOptions{})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("get trainer of project %s: %w", project, err)
-	}
-	if cron.Spec.Suspend != nil && *cron.Spec.Suspend {
-		return time.Time{}, nil
-	}
-	return nextFire(cron.Spec.Schedule, zoneOf(cron.Spec.TimeZone), now)
-}
-
 // zoneOf is the zone of a CronJob's schedule. One without is in the
 // controller's own, and ours runs in this process.
 func zoneOf(zone *string) string {

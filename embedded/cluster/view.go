@@ -3,13 +3,10 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"io"
 	"sort"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -27,53 +24,6 @@ func (c *Client) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error
 		pods = append(pods, podOf(&list.Items[i]))
 	}
 	return pods, nil
-}
-
-func podOf(p *corev1.Pod) mlops.Pod {
-	out := mlops.Pod{Namespace: p.Namespace, Name: p.Name, Phase: string(p.Status.Phase), Node: p.Spec.NodeName, IP: p.Status.PodIP, Message: p.Status.Message}
-	if p.Status.StartTime != nil {
-		out.StartedAt = p.Status.StartTime.Time
-	}
-	for _, cond := range p.Status.Conditions {
-		if cond.Type == corev1.PodReady {
-			out.Ready = cond.Status == corev1.ConditionTrue
-		}
-		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && out.Message == "" {
-			out.Message = cond.Message
-		}
-	}
-	for _, s := range p.Status.InitContainerStatuses {
-		if s.State.Waiting != nil && s.State.Waiting.Reason != "PodInitializing" && out.Message == "" {
-			out.Message = strings.TrimSuffix(s.State.Waiting.Reason+": "+s.State.Waiting.Message, ": ")
-		}
-	}
-	for _, s := range p.Status.ContainerStatuses {
-		out.Restarts += int(s.RestartCount)
-		if s.State.Waiting != nil && s.State.Waiting.Reason != "ContainerCreating" && out.Message == "" {
-			out.Message = strings.TrimSuffix(s.State.Waiting.Reason+": "+s.State.Waiting.Message, ": ")
-		}
-		if s.State.Terminated != nil && s.State.Terminated.ExitCode != 0 && out.Message == "" {
-			out.Message = fmt.Sprintf("%s (exit code %d)", s.State.Terminated.Reason, s.State.Terminated.ExitCode)
-		}
-	}
-	return out
-}
-
-// Logs streams a pod's log: the last tail lines, then, with follow, what
-// comes. The caller closes it.
-func (c *Client) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {
-	opt := &corev1.PodLogOptions{Follow: follow}
-	if tail > 0 {
-		opt.TailLines = ptr(int64(tail))
-	}
-	r, err := c.kube.CoreV1().Pods(namespace).GetLogs(pod, opt).Stream(ctx)
-	if apierrors.IsNotFound(err) {
-		return nil, &mlops.Error{Code: mlops.NotFound, Message: "pod " + namespace + "/" + pod + " does not exist any more", Err: err}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open log of pod %s/%s: %w", namespace, pod, err)
-	}
-	return r, nil
 }
 
 // Events lists up to max events, newest first.
@@ -168,30 +118,4 @@ func replicas(d *appsv1.Deployment) int32 {
 		return 1
 	}
 	return *d.Spec.Replicas
-}
-
-// Observe fills in what the cluster knows of a deployment; what it serves is
-// for the servers to say.
-func (c *Client) Observe(ctx context.Context, out *mlops.Deployment) error {
-	d, err := c.kube.AppsV1().Deployments(out.Namespace).Get(ctx, out.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return &mlops.Error{Code: mlops.NotFound, Message: "deployment " + out.Name + " does not exist", Err: err}
-	}
-	if err != nil {
-		return fmt.Errorf("get deployment %s: %w", out.Name, err)
-	}
-	pods, err := c.kube.CoreV1().Pods(out.Namespace).List(ctx, metav1.ListOptions{LabelSelector: serverSelector(*out)})
-	if err != nil {
-		return fmt.Errorf("list pods of deployment %s: %w", out.Name, err)
-	}
-	out.Image, out.Ready = d.Spec.Template.Spec.Containers[0].Image, int(d.Status.ReadyReplicas)
-	for i := range pods.Items {
-		c.explainPulls(ctx, &pods.Items[i])
-		pod := podOf(&pods.Items[i])
-		out.Pods = append(out.Pods, pod)
-		if !pod.Ready && pod.Message != "" {
-			out.Message = pod.Message
-		}
-	}
-	return nil
 }

@@ -41,7 +41,7 @@ func TestWatchJobs(t *testing.T) {
 	var watches []*watch.RaceFreeFakeWatcher
 	watching := make(chan struct{}, 10)
 	kube.PrependWatchReactor("jobs", func(a clienttesting.Action) (bool, watch.Interface, error) {
-		if got := a.(clienttesting.WatchAction).GetWatchRestrictions().Labels.String(); got != labelProject {
+		if got := a.(clienttesting.WatchAction).GetWatchRestrictions().Labels.String(); got != labelPartOf+"=benchtop" {
 			t.Errorf("it watches jobs of %q", got)
 		}
 		w := watch.NewRaceFreeFake()
@@ -56,7 +56,7 @@ func TestWatchJobs(t *testing.T) {
 	signal(t, "it begins", changed)
 	signal(t, "the watch begins", watching)
 	quiet(t, "nothing has changed", changed)
-	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "iris-train-1", Namespace: "iris", Labels: map[string]string{labelProject: "iris"}, ResourceVersion: "2"}}
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "iris-train-1", Namespace: "iris", Labels: map[string]string{labelProject: "iris", labelPartOf: "benchtop"}, ResourceVersion: "2"}}
 	watches[0].Add(job.DeepCopy())
 	signal(t, "a job comes", changed)
 	job.Status.Succeeded, job.ResourceVersion = 1, "3"

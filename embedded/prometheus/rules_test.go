@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
 
 func TestDeploymentRules(t *testing.T) {
@@ -17,6 +20,7 @@ func TestDeploymentRules(t *testing.T) {
 benchtop_requests_total{namespace="iris",deployment="iris",route="/predict",status="200",method="GET"} %[1]d
 benchtop_requests_total{namespace="iris",deployment="iris",route="/predict",status="500",method="GET"} %[2]d
 benchtop_requests_total{namespace="iris",deployment="iris",route="/healthz",status="200",method="GET"} %[3]d
+benchtop_requests_total{namespace="iris",deployment="iris",route="/",status="200",method="GET"} %[3]d
 benchtop_requests_total{namespace="iris",deployment="iris",route="/readyz",status="503",method="GET"} %[3]d
 benchtop_requests_total{namespace="wine",deployment="wine",route="/predict",status="200",method="GET"} %[1]d
 # TYPE benchtop_request_duration_seconds histogram
@@ -61,10 +65,16 @@ benchtop_request_duration_seconds_count{namespace="iris",deployment="iris",route
 func TestDiskAlert(t *testing.T) {
 	t.Parallel()
 	addr := page(t, func() string {
-		return "minio_cluster_capacity_usable_total_bytes{server=\"127.0.0.1:3\"} 100\nminio_cluster_capacity_usable_free_bytes{server=\"127.0.0.1:3\"} 9\nminio_notify_x 1\n"
+		return "minio_cluster_capacity_usable_total_bytes{server=\"127.0.0.1:3\"} 100\nminio_notify_x 1\n"
 	})
-	u := run(t, Config{Targets: []Target{{Job: "minio", Address: addr, Path: "/minio/v2/metrics/cluster"}}})
-	becomes(t, u.Unit, `ALERTS{alertname="DiskNearlyFull",job="minio",alertstate="pending"}`, 1)
+	full := NewSelf(func() []supervise.Status { return nil }, func() (mlops.MachineSample, error) {
+		return mlops.MachineSample{DiskUsed: 96, DiskTotal: 100, CPU: 0.5, MemoryUsed: 7}, nil
+	})
+	u := run(t, Config{Self: full, Targets: []Target{{Job: "minio", Address: addr, Path: "/minio/v2/metrics/cluster"}}})
+	becomes(t, u.Unit, `ALERTS{alertname="DiskNearlyFull",job="benchtop",alertstate="pending"}`, 1)
+	becomes(t, u.Unit, "benchtop_machine_cpu_ratio", 0.5)
+	becomes(t, u.Unit, "benchtop_machine_memory_used_bytes", 7)
+	becomes(t, u.Unit, "benchtop_machine_disk_used_bytes", 96)
 	becomes(t, u.Unit, `count(minio_cluster_capacity_usable_total_bytes{server="",instance="minio"})`, 1)
 	if got, err := u.Query(context.Background(), "minio_notify_x", time.Time{}); err != nil || len(got) != 0 {
 		t.Errorf("MinIO's noise is kept: %v, %v", got, err)

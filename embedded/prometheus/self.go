@@ -14,17 +14,56 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
 
 // NewSelf returns the metrics of this process — go_*, process_* and the state
-// of its units — for Config.Self. It has a registry of its own: the default
-// one answers with an error once MinIO has put its metrics into it.
-func NewSelf(statuses func() []supervise.Status) client.Gatherer {
+// of its units — and of the machine, for Config.Self. It has a registry of its
+// own: the default one answers with an error once MinIO has put its metrics into
+// it. machine is asked at each scrape.
+func NewSelf(statuses func() []supervise.Status, machine func() (mlops.MachineSample, error)) client.Gatherer {
 	r := client.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		unitCollector{statuses})
+		unitCollector{statuses}, machineCollector{machine})
 	return r
+}
+
+var (
+	machineCPU = client.NewDesc("benchtop_machine_cpu_ratio",
+		"Share of all cores of the machine in use since the scrape before, 0 to 1.", nil, nil)
+	machineMemory = client.NewDesc("benchtop_machine_memory_used_bytes",
+		"Memory of the machine that is in use and cannot be had by others.", nil, nil)
+	machineDisk = client.NewDesc("benchtop_machine_disk_used_bytes",
+		"What is in use of the file system of the data dir.", nil, nil)
+	diskFull = client.NewDesc("benchtop_disk_nearly_full",
+		"1 if the file system of the data dir has so little room that trainings and uploads are about to fail.", nil, nil)
+)
+
+// machineCollector measures the machine at each scrape.
+type machineCollector struct {
+	sample func() (mlops.MachineSample, error)
+}
+
+func (c machineCollector) Describe(ch chan<- *client.Desc) {
+	for _, d := range []*client.Desc{machineCPU, machineMemory, machineDisk, diskFull} {
+		ch <- d
+	}
+}
+
+func (c machineCollector) Collect(ch chan<- client.Metric) {
+	s, err := c.sample()
+	if err != nil {
+		ch <- client.NewInvalidMetric(machineCPU, err)
+		return
+	}
+	full := 0.0
+	if s.Disk().NearlyFull() {
+		full = 1
+	}
+	for d, v := range map[*client.Desc]float64{machineCPU: s.CPU, machineMemory: float64(s.MemoryUsed), machineDisk: float64(s.DiskUsed), diskFull: full} {
+		ch <- client.MustNewConstMetric(d, client.GaugeValue, v)
+	}
 }
 
 var (

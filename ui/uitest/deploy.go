@@ -35,7 +35,11 @@ func (l loop) Deploy(_ context.Context, req mlops.DeployRequest) (out mlops.Depl
 			out.Deployment = l.w.Deployments[i]
 			return
 		}
-		d := mlops.Deployment{ID: int64(len(l.w.Deployments) + 1), Name: name, Namespace: "models", Model: req.Model, Follows: req.Alias, Own: true, Replicas: replicas,
+		project := ""
+		if slices.ContainsFunc(l.w.Projects, func(p mlops.Project) bool { return p.Name == req.Model }) {
+			project = req.Model
+		}
+		d := mlops.Deployment{ID: int64(len(l.w.Deployments) + 1), Name: name, Project: project, Namespace: mlops.NamespaceOf(project), Model: req.Model, Follows: req.Alias, Own: true, Replicas: replicas,
 			Host: name + ".lab.internal", Path: "/models/" + name, Message: "its servers have not been made yet"}
 		l.w.Deployments = append(l.w.Deployments, d)
 		r := mlops.Revision{Deployment: name, Number: 1, Model: req.Model, Version: max(req.Version, 1), State: mlops.RevisionStarting, Cause: mlops.CauseDeploy, By: req.Act.By, CreatedAt: l.w.Clock()}

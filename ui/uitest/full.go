@@ -29,7 +29,8 @@ func Full(now func() time.Time) *World {
 	}
 	w.Models = []mlops.RegisteredModel{{Name: "iris", Description: "Which of three species a flower is, from the size of its petals and sepals.", CreatedAt: t.Add(-3 * time.Hour),
 		LastUpdateAt: t.Add(-15 * time.Minute), Aliases: []mlops.Alias{{Alias: "champion", Version: 12}}}}
-	pod := mlops.Pod{Namespace: "iris", Name: "iris-7c9d8b6f54-q2x7k", Phase: "Running", Ready: true, Node: "bench", IP: "10.42.0.17", StartedAt: t.Add(-170 * time.Minute)}
+	pod := mlops.Pod{Namespace: "iris", Name: "iris-7c9d8b6f54-q2x7k", Phase: "Running", Ready: true, Node: "bench", IP: "10.42.0.17", CreatedAt: t.Add(-171 * time.Minute), StartedAt: t.Add(-170 * time.Minute),
+		Image: "benchtop.local/lab-python:3.11-4be1c09a77d2", Requests: mlops.Resources{CPU: 0.05, Memory: 128 << 20}, Limits: mlops.Resources{Memory: 512 << 20}}
 	w.Deployments = []mlops.Deployment{{Name: "iris", Project: "iris", Namespace: "iris", Model: "iris", Version: "12", RunID: w.Runs[1].ID,
 		Follows: mlops.LiveAlias, Automatic: true,
 		Image: "benchtop.local/lab-python:3.11-4be1c09a77d2", Replicas: 1, Ready: 1, Host: "iris.lab.internal", Path: "/models/iris", Pods: []mlops.Pod{pod},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -52,11 +53,47 @@ func (l loop) Train(_ context.Context, project string) (mlops.Training, error) {
 	return t, nil
 }
 
-func (l loop) NextTraining(_ context.Context, _ string) (time.Time, error) {
+func (l loop) NextTrainings(context.Context) (map[string]time.Time, error) {
 	if err := l.w.down("loop"); err != nil {
-		return time.Time{}, err
+		return nil, err
 	}
-	return l.w.Clock().Truncate(15 * time.Minute).Add(15 * time.Minute), nil
+	l.w.Lock()
+	defer l.w.Unlock()
+	out := map[string]time.Time{}
+	for _, p := range l.w.Projects {
+		out[p.Name] = l.w.Clock().Truncate(15 * time.Minute).Add(15 * time.Minute)
+	}
+	return out, nil
+}
+
+func (l loop) Diagnose(context.Context, mlops.Deployment) ([]mlops.Finding, error) {
+	if err := l.w.down("loop"); err != nil {
+		return nil, err
+	}
+	l.w.Lock()
+	defer l.w.Unlock()
+	return slices.Clone(l.w.Findings), nil
+}
+
+func (l loop) RevisionsOf(_ context.Context, model string, version int) ([]mlops.Revision, error) {
+	for _, port := range []string{"loop", "revisions"} {
+		if err := l.w.down(port); err != nil {
+			return nil, err
+		}
+	}
+	l.w.Lock()
+	defer l.w.Unlock()
+	var out []mlops.Revision
+	for _, d := range l.w.Deployments {
+		for _, r := range l.w.Revisions[d.Name] {
+			if r.Model == model && r.Version == version {
+				r.Deployment = d.Name
+				out = append(out, r)
+				break
+			}
+		}
+	}
+	return out, nil
 }
 
 func (l loop) Predict(_ context.Context, _ string, body []byte) (int, []byte, time.Duration, error) {

@@ -3,10 +3,11 @@ package uitest
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 type metrics struct{ w *World }
@@ -21,36 +22,67 @@ func (m metrics) value(promql string, t time.Time) float64 {
 	m.w.Lock()
 	defer m.w.Unlock()
 	switch {
-	case strings.Contains(promql, "quantile(0.5"):
+	case strings.Contains(promql, "p50"):
 		return wave(0.0021, t)
-	case strings.Contains(promql, "quantile(0.99"):
+	case strings.Contains(promql, "p99"):
 		return wave(0.0094, t)
-	case strings.Contains(promql, "5.."):
+	case strings.Contains(promql, "errors"):
 		return m.w.ErrorRate
+	case strings.Contains(promql, "cpu_ratio"):
+		return wave(0.11, t)
+	case strings.Contains(promql, "memory_used"):
+		return wave(3<<30, t)
+	case strings.Contains(promql, "disk_used"):
+		return 31 << 30
 	}
 	return wave(m.w.Rate, t)
 }
 
-func (m metrics) idle() bool {
+// quiet reports whether a query is about traffic where there is none.
+func (m metrics) quiet(promql string) bool {
 	m.w.Lock()
 	defer m.w.Unlock()
-	return m.w.Rate == 0
+	return m.w.Rate == 0 && strings.Contains(promql, "deployment:")
 }
 
-func (m metrics) Query(_ context.Context, promql string, at time.Time) ([]ui.Sample, error) {
-	if err := m.w.down("metrics"); err != nil || m.idle() {
+func (m metrics) Query(_ context.Context, promql string, at time.Time) ([]mlops.Sample, error) {
+	m.w.Lock()
+	m.w.Queries++
+	m.w.Unlock()
+	if err := m.w.down("metrics"); err != nil || m.quiet(promql) {
 		return nil, err
 	}
-	return []ui.Sample{{Value: m.value(promql, at), Time: at}}, nil
+	var out []mlops.Sample
+	m.w.Lock()
+	deployments, pods := slices.Clone(m.w.Deployments), slices.Clone(m.w.Pods)
+	m.w.Unlock()
+	switch {
+	case strings.Contains(promql, "container_cpu"):
+		for _, p := range pods {
+			out = append(out, mlops.Sample{Labels: map[string]string{"pod": p.Name}, Value: 0.004, Time: at})
+		}
+	case strings.Contains(promql, "container_memory"):
+		for _, p := range pods {
+			out = append(out, mlops.Sample{Labels: map[string]string{"pod": p.Name}, Value: 61 << 20, Time: at})
+		}
+	default:
+		for _, d := range deployments {
+			out = append(out, mlops.Sample{Labels: map[string]string{"deployment": d.Name}, Value: m.value(promql, at), Time: at})
+		}
+	}
+	return out, nil
 }
 
-func (m metrics) QueryRange(_ context.Context, promql string, from, to time.Time, step time.Duration) ([]ui.Series, error) {
-	if err := m.w.down("metrics"); err != nil || m.idle() {
+func (m metrics) QueryRange(_ context.Context, promql string, from, to time.Time, step time.Duration) ([]mlops.Series, error) {
+	m.w.Lock()
+	m.w.Queries++
+	m.w.Unlock()
+	if err := m.w.down("metrics"); err != nil || m.quiet(promql) {
 		return nil, err
 	}
-	var s ui.Series
-	for t := from.Add(4 * time.Minute); !t.After(to); t = t.Add(step) {
-		s.Points = append(s.Points, ui.Point{Time: t, Value: m.value(promql, t)})
+	var s mlops.Series
+	for t := from.Add(to.Sub(from) / 8).Truncate(step); !t.After(to); t = t.Add(step) {
+		s.Points = append(s.Points, mlops.Point{T: t, V: m.value(promql, t)})
 	}
-	return []ui.Series{s}, nil
+	return []mlops.Series{s}, nil
 }

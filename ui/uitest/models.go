@@ -70,7 +70,7 @@ func (r registry) Models(_ context.Context, q mlops.ModelQuery) (mlops.ModelPage
 	}
 	var names []string
 	for _, m := range r.w.Models {
-		if strings.Contains(strings.ToLower(m.Name), strings.ToLower(q.Name)) {
+		if strings.Contains(strings.ToLower(m.Name), strings.ToLower(q.Name)) && (mlops.Principal{Projects: q.Projects}).Holds(m.Name) {
 			names = append(names, m.Name)
 		}
 	}

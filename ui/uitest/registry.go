@@ -3,6 +3,7 @@ package uitest
 import (
 	"context"
 	"io"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -98,6 +99,36 @@ func (r registry) MetricHistory(_ context.Context, runID, key string, limit int)
 	}
 	points := r.w.History[runID+"/"+key]
 	return points[:min(limit, len(points))], nil
+}
+
+func (r registry) NewestTrainings(context.Context) ([]mlops.Training, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	var out []mlops.Training
+	for _, t := range r.w.Trainings {
+		if !slices.ContainsFunc(out, func(o mlops.Training) bool { return o.Project == t.Project }) {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+func (r registry) NewestVersions(_ context.Context, models []string) ([]mlops.ModelVersion, error) {
+	r.w.Lock()
+	defer r.w.Unlock()
+	if err := r.w.Down["registry"]; err != nil {
+		return nil, err
+	}
+	newest := map[string]mlops.ModelVersion{}
+	for _, v := range r.w.Versions {
+		if slices.Contains(models, v.Model) && v.Version > newest[v.Model].Version {
+			newest[v.Model] = v
+		}
+	}
+	return slices.Collect(maps.Values(newest)), nil
 }
 
 func (r registry) LoggedModels(_ context.Context, runID string) ([]mlops.LoggedModel, error) {

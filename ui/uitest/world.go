@@ -36,6 +36,7 @@ type World struct {
 	Revisions   map[string][]mlops.Revision // of each deployment, newest first
 	Acts        []string                    // changes of what is served
 	Refuse      error                       // what a change of what is served fails with
+	Findings    []mlops.Finding             // what is wrong with deployments
 	Pods        []mlops.Pod
 	Images      []mlops.Image
 	Objects     []mlops.Object
@@ -59,8 +60,9 @@ type World struct {
 	// Answer, if set, is what deployments answer to a prediction.
 	Answer func(body []byte) (int, []byte)
 
-	// DeploymentCalls counts how often the servers were asked what they serve.
-	DeploymentCalls int
+	// DeploymentCalls counts how often the servers were asked what they serve,
+	// Queries how often the metrics were.
+	DeploymentCalls, Queries int
 
 	changed     chan struct{}
 	unitChanged chan struct{}

@@ -23,13 +23,14 @@ type UserRow struct {
 // KeyRow is one key.
 type KeyRow struct {
 	Name, Role, Buckets string
+	Projects            string
 	Created             Value
 	Expires             Value
 	LastUse             Value
 }
 
 // KeyForm is what was typed in, and what is wrong with it.
-type KeyForm struct{ Name, Role, Buckets, Expires, Error string }
+type KeyForm struct{ Name, Role, Projects, Buckets, Expires, Error string }
 
 // NewKey shows a token, once.
 type NewKey struct {

@@ -122,5 +122,18 @@ type Chart struct {
 	Wide    bool         `json:"-"`
 }
 
+// Ranges offers how far charts over time go back.
+type Ranges struct {
+	Now     string // in words
+	Links   []RangeLink
+	Problem *Problem // why the charts show less
+}
+
+// RangeLink is one of several choices, of which one is made.
+type RangeLink struct {
+	Text, Title, URL string
+	Current          bool
+}
+
 // Empty reports whether there is nothing to draw.
 func (c Chart) Empty() bool { return len(c.X) == 0 }

@@ -12,6 +12,7 @@ type Frame struct {
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
 	Admin   bool // sees what only administrators may use
+	Limited bool // to single projects: does not see what belongs to the whole lab
 	CSRF    string
 	Theme   string // "light", "dark" or "" for what the system prefers
 	Version string
@@ -30,19 +31,22 @@ type Link struct {
 
 type navEntry struct {
 	key, text, url string
-	admin          bool
+	admin, whole   bool // who sees it: administrators, or who is not limited to single projects
 }
 
 var navigation = []navEntry{
-	{"overview", "Overview", "/", false},
-	{"projects", "Projects", "/projects", false},
-	{"runs", "Runs", "/runs", false},
-	{"models", "Models", "/models", false},
-	{"datasets", "Datasets", "/datasets", false},
-	{"deployments", "Deployments", "/deployments", false},
-	{"system", "System", "/system", false},
-	{"access", "Access", "/access", true},
+	{"overview", "Overview", "/", false, false},
+	{"projects", "Projects", "/projects", false, false},
+	{"runs", "Runs", "/runs", false, false},
+	{"models", "Models", "/models", false, false},
+	{"datasets", "Datasets", "/datasets", false, true},
+	{"deployments", "Deployments", "/deployments", false, false},
+	{"system", "System", "/system", false, true},
+	{"access", "Access", "/access", true, true},
 }
+
+// shows reports whether who looks sees a navigation entry.
+func (f Frame) shows(n navEntry) bool { return (f.Admin || !n.admin) && (!f.Limited || !n.whole) }
 
 // build is what the script compares with the server's build.
 func (f Frame) build() string { return base(f.Script) + " " + base(f.Style) }

@@ -239,7 +239,7 @@ func side(f Frame) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, n := range navigation {
-			if !n.admin || f.Admin {
+			if f.shows(n) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<li><a href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -69,5 +69,6 @@ type Overview struct {
 	Actions Actions
 	Units   []Unit
 	Machine []Chart
+	Ranges  Ranges
 	Recent  RunTable
 }

@@ -38,7 +38,7 @@ type Project struct {
 	Follows     string // which fields the configuration decides
 	Trainings   []TrainingRow
 	Datasets    []string // to choose from
-	Beside      []Link // further deployments of its model
+	Beside      []Link   // further deployments of its model
 }
 
 // ProjectForm is what was typed in, and what is wrong with it.

@@ -7,6 +7,7 @@ type SystemUnits struct {
 	Notices    []Notice
 	Units      []Unit
 	Machine    []Chart
+	Ranges     Ranges
 	Process    []Fact
 	Components []Fact
 	Licenses   string // address of the licences of the browser's bundle

@@ -64,10 +64,24 @@ function places(first, high, step) {
 // Steps and versions are whole numbers, and so are the labels of their axis.
 const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000, 1000000];
 
-// Labels of the time axis, with seconds where the labels are that close.
+const day = 86400;
+
+// Labels of the time axis, with seconds where the labels are that close, and with
+// the day where they are that far apart.
 function clocks(plot, times, axis, space, increment) {
   const seconds = increment < 60 ? "2-digit" : undefined;
-  return times.map((t) => new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: seconds, hour12: false }));
+  return times.map((t) => {
+    const at = new Date(t * 1000);
+    if (increment >= day) return at.toLocaleDateString([], { day: "numeric", month: "short" });
+    return at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: seconds, hour12: false });
+  });
+}
+
+// The moment under the pointer, with its day where the chart shows several.
+function moment(chart, t) {
+  const at = new Date(t * 1000);
+  const days = chart.x[chart.x.length - 1] - chart.x[0] > day / 2;
+  return days ? at.toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false }) : at.toLocaleTimeString();
 }
 
 function options(chart, width, height) {
@@ -118,7 +132,7 @@ function tip(plot, chart, format) {
     now.textContent = chart.now;
     return;
   }
-  const at = chart.steps ? `${chart.step ?? "step"} ${chart.x[i]}` : new Date(chart.x[i] * 1000).toLocaleTimeString();
+  const at = chart.steps ? `${chart.step ?? "step"} ${chart.x[i]}` : moment(chart, chart.x[i]);
   const values = chart.y.map((line) => (line[i] == null ? "–" : format(line[i])));
   now.textContent = `${values.join(" / ")} · ${at}`;
 }

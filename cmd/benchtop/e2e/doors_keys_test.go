@@ -171,7 +171,7 @@ func (s *story) accessKeys(t *testing.T) {
 	}
 	listed := s.benchtop(t, "keys", "list")
 	columns := strings.Join(strings.Fields(listed), " ") // however wide they are
-	for _, want := range []string{"NAME", "ada editor doors-data:rw", "chief admin all", "rex reader doors-data:ro", "tia trainer none", "project-iris trainer datasets/iris/:ro"} {
+	for _, want := range []string{"NAME", "ada editor all doors-data:rw", "chief admin all all", "rex reader all doors-data:ro", "tia trainer all none", "project-iris trainer iris datasets/iris/:ro"} {
 		if !strings.Contains(columns, want) {
 			t.Errorf("keys list lacks %q:\n%s", want, listed)
 		}

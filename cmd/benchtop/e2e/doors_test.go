@@ -32,6 +32,7 @@ func TestOpenDoors(t *testing.T) {
 	chapter(t, "archives in the images folder are loaded", s.imagesFolder)
 	chapter(t, "a pod without its image says what to do", s.imagesMissing)
 	chapter(t, "one key opens every door, and none when it is revoked", s.accessKeys)
+	chapter(t, "a key of one project does that project's work, and nothing else", s.projectKeys)
 	n := &networkDoors{story: s}
 	chapter(t, "a namespace with a server and a client", n.open)
 	chapter(t, "a Service of type LoadBalancer answers on the LAN", n.loadBalancer)

@@ -30,6 +30,7 @@ func TestReleases(t *testing.T) {
 	chapter(t, "a version waits for an approval", s.approval)
 	chapter(t, "pinned and paused", s.pinAndPause)
 	chapter(t, "a version that the volume lost is brought again", s.broughtAgain)
+	chapter(t, "what is wrong", s.whatIsWrong)
 	chapter(t, "a version that cannot be served", s.cannotBeServed)
 	chapter(t, "kill -9 in the middle of a release", s.killedWhileReleasing)
 	chapter(t, "the cluster is thrown away", s.clusterThrownAway)

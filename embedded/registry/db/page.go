@@ -12,6 +12,9 @@ type PageQuery struct {
 	Max     int
 	OrderBy []string
 	Token   string
+	// Projects limits experiments, models and versions to those of these
+	// projects; empty is all.
+	Projects []string
 }
 
 // Page runs a search that goes from page to page by the values of its columns.

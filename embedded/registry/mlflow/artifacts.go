@@ -38,10 +38,10 @@ func (s *server) runArtifacts() {
 		files, err := s.store.Artifacts.ListArtifacts(ctx, run.Info.ArtifactURI, q.Path)
 		return listing{run.Info.ArtifactURI, files}, err
 	})
-	s.mux.HandleFunc("GET /get-artifact", s.runArtifact)
+	s.handle("GET /get-artifact", s.runArtifact)
 	for _, v := range []string{"2.0", "3.0"} {
-		s.mux.HandleFunc("GET /ajax-api/"+v+"/mlflow/get-artifact", s.runArtifact)
-		s.mux.HandleFunc("GET /ajax-api/"+v+"/mlflow/logged-models/{model_id}/artifacts/files", s.modelArtifact)
+		s.handle("GET /ajax-api/"+v+"/mlflow/get-artifact", s.runArtifact)
+		s.handle("GET /ajax-api/"+v+"/mlflow/logged-models/{model_id}/artifacts/files", s.modelArtifact)
 	}
 }
 
@@ -166,6 +166,9 @@ func (s *server) proxyList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.reachPath(r.Context(), p, false); err != nil {
+		return err
+	}
 	files, err := s.store.Artifacts.ListFiles(r.Context(), p, "")
 	if err != nil {
 		return err
@@ -179,6 +182,9 @@ func (s *server) proxyList(w http.ResponseWriter, r *http.Request) error {
 func (s *server) proxyFile(w http.ResponseWriter, r *http.Request, p string) error {
 	key, err := s.fileKey(r, p)
 	if err != nil {
+		return s.refuse(r, err)
+	}
+	if err := s.reachPath(r.Context(), key, r.Method != http.MethodGet && r.Method != http.MethodHead); err != nil {
 		return s.refuse(r, err)
 	}
 	objects, err := s.store.Artifacts.ArtifactStore()
@@ -239,7 +245,7 @@ func (s *server) fileKey(r *http.Request, p string) (string, error) {
 // if the connection ended while the client sends, and clients repeat for
 // minutes what they have no answer to. Only who may write has this effect.
 func (s *server) refuse(r *http.Request, err error) error {
-	if mlops.CodeOf(err) == mlops.Invalid && s.mayWrite(r) == nil {
+	if code := mlops.CodeOf(err); (code == mlops.Invalid || code == mlops.Denied) && s.mayWrite(r) == nil {
 		_, _ = io.Copy(io.Discard, r.Body) // whether it comes to its end or not
 	}
 	return err

@@ -96,13 +96,14 @@ type pageReq struct {
 	ViewType   wire.Enum   `json:"view_type"`
 }
 
-func (q *pageReq) query(standard, max int) (db.PageQuery, error) {
+// query is the search that is asked for, within the projects of who asks.
+func (q *pageReq) query(ctx context.Context, standard, max int) (db.PageQuery, error) {
 	n, err := pageSize(q.MaxResults, standard, max)
-	return db.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken}, err
+	return db.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken, Projects: principalOf(ctx).Projects}, err
 }
 
 func (s *server) searchExperiments(ctx context.Context, q *pageReq) (any, error) {
-	pq, err := q.query(1000, wire.MaxExperiments)
+	pq, err := q.query(ctx, 1000, wire.MaxExperiments)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 // gc lets the command remove what is deleted while the registry runs: the
 // database belongs to one process. Only admins may.
 func (s *server) gc() {
-	s.mux.HandleFunc("POST /api/registry/gc", func(w http.ResponseWriter, r *http.Request) {
-		if p, ok := r.Context().Value(principalKey{}).(mlops.Principal); s.auth != nil && (!ok || !p.Role.May(mlops.Administer)) {
+	s.handle("POST /api/registry/gc", func(w http.ResponseWriter, r *http.Request) {
+		if s.auth != nil && !principalOf(r.Context()).Role.May(mlops.Administer) {
 			s.fail(w, r, mlops.Errorf(mlops.Denied, "only an admin may remove deleted runs for good"))
 			return
 		}

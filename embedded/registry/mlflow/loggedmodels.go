@@ -87,7 +87,7 @@ func (s *server) searchLoggedModels(ctx context.Context, q *struct {
 	if err != nil {
 		return nil, err
 	}
-	ms, next, err := s.store.LoggedModels.SearchLoggedModels(ctx, loggedmodels.LoggedModelSearch{ExperimentIDs: q.ExperimentIDs, Filter: q.Filter, Datasets: q.Datasets, Max: n, OrderBy: q.OrderBy, Token: q.PageToken})
+	ms, next, err := s.store.LoggedModels.SearchLoggedModels(ctx, loggedmodels.LoggedModelSearch{ExperimentIDs: q.ExperimentIDs, Filter: q.Filter, Datasets: q.Datasets, Max: n, OrderBy: q.OrderBy, Token: q.PageToken, Projects: principalOf(ctx).Projects})
 	return struct {
 		M    []wire.LoggedModel `json:"models,omitempty"`
 		Next string             `json:"next_page_token,omitempty"`

@@ -53,7 +53,7 @@ func (s *server) registeredModels() {
 		return nil, s.store.Models.DeleteRegisteredModel(ctx, q.Name)
 	})
 	read(s, "GET registered-models/search", func(ctx context.Context, q *pageReq) (any, error) {
-		pq, err := q.query(100, wire.MaxModels)
+		pq, err := q.query(ctx, 100, wire.MaxModels)
 		if err != nil {
 			return nil, err
 		}

@@ -41,6 +41,9 @@ func (s *server) multipart(w http.ResponseWriter, r *http.Request, rest string) 
 	if err != nil {
 		return err
 	}
+	if err := s.reachPath(r.Context(), key, true); err != nil {
+		return err
+	}
 	switch action {
 	case "create":
 		return s.beginUpload(w, r, key, int64(q.NumParts))

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"reflect"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -25,6 +26,10 @@ type server struct {
 	auth  mlops.Authenticator
 	log   *slog.Logger
 	mux   *http.ServeMux
+	// calls are those of scopes that were registered, scoped the patterns that
+	// look there.
+	calls  []string
+	scoped map[string]bool
 }
 
 // NewHandler returns the registry's HTTP surface. With auth nil anybody may do
@@ -33,7 +38,7 @@ func NewHandler(st *store.Store, auth mlops.Authenticator, log *slog.Logger) htt
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{store: st, auth: auth, log: log, mux: http.NewServeMux()}
+	s := &server{store: st, auth: auth, log: log, mux: http.NewServeMux(), scoped: map[string]bool{}}
 	s.mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { plain(w, "OK") })
 	s.mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { plain(w, Version) })
 	s.experiments()
@@ -107,8 +112,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, noEndpoint(r))
 		return
 	}
-	if _, pattern := s.mux.Handler(r); pattern == "" {
+	_, pattern := s.mux.Handler(r)
+	if pattern == "" {
 		s.fail(w, r, s.unrouted(r))
+		return
+	}
+	if who := principalOf(r.Context()); who.Limited() && !s.scoped[pattern] {
+		s.fail(w, r, who.Outside("what belongs to a project is not known of "+pattern+": use a key without projects"))
 		return
 	}
 	s.mux.ServeHTTP(w, r)
@@ -175,8 +185,8 @@ func (s *server) authenticate(r *http.Request) (mlops.Principal, error) {
 
 // mayWrite refuses those who may only read.
 func (s *server) mayWrite(r *http.Request) error {
-	p, ok := r.Context().Value(principalKey{}).(mlops.Principal)
-	if s.auth == nil || ok && p.Role.May(mlops.Record) {
+	p := principalOf(r.Context())
+	if s.auth == nil || p.Role.May(mlops.Record) {
 		return nil
 	}
 	return mlops.Errorf(mlops.Denied, "%s may read the registry, but not change it: its role is %s", p.Name, p.Role)
@@ -220,6 +230,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(b)
 }
 
+// roots are where the protocol's calls are.
+var roots = []string{"/api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/2.0/mlflow/", "/ajax-api/3.0/mlflow/"}
+
 // read and write register a call under both API roots and, as MLflow's own
 // page does, under both versions. Q is the request's type.
 func read[Q any](s *server, pattern string, fn func(context.Context, *Q) (any, error)) {
@@ -232,6 +245,8 @@ func write[Q any](s *server, pattern string, fn func(context.Context, *Q) (any, 
 
 func register[Q any](s *server, pattern string, changes bool, fn func(context.Context, *Q) (any, error)) {
 	method, p, _ := strings.Cut(pattern, " ")
+	checkFields(pattern, reflect.TypeFor[Q]())
+	s.calls = append(s.calls, pattern)
 	h := func(w http.ResponseWriter, r *http.Request) {
 		if changes {
 			if err := s.mayWrite(r); err != nil {
@@ -244,6 +259,10 @@ func register[Q any](s *server, pattern string, changes bool, fn func(context.Co
 			s.fail(w, r, err)
 			return
 		}
+		if err := s.inScope(r.Context(), pattern, changes, fieldValues(q), dropValues(q)); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		v, err := fn(r.Context(), q)
 		if err != nil {
 			s.fail(w, r, err)
@@ -251,7 +270,8 @@ func register[Q any](s *server, pattern string, changes bool, fn func(context.Co
 		}
 		writeJSON(w, http.StatusOK, v)
 	}
-	for _, root := range []string{"/api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/2.0/mlflow/", "/ajax-api/3.0/mlflow/"} {
+	for _, root := range roots {
+		s.scoped[method+" "+root+p] = true
 		s.mux.HandleFunc(method+" "+root+p, h)
 	}
 }

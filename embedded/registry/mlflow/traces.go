@@ -117,7 +117,7 @@ func (s *server) traces() {
 		return nil, s.store.Traces.LinkPromptsToTrace(ctx, q.TraceID, q.Prompts)
 	})
 	s.assessments()
-	s.mux.HandleFunc("POST /v1/traces", s.otlp)
+	s.handle("POST /v1/traces", s.otlp)
 }
 
 func (s *server) assessments() {
@@ -182,7 +182,7 @@ func (s *server) otlp(w http.ResponseWriter, r *http.Request) {
 		exp := r.Header.Get("X-Mlflow-Experiment-Id")
 		if exp == "" {
 			err = invalid("the header X-MLflow-Experiment-Id must name the experiment of the spans")
-		} else {
+		} else if err = s.reachSpans(r.Context(), data); err == nil {
 			err = s.store.Traces.LogSpans(r.Context(), exp, r.Header.Get("X-Mlflow-Run-Id"), data)
 		}
 	}

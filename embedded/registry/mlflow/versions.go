@@ -65,7 +65,7 @@ func (s *server) modelVersions() {
 		return nil, s.store.Models.DeleteModelVersion(ctx, q.Name, q.Version)
 	})
 	read(s, "GET model-versions/search", func(ctx context.Context, q *pageReq) (any, error) {
-		pq, err := q.query(wire.MaxModelVersions, wire.MaxModelVersions)
+		pq, err := q.query(ctx, wire.MaxModelVersions, wire.MaxModelVersions)
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (s *server) modelVersions() {
 	write(s, "DELETE model-versions/delete-tag", func(ctx context.Context, q *versionTagReq) (any, error) {
 		return nil, s.store.Models.DeleteModelVersionTag(ctx, q.Name, q.Version, q.Key)
 	})
-	s.mux.HandleFunc("GET /model-versions/get-artifact", s.versionArtifact)
+	s.handle("GET /model-versions/get-artifact", s.versionArtifact)
 }
 
 // versionArtifact sends a file of a model version, as MLflow's pages fetch it.

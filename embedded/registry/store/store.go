@@ -22,6 +22,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/projects"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/scope"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/traces"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/webhooks"
 )
@@ -56,6 +57,7 @@ type Store struct {
 	Projects     *projects.Store
 	Deployments  *deployments.Store
 	Keys         *keys.Store
+	Scope        *scope.Store
 }
 
 // Open opens the database at path, creating or migrating it as needed, and
@@ -75,7 +77,7 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 // over makes the stores over a database.
 func over(d *db.DB, opt Options) *Store {
 	s := &Store{DB: d, Experiments: experiments.New(d), LoggedModels: loggedmodels.New(d), Webhooks: webhooks.New(d, opt.WebhookAllow),
-		Datasets: datasets.New(d), Projects: projects.New(d), Deployments: deployments.New(d), Keys: keys.New(d)}
+		Datasets: datasets.New(d), Projects: projects.New(d), Deployments: deployments.New(d), Keys: keys.New(d), Scope: scope.New(d)}
 	s.Runs = runs.New(d, s.Experiments)
 	s.Models = models.New(d, s.Runs, s.LoggedModels)
 	s.Traces = traces.New(d, s.Runs)

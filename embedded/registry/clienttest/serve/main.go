@@ -19,7 +19,7 @@ import (
 func main() {
 	dir := flag.String("data-dir", "", "where the database and the artifacts lie")
 	addr := flag.String("addr", "127.0.0.1:0", "where to listen")
-	password := flag.String("password", "", "if set, the users admin and reader have it, and it is the token")
+	password := flag.String("password", "", "if set, the users admin, reader and wine have it, and it is the token")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -34,14 +34,19 @@ func main() {
 	}
 }
 
-// fixed knows two users with one password.
+// fixed knows three users with one password: wine is a trainer of the project
+// of that name.
 type fixed string
 
 func (f fixed) Password(name, password string) (mlops.Principal, error) {
-	if password != string(f) || name != "admin" && name != "reader" {
-		return mlops.Principal{}, mlops.ErrCredentials
+	switch {
+	case password != string(f):
+	case name == "admin", name == "reader":
+		return mlops.Principal{Name: name, Role: mlops.Role(name)}, nil
+	case name == "wine":
+		return mlops.Principal{Name: name, Role: mlops.RoleTrainer, Projects: []string{name}}, nil
 	}
-	return mlops.Principal{Name: name, Role: mlops.Role(name)}, nil
+	return mlops.Principal{}, mlops.ErrCredentials
 }
 
 func (f fixed) Token(token string) (mlops.Principal, error) { return f.Password("admin", token) }

@@ -109,9 +109,9 @@ func hasScheme(p string) bool {
 	return i > 0 && !strings.ContainsAny(p[:i], "/ .")
 }
 
-// keyOf returns the key in the artifact store of a URI that this server has
+// KeyOf returns the key in the artifact store of a URI that this server has
 // given to clients: mlflow-artifacts:/key or mlflow-artifacts://host/key.
-func keyOf(uri string) (string, error) {
+func KeyOf(uri string) (string, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "mlflow-artifacts" {
 		return "", mlops.Errorf(mlops.Invalid, "the artifacts at %q are not kept by this server: use the storage's own client", wire.Head(uri))
@@ -126,7 +126,7 @@ func (s *Store) ListArtifacts(ctx context.Context, root, p string) ([]wire.FileI
 	if err != nil {
 		return nil, err
 	}
-	base, err := keyOf(root)
+	base, err := KeyOf(root)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *Store) OpenFile(ctx context.Context, root, p string) (io.ReadCloser, ml
 	if p == "" {
 		return nil, mlops.ObjectInfo{}, mlops.Errorf(mlops.Invalid, "the path of the artifact must not be empty")
 	}
-	base, err := keyOf(root)
+	base, err := KeyOf(root)
 	if err != nil {
 		return nil, mlops.ObjectInfo{}, err
 	}

@@ -13,7 +13,7 @@ import (
 // removeTree removes what lies below a URI of this server, except what model
 // versions point at. Files elsewhere are their owner's business.
 func (s *Store) removeTree(ctx context.Context, objects mlops.ObjectStore, uri string, rep *GCReport) error {
-	root, err := keyOf(uri)
+	root, err := KeyOf(uri)
 	if err != nil || root == "" {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (s *Store) keptFiles(ctx context.Context) (kept []string, err error) {
 		if err := r.Scan(&location); err != nil {
 			return err
 		}
-		if key, err := keyOf(location); err == nil && key != "" {
+		if key, err := KeyOf(location); err == nil && key != "" {
 			kept = append(kept, key)
 		}
 		return nil

@@ -4,6 +4,9 @@ package deployments
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -67,21 +70,38 @@ func (s *Store) deployments(ctx context.Context, where string, args ...any) (out
 	if err != nil {
 		return nil, err
 	}
-	for i := range out {
-		if out[i].Revision == nil {
-			continue
+	return out, s.addRevisions(ctx, out)
+}
+
+// addRevisions fills in the revisions of which the ids are known, in one question.
+func (s *Store) addRevisions(ctx context.Context, ds []mlops.Deployment) error {
+	var ids []int64
+	for _, d := range ds {
+		if d.Revision != nil {
+			ids = append(ids, d.Revision.ID)
 		}
-		rev, err := s.Revision(ctx, out[i].Revision.ID)
-		if mlops.CodeOf(err) == mlops.NotFound {
-			out[i].Revision = nil // deleted between the two questions
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out[i].Revision = &rev
 	}
-	return out, nil
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return fmt.Errorf("list revisions: %w", err)
+	}
+	found, err := s.revisions(ctx, "WHERE r.id IN (SELECT value FROM json_each(?))", string(list))
+	if err != nil {
+		return err
+	}
+	for i, d := range ds {
+		if d.Revision == nil {
+			continue
+		}
+		at := slices.IndexFunc(found, func(r mlops.Revision) bool { return r.ID == d.Revision.ID })
+		if ds[i].Revision = nil; at >= 0 { // otherwise it was deleted between the two questions
+			ds[i].Revision = &found[at]
+		}
+	}
+	return nil
 }
 
 // SetDeployment sets whether a deployment is pinned and whether it is paused.

@@ -34,6 +34,12 @@ func (s *Store) Revisions(ctx context.Context, deployment string, max int) ([]ml
 	return s.revisions(ctx, "WHERE d.name = ? ORDER BY r.number DESC LIMIT ?", deployment, max)
 }
 
+// RevisionsOf returns the newest revision of a model version on each deployment
+// that has one, by deployment.
+func (s *Store) RevisionsOf(ctx context.Context, model string, version int) ([]mlops.Revision, error) {
+	return s.revisions(ctx, `WHERE r.id IN (SELECT max(id) FROM revisions WHERE model = ? AND version = ? GROUP BY deployment) ORDER BY d.name`, model, version)
+}
+
 // OpenRevisions returns the revisions that have neither ended nor are live,
 // oldest first. What is being deleted has none.
 func (s *Store) OpenRevisions(ctx context.Context) ([]mlops.Revision, error) {

@@ -20,8 +20,8 @@ type Store struct{ db *db.DB }
 // New returns the experiments of a database.
 func New(d *db.DB) *Store { return &Store{d} }
 
-// artifactScheme is where artifacts go that clients send through this server.
-const artifactScheme = "mlflow-artifacts:/"
+// ArtifactScheme is where artifacts go that clients send through this server.
+const ArtifactScheme = "mlflow-artifacts:/"
 
 // EnsureDefault makes the experiment that clients use if none is
 // set: number 0, as MLflow has it.
@@ -31,7 +31,7 @@ func (s *Store) EnsureDefault(ctx context.Context) error {
 		return err
 	}
 	return s.db.Write(ctx, func(t *db.Tx) error {
-		return t.Exec("INSERT OR IGNORE INTO experiments (id, name, artifact_location, created, updated) VALUES (0, 'Default', ?, ?, ?)", artifactScheme+"0", t.Now, t.Now)
+		return t.Exec("INSERT OR IGNORE INTO experiments (id, name, artifact_location, created, updated) VALUES (0, 'Default', ?, ?, ?)", ArtifactScheme+"0", t.Now, t.Now)
 	})
 }
 
@@ -73,7 +73,7 @@ func (s *Store) CreateExperiment(ctx context.Context, name, location string, tag
 			return err
 		}
 		if location == "" {
-			if err := t.Exec("UPDATE experiments SET artifact_location = ? WHERE id = ?", artifactScheme+strconv.FormatInt(id, 10), id); err != nil {
+			if err := t.Exec("UPDATE experiments SET artifact_location = ? WHERE id = ?", ArtifactScheme+strconv.FormatInt(id, 10), id); err != nil {
 				return err
 			}
 		}

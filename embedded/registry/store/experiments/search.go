@@ -37,6 +37,7 @@ func (s *Store) SearchExperiments(ctx context.Context, view search.View, q db.Pa
 			cond.And(search.CompareNumber(names[c.Key], c))
 		}
 	}
+	cond.And(search.OfProjects("e.name", q.Projects))
 	ties := []db.SortCol{db.Desc("e.id")}
 	if len(orders) == 0 {
 		ties = []db.SortCol{db.Desc("e.updated"), db.Desc("e.id")}

@@ -3,6 +3,7 @@ package loggedmodels
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -34,6 +35,9 @@ type LoggedModelSearch struct {
 	Max           int
 	OrderBy       []ModelOrder
 	Token         string
+	// Projects limits the search to what belongs to these projects, or was
+	// registered in one of their models; empty is all.
+	Projects []string
 }
 
 var attrs = map[string]string{"name": "l.name", "model_id": "l.model_id", "model_type": "l.model_type", "logged_model_status": "l.status",
@@ -50,6 +54,12 @@ func (s *Store) SearchLoggedModels(ctx context.Context, q LoggedModelSearch) ([]
 		return nil, "", err
 	}
 	cond := db.SQL("l.lifecycle = 'active' AND l.exp IN (" + db.IDList(exps) + ")")
+	if len(q.Projects) > 0 {
+		reached := db.SQL("(l.exp IN (SELECT e.id FROM experiments e WHERE ")
+		of, made := search.OfProjects("e.name", q.Projects), search.MadeVersions(db.SQL(search.MadeOfLogged), q.Projects)
+		reached.Add(of.SQL+") OR "+made.SQL+")", append(slices.Clone(of.Args), made.Args...)...)
+		cond.And(reached)
+	}
 	for _, d := range q.Datasets {
 		if d.Name == "" {
 			return nil, "", mlops.Errorf(mlops.Invalid, "datasets: dataset_name must not be empty")

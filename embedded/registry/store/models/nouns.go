@@ -8,6 +8,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
+	"github.com/benchtop-lab/benchtop/embedded/registry/search"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
@@ -23,6 +24,7 @@ func (s *Store) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage
 	if q.Name != "" {
 		cond.And(db.SQL("instr(lower(m.name), lower(?)) > 0", q.Name))
 	}
+	cond.And(search.OfProjects("m.name", q.Projects))
 	rs, next, err := db.Page(ctx, s.db, modelColumns, cond, []db.SortCol{db.Asc("m.name")}, db.PageQuery{Filter: q.Name, Max: q.Max, Token: q.PageToken}, scanModel)
 	if err != nil {
 		return mlops.ModelPage{}, err
@@ -102,6 +104,21 @@ func (s *Store) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.Mo
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
 	vs, err := s.versions(ctx, "WHERE v.run_id <> '' AND v.run_id IN (SELECT value FROM json_each(?)) AND m.prompt = 0 ORDER BY m.name, v.version", string(list))
+	out := make([]mlops.ModelVersion, 0, len(vs))
+	for _, v := range vs {
+		out = append(out, VersionNoun(v))
+	}
+	return out, err
+}
+
+// NewestVersions returns the newest version of each of the models that has one.
+func (s *Store) NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error) {
+	list, err := json.Marshal(models)
+	if err != nil {
+		return nil, fmt.Errorf("list models: %w", err)
+	}
+	vs, err := s.versions(ctx, `WHERE m.prompt = 0 AND m.name IN (SELECT value FROM json_each(?))
+		AND v.version = (SELECT max(n.version) FROM model_versions n WHERE n.model = m.id) ORDER BY m.name`, string(list))
 	out := make([]mlops.ModelVersion, 0, len(vs))
 	for _, v := range vs {
 		out = append(out, VersionNoun(v))

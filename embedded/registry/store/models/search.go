@@ -41,6 +41,7 @@ func (s *Store) SearchModelVersions(ctx context.Context, q db.PageQuery) ([]wire
 	if !wantsPrompts {
 		cond.And(db.SQL("m.prompt = 0"))
 	}
+	cond.And(search.OfProjects("m.name", q.Projects))
 	ties := []db.SortCol{db.Desc("v.updated"), db.Asc("m.name"), db.Desc("v.version")}
 	return db.Page(ctx, s.db, versionColumns, cond, search.OrderCols(orders, names, ties...), q, scanVersion)
 }
@@ -73,6 +74,7 @@ func (s *Store) SearchRegisteredModels(ctx context.Context, q db.PageQuery) ([]w
 	if !wantsPrompts {
 		cond.And(db.SQL("m.prompt = 0"))
 	}
+	cond.And(search.OfProjects("m.name", q.Projects))
 	cols := search.OrderCols(orders, map[string]string{"name": "m.name", "last_updated_timestamp": "m.updated", "creation_timestamp": "m.created"}, db.Asc("m.name"))
 	out, next, err := db.Page(ctx, s.db, modelColumns, cond, cols, q, scanModel)
 	if err != nil {

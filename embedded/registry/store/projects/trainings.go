@@ -112,6 +112,11 @@ func (s *Store) Trainings(ctx context.Context, project string, max int) ([]mlops
 	return s.trainings(ctx, "WHERE (?1 = '' OR p.name = ?1) ORDER BY t.created DESC, t.id DESC LIMIT ?2", project, max)
 }
 
+// NewestTrainings returns the newest training of each project that has one.
+func (s *Store) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
+	return s.trainings(ctx, `WHERE t.id IN (SELECT (SELECT n.id FROM trainings n WHERE n.project = q.id ORDER BY n.created DESC, n.id DESC LIMIT 1) FROM projects q) ORDER BY p.name`)
+}
+
 // The run of a training is the one that its Job has tagged with the Job's
 // name, the newest if a pod was started again.
 const trainingColumns = `SELECT t.id, p.name, t.trigger, t.state, t.job, t.message, t.created, t.ended,

@@ -31,7 +31,7 @@ func (s *Store) LogSpans(ctx context.Context, experiment, runID string, data *tr
 				if len(sp.GetTraceId()) != 16 || len(sp.GetSpanId()) != 8 {
 					return mlops.Errorf(mlops.Invalid, "span %q: expected a trace id of 16 and a span id of 8 bytes", wire.Head(sp.GetName()))
 				}
-				id := traceIDOf(hex.EncodeToString(sp.TraceId))
+				id := TraceIDOf(hex.EncodeToString(sp.TraceId))
 				byTrace[id] = append(byTrace[id], sp)
 				n++
 			}

@@ -225,5 +225,5 @@ func (s *Store) DeleteTraceTag(ctx context.Context, traceID, key string) error {
 	})
 }
 
-// traceIDOf turns the bytes of an OTLP trace id into an MLflow trace id.
-func traceIDOf(hex string) string { return "tr-" + strings.ToLower(hex) }
+// TraceIDOf turns the bytes of an OTLP trace id into an MLflow trace id.
+func TraceIDOf(hex string) string { return "tr-" + strings.ToLower(hex) }

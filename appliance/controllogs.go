@@ -1,0 +1,145 @@
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/appliance/podlogs"
+)
+
+// LogRequest says which pods' logs are wanted.
+type LogRequest struct {
+	Name    string // of a project, with all of its pods, or of a deployment
+	Servers bool   // of the deployment of that name, even if a project has it too
+	Pod     string // this one alone, by its name or the end of it
+	Follow  bool
+	Tail    int
+}
+
+// DeploymentLogs makes one log of those of a deployment's pods, or of one of
+// them.
+func (p clusterPort) DeploymentLogs(ctx context.Context, d mlops.Deployment, pod string, follow bool, tail int, emit func([]mlops.LogLine) error) error {
+	c, err := p.client()
+	if err != nil {
+		return err
+	}
+	source := podSource{c, func(ctx context.Context) ([]mlops.Pod, error) {
+		pods, err := c.ServerPods(ctx, d)
+		return podsNamed(pods, pod), err
+	}}
+	return podlogs.Merge(ctx, source, podlogs.Options{Follow: follow, Tail: tail}, emit)
+}
+
+// podsNamed leaves the pods of a name, or of its last part, or all if it is "".
+func podsNamed(pods []mlops.Pod, name string) []mlops.Pod {
+	return slices.DeleteFunc(pods, func(p mlops.Pod) bool {
+		return name != "" && p.Name != name && mlops.ShortPod(p.Name) != name
+	})
+}
+
+// logsOf finds the pods of a project, or of a deployment.
+func (c *control) logsOf(ctx context.Context, r LogRequest) (podlogs.Source, error) {
+	client, err := clusterPort{c.a.cluster}.client()
+	if err != nil {
+		return nil, err
+	}
+	store, err := c.a.loopPort.rows()
+	if err != nil {
+		return nil, err
+	}
+	list := func(ctx context.Context) ([]mlops.Pod, error) { return client.Pods(ctx, r.Name) }
+	if _, err := store.Projects.Project(ctx, r.Name); mlops.CodeOf(err) == mlops.NotFound || r.Servers {
+		d, err := store.Deployments.Deployment(ctx, r.Name)
+		if mlops.CodeOf(err) == mlops.NotFound {
+			return nil, mlops.Errorf(mlops.NotFound, "there is no unit, project or deployment %s: see `benchtop status` and `benchtop deployments` for what there is", r.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = func(ctx context.Context) ([]mlops.Pod, error) { return client.ServerPods(ctx, d) }
+	} else if err != nil {
+		return nil, err
+	}
+	pods, err := list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(pods) == 0 {
+		return nil, mlops.Errorf(mlops.NotFound, "%s has no pods yet: see `benchtop status`", r.Name)
+	}
+	if r.Pod != "" && len(podsNamed(slices.Clone(pods), r.Pod)) == 0 {
+		names := make([]string, 0, len(pods))
+		for _, p := range pods {
+			names = append(names, p.Name)
+		}
+		return nil, mlops.Errorf(mlops.NotFound, "%s has no pod %s: expected one of %v, or the last part of its name", r.Name, r.Pod, names)
+	}
+	return podSource{client, func(ctx context.Context) ([]mlops.Pod, error) {
+		pods, err := list(ctx)
+		return podsNamed(pods, r.Pod), err
+	}}, nil
+}
+
+// podLogs streams the logs of a project's or a deployment's pods as one, each
+// line with its pod.
+func (c *control) podLogs(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	tail, err := strconv.Atoi(q.Get("tail"))
+	if err != nil || tail < 0 || tail > podlogs.MaxTail {
+		c.fail(w, mlops.Errorf(mlops.Invalid, "--tail is %q: expected a number of lines for each pod, up to %d", q.Get("tail"), podlogs.MaxTail))
+		return
+	}
+	req := LogRequest{Name: r.PathValue("name"), Servers: q.Get("servers") == "true", Pod: q.Get("pod"), Follow: q.Get("follow") == "true", Tail: tail}
+	source, err := c.logsOf(r.Context(), req)
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	flush := http.NewResponseController(w)
+	if err := podlogs.Merge(r.Context(), source, podlogs.Options{Follow: req.Follow, Tail: req.Tail}, func(lines []mlops.LogLine) error {
+		for _, l := range lines {
+			if _, err := io.WriteString(w, printLine(l)); err != nil {
+				return err
+			}
+		}
+		return flush.Flush()
+	}); err != nil {
+		c.a.log.Debug("log ended", "of", req.Name, "err", err)
+	}
+}
+
+// printLine is a line as the command line shows it.
+func printLine(l mlops.LogLine) string {
+	if l.Ended {
+		return l.Pod + " (ended): " + l.Text + "\n"
+	}
+	return l.Pod + ": " + l.Text + "\n"
+}
+
+// Logs copies the logs of pods to w.
+func (c *Control) Logs(ctx context.Context, r LogRequest, w io.Writer) error {
+	q := url.Values{"follow": {strconv.FormatBool(r.Follow)}, "tail": {strconv.Itoa(r.Tail)}, "servers": {strconv.FormatBool(r.Servers)}, "pod": {r.Pod}}
+	resp, err := c.do(ctx, http.MethodGet, "/v1/logs/"+url.PathEscape(r.Name)+"?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		var e controlError
+		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
+			return fmt.Errorf("the appliance answered %s", resp.Status)
+		}
+		return mlops.Errorf(e.Code, "%s", e.Message)
+	}
+	if _, err := io.Copy(w, resp.Body); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
+)
+
+// whatIsWrong breaks the servers of iris in several ways. Each time the doctor
+// names what is broken, what was seen and what to do, while the server that is
+// well goes on answering.
+func (s *story) whatIsWrong(t *testing.T) {
+	traffic := s.StartTraffic(s.said.Try, 2, 50*time.Millisecond)
+	image := s.benchtop(t, "kubectl", "-n", "iris", "get", "deployment", "iris", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	command := s.benchtop(t, "kubectl", "-n", "iris", "get", "deployment", "iris", "-o", "jsonpath={.spec.template.spec.containers[0].command}")
+	set := func(field, value string) {
+		t.Helper()
+		s.benchtop(t, "kubectl", "-n", "iris", "patch", "deployment", "iris", "--type=json",
+			"-p", fmt.Sprintf(`[{"op": "replace", "path": "/spec/template/spec/containers/0/%s", "value": %s}]`, field, value))
+	}
+	for _, c := range []struct {
+		field, broken, well string
+		want                []string
+	}{
+		{"command", `["python3", "-c", "import nonsense"]`, command, []string{"keeps ending: last with exit code 1 (Error, ", "| ModuleNotFoundError: No module named 'nonsense'", "`benchtop logs iris`"}},
+		{"image", `"benchtop.local/none:1"`, `"` + image + `"`, []string{"cannot start without its image benchtop.local/none:1: ", "`benchtop images load FILE`"}},
+		{"command", "[\"python3\", \"-c\", \"b'x' * (1 << 30)\"]", command, []string{"needed more than its memory limit of 512 MiB and was killed (OOMKilled, exit code 137, ", "`benchtop rollback iris`"}},
+	} {
+		set(c.field, c.broken)
+		s.doctorSays(t, append(c.want, "fix: ")...)
+		if strings.Contains(c.broken, "nonsense") {
+			// One log of both servers, by time, with what ended containers said.
+			if out := s.benchtop(t, "logs", "iris", "--servers"); !strings.Contains(out, " (ended): ModuleNotFoundError: No module named 'nonsense'") || !strings.Contains(out, "serving iris version") {
+				t.Errorf("the merged log is\n%s", out)
+			}
+			s.refuses(t, []string{"has no pod none: expected one of"}, "logs", "iris", "--pod", "none")
+		}
+		set(c.field, c.well)
+	}
+	s.allIsWell(t)
+	undisturbed(t, traffic)
+
+	s.benchtop(t, "kubectl", "-n", "kube-system", "scale", "deployment", "traefik", "--replicas=0")
+	s.doctorSays(t, "pods are ready, but predictions do not reach them: ", ". Asked directly, pod ", "see whether Traefik, the ingress, runs")
+	s.benchtop(t, "kubectl", "-n", "kube-system", "scale", "deployment", "traefik", "--replicas=1")
+	s.allIsWell(t)
+}
+
+// doctorSays waits until the doctor says all of want.
+func (s *story) doctorSays(t *testing.T, want ...string) {
+	t.Helper()
+	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+		r, err := s.Try(t.Context(), "", "doctor")
+		if err != nil {
+			return err
+		}
+		for _, w := range want {
+			if !strings.Contains(r.All(), w) {
+				return fmt.Errorf("doctor does not say %q:\n%s", w, r.All())
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// allIsWell waits until the doctor finds nothing wrong with what is served.
+func (s *story) allIsWell(t *testing.T) {
+	t.Helper()
+	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+		r, err := s.Try(t.Context(), "", "doctor")
+		if err == nil && (r.Code != 0 || strings.Contains(r.All(), "iris pod") || !strings.Contains(r.All(), "1 of 1 ready")) {
+			err = fmt.Errorf("doctor still finds something:\n%s", r.All())
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
