@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import bring as bring_program
 import config
 import incoming
+import private
 import publish
 import pyfunc_version
 import requirements
@@ -209,6 +211,45 @@ def test_the_reason_reaches_kubernetes(trainer, volume, register_model):
     assert kept in output
     assert "Traceback" not in output
     assert [p.name for p in volume.iterdir() if p.name != ".lock"] == []
+
+
+SPY = """
+import os
+print('mine:', sorted(k for k in os.environ if k.startswith(('AWS_', 'BENCHTOP_', 'MLFLOW_TRACKING'))), flush=True)
+try:
+    print('theirs:', b'AWS_SECRET' in open(f'/proc/{os.getppid()}/environ', 'rb').read(), flush=True)
+except OSError as err:
+    print('theirs:', err.strerror, flush=True)
+"""
+
+
+def test_a_model_finds_no_credentials(trainer, register_model, monkeypatch):
+    """Neither in its own environment nor in that of the program that loads it."""
+
+    def spy(folder):
+        model = yaml.safe_load((folder / "MLmodel").read_text())
+        model["flavors"]["python_function"] |= {"loader_module": "spy", "code": "code"}
+        (folder / "MLmodel").write_text(yaml.safe_dump(model))
+        (folder / "code").mkdir()
+        (folder / "code/spy.py").write_text(SPY)
+
+    code, output, _ = trainer.bring(register_model("unsigned", spy))
+    assert code == 2, output
+    assert "mine: []" in output
+    # Root may read everything; pods never run as root.
+    if os.geteuid():
+        assert "theirs: Permission denied" in output
+    program = "import ctypes, private; private.hide(); print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(private.__file__).parent, capture_output=True, check=True
+    )
+    assert done.stdout == b"0\n"
+
+    def fail():
+        raise Failure("hidden first")
+
+    monkeypatch.setattr(private, "hide", fail)
+    assert bring_program.run({}) == 1
 
 
 def test_sizes(volume, register_model, bring):

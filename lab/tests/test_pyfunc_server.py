@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 import expected
+import metrics
+import model_store
 import pyfunc_model
+from pyfunc_process import CanNotLoadError
 from support import pyfuncs, services, versions
 
 SCALE = (
@@ -289,6 +292,36 @@ def test_a_model_that_ends_is_loaded_again(start_server, volume, pyfunc_models):
     services.wait_for("the report", lambda: "missing" in (server.client.get("/healthz").json()["load_error"] or ""))
     assert server.client.get("/readyz").json()["error"]["code"] == "model_stopped"
     assert server.client.get("/ping").status_code == 404
+
+
+def test_what_health_says_while_a_model_loads(volume, pyfunc_models, monkeypatch, caplog):
+    """Once the files are there the model is no longer missing; and what fails on every try is logged once."""
+    store = model_store.ModelStore(volume, versions.served_path(volume), metrics.Metrics("iris"))
+    monkeypatch.setattr(model_store, "EAGER_SECONDS", 0)
+    monkeypatch.setattr(model_store, "RETRY_SECONDS", 0)
+    versions.serve(volume, 1, "run-1")
+    store.poll()
+    assert "versions/1/model.json is missing" in store.error
+    assert not store.loading
+    pyfuncs.put(volume, 1, pyfunc_models / "odd")
+    seen = []
+
+    def loading(*_args, abandoned):
+        assert not abandoned()
+        seen.append((store.loading, store.error))
+        raise CanNotLoadError("no")
+
+    monkeypatch.setattr(pyfunc_model, "Process", loading)
+    store.poll()
+    store.poll()
+    assert seen == [(True, None)] * 2
+    assert (store.loading, store.error) == (False, "version 1 is not served: no")
+    assert caplog.text.count("version 1 is not served: no") == 1
+    monkeypatch.undo()
+    store._retry_at = 0
+    store.poll()
+    assert (store.loading, store.error, store.current.version) == (False, None, "1")
+    store._swap(None)
 
 
 def test_a_model_that_hangs(start_server, volume, pyfunc_models):

@@ -253,6 +253,7 @@ def test_describes_itself(shared):
         "status": "ok",
         "version": "1",
         "wanted": "1",
+        "loading": False,
         "load_error": None,
     }
     assert shared.client.get("/readyz").json() == {"status": "ready", "model": "iris", "version": "1"}

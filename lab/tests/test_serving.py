@@ -37,6 +37,7 @@ def test_not_ready_until_a_model_is_there(start_server, volume):
         "status": "ok",
         "version": None,
         "wanted": None,
+        "loading": False,
         "load_error": "no model version has been put into service yet",
     }
     for answer in (

@@ -126,12 +126,15 @@ class App:
         return Json(document)
 
     async def healthz(self, _request):
+        # First: once it is false, the rest says what came of it.
+        loading = self.store.loading
         model = self.store.current
         return Json(
             {
                 "status": "ok",
                 "version": model.version if model else None,
                 "wanted": self.store.wanted,
+                "loading": loading,
                 "load_error": self.store.error,
             }
         )

@@ -32,7 +32,8 @@ PREDICT_SECONDS = 60.0
 def load(root, version, run_id="", abandoned=lambda: False, seconds=PREDICT_SECONDS):
     """Read and verify `versions/<version>` below root; raise LoadError when anything is off.
 
-    Loading a pyfunc model takes a while; it ends early, with the reason "abandoned", once abandoned() is true.
+    Loading a pyfunc model takes a while; it ends early, with the reason "abandoned", once abandoned() is true. That is
+    asked when such a model's files were found, and again and again until it is loaded.
     """
 
     def check():
@@ -62,11 +63,13 @@ class ModelStore:
         self.current = None
         self.wanted = None  # the version that the file names, or None
         self.error = None  # why that version isn't served, or None
+        self.loading = False  # whether that version was found and is being loaded, which may take minutes
         self._metrics = metrics
         self._predict_seconds = predict_seconds
         self._seen = None
         self._seen_at = 0.0
         self._retry_at = 0.0
+        self._said = None  # the failure that was logged last, so that the same one isn't logged on every try
         self._mourned = None  # the model whose end was reported
         self._lock = threading.Lock()
         self._uses = Counter()
@@ -161,6 +164,13 @@ class ModelStore:
             self._settled()
             return
         try:
+            self._load(want, before, again, now)
+        finally:
+            # Last: whoever sees that nothing is being loaded also sees what came of it.
+            self.loading = False
+
+    def _load(self, want, before, again, now):
+        try:
             model = load(self.root, want.version, want.run_id, self._abandoned, self._predict_seconds)
         except LoadError as err:
             if err.reason == "abandoned":
@@ -181,20 +191,23 @@ class ModelStore:
 
     def _abandoned(self):
         """Whether what is being loaded is no longer wanted."""
+        # The version is there: what was wrong before, mostly that it was missing, is no longer true.
+        self.loading = True
+        self.error = None
         try:
             return self._stop.is_set() or served.read(self.served_path) != self._seen[0]
         except served.ServedError:
             return False
 
     def _settled(self):
-        self.error = None
+        self.error = self._said = None
         self._metrics.load_recovered()
         self._retry_at = math.inf
 
     def _failed(self, what, err):
         self._metrics.load_failed(err.reason)
-        if self.error != str(err):
+        if self._said != str(err):
             keeps = self.current and not self.current.failure
             keeps = f"; version {self.current.version} keeps serving" if keeps else ""
             log.error("%s: %s%s", what, err, keeps)
-        self.error = str(err)
+        self.error = self._said = str(err)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 # Our own modules are imported now, not when needed: their folder is a ConfigMap, which may be replaced meanwhile.
 import config as config_module
+import private
 import publish
 import pyfunc_version
 import registry as registry_module
@@ -151,6 +152,8 @@ def explain(message, path):
 
 def run(env):
     try:
+        # First: a model that is loaded may run anybody's code, as the same user.
+        private.hide()
         config = config_module.read_bring(env)
         registry_module.wait(config)
         client = registry_module.connect(config.tracking_uri).MlflowClient()

@@ -20,7 +20,6 @@ Exit codes as of bring.py. A version that can't be measured is a finding, with c
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import http.client
 import json
@@ -43,6 +42,7 @@ import bring as bring_module  # noqa: E402
 import config as config_module  # noqa: E402
 import dataset as dataset_module  # noqa: E402
 import model as model_module  # noqa: E402
+import private  # noqa: E402
 import registry as registry_module  # noqa: E402
 from failure import Failure, Invalid  # noqa: E402
 from retry import NotReady  # noqa: E402
@@ -436,18 +436,11 @@ def report(ours, theirs, label, served):
     }
 
 
-def hide():
-    """Keep other processes of this user from reading our environment, which has credentials, in /proc."""
-    pr_set_dumpable = 4
-    if ctypes.CDLL(None, use_errno=True).prctl(pr_set_dumpable, 0, 0, 0, 0):
-        raise Failure(f"hide the environment: {os.strerror(ctypes.get_errno())}")
-
-
 def run(env):
     message = env.get("BENCHTOP_TERMINATION_LOG") or "/dev/termination-log"
     try:
         config, served = config_module.read_measure(env)
-        hide()
+        private.hide()
         registry_module.wait(config)
         client = registry_module.connect(config.tracking_uri).MlflowClient()
         found = measure(config, served, client, env.get("BENCHTOP_SERVER") or "/opt/benchtop-server/serve.py")
