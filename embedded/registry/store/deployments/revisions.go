@@ -164,10 +164,11 @@ func aliased(t *db.Tx, model, alias string) (version int64, err error) {
 }
 
 // servedVersion is the version of the model that ought to be served, 0 for
-// none. A version of a model that had the name before is none: its run differs.
+// none. A version of a model that had the name before is none: its run or the
+// time when it was made differs. Revisions of old have no such time.
 func servedVersion(t *db.Tx, d deploymentRow) (version int64, err error) {
 	_, err = t.Row(`SELECT r.version FROM revisions r JOIN registered_models m ON m.name = r.model
-		JOIN model_versions v ON v.model = m.id AND v.version = r.version AND v.run_id = r.run_id WHERE r.id = ?`, []any{d.revision}, &version)
+		JOIN model_versions v ON v.model = m.id AND v.version = r.version AND v.run_id = r.run_id AND r.made IN (0, v.created) WHERE r.id = ?`, []any{d.revision}, &version)
 	return version, err
 }
 
@@ -175,7 +176,8 @@ func servedVersion(t *db.Tx, d deploymentRow) (version int64, err error) {
 // being judged or wait.
 func addRevision(t *db.Tx, d deploymentRow, version int64, state mlops.RevisionState, cause mlops.Cause, act mlops.Act) (int64, error) {
 	var run string
-	found, err := t.Row(`SELECT v.run_id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?`, []any{d.model, version}, &run)
+	var made int64
+	found, err := t.Row(`SELECT v.run_id, v.created FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?`, []any{d.model, version}, &run, &made)
 	if err != nil {
 		return 0, err
 	}
@@ -185,9 +187,9 @@ func addRevision(t *db.Tx, d deploymentRow, version int64, state mlops.RevisionS
 	if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'a newer revision came before it was put into service', ended = ? WHERE deployment = ? AND state IN ('judging', 'waiting')`, t.Now, d.id); err != nil {
 		return 0, err
 	}
-	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, state, cause, by, reason, created)
-		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.id, d.id, d.model, version, run, string(state), string(cause), act.By, act.Reason, t.Now)
+	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, made, state, cause, by, reason, created)
+		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.id, d.id, d.model, version, run, made, string(state), string(cause), act.By, act.Reason, t.Now)
 }
 
 // CreateRevision makes the revision that a person asks for. It still has to be
