@@ -106,7 +106,19 @@ func TestDeployment(t *testing.T) {
 			e.Newest = &mlops.Revision{Deployment: "iris", Version: 4, State: mlops.RevisionWaiting, Message: "it waits for an approval"}
 		}, findings: []string{"iris release warn version 4 waits"}, fix: "it waits for an approval", place: "#history"},
 		"is being judged": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionJudging} }},
-		"is live":         {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionLive} }},
+		"the model of a deployment of its own volume was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.Deployment.Own, e.NoModel = "my model", true, true },
+			findings: []string{`iris model warn model "my model" is registered no more: it was deleted. What is served goes on, and no other version can be put into service`}, fix: "register a model under this name again", command: "benchtop undeploy iris", place: "/models"},
+		"the model of a project was renamed": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.NoModel = "iris", true },
+			findings: []string{`iris model warn model "iris" is registered no more: it was deleted or renamed. What is served goes on`}, fix: "train again", command: "benchtop train iris", place: "/projects/iris"},
+		"a project has no model yet": {pods: []mlops.Pod{unready}, change: func(e *Evidence) { e.Deployment.Revision, e.NoModel, e.NoAlias = nil, true, true },
+			findings: []string{"iris server warn no pod is ready: there is no model yet"}, fix: "wait"},
+		"the alias of a deployment of its own volume was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) {
+			e.Deployment.Model, e.Deployment.Own, e.Deployment.Follows, e.NoAlias = "my model", true, "champion", true
+		}, findings: []string{`iris model warn alias "champion" of model "my model" is there no more, so nothing is followed. What is served goes on`}, fix: "set the alias again", command: "benchtop promote iris VERSION", place: "/models/my%20model"},
+		"the alias of a project was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.Deployment.Follows, e.NoAlias = "iris", "live", true },
+			findings: []string{`iris model warn alias "live" of model "iris" is there no more. What is served goes on`}, fix: "which sets the alias again", command: "benchtop promote iris VERSION", place: "/models/iris"},
+		"the alias of a pinned one was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Pinned, e.NoAlias = true, true }},
+		"is live":                               {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionLive} }},
 	} {
 		e := Evidence{Now: now, Deployment: mlops.Deployment{Name: "iris", Project: "iris", Namespace: "iris", Replicas: 1, Pods: c.pods, Revision: &mlops.Revision{Version: 3, State: mlops.RevisionLive}}}
 		for _, p := range c.pods {
