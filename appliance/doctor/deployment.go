@@ -141,7 +141,14 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 // may have to be brought to the servers first.
 func (e Evidence) loading() bool {
 	r := e.Deployment.Revision
-	return r != nil && r.State == mlops.RevisionStarting && e.Now.Sub(r.CreatedAt) < patience
+	if r == nil || r.State != mlops.RevisionStarting {
+		return false
+	}
+	since := r.StartedAt
+	if since.IsZero() {
+		since = r.CreatedAt // it was started before that was noted
+	}
+	return e.Now.Sub(since) < patience
 }
 
 // levelOf is how bad what happened to a pod is: one that is ready again is no

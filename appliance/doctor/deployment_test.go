@@ -84,6 +84,12 @@ func TestDeployment(t *testing.T) {
 		"a version is being brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
 			e.Deployment.Revision, e.Serving = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Second)}, []mlops.Serving{{Pod: name, Wanted: "4", Error: "not on the volume"}}
 		}, findings: []string{"iris server warn no pod is ready: version 4 is being loaded"}, fix: "wait"},
+		"one that has waited for an approval is being brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
+			e.Deployment.Revision = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Hour), StartedAt: now.Add(-time.Second)}
+		}, findings: []string{"iris server warn no pod is ready: version 4 is being loaded"}, fix: "wait"},
+		"it takes too long to be brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
+			e.Deployment.Revision = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Hour), StartedAt: now.Add(-2 * time.Minute)}
+		}, findings: []string{"iris pod q2x7k fail pod q2x7k runs, but is not ready"}, fix: "read what it says", command: logs, place: "#logs"},
 		"waits for its first model": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
 			e.Deployment.Revision, e.Serving = nil, []mlops.Serving{{Pod: name, Error: "no model"}}
 		}, findings: []string{"iris server warn no pod is ready: there is no model yet"}, fix: "wait until the training has ended"},

@@ -14,7 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.live, r.ended
+const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.started, r.live, r.ended
 	FROM revisions r JOIN deployments d ON d.id = r.deployment `
 
 // Revision returns one revision.
@@ -50,9 +50,9 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 	err = s.db.Rows(ctx, revisionColumns+where, func(r *sql.Rows) error {
 		var v mlops.Revision
 		var gates, measured string
-		var created, live, ended int64
+		var created, started, live, ended int64
 		if err := r.Scan(&v.ID, &v.Deployment, &v.Number, &v.Model, &v.Version, &v.RunID, (*string)(&v.State), (*string)(&v.Cause), &v.By, &v.Reason,
-			&gates, &measured, &v.Approved, &v.Override, &v.Message, &created, &live, &ended); err != nil {
+			&gates, &measured, &v.Approved, &v.Override, &v.Message, &created, &started, &live, &ended); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(gates), &v.Gates); err != nil {
@@ -63,7 +63,7 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 				return fmt.Errorf("decode measurement of revision %d: %w", v.ID, err)
 			}
 		}
-		v.CreatedAt, v.LiveAt, v.EndedAt = time.UnixMilli(created), db.TimeOf(live), db.TimeOf(ended)
+		v.CreatedAt, v.StartedAt, v.LiveAt, v.EndedAt = time.UnixMilli(created), db.TimeOf(started), db.TimeOf(live), db.TimeOf(ended)
 		out = append(out, v)
 		return nil
 	}, args...)
@@ -291,7 +291,7 @@ func (s *Store) StartRevision(ctx context.Context, id int64) error {
 		if err := t.Exec("UPDATE revisions SET state = 'superseded', message = 'a newer revision came before it was live', ended = ? WHERE deployment = ? AND state = 'starting'", t.Now, d.id); err != nil {
 			return err
 		}
-		if err := t.Exec("UPDATE revisions SET state = 'starting', message = '' WHERE id = ?", id); err != nil {
+		if err := t.Exec("UPDATE revisions SET state = 'starting', message = '', started = ? WHERE id = ?", t.Now, id); err != nil {
 			return err
 		}
 		return serve(t, d, id, r.version)

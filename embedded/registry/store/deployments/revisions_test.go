@@ -94,6 +94,9 @@ func TestNewVersionsAreFollowedOnce(t *testing.T) {
 	want(t, s, "1: v2 judging by new version", 0)
 	s.goLive(t)
 	want(t, s, "1: v2 live by new version", 2)
+	if r := s.newest(t, "iris"); r.StartedAt.Before(r.CreatedAt) || r.StartedAt.After(r.LiveAt) {
+		t.Errorf("it was made at %s, started at %s and live at %s", r.CreatedAt, r.StartedAt, r.LiveAt)
+	}
 	if made := dbtest.Must(s.Deployments.FollowModels(ctx))(t); made != 0 {
 		t.Error("the alias that was set with the revision made another one")
 	}
