@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/podlogs"
 	"github.com/benchtop-lab/benchtop/embedded/cluster"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 	"github.com/benchtop-lab/benchtop/ui/machine"
 )
 
@@ -46,6 +48,9 @@ func (p loopPort) Diagnose(ctx context.Context, d mlops.Deployment) ([]mlops.Fin
 			e.Training = &trainings[0]
 		}
 	}
+	if e.NoModel, e.NoAlias, err = missing(ctx, store.Models, d); err != nil {
+		return nil, err
+	}
 	// Servers that are well need not be asked again.
 	if d.Replicas > 0 && (d.Ready < d.Replicas || d.Unreached != "" || d.Revision != nil && d.Revision.State != mlops.RevisionLive) {
 		if serving, err := c.Serving(ctx, d); err == nil {
@@ -61,6 +66,20 @@ func (p loopPort) Diagnose(ctx context.Context, d mlops.Deployment) ([]mlops.Fin
 		}
 	}
 	return doctor.Deployment(e), nil
+}
+
+// missing reports whether the model of a deployment, or the alias that it
+// follows, is there no more.
+func missing(ctx context.Context, s *models.Store, d mlops.Deployment) (model, alias bool, err error) {
+	m, err := s.Model(ctx, d.Model)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return true, false, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	has := slices.ContainsFunc(m.Aliases, func(a mlops.Alias) bool { return a.Alias == d.Follows })
+	return false, d.Follows != "" && !has, nil
 }
 
 // lastWords are the last lines of the container of a pod that has ended.

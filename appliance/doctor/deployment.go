@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ type Evidence struct {
 	Training   *mlops.Training   // the newest of its project, nil if there is none
 	Serving    []mlops.Serving   // what each server says of itself
 	Words      map[string]string // last lines of the pods whose container has ended
+	NoModel    bool              // there is no registered model of the deployment's any more
+	NoAlias    bool              // that model has no such alias as is followed any more
 	Disk       mlops.DiskSpace
 	Now        time.Time
 }
@@ -67,6 +70,10 @@ func Deployment(e Evidence) []Finding {
 	}
 	if e.barren() {
 		return out // said already
+	}
+	if f := followedFinding(e); f != nil {
+		f.Check = d.Name + " model"
+		out = append(out, *f)
 	}
 	if f := releaseFinding(e.Newest); f != nil {
 		f.Check = d.Name + " release"
@@ -134,7 +141,14 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 // may have to be brought to the servers first.
 func (e Evidence) loading() bool {
 	r := e.Deployment.Revision
-	return r != nil && r.State == mlops.RevisionStarting && e.Now.Sub(r.CreatedAt) < patience
+	if r == nil || r.State != mlops.RevisionStarting {
+		return false
+	}
+	since := r.StartedAt
+	if since.IsZero() {
+		since = r.CreatedAt // it was started before that was noted
+	}
+	return e.Now.Sub(since) < patience
 }
 
 // levelOf is how bad what happened to a pod is: one that is ready again is no
@@ -230,6 +244,30 @@ func serverFinding(e Evidence, explained bool) *Finding {
 		return &Finding{Level: Fail, Detail: detail, Fix: fix, Command: "benchtop kubectl get pods,networkpolicy -A", Place: "/system/pods?namespace=kube-system"}
 	case d.Ready < d.Replicas && !explained:
 		return &Finding{Level: Warn, Detail: fmt.Sprintf("%d of %d pods are ready", d.Ready, d.Replicas), Fix: "wait until the others have started", Command: describe, Place: "#pods"}
+	}
+	return nil
+}
+
+// followedFinding says that what new versions are to come from is gone. Before
+// its first training a project has no model, and no alias before its first
+// release. Who has pinned a deployment has said that nothing is followed.
+func followedFinding(e Evidence) *Finding {
+	d := e.Deployment
+	switch {
+	case e.modelless():
+		return nil
+	case e.NoModel && d.Own:
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is registered no more: it was deleted. What is served goes on, and no other version can be put into service", d.Model),
+			Fix: "register a model under this name again, or delete the deployment", Command: "benchtop undeploy " + d.Name, Place: "/models"}
+	case e.NoModel:
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is registered no more: it was deleted or renamed. What is served goes on", d.Model),
+			Fix: "train again, which registers it anew; or give the renamed model this name back", Command: "benchtop train " + d.Project, Place: "/projects/" + d.Project}
+	case e.NoAlias && !d.Pinned && d.Own:
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("alias %q of model %q is there no more, so nothing is followed. What is served goes on", d.Follows, d.Model),
+			Fix: "set the alias again, with an MLflow client or on the model's page; or put versions into service by hand", Command: "benchtop promote " + d.Name + " VERSION", Place: "/models/" + url.PathEscape(d.Model)}
+	case e.NoAlias && !d.Pinned:
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("alias %q of model %q is there no more. What is served goes on", d.Follows, d.Model),
+			Fix: "put a version into service, which sets the alias again", Command: "benchtop promote " + d.Name + " VERSION", Place: "/models/" + url.PathEscape(d.Model)}
 	}
 	return nil
 }

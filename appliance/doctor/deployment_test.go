@@ -84,6 +84,12 @@ func TestDeployment(t *testing.T) {
 		"a version is being brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
 			e.Deployment.Revision, e.Serving = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Second)}, []mlops.Serving{{Pod: name, Wanted: "4", Error: "not on the volume"}}
 		}, findings: []string{"iris server warn no pod is ready: version 4 is being loaded"}, fix: "wait"},
+		"one that has waited for an approval is being brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
+			e.Deployment.Revision = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Hour), StartedAt: now.Add(-time.Second)}
+		}, findings: []string{"iris server warn no pod is ready: version 4 is being loaded"}, fix: "wait"},
+		"it takes too long to be brought": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
+			e.Deployment.Revision = &mlops.Revision{Version: 4, State: mlops.RevisionStarting, CreatedAt: now.Add(-time.Hour), StartedAt: now.Add(-2 * time.Minute)}
+		}, findings: []string{"iris pod q2x7k fail pod q2x7k runs, but is not ready"}, fix: "read what it says", command: logs, place: "#logs"},
 		"waits for its first model": {pods: []mlops.Pod{unready}, change: func(e *Evidence) {
 			e.Deployment.Revision, e.Serving = nil, []mlops.Serving{{Pod: name, Error: "no model"}}
 		}, findings: []string{"iris server warn no pod is ready: there is no model yet"}, fix: "wait until the training has ended"},
@@ -106,7 +112,19 @@ func TestDeployment(t *testing.T) {
 			e.Newest = &mlops.Revision{Deployment: "iris", Version: 4, State: mlops.RevisionWaiting, Message: "it waits for an approval"}
 		}, findings: []string{"iris release warn version 4 waits"}, fix: "it waits for an approval", place: "#history"},
 		"is being judged": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionJudging} }},
-		"is live":         {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionLive} }},
+		"the model of a deployment of its own volume was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.Deployment.Own, e.NoModel = "my model", true, true },
+			findings: []string{`iris model warn model "my model" is registered no more: it was deleted. What is served goes on, and no other version can be put into service`}, fix: "register a model under this name again", command: "benchtop undeploy iris", place: "/models"},
+		"the model of a project was renamed": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.NoModel = "iris", true },
+			findings: []string{`iris model warn model "iris" is registered no more: it was deleted or renamed. What is served goes on`}, fix: "train again", command: "benchtop train iris", place: "/projects/iris"},
+		"a project has no model yet": {pods: []mlops.Pod{unready}, change: func(e *Evidence) { e.Deployment.Revision, e.NoModel, e.NoAlias = nil, true, true },
+			findings: []string{"iris server warn no pod is ready: there is no model yet"}, fix: "wait"},
+		"the alias of a deployment of its own volume was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) {
+			e.Deployment.Model, e.Deployment.Own, e.Deployment.Follows, e.NoAlias = "my model", true, "champion", true
+		}, findings: []string{`iris model warn alias "champion" of model "my model" is there no more, so nothing is followed. What is served goes on`}, fix: "set the alias again", command: "benchtop promote iris VERSION", place: "/models/my%20model"},
+		"the alias of a project was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.Deployment.Follows, e.NoAlias = "iris", "live", true },
+			findings: []string{`iris model warn alias "live" of model "iris" is there no more. What is served goes on`}, fix: "which sets the alias again", command: "benchtop promote iris VERSION", place: "/models/iris"},
+		"the alias of a pinned one was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Pinned, e.NoAlias = true, true }},
+		"is live":                               {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionLive} }},
 	} {
 		e := Evidence{Now: now, Deployment: mlops.Deployment{Name: "iris", Project: "iris", Namespace: "iris", Replicas: 1, Pods: c.pods, Revision: &mlops.Revision{Version: 3, State: mlops.RevisionLive}}}
 		for _, p := range c.pods {

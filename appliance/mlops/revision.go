@@ -56,6 +56,7 @@ type Revision struct {
 	Override   bool          `json:"override,omitempty"`    // it passes whatever its gates find
 	Message    string        `json:"message,omitempty"`     // what it waits for, or why it ended
 	CreatedAt  time.Time     `json:"created_at"`
+	StartedAt  time.Time     `json:"started_at,omitzero"` // when it was put into service, which may have waited for an approval
 	LiveAt     time.Time     `json:"live_at,omitzero"`
 	EndedAt    time.Time     `json:"ended_at,omitzero"`
 }

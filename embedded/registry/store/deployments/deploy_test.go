@@ -101,6 +101,46 @@ func TestOwnDeploymentsMoveNoAlias(t *testing.T) {
 	want(t, s, "3: v3 judging by alias, 2: v3 superseded by new version, 1: v2 live by new version", 3)
 }
 
+// A project trains under its own name, whatever becomes of the model.
+func TestARenamedModelTakesItsDeploymentsAlong(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	s.goLive(t)
+	s.own(t, "beside", mlops.LiveAlias, 0)
+	first := s.newest(t, "beside")
+	dbtest.OK(t, s.Deployments.StartRevision(ctx, first.ID))
+	dbtest.OK(t, s.Deployments.LiveRevision(ctx, first.ID))
+	for range 2 { // there and back
+		dbtest.Must(s.Models.RenameRegisteredModel(ctx, "iris", "flowers"))(t)
+		if n := dbtest.Must(s.Deployments.FollowModels(ctx))(t); n != 0 {
+			t.Errorf("the other name made %d revisions", n)
+		}
+		if d := dbtest.Must(s.Deployments.Deployment(ctx, "beside"))(t); d.Model != "flowers" || d.Project != "iris" || d.Revision.Model != "flowers" {
+			t.Errorf("it is of %s, project %s, and serves %+v", d.Model, d.Project, d.Revision)
+		}
+		if d := dbtest.Must(s.Deployments.Deployment(ctx, "iris"))(t); d.Model != "iris" || d.Revision.Model != "iris" {
+			t.Errorf("the project's is of %s and serves %+v", d.Model, d.Revision)
+		}
+		if _, err := s.Models.RenameRegisteredModel(ctx, "flowers", "flowers"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Models.RenameRegisteredModel(ctx, "flowers", "iris"); err != nil {
+			t.Fatal(err)
+		}
+		dbtest.Must(s.Deployments.FollowModels(ctx))(t)
+	}
+	dbtest.Must(s.Models.RenameRegisteredModel(ctx, "iris", "flowers"))(t)
+	_, err := s.Deployments.CreateRevision(ctx, "beside", 1, mlops.CausePromote, false, mlops.Act{})
+	dbtest.WantCode(t, err, mlops.InvalidState, "deployment beside serves version 1 already")
+	dbtest.Must(s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "flowers", Source: "s3://mlflow/x"}))(t)
+	dbtest.OK(t, s.Models.SetAlias(ctx, "flowers", mlops.LiveAlias, "2"))
+	if n := dbtest.Must(s.Deployments.FollowModels(ctx))(t); n != 1 {
+		t.Errorf("the moved alias made %d revisions", n)
+	}
+	if r := s.newest(t, "beside"); r.Number != 2 || r.Version != 2 || r.Model != "flowers" {
+		t.Errorf("the newest is %+v", r)
+	}
+}
+
 func TestReplicas(t *testing.T) {
 	s, ctx := served(t, 1), t.Context()
 	dbtest.OK(t, s.Deployments.SetReplicas(ctx, "iris", 0))

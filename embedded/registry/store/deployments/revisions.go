@@ -14,7 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.live, r.ended
+const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.started, r.live, r.ended
 	FROM revisions r JOIN deployments d ON d.id = r.deployment `
 
 // Revision returns one revision.
@@ -50,9 +50,9 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 	err = s.db.Rows(ctx, revisionColumns+where, func(r *sql.Rows) error {
 		var v mlops.Revision
 		var gates, measured string
-		var created, live, ended int64
+		var created, started, live, ended int64
 		if err := r.Scan(&v.ID, &v.Deployment, &v.Number, &v.Model, &v.Version, &v.RunID, (*string)(&v.State), (*string)(&v.Cause), &v.By, &v.Reason,
-			&gates, &measured, &v.Approved, &v.Override, &v.Message, &created, &live, &ended); err != nil {
+			&gates, &measured, &v.Approved, &v.Override, &v.Message, &created, &started, &live, &ended); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(gates), &v.Gates); err != nil {
@@ -63,7 +63,7 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 				return fmt.Errorf("decode measurement of revision %d: %w", v.ID, err)
 			}
 		}
-		v.CreatedAt, v.LiveAt, v.EndedAt = time.UnixMilli(created), db.TimeOf(live), db.TimeOf(ended)
+		v.CreatedAt, v.StartedAt, v.LiveAt, v.EndedAt = time.UnixMilli(created), db.TimeOf(started), db.TimeOf(live), db.TimeOf(ended)
 		out = append(out, v)
 		return nil
 	}, args...)
@@ -164,10 +164,11 @@ func aliased(t *db.Tx, model, alias string) (version int64, err error) {
 }
 
 // servedVersion is the version of the model that ought to be served, 0 for
-// none. A version of a model that had the name before is none: its run differs.
+// none. A version of a model that had the name before is none: its run or the
+// time when it was made differs. Revisions of old have no such time.
 func servedVersion(t *db.Tx, d deploymentRow) (version int64, err error) {
 	_, err = t.Row(`SELECT r.version FROM revisions r JOIN registered_models m ON m.name = r.model
-		JOIN model_versions v ON v.model = m.id AND v.version = r.version AND v.run_id = r.run_id WHERE r.id = ?`, []any{d.revision}, &version)
+		JOIN model_versions v ON v.model = m.id AND v.version = r.version AND v.run_id = r.run_id AND r.made IN (0, v.created) WHERE r.id = ?`, []any{d.revision}, &version)
 	return version, err
 }
 
@@ -175,7 +176,8 @@ func servedVersion(t *db.Tx, d deploymentRow) (version int64, err error) {
 // being judged or wait.
 func addRevision(t *db.Tx, d deploymentRow, version int64, state mlops.RevisionState, cause mlops.Cause, act mlops.Act) (int64, error) {
 	var run string
-	found, err := t.Row(`SELECT v.run_id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?`, []any{d.model, version}, &run)
+	var made int64
+	found, err := t.Row(`SELECT v.run_id, v.created FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE m.name = ? AND v.version = ?`, []any{d.model, version}, &run, &made)
 	if err != nil {
 		return 0, err
 	}
@@ -185,9 +187,9 @@ func addRevision(t *db.Tx, d deploymentRow, version int64, state mlops.RevisionS
 	if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'a newer revision came before it was put into service', ended = ? WHERE deployment = ? AND state IN ('judging', 'waiting')`, t.Now, d.id); err != nil {
 		return 0, err
 	}
-	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, state, cause, by, reason, created)
-		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.id, d.id, d.model, version, run, string(state), string(cause), act.By, act.Reason, t.Now)
+	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, made, state, cause, by, reason, created)
+		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.id, d.id, d.model, version, run, made, string(state), string(cause), act.By, act.Reason, t.Now)
 }
 
 // CreateRevision makes the revision that a person asks for. It still has to be
@@ -289,7 +291,7 @@ func (s *Store) StartRevision(ctx context.Context, id int64) error {
 		if err := t.Exec("UPDATE revisions SET state = 'superseded', message = 'a newer revision came before it was live', ended = ? WHERE deployment = ? AND state = 'starting'", t.Now, d.id); err != nil {
 			return err
 		}
-		if err := t.Exec("UPDATE revisions SET state = 'starting', message = '' WHERE id = ?", id); err != nil {
+		if err := t.Exec("UPDATE revisions SET state = 'starting', message = '', started = ? WHERE id = ?", t.Now, id); err != nil {
 			return err
 		}
 		return serve(t, d, id, r.version)

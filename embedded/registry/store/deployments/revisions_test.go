@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/registry/db"
 	"github.com/benchtop-lab/benchtop/embedded/registry/dbtest"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
@@ -93,6 +94,9 @@ func TestNewVersionsAreFollowedOnce(t *testing.T) {
 	want(t, s, "1: v2 judging by new version", 0)
 	s.goLive(t)
 	want(t, s, "1: v2 live by new version", 2)
+	if r := s.newest(t, "iris"); r.StartedAt.Before(r.CreatedAt) || r.StartedAt.After(r.LiveAt) {
+		t.Errorf("it was made at %s, started at %s and live at %s", r.CreatedAt, r.StartedAt, r.LiveAt)
+	}
 	if made := dbtest.Must(s.Deployments.FollowModels(ctx))(t); made != 0 {
 		t.Error("the alias that was set with the revision made another one")
 	}
@@ -316,6 +320,37 @@ func TestAModelOfTheSameNameIsAnotherOne(t *testing.T) {
 	if r := dbtest.Must(s.Deployments.Revisions(ctx, "iris", 1))(t)[0]; r.Version != 1 || r.Number != 2 {
 		t.Errorf("the newest revision is %+v", r)
 	}
+}
+
+// Versions without a run are told apart by when they were registered.
+func TestAVersionWithoutARunOfAnotherModel(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	dbtest.OK(t, s.Models.SetAlias(ctx, "iris", "champion", "1"))
+	s.own(t, "beside", "champion", 0)
+	s.goLive(t)
+	first := s.newest(t, "beside")
+	dbtest.OK(t, s.Deployments.StartRevision(ctx, first.ID))
+	dbtest.OK(t, s.Deployments.LiveRevision(ctx, first.ID))
+	again := func() {
+		t.Helper()
+		dbtest.OK(t, s.Models.DeleteRegisteredModel(ctx, "iris"))
+		time.Sleep(2 * time.Millisecond) // times are kept in milliseconds
+		dbtest.Must(s.Models.CreateRegisteredModel(ctx, "iris", "", nil))(t)
+		s.version(t)
+		dbtest.OK(t, s.Models.SetAlias(ctx, "iris", "champion", "1"))
+	}
+	again()
+	if n := dbtest.Must(s.Deployments.FollowModels(ctx))(t); n != 2 {
+		t.Errorf("the other version 1 made %d revisions", n)
+	}
+	if r := s.newest(t, "beside"); r.Number != 2 || r.Version != 1 || r.State != mlops.RevisionJudging || r.Cause != mlops.CauseAlias {
+		t.Errorf("the newest is %+v", r)
+	}
+	dbtest.Must(s.Deployments.CreateRevision(ctx, "beside", 1, mlops.CausePromote, false, mlops.Act{}))(t)
+	// Of revisions of old it is not known.
+	dbtest.OK(t, s.DB.Write(ctx, func(t *db.Tx) error { return t.Exec("UPDATE revisions SET made = 0") }))
+	_, err := s.Deployments.CreateRevision(ctx, "beside", 1, mlops.CausePromote, false, mlops.Act{})
+	dbtest.WantCode(t, err, mlops.InvalidState, "deployment beside serves version 1 already")
 }
 
 func TestADeletedVersionHoldsNothingUp(t *testing.T) {

@@ -139,7 +139,9 @@ func touchModel(t *db.Tx, name string) (int64, error) {
 	return id, t.Exec("UPDATE registered_models SET updated = ? WHERE id = ?", t.Now, id)
 }
 
-// RenameRegisteredModel gives a model another name.
+// RenameRegisteredModel gives a model another name. Deployments that were made
+// of it go with it. A project's deployment does not: its project goes on
+// registering versions under the old name.
 func (s *Store) RenameRegisteredModel(ctx context.Context, name, newName string) (wire.RegisteredModel, error) {
 	if err := validateModelName(newName); err != nil {
 		return wire.RegisteredModel{}, err
@@ -149,11 +151,11 @@ func (s *Store) RenameRegisteredModel(ctx context.Context, name, newName string)
 			if err := nameFree(t, newName, false); err != nil {
 				return err
 			}
+			if err := takeAlong(t, name, newName); err != nil {
+				return err
+			}
 		}
 		if err := t.Exec("UPDATE model_versions SET updated = ? WHERE model = ?", t.Now, id); err != nil {
-			return err
-		}
-		if err := forgetFollowed(t, name); err != nil {
 			return err
 		}
 		return t.Exec("UPDATE registered_models SET name = ? WHERE id = ?", newName, id)
@@ -187,6 +189,18 @@ func (s *Store) DeleteRegisteredModel(ctx context.Context, name string) error {
 		}
 		return t.Exec("DELETE FROM registered_models WHERE id = ?", id)
 	})
+}
+
+// takeAlong gives the deployments of a model that is renamed its new name, with
+// their history. They have seen its versions already, whose numbers stay.
+func takeAlong(t *db.Tx, name, newName string) error {
+	if err := t.Exec("UPDATE revisions SET model = ? WHERE model = ? AND deployment IN (SELECT id FROM deployments WHERE own AND model = ?)", newName, name, name); err != nil {
+		return err
+	}
+	if err := t.Exec("UPDATE deployments SET model = ? WHERE own AND model = ?", newName, name); err != nil {
+		return err
+	}
+	return forgetFollowed(t, name)
 }
 
 // forgetFollowed makes deployments look anew at a model name that is given up:
