@@ -156,7 +156,7 @@ def test_other_datasets(trainer, volume, dataset):
     assert code == 0, output
     assert trainer.runs()[0].data.metrics["accuracy"] > 0.9
     loaded = model_store.load(volume, "1")
-    assert loaded.expected.feature_names == services.dataset(dataset)[0]["features"]
+    assert loaded.expected.names == services.dataset(dataset)[0]["features"]
 
 
 def test_servers_that_come_up_late(trainer, volume, s3):
