@@ -56,6 +56,10 @@ var expectations = []expected{
 	// flannel reads what it is about to write for the first time.
 	always("no subnet found for key", "/run/flannel/subnet.env"),
 
+	// Trainer and server wait for one volume, and are scheduled in the same
+	// moment. The scheduler tries the second one again.
+	always("VolumeBinding", "Operation cannot be fulfilled on persistentvolumeclaims", "the object has been modified"),
+
 	// A first start: what does not exist yet is made.
 	starting("no cached certificate available for preload"),
 	starting("failed to load cni during init"),

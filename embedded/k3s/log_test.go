@@ -26,6 +26,7 @@ func TestExpectedLinesAreInformation(t *testing.T) {
 		kine       = `W1127 02:48:51.516294       8 logging.go:55] [core] [Channel #575 SubChannel #576] grpc: addrConn.createTransport failed to connect to {Addr: "unix:kine.sock"}. Err: connection error: desc = "error reading server preface: read unix @->kine.sock: use of closed network connection"`
 		kineDown   = `W1127 02:48:51.516294       8 logging.go:55] [core] [Channel #575 SubChannel #576] grpc: addrConn.createTransport failed to connect to {Addr: "unix:kine.sock"}. Err: connection error: desc = "connection refused"`
 		skipped    = `W1127 02:47:10.755276       8 genericapiserver.go:787] Skipping API apps/v1beta1 because it has no resources.`
+		claim      = `1127 10:59:29.630441      17 framework.go:1442] "Plugin failed" err="Operation cannot be fulfilled on persistentvolumeclaims \"iris-model\": the object has been modified; please apply your changes to the latest version and try again" plugin="VolumeBinding"`
 		unexpected = `E1127 02:47:10.755276       8 kubelet.go:1] "Failed to start pod"`
 	)
 	for line, want := range map[string]string{
@@ -44,6 +45,7 @@ func TestExpectedLinesAreInformation(t *testing.T) {
 		"E" + klogNode:           "E" + klogNode,
 		"level=error" + cni:      "level=error" + cni,
 		"level=warning" + module: "level=info" + module,
+		"E" + claim:              "I" + claim,
 	} {
 		if got := kept(line); got != want {
 			t.Errorf("once started %q became %q", line, got)
