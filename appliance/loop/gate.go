@@ -46,7 +46,7 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			served = &e
 		}
 		if names := gates.ToMeasure(candidate, served); len(names) > 0 && !r.Override {
-			if candidate.Measured, err = l.measure(ctx, d, r); err != nil {
+			if candidate.Measured, err = l.measure(ctx, d, r, names); err != nil {
 				return err
 			}
 			if candidate.Measured == nil {
@@ -81,9 +81,10 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	return l.start(ctx, d, r)
 }
 
-// measure returns what was measured of a revision, nil while its Job runs. What
+// measure returns what was measured of a revision, nil while its Job runs, which
+// is asked for metrics. What
 // has been measured stays: gates that change, or a wait, need no other Job.
-func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision) (*mlops.Measurement, error) {
+func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, metrics []string) (*mlops.Measurement, error) {
 	if r.Measured != nil {
 		return r.Measured, nil
 	}
@@ -91,7 +92,7 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 	if err != nil {
 		return nil, err
 	}
-	job, err := l.cfg.Cluster.Measure(ctx, spec, r, d.Revision)
+	job, err := l.cfg.Cluster.Measure(ctx, spec, r, d.Revision, metrics)
 	if err != nil || !job.State.Terminal() {
 		return nil, err
 	}

@@ -43,6 +43,9 @@ func TestACandidateIsMeasured(t *testing.T) {
 		t.Errorf("while it is measured it says %q", got)
 	}
 	found(t, l)
+	if w.asked != "latency_p95_ms" {
+		t.Errorf("measured is %q", w.asked)
+	}
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 	if r := w.revisions[1]; len(r.Gates) != 1 || r.Gates[0].String() != "gate latency_p95_ms passed: 2 ms, expected at most 10000 ms (measured at 2026-01-02 03:04 UTC)" || r.Measured.Against != 1 {
 		t.Errorf("on record is %+v", r)
@@ -92,6 +95,9 @@ func TestVersionsOfTwoDatasetsAreComparedAnew(t *testing.T) {
 	r.Inputs = []mlops.DatasetInput{{Name: "iris", Digest: "new"}}
 	w.runs["run-2"] = r
 	found(t, l)
+	if w.asked != "accuracy" {
+		t.Errorf("measured is %q", w.asked)
+	}
 	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
 	if got := w.revisions[1].Gates[0].String(); got != "gate accuracy passed: 0.8, expected at least 0.7 (both versions measured on the 30 rows at 2026-01-02 03:04 UTC)" {
 		t.Errorf("on record is %q", got)

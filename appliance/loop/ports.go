@@ -99,9 +99,10 @@ type Cluster interface {
 	// for each revision, and says how far the Job is.
 	Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error)
 	// Measure starts the Job that measures a revision, and served to compare
-	// with (nil for nothing), once for each revision. It says how far the Job
-	// is; the message of one that has succeeded is what it has found.
-	Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error)
+	// with (nil for nothing), once for each revision; metrics are those asked
+	// for. It says how far the Job is; the message of one that has succeeded is
+	// what it has found.
+	Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (mlops.Job, error)
 }
 
 // Keys are the access keys that trainers and Jobs come with.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -26,6 +27,7 @@ type releases struct {
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
 	measured    int                 // how many were made
+	asked       string              // the metrics that the newest was made for
 	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
 	servers     int
@@ -482,7 +484,7 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 
 // Measure is a Job that runs when it is made, and has ended when it is looked
 // at again.
-func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
+func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (j mlops.Job, err error) {
 	err = w.call("Measure", func() error {
 		if w.measures == nil {
 			w.measures = map[int64]mlops.Job{}
@@ -490,6 +492,7 @@ func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revis
 		var made bool
 		if j, made = w.measures[r.ID]; !made {
 			w.measured++
+			w.asked = strings.Join(metrics, ",")
 			j = w.finds(r, served)
 			j.EndedAt = w.now
 			w.measures[r.ID] = j
