@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -123,25 +124,45 @@ func (c *Client) discardJob(ctx context.Context, job *batchv1.Job) (mlops.Job, e
 }
 
 // saidBy returns the termination message of a Job's pod that ended like phase,
-// "" if there is none, and whether there is such a pod. A Job that succeeded
-// may have pods that failed before.
+// or else why the pod ended, and whether there is such a pod. A Job that
+// succeeded may have pods that failed before.
 func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1.PodPhase) (said string, there bool, err error) {
 	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
 	if err != nil {
 		return "", false, fmt.Errorf("list pods of job %s: %w", job, err)
 	}
-	for _, p := range pods.Items {
+	for i := range pods.Items {
+		p := &pods.Items[i]
 		if p.Status.Phase != phase {
 			continue
 		}
 		there = true
 		for _, s := range p.Status.ContainerStatuses {
-			if s.State.Terminated != nil && s.State.Terminated.Message != "" {
-				return s.State.Terminated.Message, true, nil
+			end := s.State.Terminated
+			switch {
+			case end == nil:
+			case end.Message != "":
+				return end.Message, true, nil
+			case end.ExitCode != 0 && said == "":
+				said = silentEnd(p, s.Name, end)
 			}
 		}
 	}
-	return "", there, nil
+	return said, there, nil
+}
+
+// silentEnd is why a container ended that has said nothing.
+func silentEnd(p *corev1.Pod, container string, end *corev1.ContainerStateTerminated) string {
+	if end.Reason != "OOMKilled" {
+		return fmt.Sprintf("%s: it ended with exit code %d and said nothing", cmp.Or(end.Reason, "Error"), end.ExitCode)
+	}
+	room := "the machine has"
+	for _, c := range p.Spec.Containers {
+		if limit := c.Resources.Limits.Memory().Value(); c.Name == container && limit > 0 {
+			room = fmt.Sprintf("%.4g GiB", float64(limit)/(1<<30))
+		}
+	}
+	return "OOMKilled: the model needs more than " + room + " to load; log a smaller one"
 }
 
 // measureJob starts the real server beside a program of the trainer's code. It
