@@ -220,7 +220,7 @@ func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revi
 	}
 	out := jobOf(job)
 	if out.State == mlops.TrainingFailed {
-		if said, err := c.lastWords(ctx, d.Namespace, name); err == nil && said != "" {
+		if said, _, err := c.saidBy(ctx, d.Namespace, name, corev1.PodFailed); err == nil && said != "" {
 			out.Message = said
 		}
 	}

@@ -167,11 +167,35 @@ func TestBring(t *testing.T) {
 	}
 	const at = batch + "jobs/iris-bring-12"
 	s.set(at, []any{map[string]any{"type": string(batchv1.JobFailed), "status": "True", "lastTransitionTime": time.Now().UTC().Format(time.RFC3339)}}, "status", "conditions")
-	s.mu.Lock()
-	s.objects["/api/v1/namespaces/iris/pods/x"] = map[string]any{"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "x", "namespace": "iris", "labels": map[string]any{batchv1.JobNameLabel: "iris-bring-12"}},
-		"status":   map[string]any{"containerStatuses": []any{map[string]any{"state": map[string]any{"terminated": map[string]any{"message": "no module named xgboost"}}}}}}
-	s.mu.Unlock()
+	pod := func(name, limit string, end map[string]any) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		con := map[string]any{"name": "bring"}
+		if limit != "" {
+			con["resources"] = map[string]any{"limits": map[string]any{"memory": limit}}
+		}
+		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
+			"metadata": map[string]any{"name": name, "namespace": "iris", "labels": map[string]any{batchv1.JobNameLabel: "iris-bring-12"}},
+			"spec":     map[string]any{"containers": []any{con}},
+			"status":   map[string]any{"phase": "Failed", "containerStatuses": []any{map[string]any{"name": "bring", "state": map[string]any{"terminated": end}}}}}
+	}
+	killed := map[string]any{"reason": "OOMKilled", "exitCode": 137}
+	for _, silent := range []struct {
+		limit string
+		end   map[string]any
+		want  string
+	}{
+		{"1Gi", killed, "OOMKilled: the model needs more than 1 GiB to load; log a smaller one"},
+		{"1536Mi", killed, "OOMKilled: the model needs more than 1.5 GiB to load; log a smaller one"},
+		{"", killed, "OOMKilled: the model needs more than the machine has to load; log a smaller one"},
+		{"1Gi", map[string]any{"reason": "Error", "exitCode": 139}, "Error: it ended with exit code 139 and said nothing"},
+	} {
+		pod("silent", silent.limit, silent.end)
+		if j, err := c.Bring(t.Context(), testDeployment(), r); err != nil || j.State != mlops.TrainingFailed || j.Message != silent.want {
+			t.Errorf("%+v, %v", j, err)
+		}
+	}
+	pod("x", "1Gi", map[string]any{"message": "no module named xgboost", "exitCode": 1})
 	if j, err := c.Bring(t.Context(), testDeployment(), r); err != nil || j.State != mlops.TrainingFailed || j.Message != "no module named xgboost" {
 		t.Errorf("%+v, %v", j, err)
 	}

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -18,6 +20,8 @@ const (
 	measureRole = "measure"
 	// measurePatience is how long a measurement may take.
 	measurePatience = 10 * time.Minute
+	// secondTry ends the name of the Job that measures a revision once more.
+	secondTry = "-2"
 	// shadowCode is where the Job finds the code of the servers.
 	shadowCode = "/opt/benchtop-server"
 	// workloadMeasure is the program of the trainer's code that measures.
@@ -30,25 +34,45 @@ const (
 func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-measure-%d", d.Name, r.ID)
-	jobs := c.kube.BatchV1().Jobs(d.Namespace)
-	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		job, err = jobs.Create(ctx, measureJob(s, r, served, name), metav1.CreateOptions{})
-	}
+	out, err := c.measured(ctx, d, name, func(name string) *batchv1.Job { return measureJob(s, r, served, name) })
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("measure version %d for deployment %s: %w", r.Version, d.Name, err)
+	}
+	return out, nil
+}
+
+func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, jobNamed func(name string) *batchv1.Job) (mlops.Job, error) {
+	jobs := c.kube.BatchV1().Jobs(d.Namespace)
+	job, err := jobs.Get(ctx, name+secondTry, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		job, err = jobs.Get(ctx, name, metav1.GetOptions{})
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return c.startMeasuring(ctx, d, jobNamed(name))
+	case err != nil:
+		return mlops.Job{}, err
+	case job.DeletionTimestamp != nil:
+		// Its time is over, and its pods go first, with what they have said.
+		return c.discardJob(ctx, job)
 	}
 	out := jobOf(job)
 	if !out.State.Terminal() {
 		return out, nil
 	}
+	if job.Name == name && overtime(job) {
+		return c.startMeasuring(ctx, d, jobNamed(name+secondTry))
+	}
 	phase := corev1.PodSucceeded
 	if out.State == mlops.TrainingFailed {
 		phase = corev1.PodFailed
 	}
-	said, err := c.saidBy(ctx, d.Namespace, name, phase)
+	said, there, err := c.saidBy(ctx, d.Namespace, job.Name, phase)
 	if err != nil {
 		return mlops.Job{}, err
+	}
+	if out.State == mlops.TrainingSucceeded && !there {
+		return c.discardJob(ctx, job) // its pod is gone, with what it has found
 	}
 	if said != "" || out.State == mlops.TrainingSucceeded {
 		out.Message = said
@@ -56,21 +80,87 @@ func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Re
 	return out, nil
 }
 
+// overtime reports whether a Job was ended at its deadline. That counts the
+// time in which the registry was down, for which the version can do nothing.
+func overtime(job *batchv1.Job) bool {
+	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue && c.Reason == batchv1.JobReasonDeadlineExceeded
+	})
+}
+
+// startMeasuring makes a Job, and ends the others that measure for the
+// deployment: nobody waits for them, and side by side the latencies that they
+// measure would be each other's fault.
+func (c *Client) startMeasuring(ctx context.Context, d mlops.Deployment, job *batchv1.Job) (mlops.Job, error) {
+	jobs := c.kube.BatchV1().Jobs(d.Namespace)
+	list, err := jobs.List(ctx, metav1.ListOptions{LabelSelector: labelDeployment + "=" + d.Name + "," + labelComponent + "=" + measureRole})
+	if err != nil {
+		return mlops.Job{}, fmt.Errorf("list Jobs: %w", err)
+	}
+	for i := range list.Items {
+		if _, err := c.discardJob(ctx, &list.Items[i]); err != nil {
+			return mlops.Job{}, err
+		}
+	}
+	made, err := jobs.Create(ctx, job, metav1.CreateOptions{})
+	if err != nil {
+		return mlops.Job{}, err
+	}
+	return jobOf(made), nil
+}
+
+// discardJob deletes a Job with its pods. Whoever waits for it goes on waiting:
+// the next call makes it again.
+func (c *Client) discardJob(ctx context.Context, job *batchv1.Job) (mlops.Job, error) {
+	err := c.kube.BatchV1().Jobs(job.Namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return mlops.Job{}, fmt.Errorf("delete job %s: %w", job.Name, err)
+	}
+	out := jobOf(job)
+	out.State, out.Message, out.EndedAt = mlops.TrainingRunning, "", time.Time{}
+	return out, nil
+}
+
 // saidBy returns the termination message of a Job's pod that ended like phase,
-// "" if there is none. A Job that succeeded may have pods that failed before.
-func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1.PodPhase) (string, error) {
+// or else why the pod ended, and whether there is such a pod. A Job that
+// succeeded may have pods that failed before.
+func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1.PodPhase) (said string, there bool, err error) {
 	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
 	if err != nil {
-		return "", fmt.Errorf("list pods of job %s: %w", job, err)
+		return "", false, fmt.Errorf("list pods of job %s: %w", job, err)
 	}
-	for _, p := range pods.Items {
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		if p.Status.Phase != phase {
+			continue
+		}
+		there = true
 		for _, s := range p.Status.ContainerStatuses {
-			if p.Status.Phase == phase && s.State.Terminated != nil && s.State.Terminated.Message != "" {
-				return s.State.Terminated.Message, nil
+			end := s.State.Terminated
+			switch {
+			case end == nil:
+			case end.Message != "":
+				return end.Message, true, nil
+			case end.ExitCode != 0 && said == "":
+				said = silentEnd(p, s.Name, end)
 			}
 		}
 	}
-	return "", nil
+	return said, there, nil
+}
+
+// silentEnd is why a container ended that has said nothing.
+func silentEnd(p *corev1.Pod, container string, end *corev1.ContainerStateTerminated) string {
+	if end.Reason != "OOMKilled" {
+		return fmt.Sprintf("%s: it ended with exit code %d and said nothing", cmp.Or(end.Reason, "Error"), end.ExitCode)
+	}
+	room := "the machine has"
+	for _, c := range p.Spec.Containers {
+		if limit := c.Resources.Limits.Memory().Value(); c.Name == container && limit > 0 {
+			room = fmt.Sprintf("%.4g GiB", float64(limit)/(1<<30))
+		}
+	}
+	return "OOMKilled: the model needs more than " + room + " to load; log a smaller one"
 }
 
 // measureJob starts the real server beside a program of the trainer's code. It

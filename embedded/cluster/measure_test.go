@@ -72,9 +72,6 @@ func TestMeasure(t *testing.T) {
 		s.set(batch+"jobs/iris-measure-12", []any{map[string]any{"type": condition, "status": "True", "reason": "BackoffLimitExceeded", "message": "it failed thrice", "lastTransitionTime": "2026-01-02T03:04:05Z"}}, "status", "conditions")
 	}
 	ended("Complete")
-	if j, err := measure(); err != nil || j.State != mlops.TrainingSucceeded || j.Message != "" {
-		t.Errorf("without its pod it is %+v, %v", j, err)
-	}
 	s.mu.Lock()
 	for name, phase := range map[string]string{"first": "Failed", "second": "Succeeded"} {
 		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
@@ -95,10 +92,88 @@ func TestMeasure(t *testing.T) {
 	if j, err := measure(); err != nil || !strings.Contains(j.Message, "BackoffLimitExceeded") {
 		t.Errorf("it is %+v, %v", j, err)
 	}
+	s.mu.Lock()
+	delete(s.objects, "/api/v1/namespaces/iris/pods/second")
+	s.mu.Unlock()
 	s.broken = "/pods"
 	_, err := measure()
 	expectError(t, err, "list pods of job iris-measure-12: quota exceeded")
 	s.broken = "/jobs"
 	_, err = measure()
 	expectError(t, err, "measure version 7 for deployment iris: quota exceeded")
+}
+
+// measureOf calls Measure for revisions of iris, and lists the Jobs that it has
+// left.
+func measureOf(t *testing.T, s *apiServer, c *Client, id int64, state mlops.TrainingState, jobs ...string) mlops.Job {
+	t.Helper()
+	j, err := c.Measure(t.Context(), testDeployment(), mlops.Revision{ID: id, Model: "iris", Version: 7}, nil)
+	if err != nil || j.State != state || state == mlops.TrainingRunning && (j.Message != "" || !j.EndedAt.IsZero()) {
+		t.Errorf("it is %+v, %v", j, err)
+	}
+	var left []string
+	for _, name := range s.names() {
+		if job, ok := strings.CutPrefix(name, batch+"jobs/"); ok {
+			left = append(left, job)
+		}
+	}
+	if !slices.Equal(left, jobs) {
+		t.Errorf("left are the Jobs %v, expected %v", left, jobs)
+	}
+	return j
+}
+
+func condition(s *apiServer, job, kind, reason string) {
+	s.set(batch+"jobs/"+job, []any{map[string]any{"type": kind, "status": "True", "reason": reason, "message": "it ended", "lastTransitionTime": "2026-01-02T03:04:05Z"}}, "status", "conditions")
+}
+
+// What a Job has found is in its pod: without it the Job is made again.
+func TestMeasuredAndGone(t *testing.T) {
+	s, c := newAPIServer(t)
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
+	condition(s, "iris-measure-12", "Complete", "")
+	measureOf(t, s, c, 12, mlops.TrainingRunning)
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
+	condition(s, "iris-measure-12", "Failed", "BackoffLimitExceeded")
+	s.set(batch+"jobs/iris-measure-12", "2026-01-02T03:14:05Z", "metadata", "deletionTimestamp")
+	measureOf(t, s, c, 12, mlops.TrainingRunning)
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
+	if s.made != 3 {
+		t.Errorf("%d Jobs were made", s.made)
+	}
+	condition(s, "iris-measure-12", "Complete", "")
+	s.broken = "DELETE"
+	_, err := c.Measure(t.Context(), testDeployment(), measuredRevision, nil)
+	expectError(t, err, "delete job iris-measure-12: quota exceeded")
+}
+
+// The deadline goes on while we are down, so it counts the second time only.
+func TestMeasuredOvertime(t *testing.T) {
+	s, c := newAPIServer(t)
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
+	condition(s, "iris-measure-12", "Failed", "DeadlineExceeded")
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12-2")
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12-2")
+	condition(s, "iris-measure-12-2", "Failed", "DeadlineExceeded")
+	for range 2 {
+		if j := measureOf(t, s, c, 12, mlops.TrainingFailed, "iris-measure-12-2"); j.Message != "DeadlineExceeded: it ended" {
+			t.Errorf("it says %q", j.Message)
+		}
+	}
+}
+
+// Two that measure at once would spoil each other's latency.
+func TestOneIsMeasuredAtATime(t *testing.T) {
+	s, c := newAPIServer(t)
+	second := ownDeployment("iris-2", "iris")
+	if _, err := c.Measure(t.Context(), second, mlops.Revision{ID: 9}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Bring(t.Context(), testDeployment(), mlops.Revision{ID: 11}); err != nil {
+		t.Fatal(err)
+	}
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-2-measure-9", "iris-bring-11", "iris-measure-12")
+	condition(s, "iris-measure-12", "Failed", "DeadlineExceeded")
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-2-measure-9", "iris-bring-11", "iris-measure-12-2")
+	measureOf(t, s, c, 13, mlops.TrainingRunning, "iris-2-measure-9", "iris-bring-11", "iris-measure-13")
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -136,21 +135,4 @@ func askServer(ctx context.Context, ip string, s *mlops.Serving) {
 	if said.Error != nil {
 		s.Error = *said.Error
 	}
-}
-
-// lastWords returns the termination message of a Job's pod, "" if there is
-// none.
-func (c *Client) lastWords(ctx context.Context, namespace, job string) (string, error) {
-	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
-	if err != nil {
-		return "", fmt.Errorf("list pods of job %s: %w", job, err)
-	}
-	for _, p := range pods.Items {
-		for _, s := range p.Status.ContainerStatuses {
-			if s.State.Terminated != nil && s.State.Terminated.Message != "" {
-				return s.State.Terminated.Message, nil
-			}
-		}
-	}
-	return "", nil
 }
