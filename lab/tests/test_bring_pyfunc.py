@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 import bring as bring_program
 import config
@@ -270,6 +271,57 @@ def test_sources_that_pods_can_not_read(trainer, bring):
     version, model_id = pyfuncs.register_without_run(trainer)
     with pytest.raises(Invalid, match=rf"has no file MLmodel at models:/{model_id} \(there is nothing\), so it is no"):
         bring(version)
+
+
+def test_credentials_go_to_the_registry_only(trainer, register_model, bring):
+    """Whoever registers a version says where its files are; MLflow would send the registry's password there."""
+    version = register_model("unsigned")
+    assert bring(version)  # through mlflow-artifacts:, which is the registry's own
+    path = "/api/2.0/mlflow-artifacts/artifacts"
+    for source in (
+        f"http://stranger{path}/m",
+        f"https://stranger{path}/m",
+        "mlflow-artifacts://stranger/m",
+        f"{trainer.mlflow_uri}@stranger{path}/m",
+        f"{trainer.mlflow_uri}.stranger{path}/m",
+        f"http://stranger\\@{trainer.mlflow_uri.removeprefix('http://')}{path}/m",
+    ):
+        # What MLflow asks at the end of every reference: models:, runs: and the places of runs and logged models.
+        with pytest.raises(Invalid) as caught:
+            get_artifact_repository(source)
+        assert f"not on the registry's own server, {trainer.mlflow_uri}, and its credentials" in str(caught.value)
+        assert "log the model to the registry and register that" in str(caught.value)
+    # Over HTTP the registry's own server may be named.
+    own = trainer.client().get_model_version(trainer.name, version).source.removeprefix("mlflow-artifacts:")
+    names = [file.path for file in get_artifact_repository(f"{trainer.mlflow_uri}{path}{own}").list_artifacts()]
+    assert "MLmodel" in names
+
+
+def test_sizes_that_were_not_said(volume, pyfunc_models, monkeypatch):
+    settings = config.read_bring(
+        versions.ENV
+        | {
+            "BENCHTOP_MODEL_NAME": "m",
+            "BENCHTOP_MODEL_VERSION": "1",
+            "BENCHTOP_MODEL_DIR": str(volume),
+            "BENCHTOP_MAX_MODEL_BYTES": "100",
+        }
+    )
+
+    class Version:
+        source = "http://x"
+
+    class Repository:
+        def list_artifacts(self, _path):
+            return [type("File", (), {"path": "MLmodel", "is_dir": False, "file_size": None})]
+
+        def download_artifacts(self, _path, place):
+            shutil.copytree(pyfunc_models / "unsigned", place, dirs_exist_ok=True)
+
+    monkeypatch.setattr(pyfunc_version, "_repository", lambda *_: Repository())
+    with pytest.raises(Invalid, match=r"v has 0\.0 MB, expected at most 0\.0 MB; train a smaller model"):
+        pyfunc_version.bring(settings, None, Version, "v")
+    assert [p.name for p in volume.iterdir()] == [".lock"]
 
 
 def test_a_full_volume_keeps_nothing(volume, pyfunc_models, monkeypatch):

@@ -40,6 +40,8 @@ def bring(config, client, version, what):
         place.mkdir()
         log.info("downloading %s of %s from %s", _megabytes(size), what, version.source)
         _download(repository, place, version, what)
+        # An HTTP server need not say how large its files are.
+        _bound(sum(file.stat().st_size for file in place.rglob("*") if file.is_file()), config, what)
         _check_flavors(place, version, what)
         missing, warnings = requirements.check(place)
         described = _load(place, missing, what)
@@ -126,16 +128,22 @@ def _size(repository, config, version, what):
             f"{what} has no file MLmodel at {version.source} ({there}), so it is no MLflow model; log it with "
             "mlflow.<flavor>.log_model(…) and register that"
         )
-    if total > config.max_bytes:
-        raise Invalid(
-            f"{what} has {_megabytes(total)}, expected at most {_megabytes(config.max_bytes)}; train a smaller model"
-        )
+    _bound(total, config, what)
     return total
+
+
+def _bound(size, config, what):
+    if size > config.max_bytes:
+        raise Invalid(
+            f"{what} has {_megabytes(size)}, expected at most {_megabytes(config.max_bytes)}; train a smaller model"
+        )
 
 
 def _download(repository, place, version, what):
     try:
         repository.download_artifacts("", str(place))
+    except Invalid:
+        raise
     except Exception as err:
         # MLflow wraps whatever went wrong, also a full disk, in its own exceptions.
         raise Failure(f"downloading {what} from {version.source} failed: {type(err).__name__}: {err}") from err

@@ -9,8 +9,9 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from failure import Failure
+from failure import Failure, Invalid
 from retry import NotReady, until_ready
 
 log = logging.getLogger("trainer")
@@ -38,7 +39,40 @@ def connect(tracking_uri):
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(tracking_uri)
+    _guard(tracking_uri)
     return mlflow
+
+
+def _guard(tracking_uri):
+    """Let MLflow read files over HTTP from the registry's own server only, because it sends our credentials along.
+
+    Where a version's, a run's or a logged model's files are says whoever registered it. So this is asked where MLflow
+    makes the repository of an address, at whatever end of its references that is.
+    """
+    from mlflow.store.artifact import artifact_repository_registry as repositories
+    from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+
+    parts = urlsplit(tracking_uri)
+    # Compared as text: programs disagree about where the host is in an odd address.
+    ours = f"{parts.scheme}://{parts.netloc}/"
+
+    def guarded(make):
+        def repository(uri, **where):
+            made = make(uri, **where)
+            if not made.artifact_uri.startswith(ours):
+                raise Invalid(
+                    f"the files at {uri} are not on the registry's own server, {ours[:-1]}, and its credentials are "
+                    "not sent to another; log the model to the registry and register that"
+                )
+            return made
+
+        return repository
+
+    registered = repositories._artifact_repository_registry
+    for scheme in ("http", "https"):
+        registered.register(scheme, guarded(HttpArtifactRepository))
+    registered.register("mlflow-artifacts", guarded(MlflowArtifactsRepository))
 
 
 class Registry:
