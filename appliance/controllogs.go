@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/podlogs"
@@ -72,7 +74,11 @@ func (c *control) logsOf(ctx context.Context, r LogRequest) (podlogs.Source, err
 		return nil, err
 	}
 	if len(pods) == 0 {
-		return nil, mlops.Errorf(mlops.NotFound, "%s has no pods yet: see `benchtop status`", r.Name)
+		d, err := store.Deployments.Deployment(ctx, r.Name)
+		if err != nil && mlops.CodeOf(err) != mlops.NotFound {
+			return nil, err
+		}
+		return nil, withoutPods(r.Name, d)
 	}
 	if r.Pod != "" && len(podsNamed(slices.Clone(pods), r.Pod)) == 0 {
 		names := make([]string, 0, len(pods))
@@ -85,6 +91,27 @@ func (c *control) logsOf(ctx context.Context, r LogRequest) (podlogs.Source, err
 		pods, err := list(ctx)
 		return podsNamed(pods, r.Pod), err
 	}}, nil
+}
+
+// withoutPods says why there is no log of a project or of its deployment d, or
+// of deployment d; d is empty if there is none.
+func withoutPods(name string, d mlops.Deployment) error {
+	if d.Name == "" || d.Replicas > 0 {
+		return mlops.Errorf(mlops.NotFound, "%s has no pods yet: see `benchtop status`", name)
+	}
+	model := d.Model // as it is deployed: anything else would be another deployment
+	switch {
+	case d.Own && d.Follows != "":
+		model += "@" + d.Follows
+	case d.Own && d.Revision != nil:
+		model += "/" + strconv.Itoa(d.Revision.Version)
+	}
+	if strings.ContainsFunc(model, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("@/._-", c)
+	}) {
+		model = "'" + strings.ReplaceAll(model, "'", `'\''`) + "'"
+	}
+	return mlops.Errorf(mlops.NotFound, "%s is kept without servers, so it has no log: `benchtop deploy %s --name %s --replicas 1` gives it one, as does the deployment's page", name, model, d.Name)
 }
 
 // podLogs streams the logs of a project's or a deployment's pods as one, each

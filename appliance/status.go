@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -120,16 +121,9 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 		}
 	}
 	if l := a.loop.get(); l != nil {
-		for project, err := range l.Troubles() {
-			failed = true
-			s.Warnings = append(s.Warnings, "project "+project+" is not up to date, it is tried again: "+err.Error())
-		}
-	}
-	if l := a.loop.get(); l != nil {
-		for deployment, err := range l.DeploymentTroubles() {
-			failed = true
-			s.Warnings = append(s.Warnings, "deployment "+deployment+" is not up to date, it is tried again: "+err.Error())
-		}
+		troubles := append(troubleWarnings("project", l.Troubles()), troubleWarnings("deployment", l.DeploymentTroubles())...)
+		failed = failed || len(troubles) > 0
+		s.Warnings = append(s.Warnings, troubles...)
 	}
 	for _, f := range s.Network {
 		s.Warnings = append(s.Warnings, f.Check+": "+f.Detail+": "+f.Fix)
@@ -153,6 +147,14 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 		s.State = StateStarting
 	}
 	return s
+}
+
+// troubleWarnings say what could not be brought into the cluster, by name.
+func troubleWarnings(kind string, troubles map[string]error) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(troubles)) {
+		out = append(out, kind+" "+name+" is not up to date, it is tried again: "+troubles[name].Error())
+	}
+	return out
 }
 
 // firstModel reports whether a deployment serves a model, and otherwise why

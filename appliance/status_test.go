@@ -1,6 +1,8 @@
 package appliance
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -26,6 +28,15 @@ func TestFirstModel(t *testing.T) {
 		serves, trouble := firstModel(c.loop)
 		if serves != c.serves || trouble != c.trouble {
 			t.Errorf("%s: %t, %q; want %t, %q", name, serves, trouble, c.serves, c.trouble)
+		}
+	}
+}
+
+func TestTroublesAreInOrder(t *testing.T) {
+	want := []string{"project a is not up to date, it is tried again: no luck", "project b is not up to date, it is tried again: no quota", "project c is not up to date, it is tried again: no node"}
+	for range 20 {
+		if got := troubleWarnings("project", map[string]error{"c": errors.New("no node"), "a": errors.New("no luck"), "b": errors.New("no quota")}); !slices.Equal(got, want) {
+			t.Fatalf("the warnings are %v", got)
 		}
 	}
 }

@@ -158,7 +158,7 @@ func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
 	}, commonEnv(s.Image)...))
 	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
 	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
-	c.Resources = serverResources(d)
+	c.Resources = serverResources()
 	probe := func(path string, period, failures int32) *corev1.Probe {
 		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("http")}},
 			PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures}
@@ -181,14 +181,12 @@ func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
 	}}
 }
 
-func serverResources(d mlops.Deployment) corev1.ResourceRequirements {
-	limit := "512Mi"
-	if d.Own {
-		limit = "1Gi" // any model may come, with the libraries that it needs
-	}
+// serverResources leave room for any model, with the libraries that it needs:
+// a project's servers get such versions too.
+func serverResources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(limit)},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
 	}
 }
 

@@ -110,6 +110,15 @@ func TestDeploymentsSideBySide(t *testing.T) {
 	}
 }
 
+func TestServersHaveRoomForAnyModel(t *testing.T) {
+	for _, s := range []mlops.DeploymentSpec{testDeployment(), ownDeployment("second", "iris")} {
+		r := serverDeployment(s, "code").Spec.Template.Spec.Containers[0].Resources
+		if r.Limits.Memory().String() != "1Gi" || r.Requests.Memory().String() != "128Mi" {
+			t.Errorf("the servers of %s have %+v", s.Deployment.Name, r)
+		}
+	}
+}
+
 func TestServerOfItsOwn(t *testing.T) {
 	d := serverDeployment(ownDeployment("second", "iris"), "code-2")
 	pod := d.Spec.Template.Spec

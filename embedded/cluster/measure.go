@@ -197,7 +197,7 @@ func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "server-code", VolumeSource: corev1.VolumeSource{
 		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}})
 	pod.Containers[0].VolumeMounts = append(pod.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "server-code", MountPath: shadowCode, ReadOnly: true})
-	pod.Containers[0].Resources = shadowResources(pod.Containers[0].Resources, serverResources(d))
+	pod.Containers[0].Resources = shadowResources(pod.Containers[0].Resources, serverResources())
 	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, measureRole), Spec: spec}
 }
 

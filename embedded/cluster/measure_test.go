@@ -43,7 +43,7 @@ func TestMeasureJob(t *testing.T) {
 	if at["/opt/benchtop"].ConfigMap.Name != "iris-trainer-code-111111111111" || at["/opt/benchtop-server"].ConfigMap.Name != "iris-server-code-222222222222" {
 		t.Errorf("its code is %+v and %+v", at["/opt/benchtop"], at["/opt/benchtop-server"])
 	}
-	if r := c.Resources; r.Requests.Cpu().String() != "50m" || r.Limits.Memory().String() != "2Gi" || !r.Limits.Cpu().IsZero() || r.Requests.Memory().String() != "512Mi" {
+	if r := c.Resources; r.Requests.Cpu().String() != "50m" || r.Limits.Memory().String() != "3Gi" || !r.Limits.Cpu().IsZero() || r.Requests.Memory().String() != "512Mi" {
 		t.Errorf("its resources are %+v", r)
 	}
 	if got := c.EnvFrom[0].SecretRef.Name; got != "iris-trainer" {

@@ -29,7 +29,7 @@ func (s *story) whatIsWrong(t *testing.T) {
 	}{
 		{"command", `["python3", "-c", "import nonsense"]`, command, []string{"keeps ending: last with exit code 1 (Error, ", "| ModuleNotFoundError: No module named 'nonsense'", "`benchtop logs iris`"}},
 		{"image", `"benchtop.local/none:1"`, `"` + image + `"`, []string{"cannot start without its image benchtop.local/none:1: ", "`benchtop images load FILE`"}},
-		{"command", "[\"python3\", \"-c\", \"b'x' * (1 << 30)\"]", command, []string{"needed more than its memory limit of 512 MiB and was killed (OOMKilled, exit code 137, ", "`benchtop rollback iris`"}},
+		{"command", "[\"python3\", \"-c\", \"b'x' * (2 << 30)\"]", command, []string{"needed more than its memory limit of 1024 MiB and was killed (OOMKilled, exit code 137, ", "`benchtop rollback iris`"}},
 	} {
 		set(c.field, c.broken)
 		s.doctorSays(t, append(c.want, "fix: ")...)
