@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rancher/dynamiclistener/factory"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
@@ -31,15 +33,34 @@ func (c *Client) followCertNames(ctx context.Context, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		}
-		names, err := c.cfg.CertNames()
-		if err == nil {
-			err = c.certify(ctx, names)
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := c.certifyAll(ctx); err != nil && ctx.Err() == nil {
 			failed(err)
 		}
 	}
 }
+
+// certifyAll certifies all that the machine is called and reached at now. On a
+// first start an address may change before K3s has made its Secret: it is waited
+// for.
+func (c *Client) certifyAll(ctx context.Context) error {
+	for {
+		names, err := c.cfg.CertNames()
+		if err == nil {
+			err = c.certify(ctx, names)
+		}
+		if !apierrors.IsNotFound(err) {
+			return err
+		}
+		select {
+		case <-time.After(secretPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// secretPause is how long it takes until K3s' Secret is looked for again.
+const secretPause = time.Second
 
 // certify makes the API server's certificate valid for names too. K3s gives
 // its certificate new names from its own flags only, and filters what clients
