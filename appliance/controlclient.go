@@ -64,16 +64,21 @@ func (c *Control) call(ctx context.Context, method, path string, body io.Reader,
 		return fmt.Errorf("read answer of the appliance: %w", err)
 	}
 	if resp.StatusCode >= 400 {
-		var e controlError
-		if json.Unmarshal(b, &e) == nil && e.Message != "" {
-			return mlops.Errorf(e.Code, "%s", e.Message)
-		}
-		return fmt.Errorf("the appliance answered %s: %s", resp.Status, bytes.TrimSpace(b))
+		return refused(resp.Status, b)
 	}
 	if err := json.Unmarshal(b, out); err != nil {
 		return fmt.Errorf("decode answer of the appliance: %w", err)
 	}
 	return nil
+}
+
+// refused is the error that the appliance answered with.
+func refused(status string, body []byte) error {
+	var e controlError
+	if json.Unmarshal(body, &e) == nil && e.Message != "" {
+		return mlops.Errorf(e.Code, "%s", e.Message)
+	}
+	return fmt.Errorf("the appliance answered %s: %s", status, bytes.TrimSpace(body))
 }
 
 // Status returns the appliance's status; one that does not run is no error.

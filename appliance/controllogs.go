@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,11 +158,11 @@ func (c *Control) Logs(ctx context.Context, r LogRequest, w io.Writer) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 400 {
-		var e controlError
-		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
-			return fmt.Errorf("the appliance answered %s", resp.Status)
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return fmt.Errorf("read answer of the appliance: %w", err)
 		}
-		return mlops.Errorf(e.Code, "%s", e.Message)
+		return refused(resp.Status, b)
 	}
 	if _, err := io.Copy(w, resp.Body); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read log: %w", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -94,18 +93,8 @@ func (c *Control) Undeploy(ctx context.Context, name string) error {
 	if err := c.call(ctx, http.MethodDelete, "/v1/deployments/"+url.PathEscape(name), nil, &d); err != nil {
 		return err
 	}
-	for {
+	return untilGone(ctx, "deployment "+name, "benchtop deployments", d.ID, func() (int64, error) {
 		now, err := c.Deployment(ctx, name)
-		if mlops.CodeOf(err) == mlops.NotFound || err == nil && now.ID != d.ID {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-time.After(300 * time.Millisecond):
-		case <-ctx.Done():
-			return mlops.Errorf(mlops.Unavailable, "deployment %s is still being deleted: `benchtop deployments` shows it until it is gone", name)
-		}
-	}
+		return now.ID, err
+	})
 }

@@ -1,7 +1,6 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -40,16 +39,9 @@ func (p keysPort) RevokeKey(ctx context.Context, name string) error { return p.k
 
 func (c *control) keyCalls(mux *http.ServeMux) {
 	keys := c.a.keys
-	answer := func(w http.ResponseWriter, status int, v any, err error) {
-		if err != nil {
-			c.fail(w, err)
-			return
-		}
-		writeJSON(w, status, v)
-	}
 	mux.HandleFunc("GET /v1/keys", func(w http.ResponseWriter, r *http.Request) {
 		all, err := keys.List(r.Context())
-		answer(w, http.StatusOK, all, err)
+		c.answer(w, http.StatusOK, all, err)
 	})
 	mux.HandleFunc("POST /v1/keys", func(w http.ResponseWriter, r *http.Request) {
 		var req mlops.KeyRequest
@@ -60,10 +52,10 @@ func (c *control) keyCalls(mux *http.ServeMux) {
 			return
 		}
 		k, err := keys.Create(r.Context(), req)
-		answer(w, http.StatusCreated, k, err)
+		c.answer(w, http.StatusCreated, k, err)
 	})
 	mux.HandleFunc("DELETE /v1/keys/{name}", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusOK, struct{}{}, keys.Revoke(r.Context(), r.PathValue("name")))
+		c.answer(w, http.StatusOK, struct{}{}, keys.Revoke(r.Context(), r.PathValue("name")))
 	})
 }
 
@@ -75,12 +67,8 @@ func (c *Control) Keys(ctx context.Context) ([]mlops.Key, error) {
 
 // CreateKey makes an access key; its token shows only in what is returned.
 func (c *Control) CreateKey(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, error) {
-	body, err := json.Marshal(req)
-	if err != nil {
-		return mlops.NewKey{}, err
-	}
 	var k mlops.NewKey
-	return k, c.call(ctx, http.MethodPost, "/v1/keys", bytes.NewReader(body), &k)
+	return k, c.send(ctx, http.MethodPost, "/v1/keys", req, &k)
 }
 
 // RevokeKey ends an access key at every door.

@@ -207,9 +207,18 @@ func (c *Control) DeleteProject(ctx context.Context, name string) error {
 	if err := c.call(ctx, http.MethodDelete, "/v1/projects/"+url.PathEscape(name), nil, &p); err != nil {
 		return err
 	}
-	for {
+	return untilGone(ctx, "project "+name, "benchtop project list", p.ID, func() (int64, error) {
 		now, err := c.Project(ctx, name)
-		if mlops.CodeOf(err) == mlops.NotFound || err == nil && now.ID != p.ID {
+		return now.ID, err
+	})
+}
+
+// untilGone waits until what is being deleted is not found any more, or another
+// has its name; command shows it until then.
+func untilGone(ctx context.Context, what, command string, id int64, idOf func() (int64, error)) error {
+	for {
+		now, err := idOf()
+		if mlops.CodeOf(err) == mlops.NotFound || err == nil && now != id {
 			return nil
 		}
 		if err != nil {
@@ -218,7 +227,7 @@ func (c *Control) DeleteProject(ctx context.Context, name string) error {
 		select {
 		case <-time.After(300 * time.Millisecond):
 		case <-ctx.Done():
-			return mlops.Errorf(mlops.Unavailable, "project %s is still being deleted: `benchtop project list` shows it until it is gone", name)
+			return mlops.Errorf(mlops.Unavailable, "%s is still being deleted: `%s` shows it until it is gone", what, command)
 		}
 	}
 }
