@@ -176,8 +176,12 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	var troubles map[string]error
+	if l := p.loop.get(); l != nil {
+		troubles = l.DeploymentTroubles()
+	}
 	for i := range out {
-		if err := p.explain(ctx, store, &out[i]); err != nil {
+		if err := explain(ctx, store, &out[i], troubles[out[i].Name]); err != nil {
 			return nil, err
 		}
 	}
@@ -185,15 +189,11 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 }
 
 // explain says why a deployment has nothing to serve, as far as rows and the
-// loop know.
-func (p loopPort) explain(ctx context.Context, store *registry.Store, d *mlops.Deployment) error {
-	if l := p.loop.get(); l != nil {
-		if err := l.DeploymentTroubles()[d.Name]; err != nil {
-			d.Message = "it is not up to date, it is tried again: " + mlops.MessageOf(err)
-			return nil
-		}
-	}
+// loop know; trouble is what the loop had with it.
+func explain(ctx context.Context, store *registry.Store, d *mlops.Deployment, trouble error) error {
 	switch {
+	case trouble != nil:
+		d.Message = "it is not up to date, it is tried again: " + mlops.MessageOf(trouble)
 	case d.Deleting:
 		d.Message = "it is being deleted"
 	case d.Replicas == 0:

@@ -232,9 +232,9 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 		},
 		DeploymentSpec: func(d mlops.Deployment, node string) mlops.DeploymentSpec {
 			return mlops.DeploymentSpec{
-				Deployment: d, Host: d.Name + "." + a.cfg.Domain, Path: "/models/" + d.Name, Image: bundle.Ref("lab-python"), Node: node,
+				Deployment: a.loopPort.addressed(d), Image: bundle.Ref("lab-python"), Node: node,
 				Server: workloads.Server(), ServerMain: workloads.ServerMain, ServerSHA: workloads.ServerDigest(),
-				Bring: workloads.Trainer(), BringMain: workloads.BringMain, BringSHA: workloads.TrainerDigest(),
+				Bring: workloads.Trainer(), BringMain: workloads.BringMain, MeasureMain: workloads.MeasureMain, BringSHA: workloads.TrainerDigest(),
 			}
 		},
 	})

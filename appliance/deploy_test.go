@@ -75,7 +75,7 @@ func TestExplain(t *testing.T) {
 	} {
 		d := d
 		change(&d)
-		if err := a.loopPort.explain(ctx, s, &d); err != nil || !strings.HasPrefix(d.Message, want) {
+		if err := explain(ctx, s, &d, nil); err != nil || !strings.HasPrefix(d.Message, want) {
 			t.Errorf("it says %q, %v; expected %q", d.Message, err, want)
 		}
 	}

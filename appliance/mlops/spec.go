@@ -22,18 +22,17 @@ type ProjectSpec struct {
 // the wanted state of its servers, and how a version is brought to them. The
 // objects are named after the deployment.
 type DeploymentSpec struct {
-	Deployment Deployment
-	Host       string            // ingress host, for example iris.lab.internal
-	Path       string            // ingress path on any host, for example /models/iris
-	Image      string            // runs servers, and what brings versions
-	Node       string            // where the volume lies
-	Server     map[string]string // file name → content, mounted at /opt/benchtop
-	ServerMain string
-	ServerSHA  string
-	Bring      map[string]string // the trainer's code, one file of which brings versions
-	BringMain  string
-	BringSHA   string
-	Secret     map[string]string // environment of what brings versions; a project's deployment uses its trainer's
+	Deployment  Deployment        // with the host and the path of its ingress
+	Image       string            // runs servers, and what brings versions
+	Node        string            // where the volume lies
+	Server      map[string]string // file name → content, mounted at /opt/benchtop
+	ServerMain  string
+	ServerSHA   string
+	Bring       map[string]string // the trainer's code, of which one file brings versions and one measures them
+	BringMain   string
+	MeasureMain string
+	BringSHA    string
+	Secret      map[string]string // environment of what brings versions; a project's deployment uses its trainer's
 }
 
 // Job is a training's Job as the cluster reports it.

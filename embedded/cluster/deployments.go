@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,9 @@ const (
 	labelDeployment = "benchtop.dev/deployment"
 
 	bringRole = "bring"
-	// bringStays is how long a Job that brings a version stays after its end.
-	bringStays = 10 * time.Minute
+	// jobStays is how long a Job that brings or measures a version stays after
+	// its end.
+	jobStays = 10 * time.Minute
 )
 
 // deploymentLabels are those of a deployment's objects and pods. Those of its
@@ -86,6 +88,11 @@ func bringCode(s mlops.DeploymentSpec) *corev1.ConfigMap {
 	return codeMap(deploymentMeta(d, name, trainerRole+codeSuffix), s.Bring, s.BringSHA)
 }
 
+// serverCode is the code of a deployment's servers.
+func serverCode(s mlops.DeploymentSpec) *corev1.ConfigMap {
+	return codeMap(deploymentMeta(s.Deployment, s.Deployment.Name, serverRole+codeSuffix), s.Server, s.ServerSHA)
+}
+
 func placeOf(s mlops.DeploymentSpec) podPlace {
 	return podPlace{node: s.Node, claim: modelVolume(s.Deployment), served: servedName(s.Deployment.Name)}
 }
@@ -95,7 +102,7 @@ func placeOf(s mlops.DeploymentSpec) podPlace {
 // of ApplyProject.
 func (c *Client) ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) error {
 	d := s.Deployment
-	serverCode := codeMap(deploymentMeta(d, d.Name, serverRole+codeSuffix), s.Server, s.ServerSHA)
+	serverCode := serverCode(s)
 	var objects []runtime.Object
 	keep := []string{serverCode.Name}
 	// An Ingress of its own cannot have the name of another deployment's: no
@@ -123,8 +130,8 @@ func (c *Client) ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) er
 			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
 		}},
 		serverDeployment(s, serverCode.Name),
-		ingress(d, host, s.Host, "/", nil),
-		ingress(d, path, "", s.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}))
+		ingress(d, host, d.Host, "/", nil),
+		ingress(d, path, "", d.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}))
 	if err := c.apply(ctx, objects...); err != nil {
 		return fmt.Errorf("apply deployment %s: %w", d.Name, err)
 	}
@@ -226,16 +233,21 @@ func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revi
 }
 
 func bringJob(s mlops.DeploymentSpec, r mlops.Revision, name string) *batchv1.Job {
+	return versionJob(s, r, name, bringRole, s.BringMain, bringSecret(s.Deployment))
+}
+
+// versionJob is a Job that runs a program of the trainer's code on one version.
+func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, secret string, env ...corev1.EnvVar) *batchv1.Job {
 	d := s.Deployment
-	c := container(bringRole, s.Image, append(append([]corev1.EnvVar{
+	c := container(role, s.Image, slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
 		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
-	}, doorsEnv()...), commonEnv(s.Image)...))
-	c.Command = []string{"python3", "/opt/benchtop/" + s.BringMain}
-	spec := workJob(c, bringSecret(d), placeOf(s), bringCode(s).Name, deploymentLabels(d, bringRole))
-	spec.TTLSecondsAfterFinished = ptr(int32(bringStays / time.Second))
-	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, bringRole), Spec: spec}
+	}, env, doorsEnv(), commonEnv(s.Image)))
+	c.Command = []string{"python3", "/opt/benchtop/" + program}
+	spec := workJob(c, secret, placeOf(s), bringCode(s).Name, deploymentLabels(d, role))
+	spec.TTLSecondsAfterFinished = ptr(int32(jobStays / time.Second))
+	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, role), Spec: spec}
 }
 
 // literal keeps Kubernetes from taking $(NAME) in a value for a variable:

@@ -15,10 +15,10 @@ import (
 // testDeployment is the deployment of project iris.
 func testDeployment() mlops.DeploymentSpec {
 	return mlops.DeploymentSpec{
-		Deployment: mlops.Deployment{ID: 1, Name: "iris", Project: "iris", Namespace: "iris", Model: "iris", Replicas: 1},
-		Host:       "iris.lab.internal", Path: "/models/iris", Image: "benchtop.local/lab-python:1-0123456789ab", Node: "node-a",
+		Deployment: mlops.Deployment{ID: 1, Name: "iris", Project: "iris", Namespace: "iris", Model: "iris", Replicas: 1, Host: "iris.lab.internal", Path: "/models/iris"},
+		Image:      "benchtop.local/lab-python:1-0123456789ab", Node: "node-a",
 		Server: map[string]string{"app.py": "print()"}, ServerMain: "app.py", ServerSHA: strings.Repeat("2", 64),
-		Bring: map[string]string{"bring.py": "print()"}, BringMain: "bring.py", BringSHA: strings.Repeat("1", 64),
+		Bring: map[string]string{"bring.py": "print()"}, BringMain: "bring.py", MeasureMain: "measure.py", BringSHA: strings.Repeat("1", 64),
 	}
 }
 
@@ -26,7 +26,7 @@ func testDeployment() mlops.DeploymentSpec {
 func ownDeployment(name, project string) mlops.DeploymentSpec {
 	s := testDeployment()
 	s.Deployment = mlops.Deployment{ID: 2, Name: name, Project: project, Namespace: mlops.NamespaceOf(project), Model: "My model $(HOME)", Own: true, Replicas: 3}
-	s.Host, s.Path, s.Secret = name+".lab.internal", "/models/"+name, map[string]string{"MLFLOW_TRACKING_PASSWORD": "hush"}
+	s.Deployment.Host, s.Deployment.Path, s.Secret = name+".lab.internal", "/models/"+name, map[string]string{"MLFLOW_TRACKING_PASSWORD": "hush"}
 	return s
 }
 

@@ -24,8 +24,6 @@ const (
 	secondTry = "-2"
 	// shadowCode is where the Job finds the code of the servers.
 	shadowCode = "/opt/benchtop-server"
-	// workloadMeasure is the program of the trainer's code that measures.
-	workloadMeasure = "measure.py"
 )
 
 // Measure starts the Job that measures a revision before it is served, unless
@@ -172,33 +170,24 @@ func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision
 	if served != nil {
 		against, version = *served, fmt.Sprint(served.Version)
 	}
-	c := container(measureRole, s.Image, append(append([]corev1.EnvVar{
-		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
-		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
-		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
-		{Name: "BENCHTOP_SERVED_MODEL", Value: literal(against.Model)},
-		{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version},
-	}, doorsEnv()...), commonEnv(s.Image)...))
-	c.Command = []string{"python3", "/opt/benchtop/" + workloadMeasure}
 	secret := bringSecret(d)
 	if d.Project != "" {
 		secret = d.Project + "-" + trainerRole
 	}
-	spec := workJob(c, secret, placeOf(s), bringCode(s).Name, deploymentLabels(d, measureRole))
-	spec.TTLSecondsAfterFinished = ptr(int32(bringStays / time.Second))
-	spec.ActiveDeadlineSeconds = ptr(int64(measurePatience / time.Second))
-	pod := &spec.Template.Spec
+	job := versionJob(s, r, name, measureRole, s.MeasureMain, secret,
+		corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL", Value: literal(against.Model)}, corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version})
+	job.Spec.ActiveDeadlineSeconds = ptr(int64(measurePatience / time.Second))
+	pod := &job.Spec.Template.Spec
 	for i := range pod.Volumes {
 		if pod.Volumes[i].Name == "models" { // two versions of the largest size that can be brought
 			pod.Volumes[i].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("9Gi"))}}
 		}
 	}
-	code := codeMap(deploymentMeta(d, d.Name, serverRole+codeSuffix), s.Server, s.ServerSHA).Name
 	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: "server-code", VolumeSource: corev1.VolumeSource{
-		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}})
+		ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: serverCode(s).Name}}}})
 	pod.Containers[0].VolumeMounts = append(pod.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "server-code", MountPath: shadowCode, ReadOnly: true})
 	pod.Containers[0].Resources = shadowResources(pod.Containers[0].Resources, serverResources())
-	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, measureRole), Spec: spec}
+	return job
 }
 
 // shadowResources gives the pod the processor of a server, so that the latency

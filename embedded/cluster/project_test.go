@@ -168,8 +168,8 @@ func TestCodeIsNamedByItsDigest(t *testing.T) {
 
 func TestIngresses(t *testing.T) {
 	s := testDeployment()
-	host := ingress(s.Deployment, "iris", s.Host, "/", nil).(*networkingv1.Ingress)
-	path := ingress(s.Deployment, "iris-path", "", s.Path, map[string]string{"k": "v"}).(*networkingv1.Ingress)
+	host := ingress(s.Deployment, "iris", s.Deployment.Host, "/", nil).(*networkingv1.Ingress)
+	path := ingress(s.Deployment, "iris-path", "", s.Deployment.Path, map[string]string{"k": "v"}).(*networkingv1.Ingress)
 	for _, c := range []struct {
 		i          *networkingv1.Ingress
 		host, path string
