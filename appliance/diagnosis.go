@@ -58,8 +58,8 @@ func (p loopPort) Diagnose(ctx context.Context, d mlops.Deployment) ([]mlops.Fin
 		}
 	}
 	for _, pod := range d.Pods {
-		if pod.LastExit == nil || pod.LastExit.Code == 0 || pod.Deleting {
-			continue
+		if pod.Deleting || !doctor.Ended(pod, e.Now) || pod.LastExit.Code == 0 {
+			continue // its last words are of no interest
 		}
 		if words := lastWords(ctx, c, pod); words != "" {
 			e.Words[pod.Name] = words

@@ -36,6 +36,12 @@ func (e Evidence) barren() bool {
 // CheckDisk is the name of what is found out about the disk.
 const CheckDisk = "disk"
 
+// Ended reports whether the end of a pod's container is still worth a word: the
+// pod is not ready again, or has been for a short time only.
+func Ended(p mlops.Pod, now time.Time) bool {
+	return p.LastExit != nil && (!p.Ready || now.Sub(p.LastExit.At) < recently)
+}
+
 // recently is how long a restart that is over is still worth a word.
 const recently = 10 * time.Minute
 
@@ -107,14 +113,14 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 		return &Finding{Level: Fail, Detail: name + " finds no place to run: " + p.Message, Fix: placeFix(p), Command: describe, Place: "/system/pods"}
 	case p.Waiting == "CreateContainerConfigError" || p.Waiting == "CreateContainerError" || p.Waiting == "RunContainerError":
 		return &Finding{Level: Fail, Detail: name + " cannot be started: " + p.Message, Fix: "mend what the message names", Command: describe, Place: "/system/events"}
-	case exit != nil && exit.Reason == "OOMKilled" && (!p.Ready || e.Now.Sub(exit.At) < recently):
+	case Ended(p, e.Now) && exit.Reason == "OOMKilled":
 		limit := "the memory limit of the machine"
 		if p.Limits.Memory > 0 {
 			limit = fmt.Sprintf("its memory limit of %d MiB", p.Limits.Memory>>20)
 		}
 		return logs(Finding{Level: levelOf(p), Seen: e.Words[p.Name], Detail: fmt.Sprintf("%s needed more than %s and was killed (OOMKilled, exit code %d, %s)", name, limit, exit.Code, restarts(p)),
 			Fix: "serve a smaller model, send smaller requests, or roll back to the version before", Place: "#history", Command: "benchtop rollback " + e.Deployment.Name})
-	case exit != nil && exit.Code != 0 && (!p.Ready || e.Now.Sub(exit.At) < recently) && p.Restarts > 0:
+	case Ended(p, e.Now) && exit.Code != 0 && p.Restarts > 0:
 		return logs(Finding{Level: levelOf(p), Seen: e.Words[p.Name], Detail: fmt.Sprintf("%s keeps ending: last with exit code %d (%s, %s)", name, exit.Code, cmp.Or(exit.Reason, "no reason given"), restarts(p)),
 			Fix: "read what it said last; if a new version began this, roll back to the one before"})
 	case p.Phase == "Failed":
