@@ -83,9 +83,11 @@ func (l *Loop) AddDataset(ctx context.Context, name, source string, from io.Read
 	if len(content) > mlops.MaxDatasetBytes {
 		return mlops.Dataset{}, mlops.Errorf(mlops.Invalid, "dataset %s is larger than %d MiB: put it into a bucket and let a script of your own read it from there", name, mlops.MaxDatasetBytes>>20)
 	}
-	if _, err := describe(name, content); err != nil {
+	d, err := describe(name, content)
+	if err != nil {
 		return mlops.Dataset{}, err
 	}
+	d.Source = source
 	l.rows.Lock()
 	defer l.rows.Unlock()
 	// The fact comes first: a version that is stored counts.
@@ -94,8 +96,7 @@ func (l *Loop) AddDataset(ctx context.Context, name, source string, from io.Read
 			return mlops.Dataset{}, fmt.Errorf("remember whose dataset %s is: %w", name, err)
 		}
 	}
-	d, err := StoreDataset(ctx, l.cfg.Store, l.cfg.Objects, name, source, content)
-	if err != nil {
+	if d, err = storeDescribed(ctx, l.cfg.Store, l.cfg.Objects, d, content); err != nil {
 		return d, err
 	}
 	newest, err := l.cfg.Store.Dataset(ctx, name)
@@ -111,31 +112,37 @@ func (l *Loop) AddDataset(ctx context.Context, name, source string, from io.Read
 
 // StoreDataset makes content the newest version of a dataset, unless it is one
 // already. Bytes are stored before the row that names them.
-//
-// Two layouts of CSV are read. In scikit-learn's, the first line holds the
-// number of rows, the number of features and the class names, every other line
-// the features and the class index. In the plain one, the first line names the
-// columns, and the last column is the class.
 func StoreDataset(ctx context.Context, store Store, objects mlops.ObjectStore, name, source string, content []byte) (mlops.Dataset, error) {
 	d, err := describe(name, content)
 	if err != nil {
 		return d, err
 	}
 	d.Source = source
-	if have, err := store.Dataset(ctx, name); err == nil && have.SHA256 == d.SHA256 {
+	return storeDescribed(ctx, store, objects, d, content)
+}
+
+// storeDescribed is StoreDataset for what describe has looked at.
+func storeDescribed(ctx context.Context, store Store, objects mlops.ObjectStore, d mlops.Dataset, content []byte) (mlops.Dataset, error) {
+	if have, err := store.Dataset(ctx, d.Name); err == nil && have.SHA256 == d.SHA256 {
 		if _, err := objects.Stat(ctx, d.Key); err == nil {
 			return have, nil
 		}
 	}
 	if _, err := objects.Put(ctx, d.Key, bytes.NewReader(content), int64(len(content)), "text/csv"); err != nil {
-		return d, fmt.Errorf("store dataset %s: %w", name, err)
+		return d, fmt.Errorf("store dataset %s: %w", d.Name, err)
 	}
-	if d, err = store.PutDataset(ctx, d); err != nil {
-		return d, fmt.Errorf("record dataset %s: %w", name, err)
+	d, err := store.PutDataset(ctx, d)
+	if err != nil {
+		return d, fmt.Errorf("record dataset %s: %w", d.Name, err)
 	}
 	return d, nil
 }
 
+// describe says what a dataset's bytes are. Two layouts of CSV are read. In
+// scikit-learn's, the first line holds the number of rows, the number of
+// features and the class names, every other line the features and the class
+// index. In the plain one, the first line names the columns, and the last
+// column is the class.
 func describe(name string, content []byte) (mlops.Dataset, error) {
 	sum := sha256.Sum256(content)
 	digest := hex.EncodeToString(sum[:])
