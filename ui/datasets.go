@@ -145,7 +145,9 @@ func (s *Server) dataset(c echo.Context) (*page, error) {
 	if err != nil {
 		return nil, sentence(err)
 	}
-	v := view.Dataset{Name: use.Name, Serving: served.links(func(m mlops.Deployment) bool { return serves(use, m) }, true), More: use.More,
+	v := view.Dataset{Name: use.Name, Serving: served.links(func(m mlops.Deployment) bool {
+		return slices.ContainsFunc(use.Deployments, func(d mlops.Deployment) bool { return d.Name == m.Name })
+	}, true), More: use.More,
 		Runs: view.Link{Text: view.Plural(use.Runs, "run", "runs"), URL: withQuery("/runs", "filter", fmt.Sprintf("dataset.digest LIKE '%s%%'", quotable(use.Digest)))}}
 	if use.Stored != nil {
 		d := *use.Stored
@@ -170,15 +172,6 @@ func (s *Server) dataset(c echo.Context) (*page, error) {
 		v.Versions = append(v.Versions, row)
 	}
 	return &page{title: v.Name, nav: "datasets", body: view.DatasetPage(v), parts: []part{{"head", view.DatasetHead(v)}, {"versions", view.DatasetVersions(v)}}}, nil
-}
-
-func serves(use mlops.DatasetUse, d mlops.Deployment) bool {
-	for _, m := range use.Deployments {
-		if m.Name == d.Name {
-			return true
-		}
-	}
-	return false
 }
 
 // quotable is a digest as a word of the search: letters that could end the

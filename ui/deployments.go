@@ -134,7 +134,7 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	for _, p := range d.Pods {
 		v.Pods = append(v.Pods, serverPodRow(p, usage[p.Name]))
 	}
-	v.Logs = s.deploymentLog(c, d, r)
+	v.Logs = s.deploymentLog(c, d)
 	v.Curl = s.curl(c, d)
 	v.Form = s.predictForm(d)
 	if forms.predict != nil {

@@ -70,8 +70,7 @@ func (s *Server) deploymentLogs(c echo.Context) error {
 	s.streamLines(c, st, lines)
 	end()
 	// Until its writer has seen the end: it must not outlive the request.
-	for batch := range lines {
-		_ = batch
+	for range lines {
 	}
 	return nil
 }
@@ -123,20 +122,10 @@ func (s *Server) streamLines(c echo.Context, st *stream, lines <-chan []byte) {
 
 // deploymentLog is the log of a deployment's pods, or of the one that the address
 // names.
-func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment, r chartRange) view.DeploymentLog {
+func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment) view.DeploymentLog {
 	pod := c.QueryParam("pod")
 	at := func(pod string) string {
-		q := url.Values{}
-		if c.QueryParam("range") != "" {
-			q.Set("range", r.name)
-		}
-		if pod != "" {
-			q.Set("pod", pod)
-		}
-		if len(q) == 0 {
-			return deploymentURL(d.Name) + "#logs"
-		}
-		return deploymentURL(d.Name) + "?" + q.Encode() + "#logs"
+		return withQuery(deploymentURL(d.Name), "range", c.QueryParam("range"), "pod", pod) + "#logs"
 	}
 	v := view.DeploymentLog{Title: "All pods, by time", URL: "/logs/deployments/" + url.PathEscape(d.Name),
 		Pods: []view.RangeLink{{Text: "All pods", URL: at(""), Current: pod == ""}}}
@@ -148,7 +137,7 @@ func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment, r chartRange)
 		v.Pods = append(v.Pods, view.RangeLink{Text: short, Title: p.Name, URL: at(short), Current: current})
 	}
 	if pod != "" {
-		v.Title, v.URL = "Pod "+clip(mlops.ShortPod(pod)), v.URL+"?"+url.Values{"pod": {pod}}.Encode()
+		v.Title, v.URL = "Pod "+clip(mlops.ShortPod(pod)), withQuery(v.URL, "pod", pod)
 	}
 	if !there {
 		v.Note = "There is no pod " + clip(pod) + " any more; another has taken its place."

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -81,13 +80,11 @@ func (s *Server) rangeOf(c echo.Context) (chartRange, error) {
 func (s *Server) rangeView(c echo.Context, now chartRange, page, section string, keep ...string) view.Ranges {
 	v := view.Ranges{Now: now.text}
 	for _, r := range s.ranges() {
-		q := url.Values{"range": {r.name}}
+		q := []string{"range", r.name}
 		for _, k := range keep {
-			if value := c.QueryParam(k); value != "" {
-				q.Set(k, value)
-			}
+			q = append(q, k, c.QueryParam(k))
 		}
-		v.Links = append(v.Links, view.RangeLink{Text: r.name, Title: "The last " + r.text, URL: page + "?" + q.Encode() + "#" + section, Current: r.name == now.name})
+		v.Links = append(v.Links, view.RangeLink{Text: r.name, Title: "The last " + r.text, URL: withQuery(page, q...) + "#" + section, Current: r.name == now.name})
 	}
 	return v
 }
