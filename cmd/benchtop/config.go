@@ -39,3 +39,12 @@ func loadConfig(cmd *cobra.Command) (appliance.Config, error) {
 		Flag: func(key string) (string, bool) { v, ok := flags[key]; return v, ok },
 	})
 }
+
+// controlOf reaches the appliance that the configuration means.
+func controlOf(cmd *cobra.Command) (*appliance.Control, error) {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return appliance.NewControl(cfg.DataDir), nil
+}

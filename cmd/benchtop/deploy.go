@@ -40,7 +40,7 @@ when every server answers, or says why none will.`,
 		Example: "  sudo benchtop deploy wine\n  sudo benchtop deploy iris/3 --name iris-old\n  sudo benchtop deploy \"my model@champion\" --name shop --replicas 2",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,6 @@ when every server answers, or says why none will.`,
 			if err := req.Validate(); err != nil {
 				return err
 			}
-			control := appliance.NewControl(cfg.DataDir)
 			out, err := control.Deploy(cmd.Context(), req)
 			if err != nil {
 				return err
@@ -164,11 +163,10 @@ func undeployCommand() *cobra.Command {
 		Short: "Delete a deployment: its servers, volume, address and history; the model stays",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			control := appliance.NewControl(cfg.DataDir)
 			d, err := control.Deployment(cmd.Context(), args[0])
 			if err != nil {
 				return err

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/benchtop-lab/benchtop/appliance"
 )
 
 func downCommand() *cobra.Command {
@@ -16,14 +14,14 @@ func downCommand() *cobra.Command {
 		Short: "Stop the lab in order; pods go on serving",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 			defer cancel()
 			start := time.Now()
-			if err := appliance.NewControl(cfg.DataDir).Stop(ctx); err != nil {
+			if err := control.Stop(ctx); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "stopped in %s; pods go on serving, `benchtop up` takes them over\n", time.Since(start).Round(100*time.Millisecond))

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/benchtop-lab/benchtop/appliance"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
@@ -40,11 +39,11 @@ func imagesListCommand() *cobra.Command {
 		Short: "List the images on this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			images, err := appliance.NewControl(cfg.DataDir).Images(cmd.Context())
+			images, err := control.Images(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -77,7 +76,7 @@ func imagesLoadCommand() *cobra.Command {
 		Example: "  docker save myapp:1 | sudo benchtop images load -\n  sudo benchtop images load --name myapp:1 build.tar",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -91,7 +90,7 @@ func imagesLoadCommand() *cobra.Command {
 						return mlops.Errorf(mlops.NotFound, "can't read %s", strings.TrimPrefix(err.Error(), "open "))
 					}
 				}
-				images, err := appliance.NewControl(cfg.DataDir).LoadImages(cmd.Context(), in, name)
+				images, err := control.LoadImages(cmd.Context(), in, name)
 				_ = in.Close() // it was only read from
 				if code := mlops.CodeOf(err); code == mlops.Invalid || code == mlops.InvalidState {
 					return mlops.Errorf(code, "%s: %s", file, mlops.MessageOf(err))
@@ -117,12 +116,12 @@ func imagesRemoveCommand() *cobra.Command {
 		Short: "Remove images from this machine",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
 			for _, arg := range args {
-				ref, err := appliance.NewControl(cfg.DataDir).RemoveImage(cmd.Context(), arg, force)
+				ref, err := control.RemoveImage(cmd.Context(), arg, force)
 				if err != nil {
 					return err
 				}

@@ -9,18 +9,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/benchtop-lab/benchtop/appliance"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 func keysCommand() *cobra.Command {
 	var asJSON bool
 	list := func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(cmd)
+		control, err := controlOf(cmd)
 		if err != nil {
 			return err
 		}
-		keys, err := appliance.NewControl(cfg.DataDir).Keys(cmd.Context())
+		keys, err := control.Keys(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -67,7 +66,7 @@ with NAME/), what is served of it, and nothing else. In S3 it reaches the bucket
 that it names.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -75,7 +74,7 @@ that it names.`,
 				return mlops.Errorf(mlops.Invalid, "what may %s do? Give --role admin, editor, trainer or reader", args[0])
 			}
 			req.Name = args[0]
-			key, err := appliance.NewControl(cfg.DataDir).CreateKey(cmd.Context(), req)
+			key, err := control.CreateKey(cmd.Context(), req)
 			if err != nil {
 				return err
 			}
@@ -100,11 +99,11 @@ func keysRevokeCommand() *cobra.Command {
 		Short: "End an access key, at once and everywhere",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			if err := appliance.NewControl(cfg.DataDir).RevokeKey(cmd.Context(), args[0]); err != nil {
+			if err := control.RevokeKey(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "key %s is revoked\n", args[0])

@@ -22,11 +22,11 @@ may do ends at once with "benchtop kubeconfig revoke".`,
 		Example: "  benchtop kubeconfig > lab.yaml\n  benchtop kubeconfig --user anna --role view --server lab.example.org\n  benchtop kubeconfig revoke anna",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			kubeconfig, err := appliance.NewControl(cfg.DataDir).Kubeconfig(cmd.Context(), user, role, server)
+			kubeconfig, err := control.Kubeconfig(cmd.Context(), user, role, server)
 			if err != nil {
 				return err
 			}
@@ -48,11 +48,11 @@ func kubeconfigListCommand() *cobra.Command {
 		Short: "List those who were given a kubeconfig",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			users, err := appliance.NewControl(cfg.DataDir).KubeconfigUsers(cmd.Context())
+			users, err := control.KubeconfigUsers(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -77,11 +77,11 @@ func kubeconfigRevokeCommand() *cobra.Command {
 		Short: "Take a user's rights away at once",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			if err := appliance.NewControl(cfg.DataDir).RevokeKubeconfig(cmd.Context(), args[0]); err != nil {
+			if err := control.RevokeKubeconfig(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s may do nothing any more\n", args[0])

@@ -23,11 +23,11 @@ func lineageCommand() *cobra.Command {
 		Example: "  benchtop lineage iris      # of the version that deployment iris serves now\n  benchtop lineage iris/3    # of version 3 of model iris",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			l, err := appliance.NewControl(cfg.DataDir).Lineage(cmd.Context(), args[0])
+			l, err := control.Lineage(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -92,11 +92,11 @@ func datasetsCommand() *cobra.Command {
 		Short: "List what runs have read, or show what was made from a dataset and what is served of that",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			control, out := appliance.NewControl(cfg.DataDir), cmd.OutOrStdout()
+			out := cmd.OutOrStdout()
 			if len(args) == 0 {
 				all, err := control.Datasets(cmd.Context())
 				if err != nil {
@@ -137,7 +137,7 @@ Projects that have the dataset train with it from their next training on.`,
   benchtop project add churn --dataset churn`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ Projects that have the dataset train with it from their next training on.`,
 			if source == "" {
 				source = filepath.Base(args[1])
 			}
-			d, err := appliance.NewControl(cfg.DataDir).AddDataset(cmd.Context(), args[0], source, f)
+			d, err := control.AddDataset(cmd.Context(), args[0], source, f)
 			if err != nil {
 				return err
 			}

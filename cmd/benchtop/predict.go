@@ -20,7 +20,7 @@ func predictCommand() *cobra.Command {
 		Example: "  benchtop predict 5.1,3.5,1.4,0.2\n  benchtop predict iris 6.2,3.4,5.4,2.3",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -32,7 +32,7 @@ func predictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			status, answer, err := appliance.NewControl(cfg.DataDir).Predict(cmd.Context(), deployment, body)
+			status, answer, err := control.Predict(cmd.Context(), deployment, body)
 			if err != nil {
 				return err
 			}

@@ -17,11 +17,11 @@ import (
 func projectCommand() *cobra.Command {
 	var asJSON bool
 	list := func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(cmd)
+		control, err := controlOf(cmd)
 		if err != nil {
 			return err
 		}
-		all, err := appliance.NewControl(cfg.DataDir).Projects(cmd.Context())
+		all, err := control.Projects(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ its dataset; one of your own is stored with ` + "`benchtop datasets add`" + `.`,
   benchtop datasets add churn churn.csv && benchtop project add churn --dataset churn`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ its dataset; one of your own is stored with ` + "`benchtop datasets add`" + `.`,
 			if dataset != "" {
 				req = mlops.ProjectRequest{Name: args[0], Dataset: dataset}
 			}
-			p, err := appliance.NewControl(cfg.DataDir).AddProject(cmd.Context(), req)
+			p, err := control.AddProject(cmd.Context(), req)
 			if err != nil {
 				return err
 			}
@@ -87,11 +87,11 @@ func projectShowCommand() *cobra.Command {
 		Short: "Show a project",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			p, err := appliance.NewControl(cfg.DataDir).Project(cmd.Context(), args[0])
+			p, err := control.Project(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -115,7 +115,7 @@ func projectEditCommand() *cobra.Command {
 project.schedule, project.time_zone and project.params of the configuration.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -141,7 +141,6 @@ project.schedule, project.time_zone and project.params of the configuration.`,
 			if edit == (mlops.ProjectEdit{}) {
 				return mlops.Errorf(mlops.Invalid, "what should change? Give --dataset, --schedule, --time-zone or --params")
 			}
-			control := appliance.NewControl(cfg.DataDir)
 			if _, err := control.EditProject(cmd.Context(), args[0], edit); err != nil {
 				return err
 			}
@@ -167,11 +166,10 @@ func projectDeleteCommand() *cobra.Command {
 		Short: "Delete a project: its trainings, pods, volume and address, and its model's deployments; runs, models and dataset stay",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			control := appliance.NewControl(cfg.DataDir)
 			if _, err := control.Project(cmd.Context(), args[0]); err != nil {
 				return err
 			}

@@ -38,11 +38,11 @@ func deploymentsCommand() *cobra.Command {
 		Short: "List what is served",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			ds, err := appliance.NewControl(cfg.DataDir).Deployments(cmd.Context())
+			ds, err := control.Deployments(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -93,11 +93,11 @@ func revisionsCommand() *cobra.Command {
 		Short: "Show who put which version into service, when and why",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			rs, err := appliance.NewControl(cfg.DataDir).Revisions(cmd.Context(), first(args, appliance.DefaultProject))
+			rs, err := control.Revisions(cmd.Context(), first(args, appliance.DefaultProject))
 			if err != nil {
 				return err
 			}
@@ -216,11 +216,10 @@ const startPatience = time.Minute
 // release asks for a change and waits until its revision is live, waits or has
 // ended.
 func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseRequest) error {
-	cfg, err := loadConfig(cmd)
+	control, err := controlOf(cmd)
 	if err != nil {
 		return err
 	}
-	control := appliance.NewControl(cfg.DataDir)
 	r, err := control.Release(cmd.Context(), deployment, verb, req)
 	if err != nil {
 		return err
@@ -282,7 +281,7 @@ func holdCommand(verb, short string, pin, end bool) *cobra.Command {
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -293,7 +292,7 @@ func holdCommand(verb, short string, pin, end bool) *cobra.Command {
 			} else {
 				req.Paused = &to
 			}
-			d, err := appliance.NewControl(cfg.DataDir).Hold(cmd.Context(), args[0], req)
+			d, err := control.Hold(cmd.Context(), args[0], req)
 			if err != nil {
 				return err
 			}
@@ -322,11 +321,11 @@ model_size_mb and feature_importance_stability.`,
 		Example: "  sudo benchtop gates iris quality_gates.yaml\n  sudo benchtop gates iris --none",
 		Args:    cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			control, project := appliance.NewControl(cfg.DataDir), first(args, appliance.DefaultProject)
+			project := first(args, appliance.DefaultProject)
 			switch {
 			case none && len(args) > 1:
 				return mlops.Errorf(mlops.Invalid, "--none takes the gates away: leave FILE out")

@@ -18,11 +18,11 @@ func statusCommand() *cobra.Command {
 		Short: "Show what runs, and where the loop stands",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
-			s, err := appliance.NewControl(cfg.DataDir).Status(cmd.Context())
+			s, err := control.Status(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -17,12 +17,11 @@ func trainCommand() *cobra.Command {
 		Short: "Train a project now (" + appliance.DefaultProject + " if none is named)",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(cmd)
+			control, err := controlOf(cmd)
 			if err != nil {
 				return err
 			}
 			project := first(args, appliance.DefaultProject)
-			control := appliance.NewControl(cfg.DataDir)
 			t, err := control.Train(cmd.Context(), project)
 			if err != nil {
 				return err
