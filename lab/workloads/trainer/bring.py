@@ -13,29 +13,24 @@ Exit codes: 0 it is there; 2 it can't be served, and the same again would end th
 
 import json
 import logging
-import os
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 # Our own modules are imported now, not when needed: their folder is a ConfigMap, which may be replaced meanwhile.
 import config as config_module
+import job
 import private
 import publish
 import pyfunc_version
 import registry as registry_module
-from failure import Failure, Invalid
-from retry import NotReady
+from failure import Invalid
 from version import MAX_FILE_BYTES, LoadError, verify
 
 log = logging.getLogger("trainer")
 
 DESCRIPTION = "serving/model.json"
 PREDICTOR = "serving/predictor.json"
-# The kubelet keeps no more of a termination message.
-MAX_MESSAGE = 4096
 
 
 def bring(config, client):
@@ -140,49 +135,21 @@ def own(config, client, what, run_id, raw):
     return description | asked | {"registered_at": registered_at, "registered_first_as": first}
 
 
-def explain(message, path):
-    """Leave the reason where Kubernetes looks for it; it has to exist, so that none is made outside a container."""
-    try:
-        with open(path, "r+b") as file:
-            file.write(message.encode()[:MAX_MESSAGE])
-            file.truncate()
-    except OSError as err:
-        log.info("no termination message at %s: %s", path, err.strerror)
+def work(env):
+    # First: a model that is loaded may run anybody's code, as the same user.
+    private.hide()
+    config = config_module.read_bring(env)
+    registry_module.wait(config)
+    client = registry_module.connect(config.tracking_uri).MlflowClient()
+    if bring(config, client):
+        log.info("brought %s version %s to %s", config.name, config.version, config.model_dir)
+    else:
+        log.info("%s version %s is in %s already, and whole", config.name, config.version, config.model_dir)
 
 
 def run(env):
-    try:
-        # First: a model that is loaded may run anybody's code, as the same user.
-        private.hide()
-        config = config_module.read_bring(env)
-        registry_module.wait(config)
-        client = registry_module.connect(config.tracking_uri).MlflowClient()
-        if bring(config, client):
-            log.info("brought %s version %s to %s", config.name, config.version, config.model_dir)
-        else:
-            log.info("%s version %s is in %s already, and whole", config.name, config.version, config.model_dir)
-        return 0
-    except (Failure, NotReady) as err:
-        reason, code = str(err), getattr(err, "exit_code", 1)
-        log.error("%s", reason)
-    except Exception as err:
-        reason, code = f"{type(err).__name__}: {err}", 1
-        log.exception("the version was not brought")
-    explain(reason, env.get("BENCHTOP_TERMINATION_LOG") or "/dev/termination-log")
-    return code
-
-
-def main():
-    # A container's first process ignores SIGTERM unless it handles it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter)
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    return run(os.environ)
+    return job.run(env, work, "the version was not brought")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(job.main(run))

@@ -41,11 +41,11 @@ for _key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import bring as bring_module  # noqa: E402
 import config as config_module  # noqa: E402
 import dataset as dataset_module  # noqa: E402
+import job  # noqa: E402
 import model as model_module  # noqa: E402
 import private  # noqa: E402
 import registry as registry_module  # noqa: E402
 from failure import Failure, Invalid  # noqa: E402
-from retry import NotReady  # noqa: E402
 
 log = logging.getLogger("trainer")
 
@@ -436,37 +436,18 @@ def report(ours, theirs, label, served):
     }
 
 
+def work(env):
+    config, served = config_module.read_measure(env)
+    private.hide()
+    registry_module.wait(config)
+    client = registry_module.connect(config.tracking_uri).MlflowClient()
+    found = measure(config, served, client, env.get("BENCHTOP_SERVER") or "/opt/benchtop-server/serve.py")
+    return json.dumps(found, ensure_ascii=False)
+
+
 def run(env):
-    message = env.get("BENCHTOP_TERMINATION_LOG") or "/dev/termination-log"
-    try:
-        config, served = config_module.read_measure(env)
-        private.hide()
-        registry_module.wait(config)
-        client = registry_module.connect(config.tracking_uri).MlflowClient()
-        found = measure(config, served, client, env.get("BENCHTOP_SERVER") or "/opt/benchtop-server/serve.py")
-        bring_module.explain(json.dumps(found, ensure_ascii=False), message)
-        return 0
-    except (Failure, NotReady) as err:
-        reason, code = str(err), getattr(err, "exit_code", 1)
-        log.error("%s", reason)
-    except Exception as err:
-        reason, code = f"{type(err).__name__}: {err}", 1
-        log.exception("the version was not measured")
-    bring_module.explain(reason, message)
-    return code
-
-
-def main():
-    # A container's first process ignores SIGTERM unless it handles it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter)
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    return run(os.environ)
+    return job.run(env, work, "the version was not measured")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(job.main(run))

@@ -20,6 +20,7 @@ for _key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import config as config_module  # noqa: E402
 import dataset as dataset_module  # noqa: E402
 import export  # noqa: E402
+import job  # noqa: E402
 import model as model_module  # noqa: E402
 import params as params_module  # noqa: E402
 import plots  # noqa: E402
@@ -179,13 +180,7 @@ def run(env, log_text):
 
 def main():
     kept = io.StringIO()
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    formatter.converter = time.gmtime
-    for stream in (sys.stdout, kept):
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(formatter)
-        log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    job.log_to(sys.stdout, kept)
     return run(os.environ, kept.getvalue)
 
 

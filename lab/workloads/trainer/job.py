@@ -1,0 +1,60 @@
+"""What the programs of Jobs have in common: their log, their exit codes and their last words."""
+
+import logging
+import os
+import signal
+import sys
+import time
+
+from failure import Failure
+from retry import NotReady
+
+log = logging.getLogger("trainer")
+
+# The kubelet keeps no more of a termination message.
+MAX_MESSAGE = 4096
+
+
+def log_to(*streams):
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    for stream in streams:
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(formatter)
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+def explain(message, path):
+    """Leave the reason where Kubernetes looks for it; it has to exist, so that none is made outside a container."""
+    try:
+        with open(path, "r+b") as file:
+            file.write(message.encode()[:MAX_MESSAGE])
+            file.truncate()
+    except OSError as err:
+        log.info("no termination message at %s: %s", path, err.strerror)
+
+
+def run(env, work, undone):
+    """Do the work and return the exit code. What it returns, or why it failed, goes to the termination message."""
+    path = env.get("BENCHTOP_TERMINATION_LOG") or "/dev/termination-log"
+    try:
+        found = work(env)
+        if found:
+            explain(found, path)
+        return 0
+    except (Failure, NotReady) as err:
+        reason, code = str(err), getattr(err, "exit_code", 1)
+        log.error("%s", reason)
+    except Exception as err:
+        reason, code = f"{type(err).__name__}: {err}", 1
+        log.exception(undone)
+    explain(reason, path)
+    return code
+
+
+def main(program):
+    # A container's first process ignores SIGTERM unless it handles it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    log_to(sys.stdout)
+    return program(os.environ)
