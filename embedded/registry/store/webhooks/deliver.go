@@ -3,9 +3,6 @@ package webhooks
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
@@ -266,12 +265,16 @@ func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.Webhook
 	if err != nil {
 		return 0, "", err
 	}
-	at := strconv.FormatInt(d.store.db.Now().Unix(), 10)
+	at := d.store.db.Now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-MLflow-Delivery-Id", id)
-	req.Header.Set("X-MLflow-Timestamp", at)
+	req.Header.Set("X-MLflow-Timestamp", strconv.FormatInt(at.Unix(), 10))
 	if w.Secret != "" {
-		req.Header.Set("X-MLflow-Signature", sign(w.Secret, id, at, b))
+		signature, err := sign(w.Secret, id, at, b)
+		if err != nil {
+			return 0, "", err
+		}
+		req.Header.Set("X-MLflow-Signature", signature)
 	}
 	resp, err := d.http.Do(req)
 	if err != nil {
@@ -282,13 +285,15 @@ func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.Webhook
 	return resp.StatusCode, string(answer), err
 }
 
-// sign is the signature of a delivery: HMAC-SHA256 over its id, its time and
-// its body, so that neither can be replayed under another.
-func sign(secret, id, timestamp string, body []byte) string {
-	m := hmac.New(sha256.New, []byte(secret))
-	fmt.Fprintf(m, "%s.%s.", id, timestamp)
-	m.Write(body)
-	return "v1," + base64.StdEncoding.EncodeToString(m.Sum(nil))
+// sign returns the signature of a delivery over its id, its time in seconds and
+// its body, as Standard Webhooks 1.0 has it. Only the headers' names are MLflow's
+// own, and the key is the secret's bytes as they are.
+func sign(secret, id string, at time.Time, body []byte) (string, error) {
+	hook, err := standardwebhooks.NewWebhookRaw([]byte(secret))
+	if err != nil {
+		return "", fmt.Errorf("sign delivery: %w", err)
+	}
+	return hook.Sign(id, at, body)
 }
 
 // WebhookTest is how a test delivery went.
