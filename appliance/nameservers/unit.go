@@ -2,13 +2,14 @@ package nameservers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"sync"
+
+	"github.com/google/renameio/v2"
 
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
@@ -158,11 +159,8 @@ func replace(file, content string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
-	if err := os.WriteFile(file+".new", []byte(content), 0o644); err != nil {
+	if err := renameio.WriteFile(file, []byte(content), 0o644, renameio.WithTempDir(filepath.Dir(file))); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("write %s: %w", file, errors.Join(err, os.Remove(file+".new")))
 	}
 	return nil
 }
