@@ -80,6 +80,7 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	if err != nil {
 		return err
 	}
+	client.done = ctx.Done()
 	// Flannel waits for a role that K3s' packaged manifests would bring, so
 	// this comes before the node can be ready.
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
