@@ -195,7 +195,8 @@ func projectDeleteCommand() *cobra.Command {
 	return cmd
 }
 
-// deploymentsBeside says which further deployments go with a project.
+// deploymentsBeside lists the other deployments that are deleted with a
+// project.
 func deploymentsBeside(cmd *cobra.Command, control *appliance.Control, project string) (string, error) {
 	all, err := control.Deployments(cmd.Context())
 	if err != nil {

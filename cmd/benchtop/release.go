@@ -213,7 +213,7 @@ func number(what, s string) (int, error) {
 // startPatience is how long a command waits for the servers.
 const startPatience = time.Minute
 
-// release asks for a change and waits until its revision is live, waits or has
+// release requests a change and waits until its revision is live, waits or has
 // ended.
 func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseRequest) error {
 	control, err := controlOf(cmd)
@@ -225,7 +225,7 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 		return err
 	}
 	begun := time.Now()
-	// One that is judged and has a message waits for its run, which may be long.
+	// A judged revision with a message waits for its run, which may take long.
 	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging && r.Message == "" || r.Measuring() {
 		if r.Measuring() {
 			begun = time.Now() // its Job has a limit of its own
@@ -273,8 +273,8 @@ func revision(cmd *cobra.Command, control *appliance.Control, deployment string,
 	return mlops.Revision{}, mlops.Errorf(mlops.NotFound, "the revision is gone: somebody has deleted deployment %s", deployment)
 }
 
-// holdCommand pins a deployment if pin is set and else pauses it; end undoes
-// that.
+// holdCommand pins a deployment if pin is set, otherwise it pauses it. With end
+// it undoes that.
 func holdCommand(verb, short string, pin, end bool) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " DEPLOYMENT",
