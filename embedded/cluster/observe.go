@@ -14,9 +14,9 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Observe fills in what the cluster knows of deployments, and returns those that
-// it has; what they serve is for the servers to say. It asks twice, however many
-// there are.
+// Observe fills in what the cluster knows of deployments, and returns those
+// that it has. Only the servers know what they serve. It sends two requests,
+// however many deployments there are.
 func (c *Client) Observe(ctx context.Context, rows []mlops.Deployment) ([]mlops.Deployment, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -57,8 +57,7 @@ func (c *Client) Observe(ctx context.Context, rows []mlops.Deployment) ([]mlops.
 	return out, nil
 }
 
-// observe fills a row in from its object and from those of the pods that belong
-// to it.
+// observe fills in a row from its object and its pods.
 func (c *Client) observe(ctx context.Context, d *mlops.Deployment, o *appsv1.Deployment, pods []*corev1.Pod) error {
 	selector, err := metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	if err != nil {
@@ -99,9 +98,9 @@ func (c *Client) ServerPods(ctx context.Context, d mlops.Deployment) ([]mlops.Po
 	return out, nil
 }
 
-// NextTrainings returns when the schedule of each project fires next after now.
-// A project whose schedule is suspended has none. It asks once, however many
-// projects there are.
+// NextTrainings returns when each project's schedule fires next after now. A
+// project with a suspended schedule has none. It sends one request for all
+// projects.
 func (c *Client) NextTrainings(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	list, err := c.kube.BatchV1().CronJobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainerRole})
 	if err != nil {

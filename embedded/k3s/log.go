@@ -7,11 +7,12 @@ import (
 )
 
 // expected is a line that a healthy lab's components log as a warning or an
-// error. Such lines hide the one that matters, so they come as information.
+// error. Such lines hide the one that matters, so they are logged as
+// information.
 type expected struct {
 	parts    []string // all of them are in the line
 	starting bool     // only while components start; later the same line is trouble
-	drop     bool     // it is not kept at all: many times the same, about nothing of ours
+	drop     bool     // it is dropped: it comes often and concerns nothing of ours
 }
 
 func always(parts ...string) expected   { return expected{parts: parts} }
@@ -30,7 +31,7 @@ var expectations = []expected{
 	never("container event discarded"),
 	// A shim that ends says so in a loop until it has (cgroups v1).
 	never("cgroups: epoll wait", "error=shutdown"),
-	// How each `kubectl exec` and `port-forward` ends: who asked has gone.
+	// How each `kubectl exec` and `port-forward` ends: the client has gone.
 	never("conn.go", "Error on socket receive", "use of closed network connection"),
 	always("Proxy error: write failed", "broken pipe"),
 	always("Error proxying data from client to backend", "broken pipe"),
@@ -81,7 +82,7 @@ var expectations = []expected{
 	starting("metrics.k8s.io"),
 	starting("controller.go:146", "Unhandled Error", "err=<"), // it can't be described yet
 	starting("controller.go:102", "Unhandled Error", "err=<"),
-	// One that is known from the last start is asked before it serves.
+	// An API of the last start is asked before it serves.
 	starting("Sending HTTP/", " 502 response", "connect: connection refused"),
 }
 
