@@ -32,7 +32,8 @@ type Config struct {
 	// at a time, instead of the log.
 	CaptureStderr func(io.Writer)
 	// Up brings up what runs on K3s, calls ready when the node is usable, and
-	// goes on until ctx ends. It is called before the API answers.
+	// goes on until ctx ends. When it is called, the API may not
+	// answer yet.
 	Up func(ctx context.Context, h *supervise.Handle, images Images, ready func()) error
 	// ResolvConf is the file for pods that use the node's resolver. It always
 	// exists.
@@ -81,7 +82,7 @@ func (c Config) args(snapshotter string, names []string) []string {
 		// serving, and bundled images could not be pulled again.
 		"--kubelet-arg=eviction-hard=memory.available<100Mi",
 		"--kubelet-arg=image-gc-high-threshold=100",
-		// A container may be forbidden to write these, as K3s' defaults would.
+		// The defaults write sysctls that a container may be forbidden to write.
 		"--kube-proxy-arg=conntrack-max-per-core=0",
 		"--kube-proxy-arg=conntrack-tcp-timeout-established=0s",
 		"--kube-proxy-arg=conntrack-tcp-timeout-close-wait=0s",

@@ -25,9 +25,9 @@ const (
 	reserveMax   = 512 << 20
 )
 
-// room refuses to write n more bytes when they would eat up the reserve.
-// MinIO alone would take the disk's last byte and then speak of an internal
-// error, which clients repeat.
+// room refuses to write n more bytes if that would use up the reserve. MinIO
+// alone would take the disk's last byte and then report an internal error,
+// which clients repeat.
 func (u *Unit) room(n int64) error {
 	size, free, err := u.disk()
 	if err != nil {

@@ -88,8 +88,8 @@ func (c Config) slowInterval() time.Duration {
 	return max(slowFactor*c.ScrapeInterval, c.minSlow)
 }
 
-// lookback is how old a sample may be to count as present: a scrape may fail
-// once, of Kubernetes' own metrics too.
+// lookback is how old a sample may be to count as present: one scrape may fail,
+// of Kubernetes' own metrics too.
 func (c Config) lookback() time.Duration {
 	return max(5*time.Minute, 3*c.slowInterval())
 }

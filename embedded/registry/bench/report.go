@@ -11,8 +11,8 @@ type result struct {
 	value float64
 	unit  string
 	more  bool
-	// What is promised: at most limit, or that many times better than MLflow;
-	// zero if nothing is.
+	// The promise: at most limit, or at least that many times better than
+	// MLflow; zero if there is none.
 	limit, times float64
 }
 

@@ -8,10 +8,11 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// refuseForged refuses what a web page of another origin has made the browser
-// send. Without credentials that is all of it. With them it is only what the
-// browser may have put a password to that it remembers: whoever sends
-// credentials of their own, a proxy or a notebook's page, is no forger.
+// refuseForged refuses requests that a web page of another origin has made the
+// browser send. Without credentials it refuses all of them. With credentials it
+// refuses only those to which the browser may have added a password that it
+// remembers: a proxy or a notebook's page that sends its own credentials is no
+// forger.
 func (s *server) refuseForged(r *http.Request) error {
 	err := http.NewCrossOriginProtection().Check(r)
 	if err == nil || s.auth != nil && !remembered(r) {

@@ -26,9 +26,9 @@ func keyTable(e filter.Entity) string {
 }
 
 // orderRuns returns the columns that order runs r, and the joins that they
-// need. The newest first unless start_time is named; the id makes it total.
-// The values of these columns are what page tokens hold, whichever way a page
-// was found.
+// need. The newest come first unless start_time is named; the id makes the
+// order total. Page tokens hold the values of these columns, in whichever way a
+// page was found.
 func orderRuns(orders []filter.Order) (joins db.Clause, cols []db.SortCol) {
 	started := false
 	for i, o := range orders {
@@ -68,9 +68,9 @@ type valueIndex struct {
 	run   string
 	value string
 	desc  bool
-	// classed says that a class comes before the value in the order: 0 for
-	// rows with a value. The last class are the runs without one; required
-	// says that the filter excludes them.
+	// classed says that a class comes before the value in the order: 0 for rows
+	// with a value, the last class for runs without one. required says that the
+	// filter excludes the latter.
 	classed, required bool
 	pin               func(value any) db.Clause // that r has this value
 	none              db.Clause                 // that r has none

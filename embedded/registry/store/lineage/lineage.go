@@ -168,7 +168,7 @@ func wholeDigest(digest string, candidates []string) string {
 	return ""
 }
 
-// otherVersions returns what the run of a version has made besides.
+// otherVersions returns the other versions that a version's run has made.
 func (s *Store) otherVersions(ctx context.Context, v wire.ModelVersion) (out []mlops.LineageVersion, err error) {
 	err = s.db.Rows(ctx, `SELECT m.name, cast(v.version AS TEXT) FROM model_versions v JOIN registered_models m ON m.id = v.model
 		WHERE v.run_id = ?1 AND m.prompt = 0 AND NOT (m.name = ?2 AND v.version = cast(?3 AS INTEGER)) ORDER BY m.name, v.version DESC LIMIT ?4`, func(r *sql.Rows) error {

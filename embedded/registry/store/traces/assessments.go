@@ -159,8 +159,8 @@ func snake(s string) string {
 	return b.String()
 }
 
-// DeleteAssessment removes an assessment; what it has overridden is valid
-// again. One that is not there is no error.
+// DeleteAssessment removes an assessment, if there is one. What it has
+// overridden is valid again.
 func (s *Store) DeleteAssessment(ctx context.Context, traceID, assessmentID string) error {
 	return s.changeTrace(ctx, traceID, func(t *db.Tx, id int64) error {
 		if err := t.Exec(`UPDATE assessments SET valid = 1, doc = json_set(doc, '$.valid', json('true')) WHERE trace = ?1 AND assessment_id =

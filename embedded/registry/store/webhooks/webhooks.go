@@ -1,5 +1,5 @@
-// Package webhooks keeps the addresses that are told of events, and tells them:
-// what is in the outbox is delivered by one goroutine for each webhook.
+// Package webhooks keeps the addresses that are told of events. It delivers the
+// outbox to them, with one goroutine for each webhook.
 package webhooks
 
 import (
@@ -23,8 +23,8 @@ type Store struct {
 	hook *deliverer
 }
 
-// New returns the webhooks of a database. Those may be reached whose address is
-// not this machine's or the cluster's own, or is in allow.
+// New returns the webhooks of a database. They reach addresses outside of this
+// machine and the cluster, and those in allow.
 func New(d *db.DB, allow []netip.Prefix) *Store {
 	s := &Store{db: d}
 	s.hook = newDeliverer(s, allow)
