@@ -69,8 +69,8 @@ func TestApplyADeploymentOfItsOwn(t *testing.T) {
 	}
 }
 
-// The volume and the servers of one never become another's, whatever shares
-// the namespace.
+// Volume and servers of one deployment never become another's, even in the same
+// namespace.
 func TestDeploymentsSideBySide(t *testing.T) {
 	s, c := newAPIServer(t)
 	applyIris(t, c)
@@ -261,7 +261,7 @@ func TestSomebodyElsesNamespaceOfModels(t *testing.T) {
 	expectError(t, c.ApplyDeployment(t.Context(), ownDeployment("second", "")), "look for namespace models: quota exceeded")
 }
 
-// What a deployment is observed to be is its own pods only.
+// A deployment's status comes from its own pods only.
 func TestObserveSideBySide(t *testing.T) {
 	s, c := newAPIServer(t)
 	applyIris(t, c)

@@ -44,7 +44,7 @@ func expectEnv(t *testing.T, c corev1.Container, want map[string]string) {
 	}
 }
 
-// checkLabPod is what trainer and server have in common.
+// checkLabPod checks what trainer and server have in common.
 func checkLabPod(t *testing.T, name string, spec corev1.PodSpec, claim, code string, readOnly bool) {
 	t.Helper()
 	checkPod(t, name, spec)

@@ -244,7 +244,7 @@ func TestGathererMayFail(t *testing.T) {
 	r.MustRegister(client.NewGaugeFunc(client.GaugeOpts{Name: "fine"}, func() float64 { return 3 }))
 	r.MustRegister(brokenCollector{})
 	u := run(t, Config{Self: r})
-	becomes(t, u.Unit, "fine", 3) // what works is served nevertheless
+	becomes(t, u.Unit, "fine", 3) // the collectors that work are still served
 }
 
 // brokenCollector fails each time it is asked.

@@ -46,7 +46,7 @@ func (h *Host) InNetwork(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// OnLAN prepares a command like InNetwork, on the client machine.
+// OnLAN prepares a command like InNetwork's, on the client machine.
 func (h *Host) OnLAN(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := h.command(ctx, enterConfig{PID: h.pid, NetOnly: true, NetNS: h.net.lanPath(h.pid)}, name, args)
 	cmd.Env = os.Environ()
@@ -103,7 +103,7 @@ func runEnter() (int, error) {
 	if err != nil {
 		return 127, err
 	}
-	// Taken before the start, so that none is lost between the two.
+	// Listen before the start, so that no signal is lost in between.
 	signals := make(chan os.Signal, 8)
 	forward := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 	if _, err := unix.IoctlGetTermios(0, unix.TCGETS); err != nil {

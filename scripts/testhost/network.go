@@ -18,8 +18,8 @@ const (
 )
 
 // network is a host's network card and the LAN at the other end of its cable.
-// The LAN is a network namespace of its own in which the client and router
-// lives; nothing leads from there to the machine's network.
+// The LAN is a network namespace of its own, where the client and router lives;
+// nothing leads from there to the machine's network.
 type network struct {
 	lan     *os.File // network namespaces
 	host    *os.File

@@ -93,7 +93,7 @@ func (s *story) commandsTell(t *testing.T) {
 		}
 	}
 	// A command must not read the whole executable: see scripts/patch. A
-	// shell's count has what its children read.
+	// shell's count includes what its children read.
 	if read := s.sh(t, drive.Program+` version >&2; awk '/^rchar/ {print $2}' /proc/$$/io`); len(read) > len("9999999") {
 		t.Errorf("benchtop version reads %s bytes", read)
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // whatIsWrong breaks the servers of iris in several ways. Each time the doctor
-// names what is broken, what was seen and what to do, while the server that is
-// well goes on answering.
+// names the broken part, what it saw and what to do, while the healthy server
+// goes on answering.
 func (s *story) whatIsWrong(t *testing.T) {
 	traffic := s.StartTraffic(s.said.Try, 2, 50*time.Millisecond)
 	image := s.benchtop(t, "kubectl", "-n", "iris", "get", "deployment", "iris", "-o", "jsonpath={.spec.template.spec.containers[0].image}")

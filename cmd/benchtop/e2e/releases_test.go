@@ -18,8 +18,8 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// TestReleases is about which version is served: by new versions, people,
-// MLflow clients and gates, and after crashes. One boot serves all chapters.
+// TestReleases changes the served version by new versions, people, MLflow
+// clients and gates, and after crashes. One boot serves all chapters.
 func TestReleases(t *testing.T) {
 	s := begin(t, "releases", testhost.Options{})
 	chapter(t, "boot", s.coldBoot)
@@ -396,7 +396,7 @@ func (s *story) gatesMeasure(t *testing.T) {
 		}
 	}
 	s.serves(t, fmt.Sprint(last+1))
-	// The command waits for what is measured.
+	// The command waits for the measurement.
 	s.refuses(t, []string{"was not put into service: gate feature_importance_stability failed"}, "promote", "iris", fmt.Sprint(last+2))
 	s.serves(t, fmt.Sprint(last+1))
 	s.benchtop(t, "promote", "iris", fmt.Sprint(last+2), "--override", "--reason", "it is fast enough")
@@ -404,8 +404,8 @@ func (s *story) gatesMeasure(t *testing.T) {
 	s.benchtop(t, "gates", "iris", "--none")
 }
 
-// comparedAnew gives the served version's run another dataset, so that what it
-// has logged cannot be compared with what a new run logs.
+// comparedAnew gives the served version's run another dataset, so that its
+// logged metrics cannot be compared with a new run's.
 func (s *story) comparedAnew(t *testing.T) {
 	last := s.revisions(t)[0].Version
 	admin, err := s.Admin(t.Context())

@@ -49,7 +49,7 @@ func (s *story) credentialsNeeded(t *testing.T) {
 			}
 		}
 	}
-	// What MLflow's clients ask before they have credentials, where they ask it.
+	// Where MLflow's clients ask before they have credentials.
 	for _, port := range []string{"8080", "5000"} {
 		for _, path := range []string{"/health", "/version", "/api/3.0/mlflow/server-info"} {
 			r, err := client.Get("http://appliance:" + port + path)

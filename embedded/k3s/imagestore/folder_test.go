@@ -44,7 +44,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// expectNote waits for what is noted beside an archive, and that it is all.
+// expectNote waits for the note beside an archive, and that it is the only one.
 func expectNote(t *testing.T, path, want string) {
 	t.Helper()
 	var b []byte

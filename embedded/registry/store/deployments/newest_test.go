@@ -64,7 +64,7 @@ func TestRevisionsOfAVersion(t *testing.T) {
 	}
 }
 
-// What the overview reads of fifty projects, of twenty trainings each.
+// The overview's reads, for fifty projects with twenty trainings each.
 func BenchmarkOverview(b *testing.B) {
 	s, ctx := storetest.Open(b), b.Context()
 	var names []string
