@@ -269,7 +269,7 @@ func TestRefusedRequestsMakeNothing(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", c.req, err, c.text)
 		}
 	}
-	// What fails half way is undone.
+	// A change that fails half way is undone.
 	for _, what := range []string{"bucket", "sync", "insert"} {
 		w.broken[what] = errors.New("no room")
 		if _, err := k.Create(t.Context(), mlops.KeyRequest{Name: "ada", Role: "editor", Buckets: []string{"data:rw"}}); err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Evidence is what is known of a deployment.
+// Evidence collects the facts about a deployment.
 type Evidence struct {
 	Deployment mlops.Deployment
 	Newest     *mlops.Revision   // of its history, nil if it has none

@@ -38,7 +38,7 @@ type Source interface {
 // Options say what a log has.
 type Options struct {
 	Tail   int  // lines of each container to begin with, at most MaxTail
-	Follow bool // go on with what comes, until the context ends
+	Follow bool // go on with new lines until the context ends
 
 	// Look is the pause between two looks for new pods, Window how long lines
 	// are collected before they are sorted; 3 s and 250 ms if zero.

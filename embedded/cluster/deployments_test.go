@@ -22,7 +22,8 @@ func testDeployment() mlops.DeploymentSpec {
 	}
 }
 
-// ownDeployment is one of its own volume, of a model of the project, or of none.
+// ownDeployment is a deployment with its own volume, of a model of the project
+// or of none.
 func ownDeployment(name, project string) mlops.DeploymentSpec {
 	s := testDeployment()
 	s.Deployment = mlops.Deployment{ID: 2, Name: name, Project: project, Namespace: mlops.NamespaceOf(project), Model: "My model $(HOME)", Own: true, Replicas: 3}

@@ -22,7 +22,7 @@ func testSpec() mlops.ProjectSpec {
 	}
 }
 
-// environ returns what a container's variables are set to here.
+// environ returns the values of a container's variables.
 func environ(c corev1.Container) map[string]string {
 	out := map[string]string{}
 	for _, e := range c.Env {

@@ -59,7 +59,7 @@ func (f pullFailure) hint() string {
 	return fmt.Sprintf("image %s is not on this machine, and %s %s%s: %s", f.image, registry, f.kind(), said, load)
 }
 
-// What a registry did, as the end of "the registry …".
+// The registry's answer, as the end of "the registry …".
 const (
 	pullSilent  = "did not answer"
 	pullUnknown = "does not have it"

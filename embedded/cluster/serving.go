@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// servedFile is the file of the ConfigMap that says what is to be served.
+	// servedFile is the file of the ConfigMap that names the version to serve.
 	servedFile = "version.json"
 	servedDir  = "/served"
 	// annotationServed is changed to make the kubelet refresh a pod's

@@ -88,7 +88,7 @@ func Watch(ctx context.Context, node net.IP, failed func(error)) (<-chan []net.I
 	out := make(chan []net.IP, 1)
 	out <- last
 	go func() {
-		var message [1]byte // what it says is read from the kernel anyway
+		var message [1]byte // the kernel is asked anyway, whatever the message says
 		for {
 			// ENOBUFS: there were more messages than the kernel keeps.
 			if _, err := changes.Read(message[:]); err != nil && !errors.Is(err, unix.ENOBUFS) {

@@ -7,8 +7,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// disk returns the size of the filesystem that holds the objects, and what of
-// it is free, in bytes.
+// disk returns the size of the filesystem that holds the objects, and how much
+// of it is free, in bytes.
 func (u *Unit) disk() (size, free int64, err error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(u.cfg.Dir, &fs); err != nil {

@@ -41,7 +41,7 @@ func NewDirStore(dir string) (mlops.ObjectStore, error) {
 		return nil, fmt.Errorf("open artifact directory: %w", err)
 	}
 	d := &dirStore{root: root, dir: dir}
-	// What lies there was being uploaded when the process ended.
+	// These files were being uploaded when the process ended.
 	left, err := fs.ReadDir(root.FS(), uploads)
 	if err != nil {
 		return nil, fmt.Errorf("open artifact directory: %w", err)

@@ -191,7 +191,7 @@ func (n *network) close() error {
 }
 
 // SetAddress changes the host's address as a new DHCP lease would: the old
-// address and what was routed by it are gone, and the LAN moves along.
+// address and its routes are gone, and the LAN moves along.
 func (h *Host) SetAddress(p netip.Prefix) error {
 	if err := h.net.setAddress(p); err != nil {
 		return err

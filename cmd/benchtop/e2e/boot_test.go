@@ -164,7 +164,8 @@ func (s *story) prometheusScrapes(t *testing.T) {
 				return fmt.Errorf("%s is not scraped: %v", job, up)
 			}
 		}
-		// The whole way: what was predicted is counted in the pod and stored here.
+		// The whole way: the pod counts the predictions, and Prometheus stores
+		// the count.
 		served, err := admin.Query(t.Context(), `sum(container_memory_working_set_bytes{namespace="iris"})by(namespace)`, "namespace")
 		if err != nil {
 			return err

@@ -34,7 +34,8 @@ func (s *story) whatIsWrong(t *testing.T) {
 		set(c.field, c.broken)
 		s.doctorSays(t, append(c.want, "fix: ")...)
 		if strings.Contains(c.broken, "nonsense") {
-			// One log of both servers, by time, with what ended containers said.
+			// One log of both servers, by time, with the last words of ended
+			// containers.
 			if out := s.benchtop(t, "logs", "iris", "--servers"); !strings.Contains(out, " (ended): ModuleNotFoundError: No module named 'nonsense'") || !strings.Contains(out, "serving iris version") {
 				t.Errorf("the merged log is\n%s", out)
 			}
@@ -70,7 +71,7 @@ func (s *story) doctorSays(t *testing.T, want ...string) {
 	}
 }
 
-// allIsWell waits until the doctor finds nothing wrong with what is served.
+// allIsWell waits until the doctor finds nothing wrong with the deployments.
 func (s *story) allIsWell(t *testing.T) {
 	t.Helper()
 	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {

@@ -164,7 +164,7 @@ func (s *story) labPython(t *testing.T) string {
 	return s.benchtop(t, "kubectl", "-n", "iris", "get", "deploy", "iris", "-o", "jsonpath={..image}")
 }
 
-// imagesRemove lists what was loaded and takes it away again.
+// imagesRemove lists loaded images and removes them.
 func (s *story) imagesRemove(t *testing.T) {
 	list := s.benchtop(t, "images")
 	for _, want := range []string{`docker.io/library/hello:1 .* loaded +0`, `benchtop.local/lab-python:.* bundled +[1-9]`, `registry.example.com/team/hello:2 .* loaded`} {

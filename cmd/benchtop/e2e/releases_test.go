@@ -193,7 +193,8 @@ func (s *story) gateFails(t *testing.T) {
 	if r := s.newest(t, 3, "live", "promote"); r.Reason != "the bound was a mistake" {
 		t.Errorf("on record is %+v", r)
 	}
-	// Not worse than what is served, by the same code and data: it passes.
+	// Not worse than the served version, made by the same code from the same
+	// data: it passes.
 	s.gates(t, "metrics:\n  accuracy: {minimum: 0.5, comparison: gte}\n")
 	s.benchtop(t, "train", "--wait")
 	s.newest(t, 4, "live", "new version")
@@ -331,7 +332,7 @@ func (s *story) clusterThrownAway(t *testing.T) {
 	s.serves(t, "9")
 }
 
-// gateResult is what a gate has found.
+// gateResult is the finding of one gate.
 type gateResult struct {
 	Metric string `json:"metric"`
 	Bound  string `json:"bound"`
@@ -340,7 +341,7 @@ type gateResult struct {
 	Note   string `json:"note"`
 }
 
-// found is what the gates have found of the newest revision.
+// found returns the gates' findings about the newest revision.
 func (s *story) found(t *testing.T) (version int, out []gateResult) {
 	t.Helper()
 	var rs []struct {

@@ -67,7 +67,7 @@ func (f *folders) create(name string) (string, error) {
 	return path, nil
 }
 
-// remove deletes the folder at path with what lies in it.
+// remove deletes the folder at path with its content.
 func (f *folders) remove(path string) error {
 	name, err := filepath.Rel(f.dir, path)
 	if err != nil || name == "." || !filepath.IsLocal(name) {

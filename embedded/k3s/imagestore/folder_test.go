@@ -97,7 +97,7 @@ func TestFolder(t *testing.T) {
 	}
 	expectNote(t, at("slow.tar.loaded"), "docker.io/library/good-slow\n")
 
-	// Names of what is still being written, until they change.
+	// Files with such names are still being written, until the name changes.
 	write(t, at("later.tar.part"), "good-later")
 	if err := os.Rename(at("later.tar.part"), at("later.tar")); err != nil {
 		t.Fatal(err)

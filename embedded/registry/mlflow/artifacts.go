@@ -141,8 +141,8 @@ func disposition(name string) string {
 	return "attachment"
 }
 
-// proxy serves /mlflow-artifacts: what clients upload and download through
-// this server. Paths are taken as they came: ServeMux would clean them.
+// proxy serves /mlflow-artifacts: uploads and downloads through this server.
+// Paths are taken as they came, while ServeMux would clean them.
 func (s *server) proxy(w http.ResponseWriter, r *http.Request, rest string) {
 	var err error
 	switch {
@@ -261,7 +261,7 @@ func uploadError(r *http.Request, err error) error {
 	return err
 }
 
-// serverInfo is what clients ask before they use what not every server has.
+// serverInfo tells clients which optional features this server has.
 func (s *server) serverInfo() {
 	h := func(w http.ResponseWriter, _ *http.Request) {
 		objects, err := s.store.Artifacts.ArtifactStore()

@@ -97,9 +97,9 @@ func typeName(t reflect.Type) string {
 	return "a number"
 }
 
-// structInfo is what decode knows of a request type. Tags of its fields:
-// json:"name" as usual, req:"true" for what must be sent, path:"name" for what
-// comes from the URL's path.
+// structInfo is decode's knowledge of a request type. Tags of its fields:
+// json:"name" as usual, req:"true" for a field that must be sent, path:"name"
+// for one that comes from the URL's path.
 type structInfo struct {
 	fields   map[string]int
 	required []namedField

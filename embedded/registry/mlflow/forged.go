@@ -26,11 +26,11 @@ func (s *server) refuseForged(r *http.Request) error {
 }
 
 // remembered reports whether a browser may have added the credentials of a
-// request of another origin by itself. It never adds tokens. It does add
-// passwords to navigations, forms and images, and to what a script sends
-// without asking first. It asks first, and we never agree, before a script may
-// send a header of its own, a method other than POST, or JSON; and what it
-// sends says where it comes from, unless a proxy has taken that away.
+// request of another origin by itself. Browsers never add tokens. They add
+// passwords to navigations, forms and images, and to requests that a script may
+// send without a preflight. A script's own headers, methods other than POST,
+// and JSON need a preflight, which we always refuse. The scripts' other
+// requests name their origin, unless a proxy has taken that away.
 func remembered(r *http.Request) bool {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !strings.EqualFold(scheme, "Basic") {
 		return false
@@ -42,8 +42,8 @@ func remembered(r *http.Request) bool {
 	return r.Header.Get("Origin") != "" && r.Method == http.MethodPost && simple(r.Header.Get("Content-Type"))
 }
 
-// simple reports whether browsers send bodies of this type anywhere without
-// asking first.
+// simple reports whether browsers send bodies of this type anywhere without a
+// preflight.
 func simple(contentType string) bool {
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {

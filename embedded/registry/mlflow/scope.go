@@ -77,7 +77,8 @@ var (
 	webhookCalls    = callScope{refused: "webhooks are told of the changes of all projects"}
 )
 
-// scopes has a row for every call. Those of the protocol are without their root.
+// scopes has a row for every call. Calls of the protocol stand without their
+// root.
 var scopes = map[string]callScope{
 	"POST experiments/create":                of(target{name, "name"}, target{emptyOnly, "artifact_location"}),
 	"GET experiments/get":                    aboutExperiment,

@@ -1,5 +1,5 @@
 // Package mlflow speaks MLflow's REST protocol over the store. Handlers parse,
-// call the store and encode; what a call means is the store's business.
+// call the store and encode; the store knows what a call means.
 package mlflow
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 // Version is the MLflow version whose protocol this server speaks. Clients
-// decide by it what they may use.
+// decide by it which features they use.
 const Version = "3.17.0"
 
 type server struct {

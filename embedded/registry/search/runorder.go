@@ -108,7 +108,7 @@ func (q *runSearch) indexOf(o filter.Order) *valueIndex {
 	default:
 		return nil
 	}
-	// What the filter says of it bounds the walk.
+	// The filter's comparisons with this key bound the walk.
 	for _, g := range q.groups {
 		if g.entity == o.Entity && g.key == o.Key && !g.absent() {
 			x.cond.And(g.compare("k", column))
@@ -126,7 +126,7 @@ func (x *valueIndex) runs() db.Clause {
 	return db.SQL(x.from + " CROSS JOIN runs r ON r.id = " + x.run)
 }
 
-// class is what a mark holds before the value.
+// class begins a mark: it stands before the value.
 func (x *valueIndex) class(class int) []any {
 	if x.classed {
 		return []any{class}
@@ -134,10 +134,10 @@ func (x *valueIndex) class(class int) []any {
 	return nil
 }
 
-// mark is what a page token holds of the first order_by clause.
+// mark is the part of a page token for the first order_by clause.
 func (x *valueIndex) mark(class int, value any) []any { return append(x.class(class), value) }
 
-// split takes apart what a page token holds.
+// split takes a position of a page token apart.
 func (x *valueIndex) split(at []any) (class float64, value any, rest []any) {
 	switch {
 	case at == nil:

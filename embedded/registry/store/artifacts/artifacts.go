@@ -1,5 +1,5 @@
 // Package artifacts keeps the files of runs and models in an object store:
-// paths, uploads in parts, and the removal of what was deleted.
+// paths, uploads in parts, and the removal of deleted files.
 package artifacts
 
 import (

@@ -147,7 +147,7 @@ func TestReplicas(t *testing.T) {
 	if d := dbtest.Must(s.Deployments.Deployment(ctx, "iris"))(t); d.Replicas != 0 {
 		t.Errorf("it has %d replicas", d.Replicas)
 	}
-	// What was there stays as it was set.
+	// Values that were set stay.
 	dbtest.Must(s.Deployments.EnsureDeployment(ctx, mlops.Deployment{Name: "iris", Project: "iris", Model: "iris"}))(t)
 	if d := dbtest.Must(s.Deployments.Deployment(ctx, "iris"))(t); d.Replicas != 0 {
 		t.Errorf("it has %d replicas", d.Replicas)

@@ -126,7 +126,7 @@ func follow(t *db.Tx, name string) (made int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	// The alias comes last, so that what a person has decided stays.
+	// The alias comes last, so that a person's decision stays.
 	if d.automatic && newest > d.newest {
 		if err := t.Exec("UPDATE deployments SET newest = ? WHERE id = ?", newest, d.id); err != nil {
 			return 0, err
@@ -149,7 +149,7 @@ func follow(t *db.Tx, name string) (made int, err error) {
 			made++
 			return made, nil
 		}
-		// The alias was taken back: what it asked for before is not wanted.
+		// The alias was taken back, and its wish with it.
 		if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'the alias was moved back', ended = ?
 			WHERE deployment = ? AND state IN ('judging', 'waiting') AND cause = ?`, t.Now, d.id, string(mlops.CauseAlias)); err != nil {
 			return 0, err

@@ -32,12 +32,12 @@ type Store struct {
 	deployed Deployments
 }
 
-// New returns the lineage of what the stores over a database keep.
+// New returns the lineage over the stores of a database.
 func New(d *db.DB, e *experiments.Store, r *runs.Store, l *loggedmodels.Store, m *models.Store, ds *datasets.Store) *Store {
 	return &Store{db: d, experiments: e, runs: r, logged: l, models: m, datasets: ds}
 }
 
-// SetDeployments says who knows what is deployed.
+// SetDeployments sets who is asked for the deployments.
 func (s *Store) SetDeployments(d Deployments) {
 	s.mu.Lock()
 	s.deployed = d
@@ -57,7 +57,7 @@ type Lineage struct {
 	mlops.Lineage
 }
 
-// Deployments says what is deployed; the loop knows, the registry asks.
+// Deployments lists the deployments; the loop knows them, the registry asks.
 type Deployments interface {
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
 }

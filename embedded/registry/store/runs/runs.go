@@ -138,7 +138,7 @@ func (s *Store) active(t *db.Tx, runID string) (*runRow, error) {
 	return r, nil
 }
 
-// RunUpdate changes what is not nil.
+// RunUpdate changes the fields that are not nil.
 type RunUpdate struct {
 	Status  *string
 	EndTime *int64

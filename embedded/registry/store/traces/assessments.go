@@ -13,8 +13,9 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// Assessments are what people and judges say about traces. The protocol's
-// message is kept as it came; only what is searched stands in columns.
+// Assessments are judgements of people and programs about traces. The
+// protocol's message is kept as it came; only the searched fields stand in
+// columns.
 
 func timeText(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z") }
 

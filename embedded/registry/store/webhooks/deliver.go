@@ -64,7 +64,7 @@ func newDeliverer(s *Store, allow []netip.Prefix) *deliverer {
 	}}
 }
 
-// start begins to deliver, with what an earlier process has left.
+// start begins to deliver, first the rows that an earlier process has left.
 func (d *deliverer) start(ctx context.Context) error {
 	d.mu.Lock()
 	d.started = true

@@ -111,7 +111,7 @@ func (r *receiver) all() []heard {
 	return slices.Clone(r.heard)
 }
 
-// wait returns what was heard once there are n deliveries.
+// wait returns the deliveries once there are n.
 func (r *receiver) wait(t *testing.T, n int) []heard {
 	t.Helper()
 	until(t, fmt.Sprintf("%d deliveries", n), func() bool { return len(r.all()) >= n })
@@ -416,7 +416,8 @@ func TestTooManyUndelivered(t *testing.T) {
 	if n := strings.Count(logged.String(), "webhook events dropped"); n != 1 {
 		t.Errorf("logged %d times: %s", n, logged.String())
 	}
-	// What waits for a disabled webhook is delivered when it is active again.
+	// Events that wait for a disabled webhook are delivered when it is active
+	// again.
 	disabled, active := "DISABLED", "ACTIVE"
 	dbtest.Must(s.UpdateWebhook(ctx, w.WebhookID, WebhookChange{Status: &disabled}))(t)
 	s.hook = deliverTo(t, s)
