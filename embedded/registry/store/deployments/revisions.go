@@ -149,7 +149,7 @@ func follow(t *db.Tx, name string) (made int, err error) {
 			made++
 			return made, nil
 		}
-		// The alias was taken back, and its wish with it.
+		// The alias was taken back: its version is not wanted any more.
 		if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'the alias was moved back', ended = ?
 			WHERE deployment = ? AND state IN ('judging', 'waiting') AND cause = ?`, t.Now, d.id, string(mlops.CauseAlias)); err != nil {
 			return 0, err
