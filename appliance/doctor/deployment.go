@@ -263,16 +263,16 @@ func followedFinding(e Evidence) *Finding {
 	case e.modelless():
 		return nil
 	case e.NoModel && d.Own:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is registered no more: it was deleted. What is served goes on, and no other version can be put into service", d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is not registered any more: it was deleted. The served version goes on, and no other can be put into service", d.Model),
 			Fix: "register a model under this name again, or delete the deployment", Command: "benchtop undeploy " + d.Name, Place: "/models"}
 	case e.NoModel:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is registered no more: it was deleted or renamed. What is served goes on", d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is not registered any more: it was deleted or renamed. The served version goes on", d.Model),
 			Fix: "train again, which registers it anew; or give the renamed model this name back", Command: "benchtop train " + d.Project, Place: "/projects/" + d.Project}
 	case e.NoAlias && !d.Pinned && d.Own:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("alias %q of model %q is there no more, so nothing is followed. What is served goes on", d.Follows, d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q has no alias %q any more, so the deployment follows nothing. The served version goes on", d.Model, d.Follows),
 			Fix: "set the alias again, with an MLflow client or on the model's page; or put versions into service by hand", Command: "benchtop promote " + d.Name + " VERSION", Place: "/models/" + url.PathEscape(d.Model)}
 	case e.NoAlias && !d.Pinned:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("alias %q of model %q is there no more. What is served goes on", d.Follows, d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q has no alias %q any more. The served version goes on", d.Model, d.Follows),
 			Fix: "put a version into service, which sets the alias again", Command: "benchtop promote " + d.Name + " VERSION", Place: "/models/" + url.PathEscape(d.Model)}
 	}
 	return nil

@@ -23,7 +23,7 @@ func deployCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "deploy MODEL[@ALIAS|/VERSION] [VERSION]",
-		Short: "Serve a registered model, beside what is served already",
+		Short: "Serve a registered model, beside those that are served already",
 		Long: `Serve a registered model on a volume and at an address of its own, beside what is
 served already.
 
