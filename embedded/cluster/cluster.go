@@ -13,7 +13,7 @@ import (
 
 // Config describes the cluster.
 type Config struct {
-	Kubeconfig  string // the administrator's; the API server's side writes it
+	Kubeconfig  string // the administrator's; written when the API server starts
 	TLSDir      string // holds server-ca.crt and server-ca.key, which sign the API server's certificate
 	NodeName    string
 	NodeAddress net.IP // stable IPv4 address that the appliance owns

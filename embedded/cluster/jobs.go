@@ -36,8 +36,8 @@ func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 			}
 		}
 	}
-	// The CronJob must not own it: it would report it as unexpected for as long
-	// as it runs. So the Job limits its own stay.
+	// The CronJob must not own the Job, or it would report it as unexpected
+	// until the Job ends. So the Job limits its own stay.
 	spec.TTLSecondsAfterFinished = ptr(int32(finishedJobStays / time.Second))
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{

@@ -161,7 +161,7 @@ func (c *Controller) enforce(ctx context.Context, client kubernetes.Interface, f
 		}
 		defer func() { _ = informer.RemoveEventHandler(registration) }()
 	}
-	// It blocks unless somebody reads that it is alive.
+	// kube-router blocks unless somebody reads its heartbeats.
 	alive := make(chan *healthcheck.ControllerHeartbeat)
 	go func() {
 		for {
