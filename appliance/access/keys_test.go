@@ -122,7 +122,7 @@ func (w *world) names() string {
 
 func newWorld() *world { return &world{buckets: map[string]bool{}, broken: map[string]error{}} }
 
-// keys on a world, with the secret that they are derived from.
+// open returns the keys of a world; their tokens are derived from the secret.
 func (w *world) open(t *testing.T, secret string) *Keys {
 	t.Helper()
 	k := New(Config{Secret: secret, Own: []string{"mlflow"}, Artifacts: "mlflow", Log: slog.New(slog.DiscardHandler), Objects: func() Objects { return w },

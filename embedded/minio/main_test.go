@@ -73,7 +73,7 @@ var shared struct {
 	err    error
 }
 
-// object store that is shared by the tests of this process.
+// sharedUnit returns the object store that the tests of this process share.
 func sharedUnit(t *testing.T) *Unit {
 	t.Helper()
 	shared.once.Do(func() {

@@ -94,7 +94,7 @@ func eventually(t *testing.T, f func() string) {
 	}
 }
 
-// value returns the value of the only series of expr, or why there is none.
+// value1 returns the value of the only series of expr, or why there is none.
 func value1(u *Unit, expr string) (float64, string) {
 	got, err := u.Query(context.Background(), expr, time.Time{})
 	if err != nil {

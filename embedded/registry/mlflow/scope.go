@@ -53,7 +53,7 @@ type target struct {
 	field string
 }
 
-// scope says how a call is kept within projects.
+// callScope says how a call is kept within projects.
 type callScope struct {
 	targets []target
 	// inQuery: the handler limits its search (pageReq.query).

@@ -38,7 +38,7 @@ func (s *lab) version(t *testing.T) {
 	dbtest.Must(s.Models.CreateModelVersion(t.Context(), models.NewVersion{Name: "iris", Source: "s3://mlflow/x"}))(t)
 }
 
-// follow makes the due revisions and puts the newest one into service.
+// goLive makes the due revisions and puts the newest one into service.
 func (s *lab) goLive(t *testing.T) mlops.Revision {
 	t.Helper()
 	ctx := t.Context()

@@ -320,7 +320,7 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// TestFailedWriteTellsNobody, neither alone nor in a group with others.
+// TestFailedWriteTellsNobody fails a write alone, and in a group with others.
 func TestFailedWriteTellsNobody(t *testing.T) {
 	s, ctx := outboxStore(t, filepath.Join(t.TempDir(), "registry.db"), db.Options{}), t.Context()
 	model(t, s)
