@@ -9,16 +9,16 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// The appliance holds 23 inotify instances. What else runs as root, pods among
-// it, shares the limit.
+// The appliance holds 23 inotify instances. Root's other programs, pods
+// included, share the limit.
 const (
 	inotifyNeeded = 24
 	inotifyGood   = 64
 )
 
-// checkInotify looks for room below the limit of inotify instances, one for
-// each program that follows files. When it is used up, programs report "too
-// many open files", which leads nobody there.
+// checkInotify checks how many inotify instances are left; each program that
+// follows files takes one. When none is left, programs report "too many open
+// files", which hides the cause.
 func checkInotify() Finding {
 	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
 	if err != nil {
@@ -47,8 +47,8 @@ func judgeInotify(limit, used int) Finding {
 	return ok("inotify", detail)
 }
 
-// inotifyInstances counts those of root's among the processes. A process that ends
-// meanwhile counts for nothing.
+// inotifyInstances counts the instances of root's processes. It skips processes
+// that end meanwhile.
 func inotifyInstances(procs procfs.Procs) (n int) {
 	for _, p := range procs {
 		status, err := p.NewStatus()

@@ -46,8 +46,8 @@ func Holder(port int) string {
 }
 
 // Listener names the process that listens on a port of a network ("tcp" or
-// "udp") at one of the IPv4 addresses, or at any if there are none; "" if no
-// process does.
+// "udp") at one of the IPv4 addresses; without addresses, at any. It returns ""
+// if no process does.
 func Listener(network string, port int, at []net.IP) string {
 	for _, s := range sockets(network) {
 		if s.port == port && (len(at) == 0 || s.ip.IsUnspecified() || slices.ContainsFunc(at, s.ip.Equal)) {

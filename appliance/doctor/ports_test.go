@@ -74,7 +74,7 @@ func TestListener(t *testing.T) {
 		{"tcp", listen(t, "tcp4", "127.0.0.3:0"), lan, self()},
 		{"tcp", listen(t, "tcp4", "0.0.0.0:0"), lan, self()},
 		{"tcp", listen(t, "tcp", "[::]:0"), lan, self()},
-		// What listens elsewhere on the machine is in nobody's way.
+		// A listener elsewhere on the machine is in nobody's way.
 		{"tcp", listen(t, "tcp4", "127.0.0.1:0"), lan, ""},
 		{"tcp", listen(t, "tcp6", "[::1]:0"), lan, ""},
 		{"tcp", listen(t, "tcp4", "127.0.0.1:0"), nil, self()},

@@ -25,7 +25,8 @@ func testDeployment() mlops.DeploymentSpec {
 	}
 }
 
-// ownDeployment is one of its own volume, of a model of the project, or of none.
+// ownDeployment is a deployment with its own volume, of a model of the project
+// or of none.
 func ownDeployment(name, project string) mlops.DeploymentSpec {
 	s := testDeployment()
 	s.Deployment = mlops.Deployment{ID: 2, Name: name, Project: project, Namespace: mlops.NamespaceOf(project), Model: "My model $(HOME)", Own: true, Replicas: 3}
@@ -72,8 +73,8 @@ func TestApplyADeploymentOfItsOwn(t *testing.T) {
 	}
 }
 
-// The volume and the servers of one never become another's, whatever shares
-// the namespace.
+// Volume and servers of one deployment never become another's, even in the same
+// namespace.
 func TestDeploymentsSideBySide(t *testing.T) {
 	s, c := newAPIServer(t)
 	applyIris(t, c)
@@ -264,7 +265,7 @@ func TestSomebodyElsesNamespaceOfModels(t *testing.T) {
 	expectError(t, c.ApplyDeployment(t.Context(), ownDeployment("second", "")), "look for namespace models: quota exceeded")
 }
 
-// What a deployment is observed to be is its own pods only.
+// A deployment's status comes from its own pods only.
 func TestObserveSideBySide(t *testing.T) {
 	second := ownDeployment("iris-2", "iris")
 	var objects []runtime.Object

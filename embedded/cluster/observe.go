@@ -16,8 +16,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Observe fills in what the cluster knows of deployments, and returns those that
-// it has; what they serve is for the servers to say.
+// Observe fills in what the cluster knows of deployments, and returns those
+// that it has. Only the servers know what they serve.
 func (c *Client) Observe(ctx context.Context, rows []mlops.Deployment) ([]mlops.Deployment, error) {
 	if len(rows) == 0 {
 		return nil, nil
@@ -62,8 +62,7 @@ func (c *Client) Observe(ctx context.Context, rows []mlops.Deployment) ([]mlops.
 	return out, nil
 }
 
-// observe fills a row in from its object and from those of the pods that belong
-// to it.
+// observe fills in a row from its object and its pods.
 func (c *Client) observe(ctx context.Context, d *mlops.Deployment, o *appsv1.Deployment, pods []*corev1.Pod) error {
 	selector, err := metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	if err != nil {
@@ -104,8 +103,8 @@ func (c *Client) ServerPods(ctx context.Context, d mlops.Deployment) ([]mlops.Po
 	return out, nil
 }
 
-// NextTrainings returns when the schedule of each project fires next after now.
-// A project whose schedule is suspended has none.
+// NextTrainings returns when each project's schedule fires next after now. A
+// project with a suspended schedule has none.
 func (c *Client) NextTrainings(ctx context.Context, now time.Time) (map[string]time.Time, error) {
 	seen, err := c.mirrored(ctx)
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clean removes what pods and K3s leave behind outside of memory that is
-// ours: the pods' processes, mounts, network, cgroups, and K3s' folders
-// outside its data dir. The server must have stopped. It returns how many
-// pods it ended. Nothing there is no error.
+// Clean removes what pods and K3s leave on the machine outside their memory:
+// the pods' processes, mounts, network and cgroups, and K3s' folders outside
+// its data dir. The server must have stopped. It returns how many pods it
+// ended, and may find nothing to do.
 func Clean(dir, binDir, runDir string) (pods int, err error) {
 	pods, err = killPods()
 	if err != nil {

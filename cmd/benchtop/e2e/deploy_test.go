@@ -17,7 +17,7 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// TestDeploy is about deployments of any model, beside those of projects.
+// TestDeploy serves any model, beside the projects' deployments.
 func TestDeploy(t *testing.T) {
 	s := begin(t, "deploy", testhost.Options{})
 	chapter(t, "boot", s.coldBoot)
@@ -125,7 +125,7 @@ func (s *story) deployBeside(t *testing.T) {
 	if got := s.alias(t); got != "2" {
 		t.Errorf("the alias live points at %q, want 2", got)
 	}
-	// The one beside is not served by the project's pods, nor the other way.
+	// The project's pods do not serve the one beside, nor the other way round.
 	all := s.deployments(t)
 	if a, b := all["iris"], all["iris-1"]; len(a.Pods) != 1 || len(b.Pods) != 1 || a.Pods[0].Name == b.Pods[0].Name || !b.Own || a.Own {
 		t.Errorf("they are %+v and %+v", a, b)
@@ -139,7 +139,7 @@ func (s *story) deployBeside(t *testing.T) {
 	if report := traffic.Stop(); len(report.Failures) > 0 {
 		t.Errorf("%d requests failed meanwhile: %s", len(report.Failures), report.Failures[0])
 	}
-	// Each release is the deployment's own.
+	// A release concerns one deployment only.
 	s.benchtop(t, "promote", "iris-1", "2")
 	s.predicts(t, "iris-1", "2")
 	s.benchtop(t, "rollback", "iris-1")
@@ -267,7 +267,7 @@ func (s *story) killedWhileDeploying(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		// So is the end of it.
+		// The same goes for deleting it.
 		if err := s.api(t, http.MethodDelete, "deployments/"+name, nil, nil); err != nil {
 			t.Fatal(err)
 		}

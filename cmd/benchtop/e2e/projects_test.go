@@ -103,8 +103,8 @@ func firstRow(t *testing.T, name string) (x, class string) {
 	return strings.Join(row[:len(row)-1], ","), header[2+n]
 }
 
-// knowsFirstRow asks a project's server, by the ingress, for what it was
-// trained on.
+// knowsFirstRow asks a project's server, by the ingress, about a row that it
+// was trained on.
 func (s *story) knowsFirstRow(t *testing.T, name string) error {
 	x, class := firstRow(t, name)
 	r, err := s.Host.HTTPFromLAN().Get("http://" + s.Host.Address().String() + "/models/" + name + "/predict?x=" + x)
@@ -260,7 +260,7 @@ func (s *story) notBack(t *testing.T) {
 	}
 	s.benchtop(t, "project", "add", "iris")
 	// After the API server was away, Traefik takes a minute or more to ask it
-	// again; what it knows already it serves all the time.
+	// again. Meanwhile it serves what it knows.
 	if err := drive.Eventually(t.Context(), 4*time.Minute, func() error { return s.knowsFirstRow(t, "iris") }); err != nil {
 		t.Error(err)
 	}
