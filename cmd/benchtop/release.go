@@ -372,6 +372,10 @@ func setGates(cmd *cobra.Command, control *appliance.Control, project, file stri
 	if err := control.SetGates(cmd.Context(), project, g); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "project %s: %d metrics are bounded, approval %s\n", project, len(g.Metrics), map[bool]string{true: "is required", false: "is not required"}[g.Approval != ""])
+	bounded := fmt.Sprintf("%d metrics are bounded", len(g.Metrics))
+	if len(g.Metrics) == 1 {
+		bounded = "1 metric is bounded"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "project %s: %s, approval %s\n", project, bounded, map[bool]string{true: "is required", false: "is not required"}[g.Approval != ""])
 	return nil
 }
