@@ -245,6 +245,10 @@ func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, s
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
 	}, env, doorsEnv(), commonEnv(s.Image)))
 	c.Command = []string{"python3", "/opt/benchtop/" + program}
+	c.Resources = corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+	}
 	spec := workJob(c, secret, placeOf(s), bringCode(s).Name, deploymentLabels(d, role))
 	spec.TTLSecondsAfterFinished = ptr(int32(jobStays / time.Second))
 	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, role), Spec: spec}
