@@ -70,6 +70,11 @@ func (s *Server) keyRow(k mlops.Key) view.KeyRow {
 	if len(k.Projects) > 0 {
 		row.Projects = strings.Join(k.ProjectNames(), " ")
 	}
+	if project, ok := k.ProjectOf(); ok {
+		row.Of = &view.Part{Who: "The trainer of project", Link: view.Link{Text: project, URL: projectURL(project)}}
+	} else if deployment, ok := k.DeploymentOf(); ok {
+		row.Of = &view.Part{Who: "The deployment", Link: view.Link{Text: deployment, URL: deploymentURL(deployment)}}
+	}
 	if k.Expired(s.cfg.Now()) {
 		row.Expires = view.Value{Pill: &view.Pill{Kind: view.Idle, Text: "expired"}}
 	} else if !k.ExpiresAt.IsZero() {
