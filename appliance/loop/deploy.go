@@ -172,6 +172,9 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 	}
 	switch job.State {
 	case mlops.TrainingFailed:
+		if gone, err := l.renamed(ctx, r); err != nil || gone {
+			return err
+		}
 		return l.fail(ctx, d, r, fmt.Sprintf("version %d could not be brought to the servers: %s", r.Version, job.Message))
 	case mlops.TrainingSucceeded:
 		if l.cfg.Now().Sub(job.EndedAt) > loadPatience && since > loadPatience {
@@ -180,6 +183,20 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 	default: // the Job is under way
 	}
 	return nil
+}
+
+// renamed reports whether the model of a revision has another name since the
+// revision was read. A Job that looked for it under the old one says nothing of
+// the version; the next pass has another made.
+func (l *Loop) renamed(ctx context.Context, r mlops.Revision) (bool, error) {
+	now, err := l.cfg.Store.Revision(ctx, r.ID)
+	if err != nil {
+		return false, fmt.Errorf("read revision %d of %s: %w", r.Number, r.Deployment, err)
+	}
+	if now.Model != r.Model {
+		l.wake()
+	}
+	return now.Model != r.Model, nil
 }
 
 // fail ends a revision. The servers go on with the one that is live.
@@ -191,11 +208,17 @@ func (l *Loop) fail(ctx context.Context, d mlops.Deployment, r mlops.Revision, w
 	return l.restore(ctx, d.Name)
 }
 
-// restore tells the servers of a deployment what its row says.
+// restore tells the servers of a deployment what its row says. A first
+// revision that failed leaves nothing to serve.
 func (l *Loop) restore(ctx context.Context, name string) error {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
 	d, err := l.cfg.Store.Deployment(ctx, name)
-	if err != nil || d.Revision == nil {
+	if err != nil {
 		return err
+	}
+	if d.Revision == nil {
+		return l.cfg.Cluster.ServeNothing(ctx, d)
 	}
 	return l.cfg.Cluster.Serve(ctx, d, d.Revision.Version, d.Revision.RunID)
 }
@@ -246,7 +269,7 @@ func (l *Loop) heal(ctx context.Context) bool {
 		going[p.Name] = p.Deleting
 	}
 	for _, d := range deployments {
-		if d.Revision == nil || d.Revision.State != mlops.RevisionLive || d.Deleting || going[d.Project] {
+		if d.Deleting || going[d.Project] || d.Revision != nil && d.Revision.State != mlops.RevisionLive {
 			continue
 		}
 		ok, herr := l.healOne(ctx, d)
@@ -260,6 +283,10 @@ func (l *Loop) heal(ctx context.Context) bool {
 }
 
 func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err error) {
+	if d.Revision == nil {
+		err := l.restore(ctx, d.Name)
+		return err == nil, err
+	}
 	r := *d.Revision
 	// They may not have been told, if telling them failed once.
 	if meant, err := l.tell(ctx, d, r); err != nil || !meant {

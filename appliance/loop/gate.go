@@ -117,6 +117,9 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 	if err != nil || !job.State.Terminal() {
 		return nil, err
 	}
+	if gone, err := l.renamed(ctx, r); err != nil || gone {
+		return nil, err
+	}
 	m := mlops.Measurement{Failed: job.Message}
 	if job.State == mlops.TrainingSucceeded {
 		if m, err = mlops.ParseMeasurement(job.Message); err != nil {

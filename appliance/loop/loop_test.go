@@ -61,7 +61,7 @@ func TestFirstBoot(t *testing.T) {
 	}
 	// The project's row decides; then bytes before the row, the row before its
 	// projection. That it was the first start is remembered last.
-	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset LoopFact Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Trainings CreateTraining StartTraining iris SetTraining Deployments Project ApplyDeployment Deployment"
+	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset LoopFact Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Trainings CreateTraining StartTraining iris SetTraining Deployments Project ApplyDeployment Deployment ServeNothing"
 	if got := strings.Join(w.calls, " "); got != want {
 		t.Errorf("the steps were\n%s\nexpected\n%s", got, want)
 	}

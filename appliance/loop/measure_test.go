@@ -128,6 +128,28 @@ func TestAMeasurementThatFails(t *testing.T) {
 	}
 }
 
+// Somebody renames the model while its Job ends: what the Job says of the old
+// name is no verdict, and another one is made for the new.
+func TestAModelIsRenamedWhileItIsMeasured(t *testing.T) {
+	w, l := measuring(t, slowest(10))
+	succeeds := w.finds
+	w.finds = func(r mlops.Revision, served *mlops.Revision) mlops.Job {
+		if r.Model == "iris" {
+			w.rename = "flowers"
+			return mlops.Job{State: mlops.TrainingFailed, Message: "there is no model iris"}
+		}
+		return succeeds(r, served)
+	}
+	w.register(2, 0.9)
+	for range 6 {
+		atRest(t, l)
+	}
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+	if r := w.revisions[1]; w.measured != 2 || r.Measured == nil || r.Measured.Failed != "" {
+		t.Errorf("measured %d times, on record is %+v", w.measured, r.Measured)
+	}
+}
+
 // A crash at any call while a version is measured is ended by the next start,
 // and nothing is measured twice.
 func TestCrashWhileMeasuring(t *testing.T) {

@@ -91,6 +91,9 @@ type Cluster interface {
 	// Serve tells the servers of a deployment which version to serve. If they
 	// have been told before, it does nothing.
 	Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error
+	// ServeNothing takes back what Serve has told the servers. If they have been
+	// told nothing, it does nothing.
+	ServeNothing(ctx context.Context, d mlops.Deployment) error
 	// NudgeServers makes the servers look again at what Serve has said.
 	NudgeServers(ctx context.Context, d mlops.Deployment) error
 	// Serving asks every server what it serves.

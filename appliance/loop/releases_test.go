@@ -27,6 +27,8 @@ type releases struct {
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
 	measured    int                 // how many were made
+	named       map[int64]string    // what the model was called when a Job was made, by revision
+	rename      string              // what somebody calls the model while the next Job is looked at
 	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
 	servers     int
@@ -339,6 +341,26 @@ func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ stri
 	})
 }
 
+func (w *world) ServeNothing(_ context.Context, d mlops.Deployment) error {
+	return w.call("ServeNothing", func() error {
+		if s := w.side(d); s != nil {
+			s.told = 0
+			return nil
+		}
+		w.told = 0
+		return nil
+	})
+}
+
+// renamed changes the name of a revision's model, if somebody is about to, and
+// reports whether its Job was made under another name than r has.
+func (w *world) renamed(r mlops.Revision) bool {
+	if w.rename != "" {
+		w.revisions[r.ID-1].Model, w.rename = w.rename, ""
+	}
+	return w.named[r.ID] != r.Model
+}
+
 func (w *world) ResolveVersion(_ context.Context, model, alias string, version int) (found int, err error) {
 	err = w.call("ResolveVersion", func() error {
 		if model != "iris" && model != "other" {
@@ -453,6 +475,8 @@ func (w *world) Serving(_ context.Context, d mlops.Deployment) (out []mlops.Serv
 				s.Version = fmt.Sprint(w.serves)
 			}
 			switch {
+			case w.told == 0: // nothing is wanted
+				s.Wanted = ""
 			case w.serves != w.told && w.volume[w.told] && w.loading:
 				s.Loading = true
 			case w.serves != w.told:
@@ -471,8 +495,17 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 			w.brought = map[int64]int{}
 		}
 		w.brought[r.ID]++
+		if w.named == nil {
+			w.named = map[int64]string{}
+		}
+		if _, made := w.named[r.ID]; !made {
+			w.named[r.ID] = r.Model
+		}
 		j = mlops.Job{State: mlops.TrainingSucceeded, EndedAt: w.now}
-		if w.unloadable[r.Version] {
+		if w.renamed(r) {
+			delete(w.named, r.ID)
+			j.State = mlops.TrainingRunning
+		} else if w.unloadable[r.Version] {
 			j.State, j.Message = mlops.TrainingFailed, "the run has no serving/model.json"
 		} else if s := w.side(spec.Deployment); s != nil {
 			s.volume[r.Version] = true
@@ -497,6 +530,13 @@ func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revis
 			j = w.finds(r, served)
 			j.EndedAt = w.now
 			w.measures[r.ID] = j
+			if w.named == nil {
+				w.named = map[int64]string{}
+			}
+			w.named[r.ID] = r.Model
+			j = mlops.Job{State: mlops.TrainingRunning}
+		} else if w.renamed(r) {
+			delete(w.measures, r.ID)
 			j = mlops.Job{State: mlops.TrainingRunning}
 		}
 		return nil

@@ -26,6 +26,9 @@ const (
 	labelDeployment = "benchtop.dev/deployment"
 
 	bringRole = "bring"
+	// envModel and envServedModel name the models that a Job looks for.
+	envModel       = "BENCHTOP_MODEL_NAME"
+	envServedModel = "BENCHTOP_SERVED_MODEL"
 	// jobStays is how long a Job that brings or measures a version stays after
 	// its end.
 	jobStays = 10 * time.Minute
@@ -216,20 +219,49 @@ func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revi
 	d := s.Deployment
 	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
 	jobs := c.kube.BatchV1().Jobs(d.Namespace)
+	fresh := bringJob(s, r, name)
 	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		job, err = jobs.Create(ctx, bringJob(s, r, name), metav1.CreateOptions{})
+		job, err = jobs.Create(ctx, fresh, metav1.CreateOptions{})
 	}
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
 	}
 	out := jobOf(job)
+	if job.DeletionTimestamp != nil || out.State == mlops.TrainingFailed && renamed(job, fresh) {
+		return c.discardJob(ctx, job)
+	}
 	if out.State == mlops.TrainingFailed {
 		if said, _, err := c.saidBy(ctx, d.Namespace, name, corev1.PodFailed); err == nil && said != "" {
 			out.Message = said
 		}
 	}
 	return out, nil
+}
+
+// renamed reports whether a Job looks for its model, or for the one that is
+// served, under another name than a Job that is made now: somebody has renamed
+// it. Whatever the Job says of the old name is about no version.
+func renamed(job, fresh *batchv1.Job) bool {
+	for _, name := range []string{envModel, envServedModel} {
+		had, has := envOf(job, name), envOf(fresh, name)
+		if had != "" && has != "" && had != has {
+			return true
+		}
+	}
+	return false
+}
+
+// envOf is what a variable of a Job's containers is set to.
+func envOf(job *batchv1.Job, name string) (value string) {
+	for _, c := range job.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if e.Name == name {
+				value = e.Value
+			}
+		}
+	}
+	return value
 }
 
 func bringJob(s mlops.DeploymentSpec, r mlops.Revision, name string) *batchv1.Job {
@@ -241,7 +273,7 @@ func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, s
 	d := s.Deployment
 	c := container(role, s.Image, slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
-		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
+		{Name: envModel, Value: literal(r.Model)},
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
 	}, env, doorsEnv(), commonEnv(s.Image)))
 	c.Command = []string{"python3", "/opt/benchtop/" + program}

@@ -68,12 +68,8 @@ func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
 func jobOf(j *batchv1.Job) mlops.Job {
 	out := mlops.Job{Name: j.Name, Project: j.Labels[labelProject], State: mlops.TrainingRunning,
 		Trigger: mlops.TriggerSchedule, CreatedAt: j.CreationTimestamp.Time}
-	for _, c := range j.Spec.Template.Spec.Containers {
-		for _, e := range c.Env {
-			if e.Name == envTrigger && e.Value != "" {
-				out.Trigger = mlops.Trigger(e.Value)
-			}
-		}
+	if t := envOf(j, envTrigger); t != "" {
+		out.Trigger = mlops.Trigger(t)
 	}
 	for _, cond := range j.Status.Conditions {
 		if cond.Status != corev1.ConditionTrue {

@@ -55,8 +55,11 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 		return c.discardJob(ctx, job)
 	}
 	out := jobOf(job)
-	if !out.State.Terminal() {
+	switch {
+	case !out.State.Terminal():
 		return out, nil
+	case renamed(job, jobNamed(name)):
+		return c.discardJob(ctx, job)
 	}
 	if job.Name == name && overtime(job) {
 		return c.startMeasuring(ctx, d, jobNamed(name+secondTry))
@@ -175,7 +178,7 @@ func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision
 		secret = d.Project + "-" + trainerRole
 	}
 	job := versionJob(s, r, name, measureRole, s.MeasureMain, secret,
-		corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL", Value: literal(against.Model)}, corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version})
+		corev1.EnvVar{Name: envServedModel, Value: literal(against.Model)}, corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version})
 	job.Spec.ActiveDeadlineSeconds = ptr(int64(measurePatience / time.Second))
 	pod := &job.Spec.Template.Spec
 	for i := range pod.Volumes {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -145,6 +146,66 @@ func TestMeasuredAndGone(t *testing.T) {
 	s.broken = "DELETE"
 	_, err := c.Measure(t.Context(), testDeployment(), measuredRevision, nil)
 	expectError(t, err, "delete job iris-measure-12: quota exceeded")
+}
+
+// A model that was renamed meanwhile is measured and brought under its new name.
+func TestAJobOfARenamedModelIsMadeAgain(t *testing.T) {
+	s, c := newAPIServer(t)
+	old, renamed := measuredRevision, measuredRevision
+	renamed.Model = "flowers"
+	modelOf := func(job string) string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		text := fmt.Sprint(s.objects[batch+"jobs/"+job])
+		for _, name := range []string{"iris", "flowers"} {
+			if strings.Contains(text, "map[name:BENCHTOP_MODEL_NAME value:"+name+"]") {
+				return name
+			}
+		}
+		return "none in " + text
+	}
+	for job, look := range map[string]func(r mlops.Revision) (mlops.Job, error){
+		"iris-measure-12": func(r mlops.Revision) (mlops.Job, error) { return c.Measure(t.Context(), testDeployment(), r, &r) },
+		"iris-bring-12":   func(r mlops.Revision) (mlops.Job, error) { return c.Bring(t.Context(), testDeployment(), r) },
+	} {
+		state := func(r mlops.Revision) mlops.TrainingState {
+			t.Helper()
+			j, err := look(r)
+			if err != nil {
+				t.Error(err)
+			}
+			return j.State
+		}
+		state(old)
+		if got := state(renamed); got != mlops.TrainingRunning || modelOf(job) != "iris" {
+			t.Errorf("%s, which may have read its model already, is %s for model %s", job, got, modelOf(job))
+		}
+		condition(s, job, "Failed", "PodFailurePolicy")
+		if got := state(old); got != mlops.TrainingFailed {
+			t.Errorf("%s under its old name is %s", job, got)
+		}
+		for range 2 { // it goes, and is made again
+			if got := state(renamed); got != mlops.TrainingRunning {
+				t.Errorf("%s under the new name is %s", job, got)
+			}
+		}
+		if got := modelOf(job); got != "flowers" {
+			t.Errorf("%s looks for %s", job, got)
+		}
+		condition(s, job, "Failed", "PodFailurePolicy")
+		if got := state(renamed); got != mlops.TrainingFailed {
+			t.Errorf("%s that fails under the new name is %s", job, got)
+		}
+	}
+	// One that was brought is there, whatever it was called.
+	condition(s, "iris-bring-12", "Complete", "")
+	if j, err := c.Bring(t.Context(), testDeployment(), old); err != nil || j.State != mlops.TrainingSucceeded {
+		t.Errorf("%+v, %v", j, err)
+	}
+	s.set(batch+"jobs/iris-bring-12", "2026-01-02T03:14:05Z", "metadata", "deletionTimestamp")
+	if j, err := c.Bring(t.Context(), testDeployment(), old); err != nil || j.State != mlops.TrainingRunning {
+		t.Errorf("one that is being deleted: %+v, %v", j, err)
+	}
 }
 
 // The deadline goes on while we are down, so it counts the second time only.

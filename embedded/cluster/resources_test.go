@@ -7,35 +7,35 @@ import (
 )
 
 func TestCheckResources(t *testing.T) {
-	type amounts = mlops.ResourceAmounts
+	of := func(cpu, memory string) mlops.ResourceAmounts { return mlops.ResourceAmounts{CPU: cpu, Memory: memory} }
 	machine := mlops.Resources{CPU: 2, Memory: 8 << 30}
 	for _, c := range []struct {
-		requests, limits amounts
+		requests, limits mlops.ResourceAmounts
 		want             string
 	}{
 		{},
-		{amounts{"100m", "256Mi"}, amounts{"", "1Gi"}, ""},
-		{amounts{"2", "8Gi"}, amounts{"64", "1Ti"}, ""},
-		{amounts{"0.5", "500M"}, amounts{"1.5", "0.5Gi"}, ""},
-		{amounts{"half", ""}, amounts{}, `CPU request: expected cores such as 500m, for half of one, or 2, found "half"`},
-		{amounts{"-1", ""}, amounts{}, `CPU request: expected cores such as 500m, for half of one, or 2, found "-1"`},
-		{amounts{"0", ""}, amounts{}, `CPU request: expected cores such as 500m, for half of one, or 2, found "0"`},
-		{amounts{"1u", ""}, amounts{}, `CPU request: expected cores in thousandths such as 500m, found "1u"`},
-		{amounts{"", ""}, amounts{"2 cores", ""}, `CPU limit: expected cores such as 500m, for half of one, or 2, found "2 cores"`},
-		{amounts{"", ""}, amounts{"", "2 GB"}, `memory limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "2 GB"`},
-		{amounts{"", ""}, amounts{"", "512m"}, `memory limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512m"`},
-		{amounts{"", "512"}, amounts{}, `memory request: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512"`},
-		{amounts{"", "2Gi"}, amounts{"", "1Gi"}, "memory request 2Gi is above the memory limit 1Gi: expected a request that is at most the limit"},
-		{amounts{"1", ""}, amounts{"500m", ""}, "CPU request 1 is above the CPU limit 500m: expected a request that is at most the limit"},
-		{amounts{"500", ""}, amounts{}, "CPU request 500 is more than this machine has, 2 cores: expected a request that it can meet"},
-		{amounts{"", "9Gi"}, amounts{}, "memory request 9Gi is more than this machine has, 8 GiB: expected a request that it can meet"},
+		{of("100m", "256Mi"), of("", "1Gi"), ""},
+		{of("2", "8Gi"), of("64", "1Ti"), ""},
+		{of("0.5", "500M"), of("1.5", "0.5Gi"), ""},
+		{of("half", ""), of("", ""), `CPU request: expected cores such as 500m, for half of one, or 2, found "half"`},
+		{of("-1", ""), of("", ""), `CPU request: expected cores such as 500m, for half of one, or 2, found "-1"`},
+		{of("0", ""), of("", ""), `CPU request: expected cores such as 500m, for half of one, or 2, found "0"`},
+		{of("1u", ""), of("", ""), `CPU request: expected cores in thousandths such as 500m, found "1u"`},
+		{of("", ""), of("2 cores", ""), `CPU limit: expected cores such as 500m, for half of one, or 2, found "2 cores"`},
+		{of("", ""), of("", "2 GB"), `memory limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "2 GB"`},
+		{of("", ""), of("", "512m"), `memory limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512m"`},
+		{of("", "512"), of("", ""), `memory request: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512"`},
+		{of("", "2Gi"), of("", "1Gi"), "memory request 2Gi is above the memory limit 1Gi: expected a request that is at most the limit"},
+		{of("1", ""), of("500m", ""), "CPU request 1 is above the CPU limit 500m: expected a request that is at most the limit"},
+		{of("500", ""), of("", ""), "CPU request 500 is more than this machine has, 2 cores: expected a request that it can meet"},
+		{of("", "9Gi"), of("", ""), "memory request 9Gi is more than this machine has, 8 GiB: expected a request that it can meet"},
 	} {
 		err := CheckResources(mlops.TrainerResources{Requests: c.requests, Limits: c.limits}, machine)
 		if c.want == "" && err != nil || c.want != "" && (mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != c.want) {
 			t.Errorf("%+v, %+v: %v, want %q", c.requests, c.limits, err, c.want)
 		}
 	}
-	if err := CheckResources(mlops.TrainerResources{Requests: amounts{"500", "500Gi"}}, mlops.Resources{}); err != nil {
+	if err := CheckResources(mlops.TrainerResources{Requests: of("500", "500Gi")}, mlops.Resources{}); err != nil {
 		t.Errorf("on a machine that is not known: %v", err)
 	}
 }

@@ -51,6 +51,22 @@ func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, run
 	return c.NudgeServers(ctx, d)
 }
 
+// ServeNothing takes back what Serve has told the servers of a deployment.
+func (c *Client) ServeNothing(ctx context.Context, d mlops.Deployment) error {
+	maps := c.kube.CoreV1().ConfigMaps(d.Namespace)
+	_, err := maps.Get(ctx, servedName(d.Name), metav1.GetOptions{})
+	if err == nil {
+		err = maps.Delete(ctx, servedName(d.Name), metav1.DeleteOptions{})
+	}
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("take back the served version of %s: %w", d.Name, err)
+	}
+	return c.NudgeServers(ctx, d)
+}
+
 // NudgeServers makes the servers of a deployment see what Serve has said.
 func (c *Client) NudgeServers(ctx context.Context, d mlops.Deployment) error {
 	pods, err := c.serverPods(ctx, d)
