@@ -26,6 +26,8 @@ type Store interface {
 	CreateTraining(ctx context.Context, project string, trigger mlops.Trigger) (mlops.Training, error)
 	AdoptTraining(ctx context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (mlops.Training, error)
 	SetTraining(ctx context.Context, id int64, state mlops.TrainingState, message string, endedAt time.Time) error
+	// SetTrainingCode notes what a training's Job runs.
+	SetTrainingCode(ctx context.Context, id int64, codeSHA256, image string) error
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
 	// EndRuns ends the runs that a Job's pods left running.
 	EndRuns(ctx context.Context, job string, status mlops.RunStatus) error
@@ -85,6 +87,9 @@ type Cluster interface {
 	// StartTraining may be repeated: a Job is made once per training.
 	StartTraining(ctx context.Context, t mlops.Training) error
 	TrainingJobs(ctx context.Context) ([]mlops.Job, error)
+	// WhyTrainingFailed is why the pods of a Job that failed have ended, "" if no
+	// more is known than the Job says.
+	WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error)
 	// WatchJobs signals when training jobs may have changed.
 	WatchJobs(ctx context.Context) <-chan struct{}
 

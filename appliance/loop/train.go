@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -56,7 +57,19 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 				return err
 			}
 		}
+		if j.CodeSHA256 != "" && t.CodeSHA256 == "" {
+			if err := l.cfg.Store.SetTrainingCode(ctx, t.ID, j.CodeSHA256, j.Image); err != nil {
+				return fmt.Errorf("record code of job %s of %s: %w", j.Name, project, err)
+			}
+		}
 		if t.State != j.State && !t.State.Terminal() {
+			if j.State == mlops.TrainingFailed {
+				why, err := l.cfg.Cluster.WhyTrainingFailed(ctx, j)
+				if err != nil {
+					return err
+				}
+				j.Message = cmp.Or(why, j.Message)
+			}
 			// The runs end before the training's row does: after a crash in
 			// between, a row that has ended would leave them running for ever.
 			if j.State.Terminal() {

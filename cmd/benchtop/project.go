@@ -303,6 +303,9 @@ func printProject(w io.Writer, p appliance.ProjectDetails) {
 	fmt.Fprintf(w, "memory    %s%s\n", p.Resources.MemoryText(), followed(p.Edited.Resources))
 	fmt.Fprintf(w, "env       %s%s\n", environmentText(p.Environment), followed(p.Edited.Environment))
 	fmt.Fprintf(w, "training  %s\n", lastTraining(p))
+	if t := p.LastTraining; t != nil && t.CodeSHA256 != "" {
+		fmt.Fprintf(w, "code      %s in image %s\n", shortDigest(t.CodeSHA256), t.Image)
+	}
 	if !p.NextTraining.IsZero() {
 		fmt.Fprintf(w, "next      %s\n", p.NextTraining.UTC().Format(time.RFC3339))
 	}

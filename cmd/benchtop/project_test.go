@@ -13,7 +13,7 @@ func TestPrintProjects(t *testing.T) {
 	wine := appliance.ProjectDetails{Project: mlops.Project{Name: "wine", Dataset: "wine", Schedule: "0 3 * * *", TimeZone: "Europe/Berlin", Params: `{"C":2}`, Edited: mlops.EditedFields{Schedule: true, Environment: true},
 		Resources:   mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "100m"}, Limits: mlops.ResourceAmounts{Memory: "1Gi"}},
 		Environment: mlops.Variables{"OMP_NUM_THREADS": "2", "LINES": "a\nb"}},
-		LastTraining: &mlops.Training{Job: "wine-train-1", State: mlops.TrainingSucceeded}, NextTraining: time.Unix(0, 0),
+		LastTraining: &mlops.Training{Job: "wine-train-1", State: mlops.TrainingSucceeded, CodeSHA256: "0123456789abcdef", Image: "lab:1"}, NextTraining: time.Unix(0, 0),
 		Deployment: &mlops.Deployment{Version: "4", Host: "wine.lab.internal", Path: "/models/wine"}}
 	hand := appliance.ProjectDetails{Project: mlops.Project{Name: "iris", Dataset: "iris"}}
 	going := appliance.ProjectDetails{Project: mlops.Project{Name: "old", Dataset: "old", Deleting: true}}
@@ -41,6 +41,7 @@ memory    nothing set aside, at most 1Gi  (from the configuration)
 env       LINES="a\nb"
           OMP_NUM_THREADS=2
 training  wine-train-1 succeeded
+code      0123456789ab in image lab:1
 next      1970-01-01T00:00:00Z
 serves    version 4
 address   http://wine.lab.internal and /models/wine

@@ -152,16 +152,14 @@ func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1
 
 // silentEnd is why a container ended that has said nothing.
 func silentEnd(p *corev1.Pod, container string, end *corev1.ContainerStateTerminated) string {
-	if end.Reason != "OOMKilled" {
+	if end.Reason != mlops.OutOfMemory {
 		return fmt.Sprintf("%s: it ended with exit code %d and said nothing", cmp.Or(end.Reason, "Error"), end.ExitCode)
 	}
 	room := "the machine has"
-	for _, c := range p.Spec.Containers {
-		if limit := c.Resources.Limits.Memory().Value(); c.Name == container && limit > 0 {
-			room = fmt.Sprintf("%.4g GiB", float64(limit)/(1<<30))
-		}
+	if limit := limitOf(p, container); !limit.IsZero() {
+		room = fmt.Sprintf("%.4g GiB", float64(limit.Value())/(1<<30))
 	}
-	return "OOMKilled: the model needs more than " + room + " to load; log a smaller one"
+	return mlops.OutOfMemory + ": the model needs more than " + room + " to load; log a smaller one"
 }
 
 // measureJob starts the real server beside a program of the trainer's code. It

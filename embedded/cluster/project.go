@@ -172,7 +172,7 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 		{Name: "BENCHTOP_DATASET_VERSION", Value: fmt.Sprint(d.Version)},
 		{Name: "BENCHTOP_DATASET_URI", Value: d.URI()},
 		{Name: "BENCHTOP_DATASET_SHA256", Value: d.SHA256},
-		{Name: "BENCHTOP_CODE_SHA256", Value: s.TrainerSHA},
+		{Name: envCode, Value: s.TrainerSHA},
 		{Name: "BENCHTOP_PARAMS", Value: literal(string(p.Params))},
 		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
 		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
@@ -216,7 +216,11 @@ func workJob(c corev1.Container, secret string, at podPlace, code string, podLab
 	}
 }
 
-const envTrigger = "BENCHTOP_TRIGGER"
+// What the Job of a training says of it.
+const (
+	envTrigger = "BENCHTOP_TRIGGER"
+	envCode    = "BENCHTOP_CODE_SHA256"
+)
 
 func commonEnv(image string) []corev1.EnvVar {
 	return []corev1.EnvVar{
