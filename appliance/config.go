@@ -110,9 +110,10 @@ func LoadConfig(src Source) (Config, error) {
 	return cfg, cfg.checkTrainer()
 }
 
-// checkTrainer finds a request that is above its limit: each alone is fine.
+// checkTrainer finds a request that is above its limit, each alone being fine,
+// and one that this machine cannot meet: trainings would wait for ever.
 func (c Config) checkTrainer() error {
-	if err := cluster.CheckResources(c.projectDefaults().Resources, mlops.Resources{}); err != nil {
+	if err := cluster.CheckResources(c.projectDefaults().Resources, machineRoom()); err != nil {
 		return mlops.Errorf(mlops.Invalid, "the settings project.cpu_request, cpu_limit, memory_request and memory_limit: %s", mlops.MessageOf(err))
 	}
 	return nil

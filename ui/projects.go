@@ -261,8 +261,11 @@ func projectForm(p mlops.Project) view.ProjectForm {
 	form := view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params),
 		CPU: p.Resources.Requests.CPU, CPULimit: p.Resources.Limits.CPU, Memory: p.Resources.Requests.Memory, MemoryLimit: p.Resources.Limits.Memory}
 	if len(p.Environment) > 0 {
-		b, _ := json.Marshal(p.Environment) // strings always become JSON
-		form.Environment = string(b)
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)      // the template does what is needed of that
+		_ = enc.Encode(p.Environment) // strings always become JSON
+		form.Environment = strings.TrimSpace(b.String())
 	}
 	return form
 }

@@ -44,11 +44,11 @@ func TestProjectPages(t *testing.T) {
 	form.Set("cpu_request", "500m")
 	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
 	l.expect(resp, body, http.StatusSeeOther)
-	form.Set("environment", `{"B": "3"}`)
+	form.Set("environment", `{"B": "<3"}`)
 	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
 	l.expect(resp, body, http.StatusSeeOther)
 	resp, body = l.get("/projects/wine")
-	l.expect(resp, body, http.StatusOK, "500m set aside, no limit", "nothing set aside, at most 2Gi", "{&#34;B&#34;:&#34;3&#34;}</textarea>", "until changed here: time zone.")
+	l.expect(resp, body, http.StatusOK, "500m set aside, no limit", "nothing set aside, at most 2Gi", "{&#34;B&#34;:&#34;&lt;3&#34;}</textarea>", "until changed here: time zone.")
 
 	resp, body = l.post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
 	l.expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")

@@ -214,6 +214,9 @@ func (l *Loop) restore(ctx context.Context, name string) error {
 	l.deciding.Lock()
 	defer l.deciding.Unlock()
 	d, err := l.cfg.Store.Deployment(ctx, name)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return nil // deleted since
+	}
 	if err != nil {
 		return err
 	}
