@@ -116,7 +116,7 @@ func projectEditCommand() *cobra.Command {
 	var env, unset []string
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
-		Short: "Change what a project trains with, when, and with what parameters and resources",
+		Short: "Change a project's dataset, schedule, parameters and resources",
 		Long: `Changes a project, from its next training on. What is changed here no longer
 follows the settings of the configuration: project.schedule, project.time_zone,
 project.params, project.environment, and as one project.cpu_request,
@@ -257,7 +257,8 @@ func projectDeleteCommand() *cobra.Command {
 	return cmd
 }
 
-// deploymentsBeside says which further deployments go with a project.
+// deploymentsBeside lists the other deployments that are deleted with a
+// project.
 func deploymentsBeside(cmd *cobra.Command, control *appliance.Control, project string) (string, error) {
 	all, err := control.Deployments(cmd.Context())
 	if err != nil {
