@@ -88,9 +88,10 @@ type Cluster interface {
 	// WatchJobs signals when training jobs may have changed.
 	WatchJobs(ctx context.Context) <-chan struct{}
 
-	// Serve tells the servers of a deployment which version to serve. If they
-	// have been told before, it does nothing.
-	Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error
+	// Serve tells the servers of a deployment which version to serve, and
+	// whoever makes room on their volume which versions to keep for a rollback.
+	// If they have been told before, it does nothing.
+	Serve(ctx context.Context, d mlops.Deployment, version int, runID string, keep []int) error
 	// NudgeServers makes the servers look again at what Serve has said.
 	NudgeServers(ctx context.Context, d mlops.Deployment) error
 	// Serving asks every server what it serves.

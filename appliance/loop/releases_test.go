@@ -21,6 +21,7 @@ type releases struct {
 	newest      int // what FollowModels has looked at
 	seen        int
 	told        int          // version that the servers were told to serve
+	keeps       []int        // versions that were to stay when servers were told last
 	volume      map[int]bool // versions on the volume
 	unloadable  map[int]bool // versions that no server can load
 	loading     bool         // servers load what they were told, and take their time
@@ -323,8 +324,9 @@ func (w *world) FailRevision(_ context.Context, id int64, message string) error 
 	})
 }
 
-func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string) error {
+func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string, keep []int) error {
 	return w.call("Serve", func() error {
+		w.keeps = keep
 		if s := w.side(d); s != nil {
 			if w.lingers[d.Name] == 0 {
 				return errors.New("there is no namespace")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	selectors "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -213,13 +214,31 @@ func TestBring(t *testing.T) {
 	expectError(t, err, "bring version 7 to deployment iris: quota exceeded")
 }
 
+// Servers read what to serve, and who makes room reads what to keep besides.
+func TestServeNamesWhatStays(t *testing.T) {
+	_, c := newAPIServer(t)
+	d := testDeployment().Deployment
+	for want, keep := range map[string][]int{
+		`{"keep":[],"run_id":"run","version":"7"}`:        nil,
+		`{"keep":["5","6"],"run_id":"run","version":"7"}`: {5, 6},
+	} {
+		if err := c.Serve(t.Context(), d, 7, "run", keep); err != nil {
+			t.Fatal(err)
+		}
+		m, err := c.kube.CoreV1().ConfigMaps("iris").Get(t.Context(), "iris-served", metav1.GetOptions{})
+		if err != nil || m.Data["version.json"] != want {
+			t.Errorf("the servers read %s, %v; expected %s", m.Data["version.json"], err, want)
+		}
+	}
+}
+
 func TestDeleteADeployment(t *testing.T) {
 	s, c := newAPIServer(t)
 	applyIris(t, c)
 	keep := append(s.names(), "/api/v1/persistentvolumes/pv-1")
 	second := ownDeployment("iris-2", "iris")
 	apply(t, c, second)
-	if err := c.Serve(t.Context(), second.Deployment, 3, "run"); err != nil {
+	if err := c.Serve(t.Context(), second.Deployment, 3, "run", nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Bring(t.Context(), second, mlops.Revision{ID: 1, Model: "iris", Version: 3}); err != nil {
