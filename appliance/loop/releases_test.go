@@ -27,6 +27,7 @@ type releases struct {
 	loading     bool         // servers load what they were told, and take their time
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
+	asked       map[int64][]string  // the metrics that they measure
 	measured    int                 // how many were made
 	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
@@ -487,14 +488,19 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 }
 
 // Measure is a Job that runs when it is made, and has ended when it is looked
-// at again.
-func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
+// at again. One that measures too little is made again.
+func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (j mlops.Job, err error) {
 	err = w.call("Measure", func() error {
 		if w.measures == nil {
 			w.measures = map[int64]mlops.Job{}
 		}
 		var made bool
-		if j, made = w.measures[r.ID]; !made {
+		j, made = w.measures[r.ID]
+		if asked := w.asked[r.ID]; !made || slices.ContainsFunc(metrics, func(m string) bool { return !slices.Contains(asked, m) }) {
+			if w.asked == nil {
+				w.asked = map[int64][]string{}
+			}
+			w.asked[r.ID] = metrics
 			w.measured++
 			j = w.finds(r, served)
 			j.EndedAt = w.now

@@ -210,8 +210,11 @@ func ingress(d mlops.Deployment, name, host, path string, annotations map[string
 	}}
 }
 
+const envModelName = "BENCHTOP_MODEL_NAME"
+
 // Bring starts the Job that brings a model version to the volume of a
-// deployment, unless it has been started, and says how far the Job is.
+// deployment, unless it has been started, and says how far the Job is. One that
+// was made when the model had another name is made again.
 func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
@@ -219,6 +222,13 @@ func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revi
 	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		job, err = jobs.Create(ctx, bringJob(s, r, name), metav1.CreateOptions{})
+	}
+	if err == nil && renamed(job, bringJob(s, r, name)) {
+		out, err := c.discardJob(ctx, job)
+		if err != nil {
+			return out, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
+		}
+		return out, nil
 	}
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
@@ -241,8 +251,9 @@ func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, s
 	d := s.Deployment
 	c := container(role, s.Image, slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
-		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
+		{Name: envModelName, Value: literal(r.Model)},
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
+		{Name: "BENCHTOP_MODEL_RUN_ID", Value: r.RunID},
 	}, env, doorsEnv(), commonEnv(s.Image)))
 	c.Command = []string{"python3", "/opt/benchtop/" + program}
 	spec := workJob(c, secret, placeOf(s), bringCode(s).Name, deploymentLabels(d, role))
