@@ -94,7 +94,7 @@ func (l *Loop) tell(ctx context.Context, d mlops.Deployment, r mlops.Revision) (
 	if err != nil {
 		return false, err
 	}
-	return true, l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
+	return true, l.tellServers(ctx, d, r)
 }
 
 // start makes a revision the one that ought to be served. From here on the
@@ -107,7 +107,30 @@ func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	l.cfg.Log.Info("revision starts", "deployment", d.Name, "revision", r.Number, "version", r.Version, "cause", r.Cause, "by", r.By)
 	// The next pass comes at once: a rollback is in a hurry.
 	l.wake()
-	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
+	return l.tellServers(ctx, d, r)
+}
+
+// keepFor is how many versions stay on a volume for a rollback, beside the one
+// that is served: a rollback must not wait until its version has been brought.
+const keepFor = 3
+
+// lookBack is in how many revisions they are looked for: this is done often.
+const lookBack = 50
+
+// tellServers tells the servers of a deployment to serve a revision, and names
+// the versions that were live last, which must stay on their volume.
+func (l *Loop) tellServers(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
+	history, err := l.cfg.Store.Revisions(ctx, d.Name, lookBack)
+	if err != nil {
+		return fmt.Errorf("read history of %s: %w", d.Name, err)
+	}
+	var keep []int
+	for _, was := range history {
+		if len(keep) < keepFor && !was.LiveAt.IsZero() && was.Version != r.Version && !slices.Contains(keep, was.Version) {
+			keep = append(keep, was.Version)
+		}
+	}
+	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID, keep)
 }
 
 // serve follows the servers until all that are ready answer with the revision.
@@ -223,7 +246,7 @@ func (l *Loop) restore(ctx context.Context, name string) error {
 	if d.Revision == nil {
 		return l.cfg.Cluster.ServeNothing(ctx, d)
 	}
-	return l.cfg.Cluster.Serve(ctx, d, d.Revision.Version, d.Revision.RunID)
+	return l.tellServers(ctx, d, *d.Revision)
 }
 
 // since is how long this process has followed a revision that starts.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,35 @@ func TestWhatWaitsIsNotMeasuredAgain(t *testing.T) {
 	found(t, l)
 	if w.serves != 2 {
 		t.Error(w.history())
+	}
+}
+
+// Only what the gates name is measured, so gates that name another metric while
+// a revision waits have it measured once more.
+func TestGatesThatAskForMore(t *testing.T) {
+	g := slowest(10)
+	g.Approval = mlops.ApprovalRequired
+	w, l := measuring(t, g)
+	w.register(2, 0.9)
+	found(t, l)
+	if r := w.revisions[1]; r.State != mlops.RevisionWaiting || !slices.Equal(w.asked[r.ID], []string{mlops.MeasuredLatency}) || !slices.Equal(r.Measured.Asked, w.asked[r.ID]) {
+		t.Errorf("%v was asked for, on record is %+v", w.asked, r.Measured)
+	}
+	one := 1.0
+	g.Metrics[mlops.MeasuredSize] = mlops.Bound{Maximum: &one}
+	w.gates(t, g)
+	w.finds = func(mlops.Revision, *mlops.Revision) mlops.Job {
+		return mlops.Job{State: mlops.TrainingSucceeded, Message: `{"candidate": {"latency_p95_ms": 2, "model_size_mb": 0.5}}`}
+	}
+	found(t, l)
+	r := w.revisions[1]
+	if r.State != mlops.RevisionWaiting || w.measured != 2 || !slices.Equal(w.asked[r.ID], []string{mlops.MeasuredLatency, mlops.MeasuredSize}) {
+		t.Errorf("measured %d times, %v was asked for, it is %+v", w.measured, w.asked, r)
+	}
+	delete(g.Metrics, mlops.MeasuredLatency) // fewer need no other Job
+	found(t, l)
+	if w.measured != 2 {
+		t.Errorf("measured %d times", w.measured)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,6 +262,29 @@ func TestRollback(t *testing.T) {
 	atRest(t, l)
 	if w.serves != 2 {
 		t.Errorf("it serves v%d", w.serves)
+	}
+}
+
+// A rollback must find its version on the volume, whatever has come since. A
+// version that was never live is nothing to go back to.
+func TestWhatARollbackWantsStays(t *testing.T) {
+	w, l := serving(t)
+	if len(w.keeps) != 0 {
+		t.Errorf("beside the first version %v stay", w.keeps)
+	}
+	for version := 2; version <= 5; version++ {
+		w.register(version, 0.9)
+		atRest(t, l)
+	}
+	if !slices.Equal(w.keeps, []int{4, 3, 2}) {
+		t.Errorf("while version 5 is served %v stay", w.keeps)
+	}
+	if _, err := l.Rollback(t.Context(), "iris", 0, mlops.Act{By: "ann", Reason: "worse"}); err != nil {
+		t.Fatal(err)
+	}
+	atRest(t, l)
+	if w.serves != 4 || !slices.Equal(w.keeps, []int{5, 3, 2}) {
+		t.Errorf("version %d is served, %v stay", w.serves, w.keeps)
 	}
 }
 

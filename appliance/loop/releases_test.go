@@ -21,11 +21,13 @@ type releases struct {
 	newest      int // what FollowModels has looked at
 	seen        int
 	told        int          // version that the servers were told to serve
+	keeps       []int        // versions that were to stay when servers were told last
 	volume      map[int]bool // versions on the volume
 	unloadable  map[int]bool // versions that no server can load
 	loading     bool         // servers load what they were told, and take their time
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
+	asked       map[int64][]string  // the metrics that they measure
 	measured    int                 // how many were made
 	named       map[int64]string    // what the model was called when a Job was made, by revision
 	rename      string              // what somebody calls the model while the next Job is looked at
@@ -325,8 +327,9 @@ func (w *world) FailRevision(_ context.Context, id int64, message string) error 
 	})
 }
 
-func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string) error {
+func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string, keep []int) error {
 	return w.call("Serve", func() error {
+		w.keeps = keep
 		if s := w.side(d); s != nil {
 			if w.lingers[d.Name] == 0 {
 				return errors.New("there is no namespace")
@@ -518,14 +521,19 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 }
 
 // Measure is a Job that runs when it is made, and has ended when it is looked
-// at again.
-func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
+// at again. One that measures too little is made again.
+func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (j mlops.Job, err error) {
 	err = w.call("Measure", func() error {
 		if w.measures == nil {
 			w.measures = map[int64]mlops.Job{}
 		}
 		var made bool
-		if j, made = w.measures[r.ID]; !made {
+		j, made = w.measures[r.ID]
+		if asked := w.asked[r.ID]; !made || slices.ContainsFunc(metrics, func(m string) bool { return !slices.Contains(asked, m) }) {
+			if w.asked == nil {
+				w.asked = map[int64][]string{}
+			}
+			w.asked[r.ID] = metrics
 			w.measured++
 			j = w.finds(r, served)
 			j.EndedAt = w.now

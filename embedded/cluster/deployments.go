@@ -26,8 +26,8 @@ const (
 	labelDeployment = "benchtop.dev/deployment"
 
 	bringRole = "bring"
-	// envModel and envServedModel name the models that a Job looks for.
-	envModel       = "BENCHTOP_MODEL_NAME"
+	// envModelName and envServedModel name the models that a Job looks for.
+	envModelName   = "BENCHTOP_MODEL_NAME"
 	envServedModel = "BENCHTOP_SERVED_MODEL"
 	// jobStays is how long a Job that brings or measures a version stays after
 	// its end.
@@ -212,8 +212,9 @@ func ingress(d mlops.Deployment, name, host, path string, annotations map[string
 	}}
 }
 
-// Bring starts the Job that brings a model version to a deployment's volume,
-// unless it has been started, and returns how far the Job is.
+// Bring starts the Job that brings a model version to the volume of a
+// deployment, unless it has been started, and says how far the Job is. One that
+// was made when the model had another name is made again.
 func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
@@ -223,11 +224,18 @@ func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revi
 	if apierrors.IsNotFound(err) {
 		job, err = jobs.Create(ctx, fresh, metav1.CreateOptions{})
 	}
+	if err == nil && renamed(job, fresh) {
+		out, err := c.discardJob(ctx, job)
+		if err != nil {
+			return out, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
+		}
+		return out, nil
+	}
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
 	}
 	out := jobOf(job)
-	if job.DeletionTimestamp != nil || out.State == mlops.TrainingFailed && renamed(job, fresh) {
+	if job.DeletionTimestamp != nil {
 		return c.discardJob(ctx, job)
 	}
 	if out.State == mlops.TrainingFailed {
@@ -236,31 +244,6 @@ func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revi
 		}
 	}
 	return out, nil
-}
-
-// renamed reports whether a Job looks for its model, or for the one that is
-// served, under another name than a Job that is made now: somebody has renamed
-// it. Whatever the Job says of the old name is about no version.
-func renamed(job, fresh *batchv1.Job) bool {
-	for _, name := range []string{envModel, envServedModel} {
-		had, has := envOf(job, name), envOf(fresh, name)
-		if had != "" && has != "" && had != has {
-			return true
-		}
-	}
-	return false
-}
-
-// envOf is what a variable of a Job's containers is set to.
-func envOf(job *batchv1.Job, name string) (value string) {
-	for _, c := range job.Spec.Template.Spec.Containers {
-		for _, e := range c.Env {
-			if e.Name == name {
-				value = e.Value
-			}
-		}
-	}
-	return value
 }
 
 func bringJob(s mlops.DeploymentSpec, r mlops.Revision, name string) *batchv1.Job {
@@ -272,8 +255,9 @@ func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, s
 	d := s.Deployment
 	c := container(role, s.Image, slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
-		{Name: envModel, Value: literal(r.Model)},
+		{Name: envModelName, Value: literal(r.Model)},
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
+		{Name: "BENCHTOP_MODEL_RUN_ID", Value: r.RunID},
 	}, env, doorsEnv(), commonEnv(s.Image)))
 	c.Command = []string{"python3", "/opt/benchtop/" + program}
 	c.Resources = corev1.ResourceRequirements{

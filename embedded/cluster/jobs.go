@@ -69,11 +69,11 @@ func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
 func jobOf(j *batchv1.Job) mlops.Job {
 	out := mlops.Job{Name: j.Name, Project: j.Labels[labelProject], State: mlops.TrainingRunning,
 		Trigger: mlops.TriggerSchedule, CreatedAt: j.CreationTimestamp.Time}
-	out.CodeSHA256 = envOf(j, envCode)
+	out.CodeSHA256, _ = envOf(j, envCode)
 	for _, c := range j.Spec.Template.Spec.Containers {
 		out.Image = c.Image
 	}
-	if t := envOf(j, envTrigger); t != "" {
+	if t, _ := envOf(j, envTrigger); t != "" {
 		out.Trigger = mlops.Trigger(t)
 	}
 	for _, cond := range j.Status.Conditions {

@@ -29,10 +29,15 @@ const (
 
 func servedName(deployment string) string { return deployment + "-served" }
 
-// Serve tells a deployment's servers which version to serve, unless they were
-// told. Pods that start later read the same.
-func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error {
-	b, err := json.Marshal(map[string]string{"version": fmt.Sprint(version), "run_id": runID})
+// Serve tells the servers of a deployment which version to serve, unless they
+// have been told. Pods that start later read the same. So do those that make
+// room on the volume: they leave the versions to keep.
+func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string, keep []int) error {
+	kept := make([]string, len(keep))
+	for i, v := range keep {
+		kept[i] = fmt.Sprint(v)
+	}
+	b, err := json.Marshal(map[string]any{"version": fmt.Sprint(version), "run_id": runID, "keep": kept})
 	if err != nil {
 		return fmt.Errorf("encode served version: %w", err)
 	}

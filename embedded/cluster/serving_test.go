@@ -15,7 +15,7 @@ func TestServeNothing(t *testing.T) {
 	if err := c.ServeNothing(t.Context(), d); err != nil {
 		t.Errorf("of servers that were told nothing: %v", err)
 	}
-	if err := c.Serve(t.Context(), d, 3, "run"); err != nil {
+	if err := c.Serve(t.Context(), d, 3, "run", nil); err != nil {
 		t.Fatal(err)
 	}
 	const pod = "/api/v1/namespaces/iris/pods/a"
