@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -23,27 +24,27 @@ func (s *Server) accessRoutes(pages, signedIn *echo.Group) {
 }
 
 // access is the page of access keys.
-func (s *Server) access(c echo.Context) (*page, error) {
+func (s *Server) access(c echo.Context) (*page.Page, error) {
 	return s.accessPage(c, view.KeyForm{Role: string(mlops.RoleReader), Expires: "90d"}, nil)
 }
 
-func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	v := view.Access{CSRF: csrf(c), Form: form, New: made}
-	keys, err := s.cfg.Keys.Keys(ctx)
-	v.Problem = s.problem("the access keys", err)
+	v := view.Access{CSRF: page.VisitorOf(c).CSRF, Form: form, New: made}
+	keys, err := s.site.Keys.Keys(ctx)
+	v.Problem = s.site.Problem("the access keys", err)
 	for _, k := range keys {
 		v.Rows = append(v.Rows, s.keyRow(k))
 	}
-	users, uerr := s.cfg.Cluster.KubeconfigUsers(ctx)
-	v.UserProblem = s.problem("the users of Kubernetes", uerr)
+	users, uerr := s.site.Cluster.KubeconfigUsers(ctx)
+	v.UserProblem = s.site.Problem("the users of Kubernetes", uerr)
 	for _, u := range users {
 		v.Users = append(v.Users, view.UserRow{Name: u.Name, Role: u.Role, Created: view.At(u.CreatedAt)})
 	}
 	gone := c.QueryParam("revoked")
 	if gone != "" && err == nil && !slices.ContainsFunc(keys, func(k mlops.Key) bool { return k.Name == gone }) {
-		v.Notice = &view.Notice{Kind: view.Good, Text: "Key “" + clip(gone) + "” is revoked: no door takes it any more."}
+		v.Notice = &view.Notice{Kind: view.Good, Text: "Key “" + view.Clip(gone) + "” is revoked: no door takes it any more."}
 	}
 	for _, r := range mlops.Roles() {
 		row := view.RoleRow{Name: string(r)}
@@ -52,7 +53,7 @@ func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey
 		}
 		v.Roles = append(v.Roles, row)
 	}
-	return &page{title: "Access", nav: "access", body: view.AccessPage(v), parts: []part{{"keys", view.KeyRows(v)}, {"kubeconfigs", view.UserRows(v)}}}, nil
+	return &page.Page{Title: "Access", Nav: "access", Body: view.AccessPage(v), Parts: []page.Part{{"keys", view.KeyRows(v)}, {"kubeconfigs", view.UserRows(v)}}}, nil
 }
 
 func (s *Server) keyRow(k mlops.Key) view.KeyRow {
@@ -70,7 +71,7 @@ func (s *Server) keyRow(k mlops.Key) view.KeyRow {
 	if len(k.Projects) > 0 {
 		row.Projects = strings.Join(k.ProjectNames(), " ")
 	}
-	if k.Expired(s.cfg.Now()) {
+	if k.Expired(s.site.Now()) {
 		row.Expires = view.Value{Pill: &view.Pill{Kind: view.Idle, Text: "expired"}}
 	} else if !k.ExpiresAt.IsZero() {
 		row.Expires = view.Text(k.ExpiresAt.UTC().Format("2006-01-02 15:04 MST"))
@@ -90,18 +91,18 @@ func words(s string) []string {
 // it does not lead back: the token would have to be kept until then.
 func (s *Server) createKey(c echo.Context) error {
 	form := view.KeyForm{Name: strings.TrimSpace(c.FormValue("name")), Role: c.FormValue("role"), Projects: strings.TrimSpace(c.FormValue("projects")), Buckets: strings.TrimSpace(c.FormValue("buckets")), Expires: strings.TrimSpace(c.FormValue("expires"))}
-	k, err := s.cfg.Keys.CreateKey(c.Request().Context(), mlops.KeyRequest{Name: form.Name, Role: form.Role, Expires: form.Expires,
+	k, err := s.site.Keys.CreateKey(c.Request().Context(), mlops.KeyRequest{Name: form.Name, Role: form.Role, Expires: form.Expires,
 		Projects: words(form.Projects), Buckets: words(form.Buckets)})
 	status := http.StatusOK
 	switch mlops.CodeOf(err) {
 	case "":
-		s.logger().Info("access key created", "name", k.Name, "by", visitorOf(c).principal.Name)
+		s.site.Log().Info("access key created", "name", k.Name, "by", page.VisitorOf(c).Principal.Name)
 	case mlops.Invalid, mlops.Exists, mlops.NotFound, mlops.Unavailable:
-		form.Error, status = mlops.MessageOf(sentence(err)), statusOf(err)
+		form.Error, status = mlops.MessageOf(page.Sentence(err)), page.StatusOf(err)
 	default:
 		return err
 	}
-	var p *page
+	var p *page.Page
 	if form.Error != "" {
 		p, err = s.accessPage(c, form, nil)
 	} else {
@@ -111,24 +112,24 @@ func (s *Server) createKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p.status = status
-	return s.render(c, p)
+	p.Status = status
+	return s.site.Render(c, p)
 }
 
 func (s *Server) revokeKey(c echo.Context) error {
 	name := c.FormValue("name")
-	if err := s.cfg.Keys.RevokeKey(context.WithoutCancel(c.Request().Context()), name); err != nil {
-		return sentence(err)
+	if err := s.site.Keys.RevokeKey(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return page.Sentence(err)
 	}
-	s.logger().Info("access key revoked", "name", name, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("access key revoked", "name", name, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, withQuery("/access", "revoked", name))
 }
 
 func (s *Server) revokeKubeconfig(c echo.Context) error {
 	name := c.FormValue("name")
-	if err := s.cfg.Cluster.RevokeKubeconfig(context.WithoutCancel(c.Request().Context()), name); err != nil {
-		return sentence(err)
+	if err := s.site.Cluster.RevokeKubeconfig(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return page.Sentence(err)
 	}
-	s.logger().Info("kubeconfig revoked", "user", name, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("kubeconfig revoked", "user", name, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, "/access#kubernetes")
 }

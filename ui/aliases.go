@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -18,13 +19,13 @@ import (
 // aliasPanel shows the aliases of a model, or those of one of its versions.
 func (s *Server) aliasPanel(c echo.Context, m mlops.RegisteredModel, version *int, form *view.AliasForm) view.AliasPanel {
 	at := modelURL(m.Name)
-	p := view.AliasPanel{Admin: visitorOf(c).principal.Role.May(mlops.Operate)}
+	p := view.AliasPanel{Admin: page.May(c, mlops.Operate)}
 	if version != nil {
 		at, p.Version = versionURL(m.Name, *version), strconv.Itoa(*version)
 	}
 	p.Set, p.Remove = at+"/aliases", at+"/aliases/remove"
 	if p.Admin {
-		p.CSRF = csrf(c)
+		p.CSRF = page.VisitorOf(c).CSRF
 	}
 	if form != nil {
 		p.Form = *form
@@ -76,7 +77,7 @@ func aliasVersion(m mlops.RegisteredModel, alias string) int {
 // setAlias points an alias at a version and leads back to where that was
 // asked for. What the registry refuses is shown beside the field.
 func (s *Server) setAlias(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	m, err := s.findModel(ctx, c.Param("name"))
 	if err != nil {
@@ -96,7 +97,7 @@ func (s *Server) setAlias(c echo.Context) error {
 		at = versionURL(m.Name, version)
 	}
 	was := aliasVersion(m, form.Alias)
-	switch err := s.cfg.Registry.SetAlias(ctx, m.Name, form.Alias, version); mlops.CodeOf(err) {
+	switch err := s.site.Registry.SetAlias(ctx, m.Name, form.Alias, version); mlops.CodeOf(err) {
 	case "":
 	case mlops.Invalid:
 		form.AliasError = mlops.MessageOf(err)
@@ -107,27 +108,27 @@ func (s *Server) setAlias(c echo.Context) error {
 	default:
 		return err
 	}
-	s.logger().Info("alias set", "model", m.Name, "alias", form.Alias, "version", version, "was", was, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("alias set", "model", m.Name, "alias", form.Alias, "version", version, "was", was, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, withQuery(at, "alias", form.Alias, "was", oldVersion(was))+"#aliases")
 }
 
 // refuseAlias shows the page again with what was typed.
 func (s *Server) refuseAlias(c echo.Context, form view.AliasForm, status int) error {
-	show := func() (*page, error) { return s.modelPage(c, &form) }
+	show := func() (*page.Page, error) { return s.modelPage(c, &form) }
 	if c.Param("version") != "" {
-		show = func() (*page, error) { return s.versionPage(c, versionForms{alias: &form}) }
+		show = func() (*page.Page, error) { return s.versionPage(c, versionForms{alias: &form}) }
 	}
 	p, err := show()
 	if err != nil {
 		return err
 	}
-	p.status, p.parts = status, nil // the address of the event stream is that of the plain page
-	return s.render(c, p)
+	p.Status, p.Parts = status, nil // the address of the event stream is that of the plain page
+	return s.site.Render(c, p)
 }
 
 // removeAlias removes an alias and leads back.
 func (s *Server) removeAlias(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	m, err := s.findModel(ctx, c.Param("name"))
 	if err != nil {
@@ -141,11 +142,11 @@ func (s *Server) removeAlias(c echo.Context) error {
 		}
 		at = versionURL(m.Name, version)
 	}
-	if err := s.cfg.Registry.DeleteAlias(ctx, m.Name, alias); err != nil {
+	if err := s.site.Registry.DeleteAlias(ctx, m.Name, alias); err != nil {
 		return err
 	}
 	was := aliasVersion(m, alias)
-	s.logger().Info("alias removed", "model", m.Name, "alias", alias, "was", was, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("alias removed", "model", m.Name, "alias", alias, "was", was, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, withQuery(at, "removed", alias, "was", oldVersion(was))+"#aliases")
 }
 

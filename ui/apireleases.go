@@ -10,6 +10,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // releaseRoutes are what programs change and read of what is served.
@@ -19,8 +21,8 @@ func (s *Server) releaseRoutes(api *echo.Group) {
 	s.deployRoutes(api, may)
 	api.POST("/deployments/:name/promote", s.apiPromote, may)
 	api.POST("/deployments/:name/rollback", s.apiRollback, may)
-	api.POST("/deployments/:name/approve", s.apiDecide(Loop.Approve), may)
-	api.POST("/deployments/:name/reject", s.apiDecide(Loop.Reject), may)
+	api.POST("/deployments/:name/approve", s.apiDecide(ports.Steps.Approve), may)
+	api.POST("/deployments/:name/reject", s.apiDecide(ports.Steps.Reject), may)
 	yes, no := true, false
 	for path, hold := range map[string][2]*bool{"pin": {&yes, nil}, "unpin": {&no, nil}, "pause": {nil, &yes}, "resume": {nil, &no}} {
 		api.POST("/deployments/:name/"+path, s.apiHold(hold[0], hold[1]), may)
@@ -30,9 +32,9 @@ func (s *Server) releaseRoutes(api *echo.Group) {
 }
 
 func (s *Server) apiDeployments(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	ds, err := s.cfg.Loop.Deployments(ctx)
+	ds, err := s.site.Loop.Deployments(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (s *Server) apiDeployments(c echo.Context) error {
 }
 
 func (s *Server) apiDeployment(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	d, err := s.findDeployment(ctx, c.Param("name"))
 	if err != nil {
@@ -56,9 +58,9 @@ func (s *Server) apiDeployment(c echo.Context) error {
 const maxRevisions = 1000
 
 func (s *Server) apiRevisions(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	rs, err := s.cfg.Loop.Revisions(ctx, c.Param("name"), maxRevisions)
+	rs, err := s.site.Loop.Revisions(ctx, c.Param("name"), maxRevisions)
 	if err != nil {
 		return err
 	}
@@ -68,32 +70,19 @@ func (s *Server) apiRevisions(c echo.Context) error {
 	return c.JSONPretty(http.StatusOK, map[string]any{"revisions": rs}, "  ")
 }
 
-// readJSON reads the body of a change, of which nothing need be said: no body at
-// all is an empty one.
-func readJSON(c echo.Context, into any, example string) error {
-	if err := decodeBody(c, into, example); !errors.Is(err, io.EOF) {
-		return err
-	}
-	return nil
-}
-
-func actOf(c echo.Context, reason string) mlops.Act {
-	return mlops.Act{By: visitorOf(c).principal.Name, Reason: reason}
-}
-
 func (s *Server) apiPromote(c echo.Context) error {
 	var in struct {
 		Version  int    `json:"version"`
 		Override bool   `json:"override"`
 		Reason   string `json:"reason"`
 	}
-	if err := readJSON(c, &in, `{"version": 3, "reason": "…", "override": false}`); err != nil {
+	if err := page.ReadJSON(c, &in, `{"version": 3, "reason": "…", "override": false}`); err != nil {
 		return err
 	}
 	if in.Version < 1 {
 		return mlops.Errorf(mlops.Invalid, "version is %d: expected the number of a model version, from 1", in.Version)
 	}
-	return s.answerRevision(c)(s.cfg.Loop.Promote(c.Request().Context(), c.Param("name"), in.Version, in.Override, actOf(c, in.Reason)))
+	return s.answerRevision(c)(s.site.Steps.Promote(c.Request().Context(), c.Param("name"), in.Version, in.Override, page.ActOf(c, in.Reason)))
 }
 
 func (s *Server) apiRollback(c echo.Context) error {
@@ -101,14 +90,14 @@ func (s *Server) apiRollback(c echo.Context) error {
 		To     int    `json:"to"`
 		Reason string `json:"reason"`
 	}
-	if err := readJSON(c, &in, `{"to": 3, "reason": "…"}`); err != nil {
+	if err := page.ReadJSON(c, &in, `{"to": 3, "reason": "…"}`); err != nil {
 		return err
 	}
-	return s.answerRevision(c)(s.cfg.Loop.Rollback(c.Request().Context(), c.Param("name"), in.To, actOf(c, in.Reason)))
+	return s.answerRevision(c)(s.site.Steps.Rollback(c.Request().Context(), c.Param("name"), in.To, page.ActOf(c, in.Reason)))
 }
 
 // decision is Loop.Approve or Loop.Reject.
-type decision func(l Loop, ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error)
+type decision func(s ports.Steps, ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error)
 
 func (s *Server) apiDecide(how decision) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -116,10 +105,10 @@ func (s *Server) apiDecide(how decision) echo.HandlerFunc {
 			Revision int    `json:"revision"`
 			Reason   string `json:"reason"`
 		}
-		if err := readJSON(c, &in, `{"revision": 3, "reason": "…"}`); err != nil {
+		if err := page.ReadJSON(c, &in, `{"revision": 3, "reason": "…"}`); err != nil {
 			return err
 		}
-		return s.answerRevision(c)(how(s.cfg.Loop, c.Request().Context(), c.Param("name"), in.Revision, actOf(c, in.Reason)))
+		return s.answerRevision(c)(how(s.site.Steps, c.Request().Context(), c.Param("name"), in.Revision, page.ActOf(c, in.Reason)))
 	}
 }
 
@@ -128,18 +117,18 @@ func (s *Server) answerRevision(c echo.Context) func(mlops.Revision, error) erro
 		if err != nil {
 			return err
 		}
-		s.logger().Info("what is served was changed", "deployment", r.Deployment, "revision", r.Number, "version", r.Version, "state", r.State, "by", visitorOf(c).principal.Name)
+		s.site.Log().Info("what is served was changed", "deployment", r.Deployment, "revision", r.Number, "version", r.Version, "state", r.State, "by", page.VisitorOf(c).Principal.Name)
 		return c.JSONPretty(http.StatusOK, r, "  ")
 	}
 }
 
 func (s *Server) apiHold(pinned, paused *bool) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		d, err := s.cfg.Loop.Hold(c.Request().Context(), c.Param("name"), pinned, paused)
+		d, err := s.site.Steps.Hold(c.Request().Context(), c.Param("name"), pinned, paused)
 		if err != nil {
 			return err
 		}
-		s.logger().Info("deployment changed", "deployment", d.Name, "pinned", d.Pinned, "paused", d.Paused, "by", visitorOf(c).principal.Name)
+		s.site.Log().Info("deployment changed", "deployment", d.Name, "pinned", d.Pinned, "paused", d.Paused, "by", page.VisitorOf(c).Principal.Name)
 		return c.JSONPretty(http.StatusOK, d, "  ")
 	}
 }
@@ -148,22 +137,22 @@ func (s *Server) apiHold(pinned, paused *bool) echo.HandlerFunc {
 func (s *Server) apiSetGates(c echo.Context) error {
 	var g mlops.Gates
 	// No gates are an empty object; no body at all is a mistake.
-	if err := decodeBody(c, &g, `{"metrics": {"accuracy": {"minimum": 0.9}}, "approval": "required"}`); errors.Is(err, io.EOF) {
+	if err := page.DecodeBody(c, &g, `{"metrics": {"accuracy": {"minimum": 0.9}}, "approval": "required"}`); errors.Is(err, io.EOF) {
 		return mlops.Errorf(mlops.Invalid, `the body is empty: expected a JSON object such as {"metrics": {"accuracy": {"minimum": 0.9}}}, or {} for no gates`)
 	} else if err != nil {
 		return err
 	}
-	if err := s.cfg.Loop.SetGates(c.Request().Context(), c.Param("project"), g); err != nil {
+	if err := s.site.Loop.SetGates(c.Request().Context(), c.Param("project"), g); err != nil {
 		return err
 	}
-	s.logger().Info("gates changed", "project", c.Param("project"), "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("gates changed", "project", c.Param("project"), "by", page.VisitorOf(c).Principal.Name)
 	return c.JSONPretty(http.StatusOK, g, "  ")
 }
 
 func (s *Server) apiGates(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	ps, err := s.cfg.Loop.Projects(ctx)
+	ps, err := s.site.Loop.Projects(ctx)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -50,7 +51,7 @@ func (s *Server) artifactList(f folder, found []mlops.Artifact, err error) view.
 			}
 		}
 	}
-	l.Problem = s.problem("the artifacts", err)
+	l.Problem = s.site.Problem("the artifacts", err)
 	return l
 }
 
@@ -82,7 +83,7 @@ func (f folder) url(page int) string {
 
 // artifacts shows a directory of a run's artifacts, and a file if one is
 // named.
-func (s *Server) artifacts(c echo.Context) (*page, error) {
+func (s *Server) artifacts(c echo.Context) (*page.Page, error) {
 	at, err := artifactPath(c)
 	if err != nil {
 		return nil, err
@@ -93,9 +94,9 @@ func (s *Server) artifacts(c echo.Context) (*page, error) {
 			return nil, mlops.Errorf(mlops.Invalid, "The page %q is not valid: expected a number from 1.", p)
 		}
 	}
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	r, err := s.cfg.Registry.Run(ctx, f.runID)
+	r, err := s.site.Registry.Run(ctx, f.runID)
 	if err != nil {
 		return nil, err
 	}
@@ -113,17 +114,17 @@ func (s *Server) artifacts(c echo.Context) (*page, error) {
 	if f.current != "" {
 		v.Preview = s.preview(ctx, r.ID, f.current)
 	}
-	return &page{title: "Artifacts of " + runName(r), nav: "runs", body: view.ArtifactsPage(v)}, nil
+	return &page.Page{Title: "Artifacts of " + runName(r), Nav: "runs", Body: view.ArtifactsPage(v)}, nil
 }
 
 // lookAt finds out whether at is a folder or a file, and returns what is in
 // the folder, or beside the file.
 func (s *Server) lookAt(ctx context.Context, f *folder, at string) ([]mlops.Artifact, error) {
 	if at == "" {
-		return s.cfg.Registry.Artifacts(ctx, f.runID, "")
+		return s.site.Registry.Artifacts(ctx, f.runID, "")
 	}
 	parent := strings.TrimPrefix(path.Dir(at), ".")
-	siblings, err := s.cfg.Registry.Artifacts(ctx, f.runID, parent)
+	siblings, err := s.site.Registry.Artifacts(ctx, f.runID, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (s *Server) lookAt(ctx context.Context, f *folder, at string) ([]mlops.Arti
 		case a.Path != at:
 		case a.IsDir:
 			f.path = at
-			return s.cfg.Registry.Artifacts(ctx, f.runID, at)
+			return s.site.Registry.Artifacts(ctx, f.runID, at)
 		default:
 			f.path, f.current = parent, at
 			return siblings, nil

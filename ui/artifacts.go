@@ -56,7 +56,7 @@ func (s *Server) preview(ctx context.Context, runID, file string) *view.Preview 
 		p.Image = fileURL(runID, "image", file)
 		return p
 	}
-	f, info, err := s.cfg.Registry.OpenArtifact(ctx, runID, file)
+	f, info, err := s.site.Registry.OpenArtifact(ctx, runID, file)
 	if err == nil {
 		defer func() { _ = f.Close() }()
 		p.Size = view.Bytes(float64(info.Bytes))
@@ -66,7 +66,7 @@ func (s *Server) preview(ctx context.Context, runID, file string) *view.Preview 
 			return p
 		}
 	}
-	p.Problem = s.problem(file, err)
+	p.Problem = s.site.Problem(file, err)
 	return p
 }
 
@@ -169,5 +169,5 @@ func (s *Server) openFile(c echo.Context) (io.ReadCloser, mlops.Artifact, error)
 	if at == "" {
 		return nil, mlops.Artifact{}, mlops.Errorf(mlops.Invalid, "The query must name a file: expected ?path=….")
 	}
-	return s.cfg.Registry.OpenArtifact(c.Request().Context(), c.Param("id"), at)
+	return s.site.Registry.OpenArtifact(c.Request().Context(), c.Param("id"), at)
 }

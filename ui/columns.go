@@ -63,9 +63,9 @@ func parseColumn(s string) (column, error) {
 		for _, a := range attributes {
 			names = append(names, a.key)
 		}
-		return c, mlops.Errorf(mlops.Invalid, "There is no attribute %q to show: expected one of %s.", clip(key), strings.Join(names, ", "))
+		return c, mlops.Errorf(mlops.Invalid, "There is no attribute %q to show: expected one of %s.", view.Clip(key), strings.Join(names, ", "))
 	}
-	return c, mlops.Errorf(mlops.Invalid, "%q is no column: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>, for example metrics.accuracy.", clip(s))
+	return c, mlops.Errorf(mlops.Invalid, "%q is no column: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>, for example metrics.accuracy.", view.Clip(s))
 }
 
 // parseColumns reads the chosen columns of an address.
@@ -148,7 +148,7 @@ func (s *Server) value(c column, r mlops.Run, made *view.Link) view.Value {
 	case "end_time":
 		return view.At(r.EndedAt)
 	case "duration":
-		return runDuration(r, s.cfg.Now())
+		return runDuration(r, s.site.Now())
 	case "user_id":
 		return view.Text(r.User)
 	case "version":
@@ -173,16 +173,7 @@ func shortened(s string) view.Value {
 	if utf8.RuneCountInString(s) <= cellRunes {
 		return view.Text(s)
 	}
-	return view.Value{Text: string([]rune(s)[:cellRunes]) + "…", Title: clip(s)}
-}
-
-// clip bounds a text that an error or a title repeats.
-func clip(s string) string {
-	const most = 300
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	return string([]rune(s)[:most]) + "…"
+	return view.Value{Text: string([]rune(s)[:cellRunes]) + "…", Title: view.Clip(s)}
 }
 
 const (

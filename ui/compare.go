@@ -9,20 +9,21 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // compare shows runs side by side. All its choices are in the address.
-func (s *Server) compare(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) compare(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	ch, notices, err := parseCompare(c.QueryParams())
 	if err != nil {
 		return nil, err
 	}
-	p := &page{nav: "runs"}
+	p := &page.Page{Nav: "runs"}
 	if len(notices) > 0 {
-		p.status = http.StatusBadRequest
+		p.Status = http.StatusBadRequest
 	}
 	runs, missing, err := s.comparedRuns(ctx, ch.runs)
 	if err != nil {
@@ -37,9 +38,9 @@ func (s *Server) compare(c echo.Context) (*page, error) {
 	v := view.Compare{Title: fmt.Sprintf("Compare %d runs", len(runs)), IDs: ch.runs, Hidden: hiddenChoices(ch)}
 	made, err := s.versionsByRun(ctx, runs)
 	if err != nil {
-		v.Problem = s.problem("the model versions", err)
+		v.Problem = s.site.Problem("the model versions", err)
 	}
-	v.Table = compareTable(ch, runs, shown, fields, made, s.cfg.Now())
+	v.Table = compareTable(ch, runs, shown, fields, made, s.site.Now())
 	var more []view.Notice
 	v.Curves, more = s.curvesPlot(ctx, ch, runs, shown, fields)
 	notices = append(notices, more...)
@@ -47,15 +48,15 @@ func (s *Server) compare(c echo.Context) (*page, error) {
 	notices = append(notices, more...)
 	v.Scatter, more = scatterPlot(ch, shown, fields)
 	v.Notices = append(notices, more...)
-	p.title, p.body = v.Title, view.ComparePage(v)
-	p.parts = []part{{"notices", view.CompareNotices(v)}, {"table", view.CompareTableBox(v.Table)}, {"curves", view.CurvesFigure(v.Curves)},
+	p.Title, p.Body = v.Title, view.ComparePage(v)
+	p.Parts = []page.Part{{"notices", view.CompareNotices(v)}, {"table", view.CompareTableBox(v.Table)}, {"curves", view.CurvesFigure(v.Curves)},
 		{"parallel", view.ParallelFigure(v.Parallel)}, {"scatter", view.ScatterFigure(v.Scatter)}}
 	return p, nil
 }
 
 // comparedRuns reads the runs; missing says which are not there any more.
 func (s *Server) comparedRuns(ctx context.Context, ids []string) (runs []mlops.Run, missing *view.Notice, err error) {
-	found, err := s.cfg.Registry.RunsByID(ctx, ids)
+	found, err := s.site.Registry.RunsByID(ctx, ids)
 	if err != nil {
 		return nil, nil, err
 	}

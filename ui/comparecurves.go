@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -40,7 +41,7 @@ func (s *Server) curvesPlot(ctx context.Context, ch compareChoices, runs []mlops
 		notices = append(notices, unknownField("metric", ch.metric))
 	}
 	histories, err := s.curveHistories(ctx, runs, chosen, metrics)
-	if v.Problem = s.problem("the curves", err); v.Problem != nil {
+	if v.Problem = s.site.Problem("the curves", err); v.Problem != nil {
 		return v, notices
 	}
 	v.Title, v.Metric.Value = histories.key, histories.key
@@ -81,10 +82,10 @@ const likelyCurves = 20
 
 func (s *Server) readCurves(ctx context.Context, runs []mlops.Run, key string) ([][]mlops.Metric, error) {
 	points, errs := make([][]mlops.Metric, len(runs)), make([]error, len(runs))
-	each(len(runs), func(i int) {
+	page.Each(len(runs), func(i int) {
 		for _, m := range runs[i].Metrics {
 			if m.Key == key {
-				points[i], errs[i] = s.histories.get(ctx, s.cfg.Registry, s.cfg.Now(), runs[i].ID, m, max(minCurvePoints, min(curvePoints, curveBudget/len(runs))))
+				points[i], errs[i] = s.histories.get(ctx, s.site.Registry, s.site.Now(), runs[i].ID, m, max(minCurvePoints, min(curvePoints, curveBudget/len(runs))))
 			}
 		}
 	})

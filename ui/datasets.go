@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -45,15 +46,15 @@ func (s *Server) storeDataset(c echo.Context) error {
 		s.storedDataset(c, d)
 		return c.Redirect(http.StatusSeeOther, datasetURL(d.SHA256))
 	case mlops.Invalid, mlops.Exists:
-		form.Error = mlops.MessageOf(sentence(err))
+		form.Error = mlops.MessageOf(page.Sentence(err))
 		p, perr := s.datasetsPage(c, form)
 		if perr != nil {
 			return perr
 		}
-		p.status = statusOf(err)
-		return s.render(c, p)
+		p.Status = page.StatusOf(err)
+		return s.site.Render(c, p)
 	}
-	return sentence(err)
+	return page.Sentence(err)
 }
 
 func (s *Server) storeFile(c echo.Context, form *view.DatasetForm) (mlops.Dataset, error) {
@@ -69,11 +70,11 @@ func (s *Server) storeFile(c echo.Context, form *view.DatasetForm) (mlops.Datase
 	if form.Source == "" {
 		form.Source = header.Filename
 	}
-	return s.cfg.Loop.AddDataset(c.Request().Context(), form.Name, form.Source, f)
+	return s.site.Steps.AddDataset(c.Request().Context(), form.Name, form.Source, f)
 }
 
 func (s *Server) apiStoreDataset(c echo.Context) error {
-	d, err := s.cfg.Loop.AddDataset(c.Request().Context(), c.Param("name"), c.QueryParam("source"), c.Request().Body)
+	d, err := s.site.Steps.AddDataset(c.Request().Context(), c.Param("name"), c.QueryParam("source"), c.Request().Body)
 	if err != nil {
 		return err
 	}
@@ -82,20 +83,20 @@ func (s *Server) apiStoreDataset(c echo.Context) error {
 }
 
 func (s *Server) storedDataset(c echo.Context, d mlops.Dataset) {
-	s.logger().Info("dataset stored", "dataset", d.Name, "version", d.Version, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("dataset stored", "dataset", d.Name, "version", d.Version, "by", page.VisitorOf(c).Principal.Name)
 }
 
 // datasetNames are the datasets that a project can have; among them always the
 // one that it has.
 func (s *Server) datasetNames(ctx context.Context, has string) []string {
-	all, err := s.cfg.Registry.Datasets(ctx)
-	s.problem("the datasets", err) // logged; the choice is smaller
+	all, err := s.site.Registry.Datasets(ctx)
+	s.site.Problem("the datasets", err) // logged; the choice is smaller
 	var names []string
 	for _, d := range all {
 		names = append(names, d.Name)
 	}
 	for _, sample := range s.cfg.Samples {
-		if !principalOf(ctx).Limited() {
+		if !page.PrincipalOf(ctx).Limited() {
 			names = append(names, sample.Name)
 		}
 	}
@@ -108,16 +109,16 @@ func (s *Server) datasetNames(ctx context.Context, has string) []string {
 
 // datasets is the list of datasets, the stored ones and those that only runs
 // know.
-func (s *Server) datasets(c echo.Context) (*page, error) {
+func (s *Server) datasets(c echo.Context) (*page.Page, error) {
 	return s.datasetsPage(c, view.DatasetForm{})
 }
 
-func (s *Server) datasetsPage(c echo.Context, form view.DatasetForm) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) datasetsPage(c echo.Context, form view.DatasetForm) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	v := view.Datasets{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate), Form: form}
-	all, err := s.cfg.Registry.DatasetSummaries(ctx)
-	v.Problem = s.problem("the datasets", err)
+	v := view.Datasets{CSRF: page.VisitorOf(c).CSRF, MayOperate: page.May(c, mlops.Operate), Form: form}
+	all, err := s.site.Registry.DatasetSummaries(ctx)
+	v.Problem = s.site.Problem("the datasets", err)
 	for _, d := range all {
 		row := view.DatasetRow{Name: d.Name, URL: datasetURL(d.Digest), Digest: view.Digest(d.Digest), Size: view.Value{Text: "not stored here", Title: "only its runs know it"},
 			Runs: d.Runs, Versions: d.Versions, LastRun: view.Text("never")}
@@ -129,7 +130,7 @@ func (s *Server) datasetsPage(c echo.Context, form view.DatasetForm) (*page, err
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return &page{title: "Datasets", nav: "datasets", body: view.DatasetsPage(v), parts: []part{{"rows", view.DatasetRows(v)}}}, nil
+	return &page.Page{Title: "Datasets", Nav: "datasets", Body: view.DatasetsPage(v), Parts: []page.Part{{"rows", view.DatasetRows(v)}}}, nil
 }
 
 func datasetSize(d mlops.Dataset) string {
@@ -137,13 +138,13 @@ func datasetSize(d mlops.Dataset) string {
 }
 
 // dataset is what came of one dataset.
-func (s *Server) dataset(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) dataset(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	served := s.servedBy(ctx)
-	use, err := s.cfg.Registry.DatasetUse(ctx, c.Param("digest"), served.deployments)
+	use, err := s.site.Registry.DatasetUse(ctx, c.Param("digest"), served.deployments)
 	if err != nil {
-		return nil, sentence(err)
+		return nil, page.Sentence(err)
 	}
 	v := view.Dataset{Name: use.Name, Serving: served.links(func(m mlops.Deployment) bool {
 		return slices.ContainsFunc(use.Deployments, func(d mlops.Deployment) bool { return d.Name == m.Name })
@@ -171,7 +172,7 @@ func (s *Server) dataset(c echo.Context) (*page, error) {
 		}
 		v.Versions = append(v.Versions, row)
 	}
-	return &page{title: v.Name, nav: "datasets", body: view.DatasetPage(v), parts: []part{{"head", view.DatasetHead(v)}, {"versions", view.DatasetVersions(v)}}}, nil
+	return &page.Page{Title: v.Name, Nav: "datasets", Body: view.DatasetPage(v), Parts: []page.Part{{"head", view.DatasetHead(v)}, {"versions", view.DatasetVersions(v)}}}, nil
 }
 
 // quotable is a digest as a word of the search: letters that could end the

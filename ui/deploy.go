@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -44,10 +45,10 @@ func (s *Server) apiDeploy(c echo.Context) error {
 		Replicas *int   `json:"replicas"`
 		Reason   string `json:"reason"`
 	}
-	if err := decodeBody(c, &in, `{"model": "iris", "version": 3, "name": "iris-old", "replicas": 1}`); err != nil {
+	if err := page.DecodeBody(c, &in, `{"model": "iris", "version": 3, "name": "iris-old", "replicas": 1}`); err != nil {
 		return err
 	}
-	out, err := s.cfg.Loop.Deploy(c.Request().Context(), mlops.DeployRequest{Model: in.Model, Alias: in.Alias, Version: in.Version, Name: in.Name, Replicas: in.Replicas, Act: actOf(c, in.Reason)})
+	out, err := s.site.Steps.Deploy(c.Request().Context(), mlops.DeployRequest{Model: in.Model, Alias: in.Alias, Version: in.Version, Name: in.Name, Replicas: in.Replicas, Act: page.ActOf(c, in.Reason)})
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (s *Server) apiDeploy(c echo.Context) error {
 
 func (s *Server) deployed(c echo.Context, out mlops.Deployed) {
 	if out.Created || out.Changed {
-		s.logger().Info("deployment set", "deployment", out.Deployment.Name, "model", out.Deployment.Model, "replicas", out.Deployment.Replicas, "new", out.Created, "by", visitorOf(c).principal.Name)
+		s.site.Log().Info("deployment set", "deployment", out.Deployment.Name, "model", out.Deployment.Model, "replicas", out.Deployment.Replicas, "new", out.Created, "by", page.VisitorOf(c).Principal.Name)
 	}
 }
 
@@ -69,13 +70,13 @@ func (s *Server) apiScale(c echo.Context) error {
 	var in struct {
 		Replicas *int `json:"replicas"`
 	}
-	if err := decodeBody(c, &in, `{"replicas": 2}`); err != nil {
+	if err := page.DecodeBody(c, &in, `{"replicas": 2}`); err != nil {
 		return err
 	}
 	if in.Replicas == nil {
 		return mlops.Errorf(mlops.Invalid, "what should change? Expected replicas")
 	}
-	d, err := s.cfg.Loop.Scale(c.Request().Context(), c.Param("name"), *in.Replicas)
+	d, err := s.site.Steps.Scale(c.Request().Context(), c.Param("name"), *in.Replicas)
 	if err != nil {
 		return err
 	}
@@ -84,11 +85,11 @@ func (s *Server) apiScale(c echo.Context) error {
 }
 
 func (s *Server) apiUndeploy(c echo.Context) error {
-	d, err := s.cfg.Loop.Undeploy(context.WithoutCancel(c.Request().Context()), c.Param("name"))
+	d, err := s.site.Steps.Undeploy(context.WithoutCancel(c.Request().Context()), c.Param("name"))
 	if err != nil {
 		return err
 	}
-	s.logger().Info("deployment is being deleted", "deployment", d.Name, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("deployment is being deleted", "deployment", d.Name, "by", page.VisitorOf(c).Principal.Name)
 	return c.JSONPretty(http.StatusAccepted, d, "  ")
 }
 
@@ -99,7 +100,7 @@ func (s *Server) deployForm(c echo.Context, model string, version int, deployed 
 	if sent != nil {
 		f = *sent
 	}
-	f.Action, f.CSRF, f.Version = versionURL(model, version)+"/deploy", csrf(c), versionText(version)
+	f.Action, f.CSRF, f.Version = versionURL(model, version)+"/deploy", page.VisitorOf(c).CSRF, versionText(version)
 	f.Suggests = mlops.DeploymentName(model, "")
 	if slices.ContainsFunc(deployed, func(d mlops.Deployment) bool { return d.Name == f.Suggests }) {
 		f.Suggests = mlops.DeploymentName(model, strconv.Itoa(version))
@@ -117,7 +118,7 @@ func (s *Server) deploy(c echo.Context) error {
 	replicas, err := replicasOf(form.Replicas)
 	var out mlops.Deployed
 	if err == nil {
-		out, err = s.cfg.Loop.Deploy(c.Request().Context(), mlops.DeployRequest{Model: c.Param("name"), Version: version, Name: form.Name, Replicas: &replicas, Act: actOf(c, "")})
+		out, err = s.site.Steps.Deploy(c.Request().Context(), mlops.DeployRequest{Model: c.Param("name"), Version: version, Name: form.Name, Replicas: &replicas, Act: page.ActOf(c, "")})
 	}
 	if err != nil {
 		form.Error = s.refusal(err)
@@ -125,8 +126,8 @@ func (s *Server) deploy(c echo.Context) error {
 		if pageErr != nil {
 			return pageErr
 		}
-		p.status, p.parts = statusOf(err), nil // the address of the event stream is that of the plain page
-		return s.render(c, p)
+		p.Status, p.Parts = page.StatusOf(err), nil // the address of the event stream is that of the plain page
+		return s.site.Render(c, p)
 	}
 	s.deployed(c, out)
 	done := []string{"done", doneDeployed, "revision", "1"}
@@ -139,7 +140,7 @@ func (s *Server) deploy(c echo.Context) error {
 func replicasOf(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return 0, mlops.Errorf(mlops.Invalid, "The number of servers is %q: expected 0 to %d.", clip(text), mlops.MaxReplicas)
+		return 0, mlops.Errorf(mlops.Invalid, "The number of servers is %q: expected 0 to %d.", view.Clip(text), mlops.MaxReplicas)
 	}
 	return n, mlops.ValidateReplicas(n)
 }
@@ -148,9 +149,9 @@ func replicasOf(text string) (int, error) {
 // with what was refused.
 func (s *Server) servers(c echo.Context, d mlops.Deployment, refused view.Servers) view.Servers {
 	v := refused
-	v.Operator, v.Name, v.Own, v.Project, v.Deleting, v.Max = visitorOf(c).principal.Role.May(mlops.Operate), d.Name, d.Own, d.Project, d.Deleting, mlops.MaxReplicas
+	v.Operator, v.Name, v.Own, v.Project, v.Deleting, v.Max = page.May(c, mlops.Operate), d.Name, d.Own, d.Project, d.Deleting, mlops.MaxReplicas
 	if v.Operator {
-		v.CSRF = csrf(c)
+		v.CSRF = page.VisitorOf(c).CSRF
 	}
 	if v.Error == "" {
 		v.Replicas = strconv.Itoa(d.Replicas)
@@ -169,10 +170,10 @@ func (s *Server) setReplicas(c echo.Context) error {
 	text := strings.TrimSpace(c.FormValue("replicas"))
 	n, err := replicasOf(text)
 	if err == nil {
-		d, err = s.cfg.Loop.Scale(c.Request().Context(), d.Name, n)
+		d, err = s.site.Steps.Scale(c.Request().Context(), d.Name, n)
 	}
 	if err != nil {
-		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{Replicas: text, Error: s.refusal(err)}}, statusOf(err))
+		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{Replicas: text, Error: s.refusal(err)}}, page.StatusOf(err))
 	}
 	s.deployed(c, mlops.Deployed{Deployment: d, Changed: true})
 	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", doneScaled)+"#servers")
@@ -186,9 +187,9 @@ func (s *Server) undeploy(c echo.Context) error {
 	if strings.TrimSpace(c.FormValue("confirm")) != d.Name {
 		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{DeleteError: fmt.Sprintf("Nothing was deleted: type %s to delete it.", d.Name)}}, http.StatusBadRequest)
 	}
-	if _, err := s.cfg.Loop.Undeploy(context.WithoutCancel(c.Request().Context()), d.Name); err != nil {
-		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{DeleteError: s.refusal(err)}}, statusOf(err))
+	if _, err := s.site.Steps.Undeploy(context.WithoutCancel(c.Request().Context()), d.Name); err != nil {
+		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{DeleteError: s.refusal(err)}}, page.StatusOf(err))
 	}
-	s.logger().Info("deployment is being deleted", "deployment", d.Name, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("deployment is being deleted", "deployment", d.Name, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, "/deployments")
 }

@@ -9,26 +9,27 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // deployments is the list of deployments.
-func (s *Server) deployments(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) deployments(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	var v view.Deployments
-	ds, err := s.cfg.Loop.Deployments(ctx)
-	v.Problem = s.problem("the deployments", err)
+	ds, err := s.site.Loop.Deployments(ctx)
+	v.Problem = s.site.Problem("the deployments", err)
 	var traffic map[string]mlops.Traffic
 	if len(ds) > 0 {
 		var terr error
 		traffic, terr = s.allTraffic(ctx)
-		s.problem("the traffic", terr) // logged; the rows go without
+		s.site.Problem("the traffic", terr) // logged; the rows go without
 	}
 	for _, d := range ds {
 		v.Rows = append(v.Rows, deploymentRow(d, trafficOf(traffic, d.Name)))
 	}
-	return &page{title: "Deployments", nav: "deployments", body: view.DeploymentsPage(v), parts: []part{{"rows", view.DeploymentRows(v)}}}, nil
+	return &page.Page{Title: "Deployments", Nav: "deployments", Body: view.DeploymentsPage(v), Parts: []page.Part{{"rows", view.DeploymentRows(v)}}}, nil
 }
 
 func deploymentRow(d mlops.Deployment, t mlops.Traffic) view.DeploymentRow {
@@ -57,7 +58,7 @@ func projectValue(name string) view.Value {
 }
 
 func (s *Server) findDeployment(ctx context.Context, name string) (mlops.Deployment, error) {
-	ds, err := s.cfg.Loop.Deployments(ctx)
+	ds, err := s.site.Loop.Deployments(ctx)
 	if err != nil {
 		return mlops.Deployment{}, err
 	}
@@ -70,7 +71,7 @@ func (s *Server) findDeployment(ctx context.Context, name string) (mlops.Deploym
 }
 
 // deployment is the page of one deployment.
-func (s *Server) deployment(c echo.Context) (*page, error) {
+func (s *Server) deployment(c echo.Context) (*page.Page, error) {
 	return s.deploymentPage(c, deploymentForms{})
 }
 
@@ -83,8 +84,8 @@ type deploymentForms struct {
 }
 
 // deploymentPage shows a deployment, with the forms as they were sent.
-func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	r, err := s.rangeOf(c)
 	if err != nil {
@@ -107,29 +108,29 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	var found []mlops.Finding
 	var usage map[string]mlops.Resources
 	var trafficErr, chartErr, historyErr, gatesErr, diagnosisErr error
-	together(
+	page.Together(
 		func() { traffic, trafficErr = s.allTraffic(ctx) },
 		func() { v.Charts, chartErr = s.trafficCharts(ctx, d.Name, r) },
-		func() { revisions, historyErr = s.cfg.Loop.Revisions(ctx, d.Name, shownRevisions+1) },
+		func() { revisions, historyErr = s.site.Loop.Revisions(ctx, d.Name, shownRevisions+1) },
 		func() { gates, gatesErr = s.gatesOf(ctx, d) },
-		func() { found, diagnosisErr = s.cfg.Loop.Diagnose(ctx, d) },
+		func() { found, diagnosisErr = s.site.Loop.Diagnose(ctx, d) },
 		func() { usage = s.podUsage(ctx, d.Namespace) },
 	)
 	v.History = s.history(c, d, revisions, gates, forms.release)
-	v.History.Problem = s.problem("the history", historyErr)
+	v.History.Problem = s.site.Problem("the history", historyErr)
 	v.Gates = s.gates(c, d, gates, gatesErr, forms.gates)
 	v.Newest = newestNotice(d, revisions, gates)
 	v.Servers = s.servers(c, d, forms.servers)
 	v.Findings = findingViews(found)
-	v.Problem = s.problem("what is wrong", diagnosisErr)
+	v.Problem = s.site.Problem("what is wrong", diagnosisErr)
 	if len(v.Findings) > 0 {
 		v.Message = "" // one of them says it better
 	}
 	v.Stats = deploymentStats(d, trafficOf(traffic, d.Name))
 	trafficNow(v.Charts, trafficOf(traffic, d.Name))
 	v.Ranges = s.rangeView(c, r, deploymentURL(d.Name), "traffic", "pod")
-	if v.Ranges.Problem = s.problem("the traffic", chartErr); v.Ranges.Problem == nil {
-		v.Ranges.Problem = s.problem("the traffic", trafficErr)
+	if v.Ranges.Problem = s.site.Problem("the traffic", chartErr); v.Ranges.Problem == nil {
+		v.Ranges.Problem = s.site.Problem("the traffic", trafficErr)
 	}
 	for _, p := range d.Pods {
 		v.Pods = append(v.Pods, serverPodRow(p, usage[p.Name]))
@@ -140,8 +141,8 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page, e
 	if forms.predict != nil {
 		v.Form = *forms.predict
 	}
-	return &page{title: d.Name, nav: "deployments", body: view.DeploymentPage(v), charts: v.Charts,
-		parts: []part{{"head", view.DeploymentHead(v)}, {"history", view.HistoryTable(v.History)}, {"gates", view.GateTable(v.Gates)}, {"findings", view.FindingList(v.Findings)}, {"pods", view.ServerPods(v.Pods)}, {"logs", view.LogChoice(v.Logs)}}}, nil
+	return &page.Page{Title: d.Name, Nav: "deployments", Body: view.DeploymentPage(v), Charts: v.Charts,
+		Parts: []page.Part{{"head", view.DeploymentHead(v)}, {"history", view.HistoryTable(v.History)}, {"gates", view.GateTable(v.Gates)}, {"findings", view.FindingList(v.Findings)}, {"pods", view.ServerPods(v.Pods)}, {"logs", view.LogChoice(v.Logs)}}}, nil
 }
 
 func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {

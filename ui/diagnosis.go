@@ -15,7 +15,7 @@ func findingViews(found []mlops.Finding) []view.Finding {
 		if f.Level == mlops.LevelOK || strings.HasSuffix(f.Check, " release") {
 			continue
 		}
-		v := view.Finding{Kind: view.Warn, Detail: capital(f.Detail), Fix: capital(f.Fix), Seen: f.Seen}
+		v := view.Finding{Kind: view.Warn, Detail: view.Capital(f.Detail), Fix: view.Capital(f.Fix), Seen: f.Seen}
 		if f.Level == mlops.LevelFail {
 			v.Kind = view.Bad
 		}

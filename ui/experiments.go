@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -16,12 +17,12 @@ import (
 const experimentsShown = 300
 
 // experiments is the list of experiments, those with the newest runs first.
-func (s *Server) experiments(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) experiments(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	v := view.Experiments{Name: strings.TrimSpace(c.QueryParam("name")), Deleted: c.QueryParam("deleted") != ""}
 	all, err := s.experimentSummaries(ctx)
-	v.Problem = s.problem("the experiments", err)
+	v.Problem = s.site.Problem("the experiments", err)
 	var rows []mlops.ExperimentSummary
 	for _, e := range all {
 		if e.Deleted {
@@ -47,17 +48,17 @@ func (s *Server) experiments(c echo.Context) (*page, error) {
 	}
 	v.Empty = view.Empty{Icon: "runs", Title: "No experiments yet", Text: "An experiment appears with its first run. In a script:", Code: `mlflow.set_experiment("name")`}
 	if v.Name != "" {
-		v.Empty = view.Empty{Icon: "runs", Title: "No experiment matches", Text: fmt.Sprintf("No name contains %q.", clip(v.Name))}
+		v.Empty = view.Empty{Icon: "runs", Title: "No experiment matches", Text: fmt.Sprintf("No name contains %q.", view.Clip(v.Name))}
 	}
-	return &page{title: "Experiments", nav: "runs", body: view.ExperimentsPage(v), parts: []part{{"rows", view.ExperimentRows(v)}}}, nil
+	return &page.Page{Title: "Experiments", Nav: "runs", Body: view.ExperimentsPage(v), Parts: []page.Part{{"rows", view.ExperimentRows(v)}}}, nil
 }
 
 // experimentSummaries counts the runs of all experiments, which is remembered
 // because it takes some milliseconds for every hundred thousand of them.
 func (s *Server) experimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
 	// What is remembered is the same for all who ask.
-	all, err := s.summaries.get(s.cfg.Registry.Changed(), func() ([]mlops.ExperimentSummary, error) {
-		return s.cfg.Registry.ExperimentSummaries(byItself(ctx))
+	all, err := s.summaries.get(s.site.Registry.Changed(), func() ([]mlops.ExperimentSummary, error) {
+		return s.site.Registry.ExperimentSummaries(page.ByItself(ctx))
 	})
-	return only(ctx, all, summaryReached), err
+	return page.Only(ctx, all, func(p mlops.Principal, e mlops.ExperimentSummary) bool { return p.Holds(e.Name) }), err
 }

@@ -21,9 +21,9 @@ func (s *Server) describeFamily(ctx context.Context, v *view.Run, r mlops.Run) {
 		v.Facts = append(v.Facts, s.parentFact(ctx, id))
 	}
 	q := runList{experiment: r.ExperimentID, filter: fmt.Sprintf("tags.`%s` = '%s'", mlops.TagParentRun, strings.ReplaceAll(r.ID, "'", "''"))}
-	found, err := s.cfg.Registry.SearchRuns(ctx, q.query(childrenShown))
+	found, err := s.site.Registry.SearchRuns(ctx, q.query(childrenShown))
 	if err != nil {
-		v.Problem = s.problem("the child runs", err)
+		v.Problem = s.site.Problem("the child runs", err)
 		return
 	}
 	if len(found.Runs) == 0 {
@@ -41,12 +41,12 @@ func (s *Server) describeFamily(ctx context.Context, v *view.Run, r mlops.Run) {
 
 func (s *Server) parentFact(ctx context.Context, id string) view.Fact {
 	fact := view.Fact{Name: "Parent run", Value: view.Digest(id)}
-	parent, err := s.cfg.Registry.Run(ctx, id)
+	parent, err := s.site.Registry.Run(ctx, id)
 	switch {
 	case mlops.CodeOf(err) == mlops.NotFound:
 		fact.Value.Title = "There is no run " + id + " any more."
 	case err != nil:
-		s.problem("the parent run", err) // logged; the id is still right
+		s.site.Problem("the parent run", err) // logged; the id is still right
 	default:
 		fact.Value = view.Ref(runName(parent), runURL(id))
 	}

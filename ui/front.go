@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -51,14 +52,14 @@ func isFront(path string) bool {
 // front is what the ingress shows where nothing is: the way to the pages and
 // to the models. It says nothing that the ingress does not answer anybody.
 func (s *Server) front(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	v := view.Front{UI: s.pagesURL(c)}
 	if path := strings.TrimPrefix(c.Request().URL.Path, frontPrefix); strings.Trim(path, "/") != "" {
 		v.Missing = path
 	}
-	ds, err := s.offered.get(ctx, s.cfg.Now(), s.cfg.Loop.Deployments)
-	v.Problem = s.problem("what is served", err)
+	ds, err := s.offered.get(ctx, s.site.Now(), s.site.Loop.Deployments)
+	v.Problem = s.site.Problem("what is served", err)
 	for _, d := range ds {
 		at := s.predictURL(c, d)
 		v.Deployments = append(v.Deployments, view.FrontDeployment{Name: d.Name, Ready: d.Answers(), URL: at, Curl: "curl '" + at + "'"})
@@ -70,7 +71,7 @@ func (s *Server) front(c echo.Context) error {
 		if v.Missing != "" {
 			status = http.StatusNotFound
 		}
-		return s.render(c, &page{status: status, title: "Front page", bare: true, body: view.FrontPage(v)})
+		return s.site.Render(c, &page.Page{Status: status, Title: "Front page", Bare: true, Body: view.FrontPage(v)})
 	case strings.Contains(accept, "json"):
 		return c.JSON(http.StatusNotFound, map[string]any{"error_code": mlops.EndpointError, "message": v.Text()})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
 )
 
@@ -83,7 +84,7 @@ func TestFrontPageWithAPublicAddress(t *testing.T) {
 
 // counting counts how often the deployments are looked up.
 type counting struct {
-	ui.Loop
+	ports.Loop
 	asked *atomic.Int32
 }
 

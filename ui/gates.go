@@ -14,13 +14,14 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/gatesfile"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // gatesOf returns the gates of a deployment's project, nil if there is no such
 // project.
 func (s *Server) gatesOf(ctx context.Context, d mlops.Deployment) (*mlops.Gates, error) {
-	ps, err := s.cfg.Loop.Projects(ctx)
+	ps, err := s.site.Loop.Projects(ctx)
 	for _, p := range ps {
 		if p.Name == d.Project {
 			return &p.Gates, nil
@@ -32,7 +33,7 @@ func (s *Server) gatesOf(ctx context.Context, d mlops.Deployment) (*mlops.Gates,
 // gates shows the gates of a deployment's project, with the form as it was
 // sent if it was.
 func (s *Server) gates(c echo.Context, d mlops.Deployment, g *mlops.Gates, err error, form *view.GatesForm) view.Gates {
-	v := view.Gates{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Problem: s.problem("the gates", err)}
+	v := view.Gates{Operator: page.May(c, mlops.Operate), Problem: s.site.Problem("the gates", err)}
 	if g == nil {
 		return v
 	}
@@ -51,7 +52,7 @@ func (s *Server) gates(c echo.Context, d mlops.Deployment, g *mlops.Gates, err e
 		v.Form.Text = gatesfile.Print(*g)
 	}
 	if v.Operator {
-		v.Form.Action, v.Form.CSRF = deploymentURL(d.Name)+"/gates", csrf(c)
+		v.Form.Action, v.Form.CSRF = deploymentURL(d.Name)+"/gates", page.VisitorOf(c).CSRF
 	}
 	return v
 }
@@ -72,7 +73,7 @@ func gatesMark(g mlops.Gates) string {
 // setGates changes the gates of a deployment's project and leads back. What is
 // not understood is shown beside the text.
 func (s *Server) setGates(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	d, err := s.findDeployment(ctx, c.Param("name"))
 	if err != nil {
@@ -81,12 +82,12 @@ func (s *Server) setGates(c echo.Context) error {
 	form := view.GatesForm{Text: strings.ReplaceAll(c.FormValue("gates"), "\r\n", "\n")}
 	g, err := gatesfile.Parse([]byte(form.Text))
 	if err == nil {
-		err = s.cfg.Loop.SetGates(c.Request().Context(), d.Project, g)
+		err = s.site.Loop.SetGates(c.Request().Context(), d.Project, g)
 	}
 	if err != nil {
 		form.Error = s.refusal(err)
-		return s.refuseDeployment(c, deploymentForms{gates: &form}, statusOf(err))
+		return s.refuseDeployment(c, deploymentForms{gates: &form}, page.StatusOf(err))
 	}
-	s.logger().Info("gates changed", "project", d.Project, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("gates changed", "project", d.Project, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "gates", gatesMark(g))+"#gates")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 const (
@@ -38,7 +39,7 @@ type historyEntry struct {
 }
 
 // get returns the curve of a run's metric whose latest point is given.
-func (h *histories) get(ctx context.Context, r Registry, now time.Time, run string, latest mlops.Metric, max int) ([]mlops.Metric, error) {
+func (h *histories) get(ctx context.Context, r ports.Registry, now time.Time, run string, latest mlops.Metric, max int) ([]mlops.Metric, error) {
 	key := historyKey{run, latest.Key, max}
 	h.mu.Lock()
 	e, ok := h.kept[key]

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // historyRegistry answers histories of that many points, and counts.
 type historyRegistry struct {
-	Registry
+	ports.Registry
 	reads, points int
 	err           error
 }

@@ -28,7 +28,7 @@ func (s *Server) historyCharts(ctx context.Context, r mlops.Run) ([]view.Chart, 
 		if _, known := groups[group]; !known && len(order) == historyCharts {
 			continue
 		}
-		points, err := s.cfg.Registry.MetricHistory(ctx, r.ID, m.Key, historyPoints)
+		points, err := s.site.Registry.MetricHistory(ctx, r.ID, m.Key, historyPoints)
 		if err != nil {
 			return nil, err
 		}

@@ -6,16 +6,17 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // systemImages shows the images that pods can start from.
-func (s *Server) systemImages(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) systemImages(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	var v view.SystemImages
-	images, err := s.cfg.Cluster.Images(ctx)
-	v.Problem = s.problem("the images", err)
+	images, err := s.site.Cluster.Images(ctx)
+	v.Problem = s.site.Problem("the images", err)
 	var total int64
 	for _, img := range images {
 		total += img.Bytes
@@ -23,5 +24,5 @@ func (s *Server) systemImages(c echo.Context) (*page, error) {
 			Digest: fmt.Sprintf("%.12s", strings.TrimPrefix(img.Digest, "sha256:")), Pods: len(img.Pods)})
 	}
 	v.Shown = view.Plural(len(images), "image", "images") + ", " + view.Bytes(float64(total)) + " on disk"
-	return &page{title: "Images", nav: "system", body: view.SystemImagesPage(v), parts: []part{{"rows", view.ImageRows(v)}}}, nil
+	return &page.Page{Title: "Images", Nav: "system", Body: view.SystemImagesPage(v), Parts: []page.Part{{"rows", view.ImageRows(v)}}}, nil
 }

@@ -5,11 +5,11 @@ import (
 	"context"
 	"io"
 	"net/url"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -20,42 +20,29 @@ const logTail = 400
 func (s *Server) podLogs(c echo.Context) error {
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	defer cancel()
-	log, err := s.cfg.Cluster.Logs(ctx, c.Param("namespace"), c.Param("name"), true, logTail)
+	log, err := s.site.Cluster.Logs(ctx, c.Param("namespace"), c.Param("name"), true, logTail)
 	if err != nil {
 		return err
 	}
-	st, end, err := s.openStream(c)
-	if err != nil {
-		_ = log.Close() // the error that matters is err
-		return err
-	}
-	defer end()
-	lines := make(chan []byte, 64)
-	go readLines(log, lines, st.done)
-	// The reader blocks in Read until its log is closed.
 	defer func() { _ = log.Close() }()
-	s.streamLines(c, st, lines)
-	return nil
+	return s.site.StreamLines(c, func(ctx context.Context, lines chan<- []byte) {
+		// The reader blocks in Read until its log is closed.
+		defer context.AfterFunc(ctx, func() { _ = log.Close() })()
+		readLines(log, lines, ctx.Done())
+	})
 }
 
 // deploymentLogs streams the logs of a deployment's pods as one, each line with
 // its pod, for as long as somebody looks.
 func (s *Server) deploymentLogs(c echo.Context) error {
-	found, cancelFind := gather(c)
+	found, cancelFind := page.Gather(c)
 	defer cancelFind()
 	d, err := s.findDeployment(found, c.Param("name"))
 	if err != nil {
 		return err
 	}
-	st, end, err := s.openStream(c)
-	if err != nil {
-		return err
-	}
-	lines := make(chan []byte, 64)
-	ctx := c.Request().Context() // ends with the stream
-	go func() {
-		defer close(lines)
-		err := s.cfg.Cluster.DeploymentLogs(ctx, d, c.QueryParam("pod"), true, logTail, func(batch []mlops.LogLine) error {
+	return s.site.StreamLines(c, func(ctx context.Context, lines chan<- []byte) {
+		err := s.site.Cluster.DeploymentLogs(ctx, d, c.QueryParam("pod"), true, logTail, func(batch []mlops.LogLine) error {
 			select {
 			case lines <- mergedLines(batch):
 				return nil
@@ -64,15 +51,9 @@ func (s *Server) deploymentLogs(c echo.Context) error {
 			}
 		})
 		if err != nil && ctx.Err() == nil {
-			s.logger().Warn("a merged log ended", "deployment", d.Name, "err", err)
+			s.site.Log().Warn("a merged log ended", "deployment", d.Name, "err", err)
 		}
-	}()
-	s.streamLines(c, st, lines)
-	end()
-	// Until its writer has seen the end: it must not outlive the request.
-	for range lines {
-	}
-	return nil
+	})
 }
 
 // mergedLines writes the short name of its pod before each line. "(ended)" marks
@@ -92,34 +73,6 @@ func mergedLines(batch []mlops.LogLine) []byte {
 	return out.Bytes()
 }
 
-// streamLines sends batches of lines until there are no more, or nobody who may
-// looks any more.
-func (s *Server) streamLines(c echo.Context, st *stream, lines <-chan []byte) {
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
-	for {
-		select {
-		case <-st.done:
-			return
-		case <-beat.C:
-			if _, err := s.session(c); mlops.CodeOf(err) == mlops.Unauthorized {
-				return
-			}
-			if err := st.beat(); err != nil {
-				return
-			}
-		case batch, ok := <-lines:
-			if !ok {
-				_ = st.send("end", []byte("The log ends here.")) // if it fails the reader is gone
-				return
-			}
-			if err := st.send("lines", batch); err != nil {
-				return
-			}
-		}
-	}
-}
-
 // deploymentLog is the log of a deployment's pods, or of the one that the address
 // names.
 func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment) view.DeploymentLog {
@@ -137,17 +90,16 @@ func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment) view.Deployme
 		v.Pods = append(v.Pods, view.RangeLink{Text: short, Title: p.Name, URL: at(short), Current: current})
 	}
 	if pod != "" {
-		v.Title, v.URL = "Pod "+clip(mlops.ShortPod(pod)), withQuery(v.URL, "pod", pod)
+		v.Title, v.URL = "Pod "+view.Clip(mlops.ShortPod(pod)), withQuery(v.URL, "pod", pod)
 	}
 	if !there {
-		v.Note = "There is no pod " + clip(pod) + " any more; another has taken its place."
+		v.Note = "There is no pod " + view.Clip(pod) + " any more; another has taken its place."
 	}
 	return v
 }
 
 // readLines sends whole lines in batches of what arrived together.
 func readLines(r io.Reader, out chan<- []byte, done <-chan struct{}) {
-	defer close(out)
 	var partial []byte
 	buffer := make([]byte, 32<<10)
 	emit := func(batch []byte) bool {

@@ -15,11 +15,11 @@ func (s *Server) machineCharts(ctx context.Context, r chartRange) ([]view.Chart,
 	if r.name == chartRanges[0].name {
 		return charts, nil
 	}
-	to := s.cfg.Now().Truncate(r.step)
+	to := s.site.Now().Truncate(r.step)
 	for i, series := range []string{"benchtop_machine_cpu_ratio", "benchtop_machine_memory_used_bytes", "benchtop_machine_disk_used_bytes"} {
-		points, err := s.series.get(ctx, s.cfg.Metrics, fmt.Sprintf("max(%s)", r.over("avg_over_time", series)), r, to)
+		points, err := s.series.get(ctx, s.site.Metrics, fmt.Sprintf("max(%s)", r.over("avg_over_time", series)), r, to)
 		if err != nil {
-			return s.measuredCharts(), s.problem("more than the last minutes", err)
+			return s.measuredCharts(), s.site.Problem("more than the last minutes", err)
 		}
 		if len(points) > 0 {
 			fill(&charts[i], to, r, points)
@@ -69,7 +69,7 @@ func (s *Server) notices() []view.Notice {
 				view.Percent(used), free)})
 		}
 	}
-	units := s.cfg.Units.Status(0)
+	units := s.site.Units.Status(0)
 	if _, _, state := readiness(units); state == "stopping" {
 		out = append(out, view.Notice{Kind: view.Busy, Text: "Benchtop is stopping. Pods go on serving."})
 	}

@@ -10,37 +10,38 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 const versionsPerPage = 50
 
 // model is the page of one registered model.
-func (s *Server) model(c echo.Context) (*page, error) { return s.modelPage(c, nil) }
+func (s *Server) model(c echo.Context) (*page.Page, error) { return s.modelPage(c, nil) }
 
 // modelPage shows a model, with the alias form as it was sent if it was.
-func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	m, err := s.findModel(ctx, c.Param("name"))
 	if err != nil {
 		return nil, err
 	}
-	p := &page{title: m.Name, nav: "models"}
+	p := &page.Page{Title: m.Name, Nav: "models"}
 	metric, token := c.QueryParam("metric"), c.QueryParam("page")
 	v := view.Model{Name: m.Name, Description: m.Description, Facts: modelFacts(m), Tags: kvFacts(m.Tags), Aliases: s.aliasPanel(c, m, nil, form)}
-	found, err := s.cfg.Registry.Versions(ctx, mlops.VersionQuery{Model: m.Name, Max: versionsPerPage, PageToken: token})
+	found, err := s.site.Registry.Versions(ctx, mlops.VersionQuery{Model: m.Name, Max: versionsPerPage, PageToken: token})
 	if mlops.CodeOf(err) == mlops.Invalid {
-		p.status = http.StatusBadRequest
+		p.Status = http.StatusBadRequest
 	}
-	v.Problem = s.problem("the versions", err)
+	v.Problem = s.site.Problem("the versions", err)
 	runs, err := s.runsOf(ctx, found.Versions)
 	if v.Problem == nil {
-		v.Problem = s.problem("the runs of the versions", err)
+		v.Problem = s.site.Problem("the runs of the versions", err)
 	}
 	v.Metric = metricChoice(m.Name, metric, token, found.Versions, runs)
 	if v.Chart = versionChart(v.Metric.Name, found.Versions, runs); v.Chart != nil {
-		p.charts = []view.Chart{*v.Chart}
+		p.Charts = []view.Chart{*v.Chart}
 	}
 	served := s.servedBy(ctx)
 	for _, mv := range found.Versions {
@@ -55,13 +56,13 @@ func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page, error) 
 	if found.NextPageToken != "" {
 		v.Pager.Next = withQuery(modelURL(m.Name), "metric", metric, "page", found.NextPageToken)
 	}
-	p.body = view.ModelPage(v)
-	p.parts = []part{{"head", view.ModelHead(v)}, {"aliases", view.AliasList(v.Aliases)}, {"chart", view.ModelChart(v)}, {"versions", view.VersionTable(v)}}
+	p.Body = view.ModelPage(v)
+	p.Parts = []page.Part{{"head", view.ModelHead(v)}, {"aliases", view.AliasList(v.Aliases)}, {"chart", view.ModelChart(v)}, {"versions", view.VersionTable(v)}}
 	return p, nil
 }
 
 func (s *Server) findModel(ctx context.Context, name string) (mlops.RegisteredModel, error) {
-	m, err := s.cfg.Registry.Model(ctx, name)
+	m, err := s.site.Registry.Model(ctx, name)
 	if mlops.CodeOf(err) == mlops.NotFound {
 		return m, mlops.Errorf(mlops.NotFound, "There is no registered model %q.", name)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -22,8 +23,8 @@ const (
 )
 
 // models is the list of registered models, searched by name.
-func (s *Server) models(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) models(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	q := mlops.ModelQuery{Name: strings.TrimSpace(c.QueryParam("name")), Max: modelsPerPage, PageToken: c.QueryParam("page")}
 	v := view.Models{Query: q.Name, Empty: view.Empty{Icon: "models", Title: "No registered model yet",
@@ -31,15 +32,15 @@ func (s *Server) models(c echo.Context) (*page, error) {
 	if q.Name != "" {
 		v.Empty = view.Empty{Icon: "models", Title: "No model matches", Text: "No registered model has “" + q.Name + "” in its name. Change the search or clear it."}
 	}
-	p := &page{title: "Models", nav: "models"}
-	found, err := s.cfg.Registry.Models(ctx, q)
+	p := &page.Page{Title: "Models", Nav: "models"}
+	found, err := s.site.Registry.Models(ctx, q)
 	if mlops.CodeOf(err) == mlops.Invalid {
-		p.status = http.StatusBadRequest
+		p.Status = http.StatusBadRequest
 	}
-	v.Problem = s.problem("the models", err)
+	v.Problem = s.site.Problem("the models", err)
 	runs, err := s.runsOf(ctx, newestVersions(found.Models))
 	if v.Problem == nil {
-		v.Problem = s.problem("the runs of the models", err)
+		v.Problem = s.site.Problem("the runs of the models", err)
 	}
 	served := s.servedBy(ctx)
 	for _, m := range found.Models {
@@ -51,7 +52,7 @@ func (s *Server) models(c echo.Context) (*page, error) {
 	if found.NextPageToken != "" {
 		v.Pager.Next = modelsURL(q.Name, found.NextPageToken)
 	}
-	p.body, p.parts = view.ModelsPage(v), []part{{"rows", view.ModelRows(v)}}
+	p.Body, p.Parts = view.ModelsPage(v), []page.Part{{"rows", view.ModelRows(v)}}
 	return p, nil
 }
 
@@ -94,7 +95,7 @@ func (s *Server) runsOf(ctx context.Context, versions []mlops.ModelVersion) (map
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	runs, err := s.cfg.Registry.RunsByID(ctx, ids)
+	runs, err := s.site.Registry.RunsByID(ctx, ids)
 	out := make(map[string]mlops.Run, len(runs))
 	for _, r := range runs {
 		out[r.ID] = r
@@ -139,8 +140,8 @@ type served struct {
 
 // servedBy asks for the deployments.
 func (s *Server) servedBy(ctx context.Context) served {
-	ds, err := s.cfg.Loop.Deployments(ctx)
-	return served{ds, s.problem("the deployments", err)}
+	ds, err := s.site.Loop.Deployments(ctx)
+	return served{ds, s.site.Problem("the deployments", err)}
 }
 
 // model returns the deployments of a model, with the version that each serves.

@@ -10,35 +10,36 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 const recentShown = 5
 
 // overview is the boot page until everything was ready, then the loop.
-func (s *Server) overview(c echo.Context) (*page, error) {
-	lines, limited := 6, visitorOf(c).principal.Limited()
+func (s *Server) overview(c echo.Context) (*page.Page, error) {
+	lines, limited := 6, page.VisitorOf(c).Principal.Limited()
 	if limited {
 		lines = 0 // they tell of the whole lab
 	}
-	units := s.cfg.Units.Status(lines)
+	units := s.site.Units.Status(lines)
 	if booting(units) {
 		v := view.Overview{Boot: bootView(units)}
-		return &page{title: "Starting", nav: "overview", view: "boot", body: view.OverviewPage(v),
-			parts: []part{{"boot", view.BootStatus(*v.Boot)}}}, nil
+		return &page.Page{Title: "Starting", Nav: "overview", View: "boot", Body: view.OverviewPage(v),
+			Parts: []page.Part{{"boot", view.BootStatus(*v.Boot)}}}, nil
 	}
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	r, err := s.rangeOf(c)
 	if err != nil {
 		return nil, err
 	}
-	mayTrain := visitorOf(c).principal.Role.May(mlops.Operate)
+	mayTrain := page.May(c, mlops.Operate)
 	v := view.Overview{Notices: s.notices(), Ranges: s.rangeView(c, r, "/", "machine")}
 	if !limited {
 		v.Units = unitViews(units)
 	}
-	together(
+	page.Together(
 		func() {
 			if !limited {
 				v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
@@ -46,8 +47,8 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 		},
 		func() { v.Recent = s.recentRuns(ctx) },
 		func() {
-			projects, err := s.cfg.Loop.Projects(ctx)
-			v.Problem = s.problem("the loop", err)
+			projects, err := s.site.Loop.Projects(ctx)
+			v.Problem = s.site.Problem("the loop", err)
 			projects = slices.DeleteFunc(projects, func(p mlops.Project) bool { return p.Deleting })
 			states := s.loopStates(ctx, projects)
 			for _, d := range states.deployments {
@@ -63,17 +64,17 @@ func (s *Server) overview(c echo.Context) (*page, error) {
 			}
 		},
 	)
-	v.Actions.CSRF = csrf(c)
+	v.Actions.CSRF = page.VisitorOf(c).CSRF
 	// A browser that shows the boot page has no place for these parts: it sees
 	// that the view is another one and asks for the whole page.
-	return &page{title: "Overview", nav: "overview", view: "overview", body: view.OverviewPage(v), charts: v.Machine,
-		parts: []part{{"actions", view.TrainForms(v.Actions)}, {"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
+	return &page.Page{Title: "Overview", Nav: "overview", View: "overview", Body: view.OverviewPage(v), Charts: v.Machine,
+		Parts: []page.Part{{"actions", view.TrainForms(v.Actions)}, {"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
 			{"recent", view.RunsTable(v.Recent)}, {"units", view.UnitList(v.Units)}}}, nil
 }
 
 func (s *Server) recentRuns(ctx context.Context) view.RunTable {
-	found, err := s.cfg.Registry.SearchRuns(ctx, mlops.RunQuery{Max: recentShown, OrderBy: newestFirst})
-	if problem := s.problem("the runs", err); problem != nil {
+	found, err := s.site.Registry.SearchRuns(ctx, mlops.RunQuery{Max: recentShown, OrderBy: newestFirst})
+	if problem := s.site.Problem("the runs", err); problem != nil {
 		return view.RunTable{Problem: problem}
 	}
 	columns := []column{startedColumn, {"metrics", cmp.Or(accuracyKey(found.Runs), accuracyKeys[0])}, {"attributes", "version"}}
@@ -82,7 +83,7 @@ func (s *Server) recentRuns(ctx context.Context) view.RunTable {
 		return t
 	}
 	waiting, err := s.trainingsWithoutRun(ctx, "", t.Columns)
-	if t.Problem = s.problem("the trainings", err); t.Problem != nil {
+	if t.Problem = s.site.Problem("the trainings", err); t.Problem != nil {
 		return t
 	}
 	t.Rows = append(waiting, t.Rows...)
@@ -120,10 +121,10 @@ var loopParts = []string{"the dataset", "the runs", "the model", "the deployment
 func (s *Server) loopStates(ctx context.Context, projects []mlops.Project) loopStates {
 	var all loopStates
 	errs := make([]error, len(loopParts))
-	together(
-		func() { all.datasets, errs[0] = s.cfg.Registry.Datasets(ctx) },
+	page.Together(
+		func() { all.datasets, errs[0] = s.site.Registry.Datasets(ctx) },
 		func() {
-			if all.trainings, errs[1] = s.cfg.Registry.NewestTrainings(ctx); errs[1] == nil {
+			if all.trainings, errs[1] = s.site.Registry.NewestTrainings(ctx); errs[1] == nil {
 				all.runs, errs[1] = s.runsOfTrainings(ctx, all.trainings)
 			}
 		},
@@ -132,18 +133,18 @@ func (s *Server) loopStates(ctx context.Context, projects []mlops.Project) loopS
 			for i, p := range projects {
 				models[i] = p.Name
 			}
-			all.versions, errs[2] = s.cfg.Registry.NewestVersions(ctx, models)
+			all.versions, errs[2] = s.site.Registry.NewestVersions(ctx, models)
 		},
 		func() {
-			all.deployments, errs[3] = s.cfg.Loop.Deployments(ctx)
+			all.deployments, errs[3] = s.site.Loop.Deployments(ctx)
 			if errs[4] = errs[3]; errs[4] == nil && len(all.deployments) > 0 {
 				all.traffic, errs[4] = s.allTraffic(ctx)
 			}
 		},
-		func() { all.next, errs[5] = s.cfg.Loop.NextTrainings(ctx) },
+		func() { all.next, errs[5] = s.site.Loop.NextTrainings(ctx) },
 	)
 	for i, what := range loopParts {
-		all.problems = append(all.problems, s.problem(what, errs[i]))
+		all.problems = append(all.problems, s.site.Problem(what, errs[i]))
 	}
 	return all
 }
@@ -158,31 +159,23 @@ func (s *Server) runsOfTrainings(ctx context.Context, ts []mlops.Training) ([]ml
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return s.cfg.Registry.RunsByID(ctx, ids)
+	return s.site.Registry.RunsByID(ctx, ids)
 }
 
 // of picks what belongs to one project.
 func (all loopStates) of(p mlops.Project) (st loopState) {
 	st.dataset = newestDataset(all.datasets, p.Dataset)
-	st.training = find(all.trainings, func(t mlops.Training) bool { return t.Project == p.Name })
+	st.training = page.Find(all.trainings, func(t mlops.Training) bool { return t.Project == p.Name })
 	if t := st.training; t != nil && t.RunID != "" {
-		st.run = find(all.runs, func(r mlops.Run) bool { return r.ID == t.RunID && !r.Deleted })
+		st.run = page.Find(all.runs, func(r mlops.Run) bool { return r.ID == t.RunID && !r.Deleted })
 	}
-	st.version = find(all.versions, func(v mlops.ModelVersion) bool { return v.Model == p.Name })
-	st.deployment = find(all.deployments, func(d mlops.Deployment) bool { return d.IsOf(p.Name) })
+	st.version = page.Find(all.versions, func(v mlops.ModelVersion) bool { return v.Model == p.Name })
+	st.deployment = page.Find(all.deployments, func(d mlops.Deployment) bool { return d.IsOf(p.Name) })
 	if st.deployment != nil && all.traffic != nil {
 		t := trafficOf(all.traffic, st.deployment.Name)
 		st.traffic = &t
 	}
 	return st
-}
-
-// find returns the first that is wanted, nil if there is none.
-func find[T any](all []T, wanted func(T) bool) *T {
-	if i := slices.IndexFunc(all, wanted); i >= 0 {
-		return &all[i]
-	}
-	return nil
 }
 
 // loopView draws the picture of one project.

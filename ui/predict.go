@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -47,7 +48,7 @@ func (s *Server) predictForm(d mlops.Deployment) view.PredictForm {
 // form's script, as the whole page without it. It changes nothing, so it is
 // a GET and its address can be kept.
 func (s *Server) predict(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	d, err := s.findDeployment(ctx, c.Param("name"))
 	if err != nil {
@@ -56,9 +57,9 @@ func (s *Server) predict(c echo.Context) error {
 	form := s.predictForm(d)
 	body, result := readBody(c, &form)
 	if result == nil {
-		status, answer, took, err := s.cfg.Loop.Predict(ctx, d.Name, body)
+		status, answer, took, err := s.site.Loop.Predict(ctx, d.Name, body)
 		if err != nil {
-			p := s.problem("the prediction", err)
+			p := s.site.Problem("the prediction", err)
 			result = &view.Prediction{Message: p.Message}
 		} else {
 			result = readPrediction(status, answer)
@@ -67,14 +68,14 @@ func (s *Server) predict(c echo.Context) error {
 	}
 	form.Result = result
 	if c.Request().Header.Get("HX-Request") != "" {
-		return s.renderFragment(c, http.StatusOK, view.PredictionBox(*result))
+		return page.Fragment(c, http.StatusOK, view.PredictionBox(*result))
 	}
 	p, err := s.deploymentPage(c, deploymentForms{predict: &form})
 	if err != nil {
 		return err
 	}
-	p.parts = nil // the address of the event stream is that of the plain page
-	return s.render(c, p)
+	p.Parts = nil // the address of the event stream is that of the plain page
+	return s.site.Render(c, p)
 }
 
 // readBody reads what is to be sent: JSON as it was typed, or the numbers of
@@ -199,7 +200,7 @@ func anyPredictions(answer []byte) string {
 	if json.Compact(&line, a.Predictions) != nil || line.String() == "null" {
 		return ""
 	}
-	return clip(line.String())
+	return view.Clip(line.String())
 }
 
 // plain returns a JSON scalar without its quotes.

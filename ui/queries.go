@@ -23,7 +23,7 @@ const (
 // many there are. What has no value is NaN.
 func (s *Server) allTraffic(ctx context.Context) (map[string]mlops.Traffic, error) {
 	out := map[string]mlops.Traffic{}
-	now := s.cfg.Now()
+	now := s.site.Now()
 	for _, q := range []struct {
 		series string
 		into   func(t *mlops.Traffic) *float64
@@ -31,7 +31,7 @@ func (s *Server) allTraffic(ctx context.Context) (map[string]mlops.Traffic, erro
 		{seriesRequests, func(t *mlops.Traffic) *float64 { return &t.RequestsPerSecond }}, {seriesErrors, func(t *mlops.Traffic) *float64 { return &t.ErrorsPerSecond }},
 		{seriesP50, func(t *mlops.Traffic) *float64 { return &t.P50Seconds }}, {seriesP99, func(t *mlops.Traffic) *float64 { return &t.P99Seconds }},
 	} {
-		samples, err := s.cfg.Metrics.Query(ctx, q.series, now)
+		samples, err := s.site.Metrics.Query(ctx, q.series, now)
 		if err != nil {
 			return nil, err
 		}
@@ -72,11 +72,11 @@ func (s *Server) trafficCharts(ctx context.Context, deployment string, r chartRa
 	}
 	lines := make([][]mlops.Point, 4)
 	// Whole steps, so that two looks at the same past ask for the same points.
-	to := s.cfg.Now().Truncate(r.step)
+	to := s.site.Now().Truncate(r.step)
 	for i, q := range []struct{ how, series string }{{"avg_over_time", seriesRequests}, {"avg_over_time", seriesErrors}, {"max_over_time", seriesP50}, {"max_over_time", seriesP99}} {
 		expr := fmt.Sprintf("max(%s)", r.over(q.how, fmt.Sprintf("%s{deployment=%q}", q.series, deployment)))
 		var err error
-		if lines[i], err = s.series.get(ctx, s.cfg.Metrics, expr, r, to); err != nil {
+		if lines[i], err = s.series.get(ctx, s.site.Metrics, expr, r, to); err != nil {
 			return []view.Chart{rate, latency}, err
 		}
 	}

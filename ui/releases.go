@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -43,10 +42,10 @@ func (s *Server) releasePages(changes *echo.Group) {
 		if err != nil {
 			return mlops.Revision{}, err
 		}
-		return s.cfg.Loop.Rollback(ctx, d.Name, to, act)
+		return s.site.Steps.Rollback(ctx, d.Name, to, act)
 	}))
-	changes.POST(at+"/approve", s.release(doneApproved, decideOn(s.cfg.Loop.Approve)))
-	changes.POST(at+"/reject", s.release(doneRejected, decideOn(s.cfg.Loop.Reject)))
+	changes.POST(at+"/approve", s.release(doneApproved, decideOn(s.site.Steps.Approve)))
+	changes.POST(at+"/reject", s.release(doneRejected, decideOn(s.site.Steps.Reject)))
 	yes, no := true, false
 	changes.POST(at+"/pin", s.hold(donePinned, &yes, nil))
 	changes.POST(at+"/unpin", s.hold(doneUnpinned, &no, nil))
@@ -81,14 +80,14 @@ func (s *Server) release(done string, do change) echo.HandlerFunc {
 
 // changeOf finds the deployment that is to be changed, and who does so why.
 func (s *Server) changeOf(c echo.Context, deployment string) (mlops.Deployment, mlops.Act, error) {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	d, err := s.findDeployment(ctx, deployment)
-	return d, actOf(c, strings.TrimSpace(c.FormValue("reason"))), err
+	return d, page.ActOf(c, strings.TrimSpace(c.FormValue("reason"))), err
 }
 
 func (s *Server) released(c echo.Context, d mlops.Deployment, r mlops.Revision, done string) error {
-	s.logger().Info("what is served was changed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "state", r.State, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("what is served was changed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "state", r.State, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", done, "revision", strconv.Itoa(r.Number))+"#history")
 }
 
@@ -114,7 +113,7 @@ func (s *Server) putIntoService(ctx context.Context, d mlops.Deployment, version
 	case d.Paused:
 		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "Deployment %s is paused: press Resume on its page first.", d.Name)
 	}
-	return s.cfg.Loop.Promote(ctx, d.Name, version, override, act)
+	return s.site.Steps.Promote(ctx, d.Name, version, override, act)
 }
 
 // decideOn approves or rejects the revision that the button names.
@@ -136,7 +135,7 @@ func formNumber(c echo.Context, name, what string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, mlops.Errorf(mlops.Invalid, "The field %s is %q: expected the number of a %s.", name, clip(text), what)
+		return 0, mlops.Errorf(mlops.Invalid, "The field %s is %q: expected the number of a %s.", name, view.Clip(text), what)
 	}
 	return n, nil
 }
@@ -147,11 +146,11 @@ func (s *Server) hold(done string, pinned, paused *bool) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		after, err := s.cfg.Loop.Hold(c.Request().Context(), d.Name, pinned, paused)
+		after, err := s.site.Steps.Hold(c.Request().Context(), d.Name, pinned, paused)
 		if err != nil {
 			return s.refuseRelease(c, act.Reason, err)
 		}
-		s.logger().Info("deployment changed", "deployment", d.Name, "pinned", after.Pinned, "paused", after.Paused, "by", visitorOf(c).principal.Name)
+		s.site.Log().Info("deployment changed", "deployment", d.Name, "pinned", after.Pinned, "paused", after.Paused, "by", page.VisitorOf(c).Principal.Name)
 		return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", done)+"#history")
 	}
 }
@@ -159,13 +158,13 @@ func (s *Server) hold(done string, pinned, paused *bool) echo.HandlerFunc {
 // refusal says what was wrong with a change; its cause is for the log.
 func (s *Server) refusal(err error) string {
 	if mlops.CodeOf(err) == mlops.Internal {
-		s.logger().Error("cannot change what is served", "err", err)
+		s.site.Log().Error("cannot change what is served", "err", err)
 	}
-	return mlops.MessageOf(sentence(err))
+	return mlops.MessageOf(page.Sentence(err))
 }
 
 func (s *Server) refuseRelease(c echo.Context, reason string, err error) error {
-	return s.refuseDeployment(c, deploymentForms{release: view.ReleaseForm{Reason: reason, Error: s.refusal(err)}}, statusOf(err))
+	return s.refuseDeployment(c, deploymentForms{release: view.ReleaseForm{Reason: reason, Error: s.refusal(err)}}, page.StatusOf(err))
 }
 
 // refuseDeployment shows the page of a deployment again with what was typed.
@@ -174,17 +173,17 @@ func (s *Server) refuseDeployment(c echo.Context, forms deploymentForms, status 
 	if err != nil {
 		return err
 	}
-	p.status, p.parts = status, nil // the address of the event stream is that of the plain page
-	return s.render(c, p)
+	p.Status, p.Parts = status, nil // the address of the event stream is that of the plain page
+	return s.site.Render(c, p)
 }
 
 // history shows the revisions of a deployment, the newest first.
 func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision, gates *mlops.Gates, form view.ReleaseForm) view.History {
-	h := view.History{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Cut: len(rs) > shownRevisions, Form: form}
+	h := view.History{Operator: page.May(c, mlops.Operate), Cut: len(rs) > shownRevisions, Form: form}
 	h.Form.ID, h.Form.Action = "release", deploymentURL(d.Name)+"/promote"
 	h.Notice = releaseNotice(d, rs, c.QueryParam("done"), c.QueryParam("revision"))
 	if h.Operator {
-		h.Form.CSRF = csrf(c)
+		h.Form.CSRF = page.VisitorOf(c).CSRF
 		h.Buttons = deploymentButtons(d, rs)
 	}
 	for i, r := range rs[:min(len(rs), shownRevisions)] {
@@ -261,7 +260,7 @@ func findings(r mlops.Revision) []string {
 	var out []string
 	said := false
 	for _, g := range r.Gates {
-		out = append(out, capital(g.String()))
+		out = append(out, view.Capital(g.String()))
 		said = said || !g.Passed && strings.Contains(r.Message, g.String())
 	}
 	if r.Message != "" && !said {
@@ -269,7 +268,7 @@ func findings(r mlops.Revision) []string {
 		if r.State == mlops.RevisionWaiting {
 			message = withoutCommand(message)
 		}
-		out = append(out, capital(message))
+		out = append(out, view.Capital(message))
 	}
 	return out
 }
@@ -281,14 +280,6 @@ func withoutCommand(message string) string {
 		return what
 	}
 	return message
-}
-
-func capital(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	if size == 0 {
-		return ""
-	}
-	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 func causeText(c mlops.Cause) string {

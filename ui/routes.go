@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 func (s *Server) routes() {
@@ -45,7 +46,7 @@ func (s *Server) routes() {
 
 	signedIn := e.Group("", refusePrefix, s.requireSession, middleware.BodyLimit("1M"))
 	pages := signedIn.Group("", compressed())
-	page := func(path string, p pageFunc, mw ...echo.MiddlewareFunc) {
+	page := func(path string, p page.Func, mw ...echo.MiddlewareFunc) {
 		pages.GET(path, s.show(p), mw...)
 		signedIn.GET("/live"+path, s.live(p), mw...)
 	}

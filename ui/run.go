@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -21,10 +22,10 @@ const (
 )
 
 // run is the page of a run.
-func (s *Server) run(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) run(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	r, err := s.cfg.Registry.Run(ctx, c.Param("id"))
+	r, err := s.site.Registry.Run(ctx, c.Param("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +37,8 @@ func (s *Server) run(c echo.Context) (*page, error) {
 }
 
 // training is the page of a training; once it has a run, it shows that too.
-func (s *Server) training(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) training(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil {
@@ -53,7 +54,7 @@ func (s *Server) training(c echo.Context) (*page, error) {
 	if t.RunID == "" {
 		return s.runPage(ctx, t, nil)
 	}
-	r, err := s.cfg.Registry.Run(ctx, t.RunID)
+	r, err := s.site.Registry.Run(ctx, t.RunID)
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +62,12 @@ func (s *Server) training(c echo.Context) (*page, error) {
 }
 
 func (s *Server) findTraining(ctx context.Context, match func(mlops.Training) bool) (*mlops.Training, error) {
-	projects, err := s.cfg.Loop.Projects(ctx)
+	projects, err := s.site.Loop.Projects(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range projects {
-		ts, err := s.cfg.Registry.Trainings(ctx, p.Name, 1000)
+		ts, err := s.site.Registry.Trainings(ctx, p.Name, 1000)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +95,7 @@ func (s *Server) trainingOf(ctx context.Context, r mlops.Run) (*mlops.Training, 
 }
 
 // runPage shows a training, its run, or both.
-func (s *Server) runPage(ctx context.Context, t *mlops.Training, r *mlops.Run) (*page, error) {
+func (s *Server) runPage(ctx context.Context, t *mlops.Training, r *mlops.Run) (*page.Page, error) {
 	var v view.Run
 	if t != nil {
 		s.describeTraining(&v, *t)
@@ -108,8 +109,8 @@ func (s *Server) runPage(ctx context.Context, t *mlops.Training, r *mlops.Run) (
 	} else if r != nil {
 		v.LogText, v.LogURL = s.keptLogOf(ctx, *r)
 	}
-	return &page{title: v.Title, nav: "runs", body: view.RunPage(v), charts: v.Charts,
-		parts: []part{{"head", view.RunHead(v)}, {"log", view.RunLog(v)}, {"detail", view.RunDetail(v)}}}, nil
+	return &page.Page{Title: v.Title, Nav: "runs", Body: view.RunPage(v), Charts: v.Charts,
+		Parts: []page.Part{{"head", view.RunHead(v)}, {"log", view.RunLog(v)}, {"detail", view.RunDetail(v)}}}, nil
 }
 
 func (s *Server) describeTraining(v *view.Run, t mlops.Training) {
@@ -139,7 +140,7 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 		v.Facts = append(v.Facts, view.Fact{Name: "User", Value: view.Text(r.User)})
 	}
 	v.Facts = append(v.Facts, view.Fact{Name: "Started", Value: view.At(r.StartedAt)})
-	took := view.Fact{Name: "Duration", Value: runDuration(r, s.cfg.Now())}
+	took := view.Fact{Name: "Duration", Value: runDuration(r, s.site.Now())}
 	if !r.Status.Terminal() {
 		took.Name = "Running for"
 	}
@@ -149,16 +150,16 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 	}
 	made, err := s.versionsByRun(ctx, []mlops.Run{r})
 	if err != nil {
-		v.Problem = s.problem("the model version", err)
+		v.Problem = s.site.Problem("the model version", err)
 	}
 	if link := made[r.ID]; link != nil {
 		v.Facts = append(v.Facts, view.Fact{Name: "Model version", Value: view.Ref(link.Text, link.URL)})
 	}
 	v.Description = r.Tag(mlops.TagDescription)
 	s.describeFamily(ctx, v, r)
-	models, err := s.cfg.Registry.LoggedModels(ctx, r.ID)
+	models, err := s.site.Registry.LoggedModels(ctx, r.ID)
 	if err != nil {
-		v.Problem = s.problem("the logged models", err)
+		v.Problem = s.site.Problem("the logged models", err)
 	}
 	for _, m := range models {
 		v.Models = append(v.Models, view.LoggedModel{Name: m.Name, Type: m.Type, ID: m.ID, Step: strconv.FormatInt(m.Step, 10), Pill: loggedModelPill(m.Status)})
@@ -170,10 +171,10 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 	}
 	charts, err := s.historyCharts(ctx, r)
 	if err != nil {
-		v.Problem = s.problem("the metric history", err)
+		v.Problem = s.site.Problem("the metric history", err)
 	}
 	v.Charts = charts
-	found, err := s.cfg.Registry.Artifacts(ctx, r.ID, "")
+	found, err := s.site.Registry.Artifacts(ctx, r.ID, "")
 	v.Artifacts = s.artifactList(folder{runID: r.ID}, found, err)
 }
 
@@ -207,9 +208,9 @@ func (s *Server) liveLogOf(ctx context.Context, t *mlops.Training, r *mlops.Run)
 	if r != nil && r.Tag(mlops.TagPod) != "" {
 		return podLogURL(t.Project, r.Tag(mlops.TagPod))
 	}
-	pods, err := s.cfg.Cluster.Pods(ctx, t.Project)
+	pods, err := s.site.Cluster.Pods(ctx, t.Project)
 	if err != nil {
-		s.problem("the trainer's pod", err) // logged; the page goes without
+		s.site.Problem("the trainer's pod", err) // logged; the page goes without
 		return ""
 	}
 	for _, p := range pods {
@@ -226,7 +227,7 @@ func podLogURL(namespace, pod string) string {
 
 // keptLogOf returns the end of the log that the trainer has uploaded.
 func (s *Server) keptLogOf(ctx context.Context, r mlops.Run) (text, download string) {
-	file, info, err := s.cfg.Registry.OpenArtifact(ctx, r.ID, keptLog)
+	file, info, err := s.site.Registry.OpenArtifact(ctx, r.ID, keptLog)
 	if err != nil {
 		return "", ""
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -22,22 +23,22 @@ var newestFirst = []string{"attributes.start_time DESC"}
 
 // runs is the list of runs: of one experiment or of all, filtered and sorted
 // by MLflow's search grammar, with the columns that the address chooses.
-func (s *Server) runs(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) runs(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	q := parseRunList(c)
-	v := view.Runs{Filter: q.filter, Order: q.order, Chosen: len(q.columns), Actions: view.Actions{CSRF: csrf(c)}}
-	p := &page{title: "Runs", nav: "runs"}
-	together(
+	v := view.Runs{Filter: q.filter, Order: q.order, Chosen: len(q.columns), Actions: view.Actions{CSRF: page.VisitorOf(c).CSRF}}
+	p := &page.Page{Title: "Runs", Nav: "runs"}
+	page.Together(
 		func() {
 			// Without projects the list is still worth showing; training can wait.
-			if projects, err := s.cfg.Loop.Projects(ctx); err == nil && visitorOf(c).principal.Role.May(mlops.Operate) {
+			if projects, err := s.site.Loop.Projects(ctx); err == nil && page.May(c, mlops.Operate) {
 				for _, project := range projects {
 					v.Actions.Projects = append(v.Actions.Projects, project.Name)
 				}
 			}
 		},
-		func() { p.status = s.listRuns(ctx, q, &v) },
+		func() { p.Status = s.listRuns(ctx, q, &v) },
 	)
 	v.FilterForm, v.ColumnForm = q.hidden("experiment", "filter"), q.hidden("order", "column")
 	if q.filter != "" {
@@ -48,19 +49,19 @@ func (s *Server) runs(c echo.Context) (*page, error) {
 	}
 	for _, e := range v.Experiments {
 		if e.Selected && e.Value != "" {
-			p.title = "Runs of " + e.Text
+			p.Title = "Runs of " + e.Text
 		}
 	}
-	p.body = view.RunsPage(v)
-	p.parts = []part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table)}}
+	p.Body = view.RunsPage(v)
+	p.Parts = []page.Part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table)}}
 	return p, nil
 }
 
 // listRuns reads the table and the choices around it. It returns the status
 // of the page: what is wrong in the address is said beside its control.
 func (s *Server) listRuns(ctx context.Context, q runList, v *view.Runs) int {
-	experiments, err := s.cfg.Registry.Experiments(ctx)
-	if v.Table.Problem = s.problem("the experiments", err); v.Table.Problem != nil {
+	experiments, err := s.site.Registry.Experiments(ctx)
+	if v.Table.Problem = s.site.Problem("the experiments", err); v.Table.Problem != nil {
 		return http.StatusOK
 	}
 	project, status := s.chooseExperiment(ctx, q, experiments, v)
@@ -95,7 +96,7 @@ func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops
 		return name, http.StatusOK
 	}
 	all, err := s.experimentSummaries(ctx)
-	if v.Table.Problem = s.problem("the experiments", err); v.Table.Problem != nil {
+	if v.Table.Problem = s.site.Problem("the experiments", err); v.Table.Problem != nil {
 		return "", http.StatusOK
 	}
 	for _, e := range all {
@@ -107,7 +108,7 @@ func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops
 			return "", http.StatusNotFound
 		}
 	}
-	v.ExperimentError = fmt.Sprintf("There is no experiment with the id %q: choose one from the list.", clip(q.experiment))
+	v.ExperimentError = fmt.Sprintf("There is no experiment with the id %q: choose one from the list.", view.Clip(q.experiment))
 	v.Table.Empty = view.Empty{Icon: "runs", Title: "There is no such experiment", Text: "Choose another one, or look at all experiments."}
 	return "", http.StatusNotFound
 }
@@ -116,12 +117,12 @@ func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops
 // trainer's experiments are named after their projects. The columns are those
 // that the table has.
 func (s *Server) searchRuns(ctx context.Context, q runList, project string, columns []column, v *view.Runs) ([]mlops.Run, []column, int) {
-	found, err := s.cfg.Registry.SearchRuns(ctx, q.query(runsPerPage))
+	found, err := s.site.Registry.SearchRuns(ctx, q.query(runsPerPage))
 	if mlops.CodeOf(err) == mlops.Invalid {
 		s.explain(ctx, q, err, v)
 		return nil, columns, http.StatusBadRequest
 	}
-	if v.Table.Problem = s.problem("the runs", err); v.Table.Problem != nil {
+	if v.Table.Problem = s.site.Problem("the runs", err); v.Table.Problem != nil {
 		return nil, columns, http.StatusOK
 	}
 	v.Table, columns = s.runTable(ctx, found.Runs, &q, columns)
@@ -132,7 +133,7 @@ func (s *Server) searchRuns(ctx context.Context, q runList, project string, colu
 	// The first page of everything starts with the trainings without a run.
 	if q.filter == "" && q.token == "" && q.order == "" && v.Table.Problem == nil {
 		rows, err := s.trainingsWithoutRun(ctx, project, v.Table.Columns)
-		if v.Table.Problem = s.problem("the trainings", err); v.Table.Problem != nil {
+		if v.Table.Problem = s.site.Problem("the trainings", err); v.Table.Problem != nil {
 			return nil, columns, http.StatusOK
 		}
 		v.Table.Rows = append(rows, v.Table.Rows...)
@@ -150,7 +151,7 @@ func (s *Server) searchRuns(ctx context.Context, q runList, project string, colu
 // asking again for each alone. The page token is what is left.
 func (s *Server) explain(ctx context.Context, q runList, err error, v *view.Runs) {
 	refused := func(q runList) (string, bool) {
-		_, err := s.cfg.Registry.SearchRuns(ctx, q.query(1))
+		_, err := s.site.Registry.SearchRuns(ctx, q.query(1))
 		return mlops.MessageOf(err), mlops.CodeOf(err) == mlops.Invalid
 	}
 	if message, wrong := refused(q.page("").ordered("")); wrong {
@@ -169,13 +170,13 @@ func (s *Server) explain(ctx context.Context, q runList, err error, v *view.Runs
 
 // train starts a training and leads to its page.
 func (s *Server) train(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	t, err := s.cfg.Loop.Train(ctx, c.Param("project"))
+	t, err := s.site.Steps.Train(ctx, c.Param("project"))
 	if err != nil {
 		return err
 	}
-	s.logger().Info("training requested", "project", t.Project, "training", t.ID, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info("training requested", "project", t.Project, "training", t.ID, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, "/trainings/"+strconv.FormatInt(t.ID, 10))
 }
 

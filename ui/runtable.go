@@ -18,7 +18,7 @@ func (s *Server) runTable(ctx context.Context, runs []mlops.Run, q *runList, col
 	t := view.RunTable{Empty: view.Empty{Icon: "runs", Title: "No runs yet",
 		Text: "A run appears when a training starts: by its schedule, with “Train now”, or in a terminal:", Code: "benchtop train iris"}}
 	made, err := s.versionsByRun(ctx, runs)
-	if t.Problem = s.problem("the model versions", err); t.Problem != nil {
+	if t.Problem = s.site.Problem("the model versions", err); t.Problem != nil {
 		return t, columns
 	}
 	if len(columns) == 0 {
@@ -53,7 +53,7 @@ func (s *Server) runTable(ctx context.Context, runs []mlops.Run, q *runList, col
 // trainingsWithoutRun are rows for what has started and has logged nothing
 // yet, of one project or of all.
 func (s *Server) trainingsWithoutRun(ctx context.Context, project string, columns []view.RunColumn) ([]view.RunRow, error) {
-	projects, err := s.cfg.Loop.Projects(ctx)
+	projects, err := s.site.Loop.Projects(ctx)
 	if mlops.CodeOf(err) == mlops.Unavailable {
 		return nil, nil // the runs can be shown before the loop serves
 	}
@@ -65,7 +65,7 @@ func (s *Server) trainingsWithoutRun(ctx context.Context, project string, column
 		if project != "" && project != p.Name {
 			continue
 		}
-		ts, err := s.cfg.Registry.Trainings(ctx, p.Name, 5)
+		ts, err := s.site.Registry.Trainings(ctx, p.Name, 5)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (s *Server) versionsByRun(ctx context.Context, runs []mlops.Run) (map[strin
 	for i, r := range runs {
 		ids[i] = r.ID
 	}
-	versions, err := s.cfg.Registry.VersionsOfRuns(ctx, ids)
+	versions, err := s.site.Registry.VersionsOfRuns(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

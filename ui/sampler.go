@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // samplesKept is a quarter of an hour of the machine at one sample each five
@@ -12,20 +15,20 @@ const samplesKept = 180
 
 type machinePoint struct {
 	at time.Time
-	MachineSample
+	mlops.MachineSample
 }
 
 // sampler measures the machine at intervals and keeps the last points, so
 // that a page that is opened has a past to show.
 type sampler struct {
-	machine Machine
+	machine ports.Machine
 	every   time.Duration
 	now     func() time.Time
 	mu      sync.Mutex
 	points  []machinePoint
 }
 
-func newSampler(m Machine, every time.Duration, now func() time.Time) *sampler {
+func newSampler(m ports.Machine, every time.Duration, now func() time.Time) *sampler {
 	return &sampler{machine: m, every: every, now: now}
 }
 

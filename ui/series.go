@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // keptSeries bounds how many curves are kept: the charts of a dozen pages.
@@ -21,7 +22,7 @@ type seriesCache struct {
 
 // get returns the points of the one series that expr yields, to the last whole
 // step before now; none if it yields nothing.
-func (k *seriesCache) get(ctx context.Context, m Metrics, expr string, r chartRange, to time.Time) ([]mlops.Point, error) {
+func (k *seriesCache) get(ctx context.Context, m ports.Metrics, expr string, r chartRange, to time.Time) ([]mlops.Point, error) {
 	key := fmt.Sprint(expr, " ", r.name, " ", to.Unix())
 	k.mu.Lock()
 	points, ok := k.kept[key]

@@ -16,6 +16,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 // drainTimeout is how long requests may go on once the server was asked to
@@ -25,6 +26,7 @@ const drainTimeout = 1500 * time.Millisecond
 // Server is the unit "web".
 type Server struct {
 	cfg      Config
+	site     *page.Site
 	echo     *echo.Echo
 	static   *static
 	attempts *limiter
@@ -50,7 +52,6 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("create web server: %w", err)
 	}
-	cfg.Registry, cfg.Loop, cfg.Cluster = scopedRegistry{cfg.Registry, cfg.Loop}, scopedLoop{cfg.Loop}, scopedCluster{cfg.Cluster}
 	st, err := newStatic(cfg.Assets)
 	if err != nil {
 		return nil, fmt.Errorf("create web server: %w", err)
@@ -58,6 +59,9 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, static: st, attempts: newLimiter(cfg.Now), stopping: make(chan struct{})}
 	s.machine = newSampler(cfg.Machine, cfg.SampleEvery, cfg.Now)
 	s.log.Store(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	loop := scopedLoop{cfg.Loop}
+	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster},
+		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines}
 	s.routes()
 	return s, nil
 }

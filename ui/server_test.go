@@ -20,6 +20,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/assets/web"
 	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
 )
 
@@ -34,7 +35,7 @@ func TestNewRefusesAnIncompleteConfig(t *testing.T) {
 	}
 	for want, spoil := range map[string]func(*ui.Config){
 		"Address": func(c *ui.Config) { c.Address = "" }, "Auth": func(c *ui.Config) { c.Auth = nil }, "Sessions": func(c *ui.Config) { c.Sessions = nil },
-		"Registry": func(c *ui.Config) { c.Registry = nil }, "Loop": func(c *ui.Config) { c.Loop = nil }, "Cluster": func(c *ui.Config) { c.Cluster = nil },
+		"Registry": func(c *ui.Config) { c.Registry = nil }, "Loop": func(c *ui.Config) { c.Loop = nil }, "Steps": func(c *ui.Config) { c.Steps = nil }, "Cluster": func(c *ui.Config) { c.Cluster = nil },
 		"Metrics": func(c *ui.Config) { c.Metrics = nil }, "Machine": func(c *ui.Config) { c.Machine = nil }, "Units": func(c *ui.Config) { c.Units = nil },
 		`mount "x/"`:      func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"x/": {Handler: http.NotFoundHandler()}} },
 		"not be the root": func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/": {Handler: http.NotFoundHandler()}} },
@@ -259,7 +260,7 @@ func TestErrorPages(t *testing.T) {
 
 // panicking is a port that can break.
 type panicking struct {
-	ui.Loop
+	ports.Loop
 	broken *atomic.Bool
 }
 

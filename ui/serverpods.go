@@ -21,8 +21,8 @@ func (s *Server) podUsage(ctx context.Context, namespace string) map[string]mlop
 		{`sum by (pod) (rate(container_cpu_usage_seconds_total{namespace=%q,container!=""}[2m]))`, func(r *mlops.Resources, v float64) { r.CPU = v }},
 		{`sum by (pod) (container_memory_working_set_bytes{namespace=%q,container!=""})`, func(r *mlops.Resources, v float64) { r.Memory = int64(v) }},
 	} {
-		samples, err := s.cfg.Metrics.Query(ctx, fmt.Sprintf(q.expr, namespace), s.cfg.Now())
-		if s.problem("what pods use", err) != nil {
+		samples, err := s.site.Metrics.Query(ctx, fmt.Sprintf(q.expr, namespace), s.site.Now())
+		if s.site.Problem("what pods use", err) != nil {
 			continue // logged; the table goes without
 		}
 		for _, sample := range samples {

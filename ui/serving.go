@@ -8,20 +8,21 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // serving shows where a version is served, and what became of it where it is
 // not.
 func (s *Server) serving(ctx context.Context, c echo.Context, served served, model string, version int, form view.ReleaseForm, deploy *view.DeployForm) view.Serving {
-	v := view.Serving{Operator: visitorOf(c).principal.Role.May(mlops.Operate), Problem: served.problem, Form: form}
+	v := view.Serving{Operator: page.May(c, mlops.Operate), Problem: served.problem, Form: form}
 	at := versionURL(model, version) + "/serve"
 	v.Form.ID, v.Form.Action = "serve-form", at
 	if v.Operator {
-		v.Form.CSRF = csrf(c)
+		v.Form.CSRF = page.VisitorOf(c).CSRF
 	}
 	// A key of single projects deploys the models that these train.
-	if v.Operator && (deploy != nil || visitorOf(c).principal.Reaches(model)) {
+	if v.Operator && (deploy != nil || page.VisitorOf(c).Principal.Reaches(model)) {
 		v.Deploy = s.deployForm(c, model, version, served.deployments, deploy)
 	}
 	var ds []mlops.Deployment
@@ -31,10 +32,10 @@ func (s *Server) serving(ctx context.Context, c echo.Context, served served, mod
 		}
 	}
 	v.Rows = make([]view.ServingRow, len(ds))
-	newest, err := s.cfg.Loop.RevisionsOf(ctx, model, version)
-	problem := s.problem("the history", err)
+	newest, err := s.site.Loop.RevisionsOf(ctx, model, version)
+	problem := s.site.Problem("the history", err)
 	for i, d := range ds {
-		r := find(newest, func(r mlops.Revision) bool { return r.Deployment == d.Name })
+		r := page.Find(newest, func(r mlops.Revision) bool { return r.Deployment == d.Name })
 		row := servingRow(d, r)
 		if problem != nil {
 			row.Verdict, row.Findings = "unknown", []string{problem.Message}
@@ -104,6 +105,6 @@ func (s *Server) refuseServing(c echo.Context, reason string, err error) error {
 	if pageErr != nil {
 		return pageErr
 	}
-	p.status, p.parts = statusOf(err), nil // the address of the event stream is that of the plain page
-	return s.render(c, p)
+	p.Status, p.Parts = page.StatusOf(err), nil // the address of the event stream is that of the plain page
+	return s.site.Render(c, p)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -19,14 +20,14 @@ const (
 )
 
 // systemUnits shows the units with their last lines.
-func (s *Server) systemUnits(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) systemUnits(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	r, err := s.rangeOf(c)
 	if err != nil {
 		return nil, err
 	}
-	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.cfg.Units.Status(unitLines)), Ranges: s.rangeView(c, r, "/system", "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
+	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.site.Units.Status(unitLines)), Ranges: s.rangeView(c, r, "/system", "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
 	v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
 	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
 	if p, ok := s.machine.last(); ok && p.ProcessBytes > 0 {
@@ -36,8 +37,8 @@ func (s *Server) systemUnits(c echo.Context) (*page, error) {
 	for _, component := range s.cfg.Components {
 		v.Components = append(v.Components, view.Fact{Name: component.Name, Value: view.Text(component.Version)})
 	}
-	return &page{title: "System", nav: "system", body: view.SystemUnitsPage(v), charts: v.Machine,
-		parts: []part{{"notices", view.Notices(v.Notices)}, {"units", view.UnitPanels(v.Units)}, {"process", view.Facts(v.Process)}}}, nil
+	return &page.Page{Title: "System", Nav: "system", Body: view.SystemUnitsPage(v), Charts: v.Machine,
+		Parts: []page.Part{{"notices", view.Notices(v.Notices)}, {"units", view.UnitPanels(v.Units)}, {"process", view.Facts(v.Process)}}}, nil
 }
 
 func podRow(p mlops.Pod) view.PodRow {
@@ -50,13 +51,13 @@ func podURL(p mlops.Pod) string {
 }
 
 // systemPods shows the pods of all namespaces or of one.
-func (s *Server) systemPods(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) systemPods(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	namespace := c.QueryParam("namespace")
 	var v view.SystemPods
-	pods, err := s.cfg.Cluster.Pods(ctx, allNamespaces)
-	v.Problem = s.problem("the pods", err)
+	pods, err := s.site.Cluster.Pods(ctx, allNamespaces)
+	v.Problem = s.site.Problem("the pods", err)
 	var namespaces []string
 	for _, p := range pods {
 		namespaces = append(namespaces, p.Namespace)
@@ -65,18 +66,18 @@ func (s *Server) systemPods(c echo.Context) (*page, error) {
 		}
 	}
 	v.Namespaces = options("All namespaces", namespace, namespaces)
-	return &page{title: "Pods", nav: "system", body: view.SystemPodsPage(v), parts: []part{{"rows", view.SystemPodRows(v)}}}, nil
+	return &page.Page{Title: "Pods", Nav: "system", Body: view.SystemPodsPage(v), Parts: []page.Part{{"rows", view.SystemPodRows(v)}}}, nil
 }
 
 // systemPod shows one pod and its live log.
-func (s *Server) systemPod(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) systemPod(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	namespace, name := c.Param("namespace"), c.Param("name")
 	v := view.SystemPod{Pod: view.PodRow{Namespace: namespace, Name: name}, Log: podLogURL(namespace, name)}
 	var pod mlops.Pod
-	pods, err := s.cfg.Cluster.Pods(ctx, namespace)
-	v.Problem = s.problem("the pod", err)
+	pods, err := s.site.Cluster.Pods(ctx, namespace)
+	v.Problem = s.site.Problem("the pod", err)
 	found := false
 	for _, p := range pods {
 		if p.Name == name && p.Namespace == namespace {
@@ -95,17 +96,17 @@ func (s *Server) systemPod(c echo.Context) (*page, error) {
 	if v.Pod.Message != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Message", Value: view.Text(v.Pod.Message)})
 	}
-	return &page{title: name, nav: "system", body: view.SystemPodPage(v), parts: []part{{"head", view.SystemPodHead(v)}}}, nil
+	return &page.Page{Title: name, Nav: "system", Body: view.SystemPodPage(v), Parts: []page.Part{{"head", view.SystemPodHead(v)}}}, nil
 }
 
 // systemObjects shows the cluster's objects by kind and namespace.
-func (s *Server) systemObjects(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) systemObjects(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	kind, namespace := c.QueryParam("kind"), c.QueryParam("namespace")
 	var v view.SystemObjects
-	objects, err := s.cfg.Cluster.Objects(ctx)
-	v.Problem = s.problem("the objects", err)
+	objects, err := s.site.Cluster.Objects(ctx)
+	v.Problem = s.site.Problem("the objects", err)
 	var kinds, namespaces []string
 	for _, o := range objects {
 		kinds = append(kinds, o.Kind)
@@ -132,7 +133,7 @@ func (s *Server) systemObjects(c echo.Context) (*page, error) {
 		v.Rows = v.Rows[:objectsShown]
 	}
 	v.Kinds, v.Namespaces = options("All kinds", kind, kinds), options("All namespaces", namespace, namespaces)
-	return &page{title: "Objects", nav: "system", body: view.SystemObjectsPage(v), parts: []part{{"rows", view.ObjectRows(v)}}}, nil
+	return &page.Page{Title: "Objects", Nav: "system", Body: view.SystemObjectsPage(v), Parts: []page.Part{{"rows", view.ObjectRows(v)}}}, nil
 }
 
 // options returns the choices of a filter: all, and each distinct value.
@@ -153,12 +154,12 @@ func options(all, selected string, values []string) []view.Option {
 }
 
 // systemEvents shows events, warnings first.
-func (s *Server) systemEvents(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) systemEvents(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	var v view.SystemEvents
-	events, err := s.cfg.Cluster.Events(ctx, eventsShown)
-	v.Problem = s.problem("the events", err)
+	events, err := s.site.Cluster.Events(ctx, eventsShown)
+	v.Problem = s.site.Problem("the events", err)
 	sort.SliceStable(events, func(i, j int) bool {
 		a, b := events[i], events[j]
 		if (a.Type == "Warning") != (b.Type == "Warning") {
@@ -174,5 +175,5 @@ func (s *Server) systemEvents(c echo.Context) (*page, error) {
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return &page{title: "Events", nav: "system", body: view.SystemEventsPage(v), parts: []part{{"rows", view.EventRows(v)}}}, nil
+	return &page.Page{Title: "Events", Nav: "system", Body: view.SystemEventsPage(v), Parts: []page.Part{{"rows", view.EventRows(v)}}}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -17,7 +18,7 @@ import (
 const runValues = 12
 
 // version is the page of one model version.
-func (s *Server) version(c echo.Context) (*page, error) { return s.versionPage(c, versionForms{}) }
+func (s *Server) version(c echo.Context) (*page.Page, error) { return s.versionPage(c, versionForms{}) }
 
 func versionNumber(text string) (int, error) {
 	n, err := strconv.Atoi(text)
@@ -35,8 +36,8 @@ type versionForms struct {
 }
 
 // versionPage shows a version, with the forms as they were sent.
-func (s *Server) versionPage(c echo.Context, forms versionForms) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) versionPage(c echo.Context, forms versionForms) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	m, err := s.findModel(ctx, c.Param("name"))
 	if err != nil {
@@ -47,7 +48,7 @@ func (s *Server) versionPage(c echo.Context, forms versionForms) (*page, error) 
 		return nil, err
 	}
 	served := s.servedBy(ctx)
-	mv, lineage, err := s.cfg.Registry.Lineage(ctx, m.Name, n, served.deployments)
+	mv, lineage, err := s.site.Registry.Lineage(ctx, m.Name, n, served.deployments)
 	if mlops.CodeOf(err) == mlops.NotFound {
 		return nil, mlops.Errorf(mlops.NotFound, "The registered model %q has no version %d.", m.Name, n)
 	}
@@ -65,9 +66,9 @@ func (s *Server) versionPage(c echo.Context, forms versionForms) (*page, error) 
 	if lineage.Run != nil {
 		err = s.describeRunOf(ctx, &v, lineage.Run.RunID)
 	}
-	v.Problem = s.problem("the run", err)
-	return &page{title: v.Title, nav: "models", body: view.VersionPage(v),
-		parts: []part{{"head", view.VersionHead(v)}, {"lineage", view.LineagePicture(v.Lineage)}, {"serve", view.ServingTable(v.Serving)}, {"aliases", view.AliasList(v.Aliases)},
+	v.Problem = s.site.Problem("the run", err)
+	return &page.Page{Title: v.Title, Nav: "models", Body: view.VersionPage(v),
+		Parts: []page.Part{{"head", view.VersionHead(v)}, {"lineage", view.LineagePicture(v.Lineage)}, {"serve", view.ServingTable(v.Serving)}, {"aliases", view.AliasList(v.Aliases)},
 			{"load", view.LoadSnippets(v.Load)}, {"run", view.VersionRun(v)}}}, nil
 }
 
@@ -91,7 +92,7 @@ func versionFacts(mv mlops.ModelVersion, l mlops.Lineage) []view.Fact {
 
 // describeRunOf shows the params and metrics of the version's run.
 func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) error {
-	runs, err := s.cfg.Registry.RunsByID(ctx, []string{id})
+	runs, err := s.site.Registry.RunsByID(ctx, []string{id})
 	if err != nil || len(runs) == 0 {
 		return err
 	}
@@ -113,7 +114,7 @@ func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) 
 // by which the browser has reached this server, as the user who is looking.
 func (s *Server) loadSnippets(c echo.Context, mv mlops.ModelVersion) []view.Snippet {
 	scheme := "http"
-	if callerOf(c).https {
+	if page.VisitorOf(c).HTTPS {
 		scheme = "https"
 	}
 	uri := scheme + "://" + c.Request().Host
@@ -122,7 +123,7 @@ func (s *Server) loadSnippets(c echo.Context, mv mlops.ModelVersion) []view.Snip
 	}
 	out := []view.Snippet{
 		{Title: "Once, in the terminal", Label: "environment", Code: fmt.Sprintf("export MLFLOW_TRACKING_URI=%s MLFLOW_TRACKING_USERNAME=%s\nread -rs MLFLOW_TRACKING_PASSWORD && export MLFLOW_TRACKING_PASSWORD",
-			uri, shellWord(visitorOf(c).principal.Name))},
+			uri, shellWord(page.VisitorOf(c).Principal.Name))},
 		{Title: "This version, in Python", Label: "code that loads this version", Code: load(fmt.Sprintf("models:/%s/%d", mv.Model, mv.Version))},
 	}
 	if len(mv.Aliases) > 0 {
