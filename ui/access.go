@@ -10,6 +10,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -53,7 +54,7 @@ func (s *Server) accessPage(c echo.Context, form view.KeyForm, made *view.NewKey
 		}
 		v.Roles = append(v.Roles, row)
 	}
-	return &page.Page{Title: "Access", Nav: "access", Body: view.AccessPage(v), Parts: []page.Part{{"keys", view.KeyRows(v)}, {"kubeconfigs", view.UserRows(v)}}}, nil
+	return &page.Page{Title: "Access", Nav: "access", Body: view.AccessPage(v), Parts: []page.Part{{Name: "keys", Body: view.KeyRows(v)}, {Name: "kubeconfigs", Body: view.UserRows(v)}}}, nil
 }
 
 func (s *Server) keyRow(k mlops.Key) view.KeyRow {
@@ -122,7 +123,7 @@ func (s *Server) revokeKey(c echo.Context) error {
 		return page.Sentence(err)
 	}
 	s.site.Log().Info("access key revoked", "name", name, "by", page.VisitorOf(c).Principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery("/access", "revoked", name))
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery("/access", "revoked", name))
 }
 
 func (s *Server) revokeKubeconfig(c echo.Context) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -18,10 +19,10 @@ import (
 
 // aliasPanel shows the aliases of a model, or those of one of its versions.
 func (s *Server) aliasPanel(c echo.Context, m mlops.RegisteredModel, version *int, form *view.AliasForm) view.AliasPanel {
-	at := modelURL(m.Name)
+	at := paths.Model(m.Name)
 	p := view.AliasPanel{Admin: page.May(c, mlops.Operate)}
 	if version != nil {
-		at, p.Version = versionURL(m.Name, *version), strconv.Itoa(*version)
+		at, p.Version = paths.Version(m.Name, *version), strconv.Itoa(*version)
 	}
 	p.Set, p.Remove = at+"/aliases", at+"/aliases/remove"
 	if p.Admin {
@@ -41,7 +42,7 @@ func (s *Server) aliasPanel(c echo.Context, m mlops.RegisteredModel, version *in
 }
 
 func aliasRow(model string, a mlops.Alias) view.Alias {
-	return view.Alias{Name: a.Alias, Version: versionText(a.Version), URL: versionURL(model, a.Version)}
+	return view.Alias{Name: a.Alias, Version: paths.VersionText(a.Version), URL: paths.Version(model, a.Version)}
 }
 
 // aliasNotice says what the change that led here has done, for as long as
@@ -84,7 +85,7 @@ func (s *Server) setAlias(c echo.Context) error {
 		return err
 	}
 	form := view.AliasForm{Alias: strings.TrimSpace(c.FormValue("alias")), Version: strings.TrimSpace(c.FormValue("version"))}
-	at := modelURL(m.Name)
+	at := paths.Model(m.Name)
 	if fixed := c.Param("version"); fixed != "" {
 		form.Version = fixed
 	}
@@ -94,7 +95,7 @@ func (s *Server) setAlias(c echo.Context) error {
 		return s.refuseAlias(c, form, http.StatusBadRequest)
 	}
 	if c.Param("version") != "" {
-		at = versionURL(m.Name, version)
+		at = paths.Version(m.Name, version)
 	}
 	was := aliasVersion(m, form.Alias)
 	switch err := s.site.Registry.SetAlias(ctx, m.Name, form.Alias, version); mlops.CodeOf(err) {
@@ -109,7 +110,7 @@ func (s *Server) setAlias(c echo.Context) error {
 		return err
 	}
 	s.site.Log().Info("alias set", "model", m.Name, "alias", form.Alias, "version", version, "was", was, "by", page.VisitorOf(c).Principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery(at, "alias", form.Alias, "was", oldVersion(was))+"#aliases")
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery(at, "alias", form.Alias, "was", oldVersion(was))+"#aliases")
 }
 
 // refuseAlias shows the page again with what was typed.
@@ -134,20 +135,20 @@ func (s *Server) removeAlias(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	at, alias := modelURL(m.Name), c.FormValue("alias")
+	at, alias := paths.Model(m.Name), c.FormValue("alias")
 	if fixed := c.Param("version"); fixed != "" {
 		version, err := versionNumber(fixed)
 		if err != nil {
 			return err
 		}
-		at = versionURL(m.Name, version)
+		at = paths.Version(m.Name, version)
 	}
 	if err := s.site.Registry.DeleteAlias(ctx, m.Name, alias); err != nil {
 		return err
 	}
 	was := aliasVersion(m, alias)
 	s.site.Log().Info("alias removed", "model", m.Name, "alias", alias, "was", was, "by", page.VisitorOf(c).Principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery(at, "removed", alias, "was", oldVersion(was))+"#aliases")
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery(at, "removed", alias, "was", oldVersion(was))+"#aliases")
 }
 
 // oldVersion writes the version that an alias pointed at, "" for none.

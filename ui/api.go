@@ -8,13 +8,14 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/health"
 	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 // healthz says whether everything serves, and nothing else, because it asks
 // for no credentials.
 func (s *Server) healthz(c echo.Context) error {
-	ready, total, state := readiness(s.site.Units.Status(0))
+	ready, total, state := health.Readiness(s.site.Units.Status(0))
 	status := http.StatusOK
 	if state != "ready" {
 		status = http.StatusServiceUnavailable
@@ -47,12 +48,12 @@ func (s *Server) apiStatus(c echo.Context) error {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
 	units := s.site.Units.Status(0)
-	_, _, state := readiness(units)
+	_, _, state := health.Readiness(units)
 	out := Status{Version: s.cfg.Version, Components: s.cfg.Components, State: state, Time: s.site.Now().UTC(), Units: units,
 		Projects: []ProjectStatus{}, Deployments: []mlops.Deployment{}}
 	if page.VisitorOf(c).Principal.Limited() {
 		out.Units = nil
-	} else if p, ok := s.machine.last(); ok {
+	} else if p, ok := s.health.Sampler.Last(); ok {
 		out.Machine = &p.MachineSample
 	}
 	note := func(what string, err error) {

@@ -47,7 +47,7 @@ func (s *Server) apiDeployments(c echo.Context) error {
 func (s *Server) apiDeployment(c echo.Context) error {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	d, err := s.findDeployment(ctx, c.Param("name"))
+	d, err := s.desk.Find(ctx, c.Param("name"))
 	if err != nil {
 		return err
 	}

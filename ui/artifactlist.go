@@ -11,6 +11,8 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -28,10 +30,10 @@ type folder struct {
 func (s *Server) artifactList(f folder, found []mlops.Artifact, err error) view.ArtifactList {
 	l := view.ArtifactList{Path: f.path}
 	if f.path != "" {
-		l.Crumbs = []view.Link{{Text: "artifacts", URL: runURL(f.runID) + "/artifacts"}}
+		l.Crumbs = []view.Link{{Text: "artifacts", URL: paths.Run(f.runID) + "/artifacts"}}
 		parts := strings.Split(f.path, "/")
 		for i, name := range parts {
-			l.Crumbs = append(l.Crumbs, view.Link{Text: name, URL: fileURL(f.runID, "artifacts", strings.Join(parts[:i+1], "/"))})
+			l.Crumbs = append(l.Crumbs, view.Link{Text: name, URL: paths.File(f.runID, "artifacts", strings.Join(parts[:i+1], "/"))})
 		}
 	}
 	if err == nil {
@@ -70,15 +72,15 @@ func (f folder) bounds(found []mlops.Artifact) (from, to int, err error) {
 }
 
 func (f folder) row(a mlops.Artifact) view.ArtifactRow {
-	row := view.ArtifactRow{Name: path.Base(a.Path), Dir: a.IsDir, URL: fileURL(f.runID, "artifacts", a.Path), Current: a.Path == f.current}
+	row := view.ArtifactRow{Name: path.Base(a.Path), Dir: a.IsDir, URL: paths.File(f.runID, "artifacts", a.Path), Current: a.Path == f.current}
 	if !a.IsDir {
-		row.Size, row.Download = view.Bytes(float64(a.Bytes)), fileURL(f.runID, "download", a.Path)
+		row.Size, row.Download = view.Bytes(float64(a.Bytes)), paths.File(f.runID, "download", a.Path)
 	}
 	return row
 }
 
 func (f folder) url(page int) string {
-	return withQuery(runURL(f.runID)+"/artifacts", "path", f.path, "page", strconv.Itoa(page))
+	return paths.WithQuery(paths.Run(f.runID)+"/artifacts", "path", f.path, "page", strconv.Itoa(page))
 }
 
 // artifacts shows a directory of a run's artifacts, and a file if one is
@@ -103,18 +105,18 @@ func (s *Server) artifacts(c echo.Context) (*page.Page, error) {
 	found, err := s.lookAt(ctx, &f, at)
 	if err != nil {
 		if mlops.CodeOf(err) == mlops.NotFound {
-			err = mlops.Errorf(mlops.NotFound, "Run %s has no artifact %s.", runName(r), at)
+			err = mlops.Errorf(mlops.NotFound, "Run %s has no artifact %s.", runtable.Name(r), at)
 		}
 		return nil, err
 	}
 	if _, _, err := f.bounds(found); err != nil {
 		return nil, err
 	}
-	v := view.Artifacts{Run: view.Link{Text: runName(r), URL: runURL(r.ID)}, List: s.artifactList(f, found, nil)}
+	v := view.Artifacts{Run: view.Link{Text: runtable.Name(r), URL: paths.Run(r.ID)}, List: s.artifactList(f, found, nil)}
 	if f.current != "" {
 		v.Preview = s.preview(ctx, r.ID, f.current)
 	}
-	return &page.Page{Title: "Artifacts of " + runName(r), Nav: "runs", Body: view.ArtifactsPage(v)}, nil
+	return &page.Page{Title: "Artifacts of " + runtable.Name(r), Nav: "runs", Body: view.ArtifactsPage(v)}, nil
 }
 
 // lookAt finds out whether at is a folder or a file, and returns what is in

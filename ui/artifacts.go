@@ -10,7 +10,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -46,14 +46,10 @@ func artifactPath(c echo.Context) (string, error) {
 	return p, nil
 }
 
-func fileURL(runID, what, p string) string {
-	return runURL(runID) + "/" + what + "?path=" + url.QueryEscape(p)
-}
-
 func (s *Server) preview(ctx context.Context, runID, file string) *view.Preview {
-	p := &view.Preview{Path: file, Download: fileURL(runID, "download", file)}
+	p := &view.Preview{Path: file, Download: paths.File(runID, "download", file)}
 	if _, ok := pictures[strings.ToLower(path.Ext(file))]; ok {
-		p.Image = fileURL(runID, "image", file)
+		p.Image = paths.File(runID, "image", file)
 		return p
 	}
 	f, info, err := s.site.Registry.OpenArtifact(ctx, runID, file)

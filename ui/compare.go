@@ -10,6 +10,9 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -36,7 +39,7 @@ func (s *Server) compare(c echo.Context) (*page.Page, error) {
 	fields := fieldsOf(runs)
 	ch.tags, notices = knownTags(ch.tags, runs, notices)
 	v := view.Compare{Title: fmt.Sprintf("Compare %d runs", len(runs)), IDs: ch.runs, Hidden: hiddenChoices(ch)}
-	made, err := s.versionsByRun(ctx, runs)
+	made, err := s.tables.VersionsOf(ctx, runs)
 	if err != nil {
 		v.Problem = s.site.Problem("the model versions", err)
 	}
@@ -49,8 +52,8 @@ func (s *Server) compare(c echo.Context) (*page.Page, error) {
 	v.Scatter, more = scatterPlot(ch, shown, fields)
 	v.Notices = append(notices, more...)
 	p.Title, p.Body = v.Title, view.ComparePage(v)
-	p.Parts = []page.Part{{"notices", view.CompareNotices(v)}, {"table", view.CompareTableBox(v.Table)}, {"curves", view.CurvesFigure(v.Curves)},
-		{"parallel", view.ParallelFigure(v.Parallel)}, {"scatter", view.ScatterFigure(v.Scatter)}}
+	p.Parts = []page.Part{{Name: "notices", Body: view.CompareNotices(v)}, {Name: "table", Body: view.CompareTableBox(v.Table)}, {Name: "curves", Body: view.CurvesFigure(v.Curves)},
+		{Name: "parallel", Body: view.ParallelFigure(v.Parallel)}, {Name: "scatter", Body: view.ScatterFigure(v.Scatter)}}
 	return p, nil
 }
 
@@ -70,7 +73,7 @@ func (s *Server) comparedRuns(ctx context.Context, ids []string) (runs []mlops.R
 		case !ok:
 			gone = append(gone, cutTo(id, 40))
 		case r.Deleted:
-			deleted = append(deleted, runName(r))
+			deleted = append(deleted, runtable.Name(r))
 		default:
 			runs = append(runs, r)
 		}
@@ -102,7 +105,7 @@ func quoteAll(names []string) string {
 func comparedColumns(runs []mlops.Run) []view.ComparedRun {
 	out := make([]view.ComparedRun, len(runs))
 	for i, r := range runs {
-		out[i] = view.ComparedRun{Index: i, Name: runName(r), URL: runURL(r.ID), Pill: runPill(r.Status)}
+		out[i] = view.ComparedRun{Index: i, Name: runtable.Name(r), URL: paths.Run(r.ID), Pill: pills.Run(r.Status)}
 		if len(runs) > 2 {
 			out[i].Without = r.ID
 		}

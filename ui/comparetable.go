@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -58,10 +60,10 @@ func compareTable(ch compareChoices, runs []mlops.Run, shown []view.ComparedRun,
 // runRows are the facts that every run has.
 func runRows(runs []mlops.Run, made map[string]*view.Link, now time.Time) []view.CompareRow {
 	rows := []view.CompareRow{
-		valueRow("Status", false, runs, func(r mlops.Run) view.Value { p := runPill(r.Status); return view.Value{Pill: &p, Text: p.Text} }),
+		valueRow("Status", false, runs, func(r mlops.Run) view.Value { p := pills.Run(r.Status); return view.Value{Pill: &p, Text: p.Text} }),
 		valueRow("Experiment", false, runs, func(r mlops.Run) view.Value { return view.Text(r.Experiment) }),
 		valueRow("Started", false, runs, func(r mlops.Run) view.Value { return view.At(r.StartedAt) }),
-		valueRow("Duration", false, runs, func(r mlops.Run) view.Value { return runDuration(r, now) }),
+		valueRow("Duration", false, runs, func(r mlops.Run) view.Value { return runtable.Duration(r, now) }),
 	}
 	if slices.ContainsFunc(runs, func(r mlops.Run) bool { return len(r.Inputs) > 0 }) {
 		rows = append(rows, valueRow("Dataset", false, runs, func(r mlops.Run) view.Value {

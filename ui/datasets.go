@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +12,9 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
-
-func datasetURL(digest string) string { return "/datasets/" + url.PathEscape(digest) }
 
 // datasetRoutes take a dataset's bytes, which other forms and calls are too
 // small for.
@@ -44,7 +42,7 @@ func (s *Server) storeDataset(c echo.Context) error {
 	switch mlops.CodeOf(err) {
 	case "":
 		s.storedDataset(c, d)
-		return c.Redirect(http.StatusSeeOther, datasetURL(d.SHA256))
+		return c.Redirect(http.StatusSeeOther, paths.Dataset(d.SHA256))
 	case mlops.Invalid, mlops.Exists:
 		form.Error = mlops.MessageOf(page.Sentence(err))
 		p, perr := s.datasetsPage(c, form)
@@ -120,17 +118,17 @@ func (s *Server) datasetsPage(c echo.Context, form view.DatasetForm) (*page.Page
 	all, err := s.site.Registry.DatasetSummaries(ctx)
 	v.Problem = s.site.Problem("the datasets", err)
 	for _, d := range all {
-		row := view.DatasetRow{Name: d.Name, URL: datasetURL(d.Digest), Digest: view.Digest(d.Digest), Size: view.Value{Text: "not stored here", Title: "only its runs know it"},
+		row := view.DatasetRow{Name: d.Name, URL: paths.Dataset(d.Digest), Digest: view.Digest(d.Digest), Size: view.Value{Text: "not stored here", Title: "only its runs know it"},
 			Runs: d.Runs, Versions: d.Versions, LastRun: view.Text("never")}
 		if d.Stored != nil {
-			row.Version, row.Size = versionText(d.Stored.Version), view.Text(datasetSize(*d.Stored))
+			row.Version, row.Size = paths.VersionText(d.Stored.Version), view.Text(datasetSize(*d.Stored))
 		}
 		if d.LastRunAt > 0 {
 			row.LastRun = view.At(time.UnixMilli(d.LastRunAt))
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return &page.Page{Title: "Datasets", Nav: "datasets", Body: view.DatasetsPage(v), Parts: []page.Part{{"rows", view.DatasetRows(v)}}}, nil
+	return &page.Page{Title: "Datasets", Nav: "datasets", Body: view.DatasetsPage(v), Parts: []page.Part{{Name: "rows", Body: view.DatasetRows(v)}}}, nil
 }
 
 func datasetSize(d mlops.Dataset) string {
@@ -141,18 +139,18 @@ func datasetSize(d mlops.Dataset) string {
 func (s *Server) dataset(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	served := s.servedBy(ctx)
-	use, err := s.site.Registry.DatasetUse(ctx, c.Param("digest"), served.deployments)
+	served := s.desk.By(ctx)
+	use, err := s.site.Registry.DatasetUse(ctx, c.Param("digest"), served.Deployments)
 	if err != nil {
 		return nil, page.Sentence(err)
 	}
-	v := view.Dataset{Name: use.Name, Serving: served.links(func(m mlops.Deployment) bool {
+	v := view.Dataset{Name: use.Name, Serving: served.Links(func(m mlops.Deployment) bool {
 		return slices.ContainsFunc(use.Deployments, func(d mlops.Deployment) bool { return d.Name == m.Name })
 	}, true), More: use.More,
-		Runs: view.Link{Text: view.Plural(use.Runs, "run", "runs"), URL: withQuery("/runs", "filter", fmt.Sprintf("dataset.digest LIKE '%s%%'", quotable(use.Digest)))}}
+		Runs: view.Link{Text: view.Plural(use.Runs, "run", "runs"), URL: paths.WithQuery("/runs", "filter", fmt.Sprintf("dataset.digest LIKE '%s%%'", quotable(use.Digest)))}}
 	if use.Stored != nil {
 		d := *use.Stored
-		v.Name = fmt.Sprintf("%s %s", d.Name, versionText(d.Version))
+		v.Name = fmt.Sprintf("%s %s", d.Name, paths.VersionText(d.Version))
 		v.Facts = append(v.Facts, view.Fact{Name: "Data", Value: view.Text(datasetSize(d))}, view.Fact{Name: "Size", Value: view.Text(view.Bytes(float64(d.Bytes)))},
 			view.Fact{Name: "Stored", Value: view.At(d.CreatedAt)}, view.Fact{Name: "Source", Value: view.Text(d.Source)},
 			view.Fact{Name: "Digest", Value: view.Code(d.SHA256)}, view.Fact{Name: "Stored at", Value: view.Code(d.URI())})
@@ -160,19 +158,19 @@ func (s *Server) dataset(c echo.Context) (*page.Page, error) {
 		v.Facts = append(v.Facts, view.Fact{Name: "Digest", Value: view.Code(use.Digest)}, view.Fact{Name: "Stored", Value: view.Text("not here: only its runs know it")})
 	}
 	for _, source := range use.Sources {
-		if uri := datasetURI(source); uri != "" && (use.Stored == nil || uri != use.Stored.URI()) {
+		if uri := paths.Source(source); uri != "" && (use.Stored == nil || uri != use.Stored.URI()) {
 			v.Facts = append(v.Facts, view.Fact{Name: "Read from", Value: view.Code(uri)})
 		}
 	}
 	for _, m := range use.Versions {
-		row := view.DatasetVersion{Version: view.Link{Text: m.Model + " " + versionText(m.Version), URL: versionURL(m.Model, m.Version)}, Run: view.Link{Text: view.Short(m.RunID), URL: runURL(m.RunID)},
+		row := view.DatasetVersion{Version: view.Link{Text: m.Model + " " + paths.VersionText(m.Version), URL: paths.Version(m.Model, m.Version)}, Run: view.Link{Text: view.Short(m.RunID), URL: paths.Run(m.RunID)},
 			Context: m.Context, Made: view.At(time.UnixMilli(m.CreatedAt))}
 		for _, name := range m.Served {
-			row.Served = append(row.Served, view.Ref(name, deploymentURL(name)))
+			row.Served = append(row.Served, view.Ref(name, paths.Deployment(name)))
 		}
 		v.Versions = append(v.Versions, row)
 	}
-	return &page.Page{Title: v.Name, Nav: "datasets", Body: view.DatasetPage(v), Parts: []page.Part{{"head", view.DatasetHead(v)}, {"versions", view.DatasetVersions(v)}}}, nil
+	return &page.Page{Title: v.Name, Nav: "datasets", Body: view.DatasetPage(v), Parts: []page.Part{{Name: "head", Body: view.DatasetHead(v)}, {Name: "versions", Body: view.DatasetVersions(v)}}}, nil
 }
 
 // quotable is a digest as a word of the search: letters that could end the

@@ -12,6 +12,8 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -52,18 +54,12 @@ func (s *Server) apiDeploy(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.deployed(c, out)
+	s.desk.Deployed(c, out)
 	status := http.StatusOK
 	if out.Created {
 		status = http.StatusCreated
 	}
 	return c.JSONPretty(status, out, "  ")
-}
-
-func (s *Server) deployed(c echo.Context, out mlops.Deployed) {
-	if out.Created || out.Changed {
-		s.site.Log().Info("deployment set", "deployment", out.Deployment.Name, "model", out.Deployment.Model, "replicas", out.Deployment.Replicas, "new", out.Created, "by", page.VisitorOf(c).Principal.Name)
-	}
 }
 
 func (s *Server) apiScale(c echo.Context) error {
@@ -80,7 +76,7 @@ func (s *Server) apiScale(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.deployed(c, mlops.Deployed{Deployment: d, Changed: true})
+	s.desk.Deployed(c, mlops.Deployed{Deployment: d, Changed: true})
 	return c.JSONPretty(http.StatusOK, d, "  ")
 }
 
@@ -100,7 +96,7 @@ func (s *Server) deployForm(c echo.Context, model string, version int, deployed 
 	if sent != nil {
 		f = *sent
 	}
-	f.Action, f.CSRF, f.Version = versionURL(model, version)+"/deploy", page.VisitorOf(c).CSRF, versionText(version)
+	f.Action, f.CSRF, f.Version = paths.Version(model, version)+"/deploy", page.VisitorOf(c).CSRF, paths.VersionText(version)
 	f.Suggests = mlops.DeploymentName(model, "")
 	if slices.ContainsFunc(deployed, func(d mlops.Deployment) bool { return d.Name == f.Suggests }) {
 		f.Suggests = mlops.DeploymentName(model, strconv.Itoa(version))
@@ -115,13 +111,13 @@ func (s *Server) deploy(c echo.Context) error {
 		return err
 	}
 	form := view.DeployForm{Name: strings.TrimSpace(c.FormValue("name")), Replicas: strings.TrimSpace(c.FormValue("replicas"))}
-	replicas, err := replicasOf(form.Replicas)
+	replicas, err := serving.ReplicasOf(form.Replicas)
 	var out mlops.Deployed
 	if err == nil {
 		out, err = s.site.Steps.Deploy(c.Request().Context(), mlops.DeployRequest{Model: c.Param("name"), Version: version, Name: form.Name, Replicas: &replicas, Act: page.ActOf(c, "")})
 	}
 	if err != nil {
-		form.Error = s.refusal(err)
+		form.Error = s.desk.Refusal(err)
 		p, pageErr := s.versionPage(c, versionForms{deploy: &form})
 		if pageErr != nil {
 			return pageErr
@@ -129,20 +125,12 @@ func (s *Server) deploy(c echo.Context) error {
 		p.Status, p.Parts = page.StatusOf(err), nil // the address of the event stream is that of the plain page
 		return s.site.Render(c, p)
 	}
-	s.deployed(c, out)
-	done := []string{"done", doneDeployed, "revision", "1"}
+	s.desk.Deployed(c, out)
+	done := []string{"done", serving.DoneDeployed, "revision", "1"}
 	if !out.Created {
-		done = []string{"done", doneScaled}
+		done = []string{"done", serving.DoneScaled}
 	}
-	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(out.Deployment.Name), done...))
-}
-
-func replicasOf(text string) (int, error) {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, mlops.Errorf(mlops.Invalid, "The number of servers is %q: expected 0 to %d.", view.Clip(text), mlops.MaxReplicas)
-	}
-	return n, mlops.ValidateReplicas(n)
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery(paths.Deployment(out.Deployment.Name), done...))
 }
 
 // servers is the part of a deployment's page about its servers and its end,
@@ -156,31 +144,31 @@ func (s *Server) servers(c echo.Context, d mlops.Deployment, refused view.Server
 	if v.Error == "" {
 		v.Replicas = strconv.Itoa(d.Replicas)
 	}
-	if c.QueryParam("done") == doneScaled {
+	if c.QueryParam("done") == serving.DoneScaled {
 		v.Notice = &view.Notice{Kind: view.Good, Text: fmt.Sprintf("It ought to have %d servers, and %d are ready.", d.Replicas, d.Ready)}
 	}
 	return v
 }
 
 func (s *Server) setReplicas(c echo.Context) error {
-	d, _, err := s.changeOf(c, c.Param("name"))
+	d, _, err := s.desk.ChangeOf(c, c.Param("name"))
 	if err != nil {
 		return err
 	}
 	text := strings.TrimSpace(c.FormValue("replicas"))
-	n, err := replicasOf(text)
+	n, err := serving.ReplicasOf(text)
 	if err == nil {
 		d, err = s.site.Steps.Scale(c.Request().Context(), d.Name, n)
 	}
 	if err != nil {
-		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{Replicas: text, Error: s.refusal(err)}}, page.StatusOf(err))
+		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{Replicas: text, Error: s.desk.Refusal(err)}}, page.StatusOf(err))
 	}
-	s.deployed(c, mlops.Deployed{Deployment: d, Changed: true})
-	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", doneScaled)+"#servers")
+	s.desk.Deployed(c, mlops.Deployed{Deployment: d, Changed: true})
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery(paths.Deployment(d.Name), "done", serving.DoneScaled)+"#servers")
 }
 
 func (s *Server) undeploy(c echo.Context) error {
-	d, _, err := s.changeOf(c, c.Param("name"))
+	d, _, err := s.desk.ChangeOf(c, c.Param("name"))
 	if err != nil {
 		return err
 	}
@@ -188,7 +176,7 @@ func (s *Server) undeploy(c echo.Context) error {
 		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{DeleteError: fmt.Sprintf("Nothing was deleted: type %s to delete it.", d.Name)}}, http.StatusBadRequest)
 	}
 	if _, err := s.site.Steps.Undeploy(context.WithoutCancel(c.Request().Context()), d.Name); err != nil {
-		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{DeleteError: s.refusal(err)}}, page.StatusOf(err))
+		return s.refuseDeployment(c, deploymentForms{servers: view.Servers{DeleteError: s.desk.Refusal(err)}}, page.StatusOf(err))
 	}
 	s.site.Log().Info("deployment is being deleted", "deployment", d.Name, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, "/deployments")

@@ -1,15 +1,18 @@
 package ui
 
 import (
-	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/pods"
+	"github.com/benchtop-lab/benchtop/ui/serving"
+	"github.com/benchtop-lab/benchtop/ui/traffic"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -20,33 +23,16 @@ func (s *Server) deployments(c echo.Context) (*page.Page, error) {
 	var v view.Deployments
 	ds, err := s.site.Loop.Deployments(ctx)
 	v.Problem = s.site.Problem("the deployments", err)
-	var traffic map[string]mlops.Traffic
+	var answers map[string]mlops.Traffic
 	if len(ds) > 0 {
 		var terr error
-		traffic, terr = s.allTraffic(ctx)
+		answers, terr = traffic.All(ctx, s.site.Metrics, s.site.Now())
 		s.site.Problem("the traffic", terr) // logged; the rows go without
 	}
 	for _, d := range ds {
-		v.Rows = append(v.Rows, deploymentRow(d, trafficOf(traffic, d.Name)))
+		v.Rows = append(v.Rows, serving.Row(d, traffic.Of(answers, d.Name)))
 	}
-	return &page.Page{Title: "Deployments", Nav: "deployments", Body: view.DeploymentsPage(v), Parts: []page.Part{{"rows", view.DeploymentRows(v)}}}, nil
-}
-
-func deploymentRow(d mlops.Deployment, t mlops.Traffic) view.DeploymentRow {
-	return view.DeploymentRow{Name: d.Name, URL: deploymentURL(d.Name), Pill: deploymentPill(d), Holds: holdPills(d), Model: servedModel(d),
-		Replicas: fmt.Sprintf("%d/%d", d.Ready, d.Replicas), Address: d.Host, Rate: view.Rate(t.RequestsPerSecond), Errors: errorShare(t), P50: view.Seconds(t.P50Seconds), P99: view.Seconds(t.P99Seconds)}
-}
-
-// servedModel links what a deployment serves.
-func servedModel(d mlops.Deployment) view.Value {
-	if d.Version == "" {
-		return view.Text("no model yet")
-	}
-	text := d.Model + " v" + d.Version
-	if n, err := strconv.Atoi(d.Version); err == nil {
-		return view.Ref(text, versionURL(d.Model, n))
-	}
-	return view.Text(text)
+	return &page.Page{Title: "Deployments", Nav: "deployments", Body: view.DeploymentsPage(v), Parts: []page.Part{{Name: "rows", Body: view.DeploymentRows(v)}}}, nil
 }
 
 // projectValue links a deployment's project, if it has one.
@@ -54,20 +40,7 @@ func projectValue(name string) view.Value {
 	if name == "" {
 		return view.Text("none")
 	}
-	return view.Ref(name, projectURL(name))
-}
-
-func (s *Server) findDeployment(ctx context.Context, name string) (mlops.Deployment, error) {
-	ds, err := s.site.Loop.Deployments(ctx)
-	if err != nil {
-		return mlops.Deployment{}, err
-	}
-	for _, d := range ds {
-		if d.Name == name {
-			return d, nil
-		}
-	}
-	return mlops.Deployment{}, mlops.Errorf(mlops.NotFound, "There is no deployment %q.", name)
+	return view.Ref(name, paths.Project(name))
 }
 
 // deployment is the page of one deployment.
@@ -87,34 +60,34 @@ type deploymentForms struct {
 func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	r, err := s.rangeOf(c)
+	r, err := s.charts.RangeOf(c)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.findDeployment(ctx, c.Param("name"))
+	d, err := s.desk.Find(ctx, c.Param("name"))
 	if err != nil {
 		return nil, err
 	}
-	v := view.Deployment{Name: d.Name, Pill: deploymentPill(d), Holds: holdPills(d), Message: d.Message}
-	v.Facts = append([]view.Fact{{Name: "Serves", Value: servedModel(d)}, {Name: "Trained", Value: view.At(d.LoadedAt)}}, revisionFacts(d)...)
+	v := view.Deployment{Name: d.Name, Pill: pills.Deployment(d), Holds: pills.Holds(d), Message: d.Message}
+	v.Facts = append([]view.Fact{{Name: "Serves", Value: serving.Model(d)}, {Name: "Trained", Value: view.At(d.LoadedAt)}}, revisionFacts(d)...)
 	v.Facts = append(v.Facts, []view.Fact{{Name: "Project", Value: projectValue(d.Project)}, {Name: "Namespace", Value: view.Text(d.Namespace)}, {Name: "Host", Value: view.Code(d.Host)},
 		{Name: "Path", Value: view.Code(d.Path)}, {Name: "Image", Value: view.Code(d.Image)}}...)
 	if d.RunID != "" {
-		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: runURL(d.RunID), Title: d.RunID}})
+		v.Facts = append(v.Facts, view.Fact{Name: "Run", Value: view.Value{Text: view.Short(d.RunID), Code: true, URL: paths.Run(d.RunID), Title: d.RunID}})
 	}
-	var traffic map[string]mlops.Traffic
+	var answers map[string]mlops.Traffic
 	var revisions []mlops.Revision
 	var gates *mlops.Gates
 	var found []mlops.Finding
 	var usage map[string]mlops.Resources
 	var trafficErr, chartErr, historyErr, gatesErr, diagnosisErr error
 	page.Together(
-		func() { traffic, trafficErr = s.allTraffic(ctx) },
-		func() { v.Charts, chartErr = s.trafficCharts(ctx, d.Name, r) },
+		func() { answers, trafficErr = traffic.All(ctx, s.site.Metrics, s.site.Now()) },
+		func() { v.Charts, chartErr = traffic.Charts(ctx, s.charts, d.Name, r) },
 		func() { revisions, historyErr = s.site.Loop.Revisions(ctx, d.Name, shownRevisions+1) },
 		func() { gates, gatesErr = s.gatesOf(ctx, d) },
 		func() { found, diagnosisErr = s.site.Loop.Diagnose(ctx, d) },
-		func() { usage = s.podUsage(ctx, d.Namespace) },
+		func() { usage = pods.Usage(ctx, s.site, d.Namespace) },
 	)
 	v.History = s.history(c, d, revisions, gates, forms.release)
 	v.History.Problem = s.site.Problem("the history", historyErr)
@@ -126,14 +99,14 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page.Pa
 	if len(v.Findings) > 0 {
 		v.Message = "" // one of them says it better
 	}
-	v.Stats = deploymentStats(d, trafficOf(traffic, d.Name))
-	trafficNow(v.Charts, trafficOf(traffic, d.Name))
-	v.Ranges = s.rangeView(c, r, deploymentURL(d.Name), "traffic", "pod")
+	v.Stats = deploymentStats(d, traffic.Of(answers, d.Name))
+	traffic.Now(v.Charts, traffic.Of(answers, d.Name))
+	v.Ranges = s.charts.RangeView(c, r, paths.Deployment(d.Name), "traffic", "pod")
 	if v.Ranges.Problem = s.site.Problem("the traffic", chartErr); v.Ranges.Problem == nil {
 		v.Ranges.Problem = s.site.Problem("the traffic", trafficErr)
 	}
 	for _, p := range d.Pods {
-		v.Pods = append(v.Pods, serverPodRow(p, usage[p.Name]))
+		v.Pods = append(v.Pods, pods.ServerRow(p, usage[p.Name]))
 	}
 	v.Logs = s.deploymentLog(c, d)
 	v.Curl = s.curl(c, d)
@@ -142,7 +115,7 @@ func (s *Server) deploymentPage(c echo.Context, forms deploymentForms) (*page.Pa
 		v.Form = *forms.predict
 	}
 	return &page.Page{Title: d.Name, Nav: "deployments", Body: view.DeploymentPage(v), Charts: v.Charts,
-		Parts: []page.Part{{"head", view.DeploymentHead(v)}, {"history", view.HistoryTable(v.History)}, {"gates", view.GateTable(v.Gates)}, {"findings", view.FindingList(v.Findings)}, {"pods", view.ServerPods(v.Pods)}, {"logs", view.LogChoice(v.Logs)}}}, nil
+		Parts: []page.Part{{Name: "head", Body: view.DeploymentHead(v)}, {Name: "history", Body: view.HistoryTable(v.History)}, {Name: "gates", Body: view.GateTable(v.Gates)}, {Name: "findings", Body: view.FindingList(v.Findings)}, {Name: "pods", Body: view.ServerPods(v.Pods)}, {Name: "logs", Body: view.LogChoice(v.Logs)}}}, nil
 }
 
 func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
@@ -153,7 +126,7 @@ func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
 	if d.Ready < d.Replicas {
 		ready.Kind = view.Warn
 	}
-	errors := view.Stat{Name: "Errors", Value: errorShare(t)}
+	errors := view.Stat{Name: "Errors", Value: traffic.ErrorShare(t)}
 	if t.ErrorsPerSecond > 0 {
 		errors.Kind = view.Bad
 	}
@@ -164,6 +137,6 @@ func deploymentStats(d mlops.Deployment, t mlops.Traffic) []view.Stat {
 // curl returns a command that predicts from wherever the browser is: it uses
 // the name by which the browser reached this machine.
 func (s *Server) curl(c echo.Context, d mlops.Deployment) string {
-	return fmt.Sprintf("curl -s %s%s/predict -H 'Content-Type: application/json' -d '%s'", s.ingressURL(c), strings.TrimSuffix(d.Path, "/"),
-		s.exampleBody(d))
+	return fmt.Sprintf("curl -s %s%s/predict -H 'Content-Type: application/json' -d '%s'", s.desk.IngressURL(c), strings.TrimSuffix(d.Path, "/"),
+		s.desk.ExampleBody(d))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -43,14 +44,14 @@ func (s *Server) experiments(c echo.Context) (*page.Page, error) {
 		rows = rows[:experimentsShown]
 	}
 	for _, e := range rows {
-		v.Rows = append(v.Rows, view.ExperimentRow{ID: e.ID, Name: e.Name, URL: runList{experiment: e.ID}.url(), Runs: e.Runs, Newest: e.NewestRunAt,
+		v.Rows = append(v.Rows, view.ExperimentRow{ID: e.ID, Name: e.Name, URL: runtable.List{Experiment: e.ID}.URL(), Runs: e.Runs, Newest: e.NewestRunAt,
 			Location: e.ArtifactURI, Created: e.CreatedAt, Deleted: e.Deleted})
 	}
 	v.Empty = view.Empty{Icon: "runs", Title: "No experiments yet", Text: "An experiment appears with its first run. In a script:", Code: `mlflow.set_experiment("name")`}
 	if v.Name != "" {
 		v.Empty = view.Empty{Icon: "runs", Title: "No experiment matches", Text: fmt.Sprintf("No name contains %q.", view.Clip(v.Name))}
 	}
-	return &page.Page{Title: "Experiments", Nav: "runs", Body: view.ExperimentsPage(v), Parts: []page.Part{{"rows", view.ExperimentRows(v)}}}, nil
+	return &page.Page{Title: "Experiments", Nav: "runs", Body: view.ExperimentsPage(v), Parts: []page.Part{{Name: "rows", Body: view.ExperimentRows(v)}}}, nil
 }
 
 // experimentSummaries counts the runs of all experiments, which is remembered

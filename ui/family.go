@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -20,8 +22,8 @@ func (s *Server) describeFamily(ctx context.Context, v *view.Run, r mlops.Run) {
 	if id := r.Tag(mlops.TagParentRun); id != "" {
 		v.Facts = append(v.Facts, s.parentFact(ctx, id))
 	}
-	q := runList{experiment: r.ExperimentID, filter: fmt.Sprintf("tags.`%s` = '%s'", mlops.TagParentRun, strings.ReplaceAll(r.ID, "'", "''"))}
-	found, err := s.site.Registry.SearchRuns(ctx, q.query(childrenShown))
+	q := runtable.List{Experiment: r.ExperimentID, Filter: fmt.Sprintf("tags.`%s` = '%s'", mlops.TagParentRun, strings.ReplaceAll(r.ID, "'", "''"))}
+	found, err := s.site.Registry.SearchRuns(ctx, q.Query(childrenShown))
 	if err != nil {
 		v.Problem = s.site.Problem("the child runs", err)
 		return
@@ -29,8 +31,8 @@ func (s *Server) describeFamily(ctx context.Context, v *view.Run, r mlops.Run) {
 	if len(found.Runs) == 0 {
 		return
 	}
-	v.Children = &view.Children{All: view.Link{Text: "Show and compare them in the list of runs", URL: q.url()}}
-	v.Children.Table, _ = s.runTable(ctx, found.Runs, nil, nil)
+	v.Children = &view.Children{All: view.Link{Text: "Show and compare them in the list of runs", URL: q.URL()}}
+	v.Children.Table, _ = s.tables.Show(ctx, found.Runs, nil, nil)
 	for i := range v.Children.Table.Rows {
 		v.Children.Table.Rows[i].Parent = nil // the page says it
 	}
@@ -48,7 +50,7 @@ func (s *Server) parentFact(ctx context.Context, id string) view.Fact {
 	case err != nil:
 		s.site.Problem("the parent run", err) // logged; the id is still right
 	default:
-		fact.Value = view.Ref(runName(parent), runURL(id))
+		fact.Value = view.Ref(runtable.Name(parent), paths.Run(id))
 	}
 	return fact
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -91,35 +92,14 @@ func (s *Server) pagesURL(c echo.Context) string {
 	if at := s.Address(); at != nil {
 		port = strconv.Itoa(at.Port)
 	}
-	return scheme + "://" + net.JoinHostPort(nameOf(c), port) + "/"
+	return scheme + "://" + net.JoinHostPort(serving.NameOf(c), port) + "/"
 }
 
 // predictURL is a prediction that a browser or curl can ask for.
 func (s *Server) predictURL(c echo.Context, d mlops.Deployment) string {
 	numbers := make([]string, 0, len(d.FeatureNames))
-	for _, x := range s.example(d) {
+	for _, x := range s.desk.Example(d) {
 		numbers = append(numbers, strconv.FormatFloat(x, 'f', -1, 64))
 	}
-	return fmt.Sprintf("%s%s/predict?x=%s", s.ingressURL(c), strings.TrimSuffix(d.Path, "/"), strings.Join(numbers, ","))
-}
-
-// ingressURL is where deployments answer, by the name by which this machine
-// was reached.
-func (s *Server) ingressURL(c echo.Context) string {
-	host := nameOf(c)
-	if s.cfg.IngressPort != 80 {
-		host = net.JoinHostPort(host, strconv.Itoa(s.cfg.IngressPort))
-	} else if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return "http://" + host
-}
-
-// nameOf is the name or address by which this machine was reached.
-func nameOf(c echo.Context) string {
-	host := c.Request().Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	return strings.Trim(host, "[]")
+	return fmt.Sprintf("%s%s/predict?x=%s", s.desk.IngressURL(c), strings.TrimSuffix(d.Path, "/"), strings.Join(numbers, ","))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/gatesfile"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) gates(c echo.Context, d mlops.Deployment, g *mlops.Gates, err e
 		v.Form.Text = gatesfile.Print(*g)
 	}
 	if v.Operator {
-		v.Form.Action, v.Form.CSRF = deploymentURL(d.Name)+"/gates", page.VisitorOf(c).CSRF
+		v.Form.Action, v.Form.CSRF = paths.Deployment(d.Name)+"/gates", page.VisitorOf(c).CSRF
 	}
 	return v
 }
@@ -75,7 +76,7 @@ func gatesMark(g mlops.Gates) string {
 func (s *Server) setGates(c echo.Context) error {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	d, err := s.findDeployment(ctx, c.Param("name"))
+	d, err := s.desk.Find(ctx, c.Param("name"))
 	if err != nil {
 		return err
 	}
@@ -85,9 +86,9 @@ func (s *Server) setGates(c echo.Context) error {
 		err = s.site.Loop.SetGates(c.Request().Context(), d.Project, g)
 	}
 	if err != nil {
-		form.Error = s.refusal(err)
+		form.Error = s.desk.Refusal(err)
 		return s.refuseDeployment(c, deploymentForms{gates: &form}, page.StatusOf(err))
 	}
 	s.site.Log().Info("gates changed", "project", d.Project, "by", page.VisitorOf(c).Principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "gates", gatesMark(g))+"#gates")
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery(paths.Deployment(d.Name), "gates", gatesMark(g))+"#gates")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -40,7 +41,7 @@ func (s *Server) historyCharts(ctx context.Context, r mlops.Run) ([]view.Chart, 
 		}
 		groups[group] = append(groups[group], line{m.Key, points})
 	}
-	var charts []view.Chart
+	var drawn []view.Chart
 	for _, group := range order {
 		c := view.Chart{ID: "metric-" + safeID(group), Title: group, Unit: "number", Steps: true}
 		at := map[float64]int{}
@@ -60,16 +61,16 @@ func (s *Server) historyCharts(ctx context.Context, r mlops.Run) ([]view.Chart, 
 		for _, l := range groups[group] {
 			y := make([]*float64, len(c.X))
 			for _, p := range l.points {
-				y[at[float64(p.Step)]] = finite(p.Value)
+				y[at[float64(p.Step)]] = charts.Finite(p.Value)
 			}
 			c.Lines, c.Y = append(c.Lines, l.name), append(c.Y, y)
 			last = append(last, view.Number(l.points[len(l.points)-1].Value))
 		}
 		c.Now = strings.Join(last, " / ")
 		c.Summary = "latest " + c.Now
-		charts = append(charts, c)
+		drawn = append(drawn, c)
 	}
-	return charts, nil
+	return drawn, nil
 }
 
 // metricGroup returns the name that a metric shares with its siblings.

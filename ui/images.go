@@ -24,5 +24,5 @@ func (s *Server) systemImages(c echo.Context) (*page.Page, error) {
 			Digest: fmt.Sprintf("%.12s", strings.TrimPrefix(img.Digest, "sha256:")), Pods: len(img.Pods)})
 	}
 	v.Shown = view.Plural(len(images), "image", "images") + ", " + view.Bytes(float64(total)) + " on disk"
-	return &page.Page{Title: "Images", Nav: "system", Body: view.SystemImagesPage(v), Parts: []page.Part{{"rows", view.ImageRows(v)}}}, nil
+	return &page.Page{Title: "Images", Nav: "system", Body: view.SystemImagesPage(v), Parts: []page.Part{{Name: "rows", Body: view.ImageRows(v)}}}, nil
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -67,9 +70,9 @@ func datasetNode(d mlops.LineageDataset) view.LineageNode {
 		}
 		n.Facts = append(n.Facts, view.Text(fmt.Sprintf("%d rows × %d features", d.Stored.Rows, d.Stored.Features)))
 	}
-	n.URL = datasetURL(wholeOf(d))
+	n.URL = paths.Dataset(wholeOf(d))
 	n.Facts = append(n.Facts, view.Digest(wholeOf(d)))
-	if uri := datasetURI(d.Source); uri != "" {
+	if uri := paths.Source(d.Source); uri != "" {
 		n.Facts = append(n.Facts, view.Value{Text: shorten(uri), Title: uri, Code: true})
 	}
 	return n
@@ -133,7 +136,7 @@ func imageNode(image string) view.LineageNode {
 }
 
 func lineageRunName(r mlops.LineageRun) string {
-	return runName(mlops.Run{ID: r.RunID, Name: r.Name})
+	return runtable.Name(mlops.Run{ID: r.RunID, Name: r.Name})
 }
 
 func runNode(mv mlops.ModelVersion, l mlops.Lineage) view.LineageNode {
@@ -145,11 +148,11 @@ func runNode(mv mlops.ModelVersion, l mlops.Lineage) view.LineageNode {
 		n.Facts = append(n.Facts, view.Digest(mv.RunID))
 		return n
 	}
-	pill := runPill(mlops.RunStatus(l.Run.Status))
+	pill := pills.Run(mlops.RunStatus(l.Run.Status))
 	if l.Run.Deleted {
 		pill = view.Pill{Kind: view.Bad, Text: "deleted"}
 	}
-	n := view.LineageNode{Kind: "run", Label: "Run", Title: shorten(lineageRunName(*l.Run)), URL: runURL(l.Run.RunID), Hover: l.Run.RunID, Pill: &pill,
+	n := view.LineageNode{Kind: "run", Label: "Run", Title: shorten(lineageRunName(*l.Run)), URL: paths.Run(l.Run.RunID), Hover: l.Run.RunID, Pill: &pill,
 		Facts: []view.Value{view.Text("experiment " + l.Run.Experiment), view.At(time.UnixMilli(l.Run.StartTime))}}
 	if l.Job != nil && l.Job.Trigger != "" {
 		n.Facts = append(n.Facts, view.Text("trigger: "+l.Job.Trigger))
@@ -160,7 +163,7 @@ func runNode(mv mlops.ModelVersion, l mlops.Lineage) view.LineageNode {
 }
 
 func versionNodes(mv mlops.ModelVersion, l mlops.Lineage) []view.LineageNode {
-	pill := versionPill(mv.Status)
+	pill := pills.Version(mv.Status)
 	n := view.LineageNode{Kind: "version", Label: "Model version", Title: fmt.Sprintf("%s v%d", shorten(mv.Model), mv.Version), Hover: mv.Model, Current: true, Pill: &pill, Facts: []view.Value{view.At(mv.CreatedAt)}}
 	for i, a := range mv.Aliases {
 		if i == aliasesInList {
@@ -183,7 +186,7 @@ func versionNodes(mv mlops.ModelVersion, l mlops.Lineage) []view.LineageNode {
 			break
 		}
 		number, _ := strconv.Atoi(o.Version) // the registry's numbers are numbers
-		others.Links = append(others.Links, view.Link{Text: shorten(o.Name) + " v" + o.Version, URL: versionURL(o.Name, number)})
+		others.Links = append(others.Links, view.Link{Text: shorten(o.Name) + " v" + o.Version, URL: paths.Version(o.Name, number)})
 	}
 	return []view.LineageNode{n, others}
 }
@@ -201,8 +204,8 @@ func deploymentNodes(l mlops.Lineage, problem *view.Problem) []view.LineageNode 
 			nodes = append(nodes, view.LineageNode{Kind: "deployment", Label: "Deployments", Title: fmt.Sprintf("and %d more", len(l.Deployments)-i), URL: "/deployments"})
 			break
 		}
-		pill := deploymentPill(d)
-		nodes = append(nodes, view.LineageNode{Kind: "deployment", Label: "Deployment", Title: d.Name, URL: deploymentURL(d.Name), Pill: &pill, Flow: d.Ready > 0,
+		pill := pills.Deployment(d)
+		nodes = append(nodes, view.LineageNode{Kind: "deployment", Label: "Deployment", Title: d.Name, URL: paths.Deployment(d.Name), Pill: &pill, Flow: d.Ready > 0,
 			Facts: []view.Value{view.Text(fmt.Sprintf("%d of %d replicas ready", d.Ready, d.Replicas)), view.At(d.LoadedAt)}})
 	}
 	return nodes
@@ -219,8 +222,8 @@ func lineageFacts(mv mlops.ModelVersion, l mlops.Lineage) []view.Fact {
 	for _, d := range l.Datasets {
 		name := "Dataset " + d.Name
 		add(name+", digest", wholeOf(d))
-		add(name+", source", datasetURI(d.Source))
-		if d.Stored != nil && d.Stored.URI() != datasetURI(d.Source) {
+		add(name+", source", paths.Source(d.Source))
+		if d.Stored != nil && d.Stored.URI() != paths.Source(d.Source) {
 			add(name+", stored at", d.Stored.URI())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) podLogs(c echo.Context) error {
 func (s *Server) deploymentLogs(c echo.Context) error {
 	found, cancelFind := page.Gather(c)
 	defer cancelFind()
-	d, err := s.findDeployment(found, c.Param("name"))
+	d, err := s.desk.Find(found, c.Param("name"))
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func mergedLines(batch []mlops.LogLine) []byte {
 func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment) view.DeploymentLog {
 	pod := c.QueryParam("pod")
 	at := func(pod string) string {
-		return withQuery(deploymentURL(d.Name), "range", c.QueryParam("range"), "pod", pod) + "#logs"
+		return paths.WithQuery(paths.Deployment(d.Name), "range", c.QueryParam("range"), "pod", pod) + "#logs"
 	}
 	v := view.DeploymentLog{Title: "All pods, by time", URL: "/logs/deployments/" + url.PathEscape(d.Name),
 		Pods: []view.RangeLink{{Text: "All pods", URL: at(""), Current: pod == ""}}}
@@ -90,7 +91,7 @@ func (s *Server) deploymentLog(c echo.Context, d mlops.Deployment) view.Deployme
 		v.Pods = append(v.Pods, view.RangeLink{Text: short, Title: p.Name, URL: at(short), Current: current})
 	}
 	if pod != "" {
-		v.Title, v.URL = "Pod "+view.Clip(mlops.ShortPod(pod)), withQuery(v.URL, "pod", pod)
+		v.Title, v.URL = "Pod "+view.Clip(mlops.ShortPod(pod)), paths.WithQuery(v.URL, "pod", pod)
 	}
 	if !there {
 		v.Note = "There is no pod " + view.Clip(pod) + " any more; another has taken its place."

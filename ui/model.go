@@ -10,7 +10,12 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -29,7 +34,7 @@ func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page.Page, er
 	}
 	p := &page.Page{Title: m.Name, Nav: "models"}
 	metric, token := c.QueryParam("metric"), c.QueryParam("page")
-	v := view.Model{Name: m.Name, Description: m.Description, Facts: modelFacts(m), Tags: kvFacts(m.Tags), Aliases: s.aliasPanel(c, m, nil, form)}
+	v := view.Model{Name: m.Name, Description: m.Description, Facts: modelFacts(m), Tags: runtable.Facts(m.Tags), Aliases: s.aliasPanel(c, m, nil, form)}
 	found, err := s.site.Registry.Versions(ctx, mlops.VersionQuery{Model: m.Name, Max: versionsPerPage, PageToken: token})
 	if mlops.CodeOf(err) == mlops.Invalid {
 		p.Status = http.StatusBadRequest
@@ -43,7 +48,7 @@ func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page.Page, er
 	if v.Chart = versionChart(v.Metric.Name, found.Versions, runs); v.Chart != nil {
 		p.Charts = []view.Chart{*v.Chart}
 	}
-	served := s.servedBy(ctx)
+	served := s.desk.By(ctx)
 	for _, mv := range found.Versions {
 		v.Versions = append(v.Versions, versionRow(mv, runs, v.Metric.Name, served))
 	}
@@ -51,13 +56,13 @@ func (s *Server) modelPage(c echo.Context, form *view.AliasForm) (*page.Page, er
 		v.Shown = fmt.Sprintf("Versions %d to %d, of %d.", found.Versions[0].Version, found.Versions[n-1].Version, m.Versions)
 	}
 	if token != "" {
-		v.Pager.First = withQuery(modelURL(m.Name), "metric", metric)
+		v.Pager.First = paths.WithQuery(paths.Model(m.Name), "metric", metric)
 	}
 	if found.NextPageToken != "" {
-		v.Pager.Next = withQuery(modelURL(m.Name), "metric", metric, "page", found.NextPageToken)
+		v.Pager.Next = paths.WithQuery(paths.Model(m.Name), "metric", metric, "page", found.NextPageToken)
 	}
 	p.Body = view.ModelPage(v)
-	p.Parts = []page.Part{{"head", view.ModelHead(v)}, {"aliases", view.AliasList(v.Aliases)}, {"chart", view.ModelChart(v)}, {"versions", view.VersionTable(v)}}
+	p.Parts = []page.Part{{Name: "head", Body: view.ModelHead(v)}, {Name: "aliases", Body: view.AliasList(v.Aliases)}, {Name: "chart", Body: view.ModelChart(v)}, {Name: "versions", Body: view.VersionTable(v)}}
 	return p, nil
 }
 
@@ -72,23 +77,14 @@ func (s *Server) findModel(ctx context.Context, name string) (mlops.RegisteredMo
 func modelFacts(m mlops.RegisteredModel) []view.Fact {
 	facts := []view.Fact{{Name: "Versions", Value: view.Text(strconv.Itoa(m.Versions))}}
 	if m.Latest != nil {
-		facts = append(facts, view.Fact{Name: "Latest", Value: view.Ref(versionText(m.Latest.Version), versionURL(m.Name, m.Latest.Version))})
+		facts = append(facts, view.Fact{Name: "Latest", Value: view.Ref(paths.VersionText(m.Latest.Version), paths.Version(m.Name, m.Latest.Version))})
 	}
 	return append(facts, view.Fact{Name: "Created", Value: view.At(m.CreatedAt)}, view.Fact{Name: "Last update", Value: view.At(m.LastUpdateAt)})
 }
 
-// kvFacts shows params or tags.
-func kvFacts(kvs []mlops.KV) []view.Fact {
-	var out []view.Fact
-	for _, kv := range kvs {
-		out = append(out, view.Fact{Name: kv.Key, Value: view.Text(kv.Value)})
-	}
-	return out
-}
-
-func versionRow(mv mlops.ModelVersion, runs map[string]mlops.Run, metric string, served served) view.VersionRow {
-	row := view.VersionRow{Version: versionText(mv.Version), URL: versionURL(mv.Model, mv.Version), Pill: versionPill(mv.Status), Stage: stageOf(mv),
-		Aliases: mv.Aliases, Created: mv.CreatedAt, Served: served.version(mv.Model, mv.Version)}
+func versionRow(mv mlops.ModelVersion, runs map[string]mlops.Run, metric string, served serving.Served) view.VersionRow {
+	row := view.VersionRow{Version: paths.VersionText(mv.Version), URL: paths.Version(mv.Model, mv.Version), Pill: pills.Version(mv.Status), Stage: stageOf(mv),
+		Aliases: mv.Aliases, Created: mv.CreatedAt, Served: served.Version(mv.Model, mv.Version)}
 	if mv.RunID == "" {
 		return row
 	}
@@ -97,7 +93,7 @@ func versionRow(mv mlops.ModelVersion, runs map[string]mlops.Run, metric string,
 		row.Run = view.Value{Text: "gone", Title: "The run " + mv.RunID + " is not in the registry any more."}
 		return row
 	}
-	row.Run = view.Ref(runName(r), runURL(r.ID))
+	row.Run = view.Ref(runtable.Name(r), paths.Run(r.ID))
 	if value, ok := r.Metric(metric); ok {
 		row.Value = view.Number(value)
 	}
@@ -115,7 +111,7 @@ func stageOf(v mlops.ModelVersion) string {
 // mainMetric returns the metric that versions are compared by when nobody has
 // chosen one: an accuracy, else what most of the runs have logged.
 func mainMetric(runs []mlops.Run) string {
-	if key := accuracyKey(runs); key != "" {
+	if key := runtable.AccuracyKey(runs); key != "" {
 		return key
 	}
 	count := map[string]int{}
@@ -135,7 +131,7 @@ func mainMetric(runs []mlops.Run) string {
 
 // metricChoice offers the metrics that the runs of these versions have.
 func metricChoice(model, wanted, token string, versions []mlops.ModelVersion, runs map[string]mlops.Run) view.MetricChoice {
-	choice := view.MetricChoice{Action: modelURL(model), Name: wanted, Page: token}
+	choice := view.MetricChoice{Action: paths.Model(model), Name: wanted, Page: token}
 	known := map[string]bool{}
 	var all []mlops.Run
 	for _, v := range versions {
@@ -173,7 +169,7 @@ func versionChart(metric string, versions []mlops.ModelVersion, runs map[string]
 			continue
 		}
 		c.X = append(c.X, float64(versions[i].Version))
-		c.Y[0] = append(c.Y[0], finite(value))
+		c.Y[0] = append(c.Y[0], charts.Finite(value))
 		c.Now = view.Number(value)
 	}
 	if len(c.X) < 2 {

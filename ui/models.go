@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -12,6 +11,8 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -42,7 +43,7 @@ func (s *Server) models(c echo.Context) (*page.Page, error) {
 	if v.Problem == nil {
 		v.Problem = s.site.Problem("the runs of the models", err)
 	}
-	served := s.servedBy(ctx)
+	served := s.desk.By(ctx)
 	for _, m := range found.Models {
 		v.Rows = append(v.Rows, modelRow(m, runs, served))
 	}
@@ -52,26 +53,12 @@ func (s *Server) models(c echo.Context) (*page.Page, error) {
 	if found.NextPageToken != "" {
 		v.Pager.Next = modelsURL(q.Name, found.NextPageToken)
 	}
-	p.Body, p.Parts = view.ModelsPage(v), []page.Part{{"rows", view.ModelRows(v)}}
+	p.Body, p.Parts = view.ModelsPage(v), []page.Part{{Name: "rows", Body: view.ModelRows(v)}}
 	return p, nil
 }
 
 func modelsURL(name, page string) string {
-	return withQuery("/models", "name", name, "page", page)
-}
-
-// withQuery adds the pairs of key and value whose value is not empty.
-func withQuery(path string, pairs ...string) string {
-	q := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
-		}
-	}
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
+	return paths.WithQuery("/models", "name", name, "page", page)
 }
 
 func newestVersions(models []mlops.RegisteredModel) []mlops.ModelVersion {
@@ -103,8 +90,8 @@ func (s *Server) runsOf(ctx context.Context, versions []mlops.ModelVersion) (map
 	return out, err
 }
 
-func modelRow(m mlops.RegisteredModel, runs map[string]mlops.Run, served served) view.ModelRow {
-	row := view.ModelRow{Name: m.Name, URL: modelURL(m.Name), Description: m.Description, Versions: strconv.Itoa(m.Versions), Served: served.model(m.Name)}
+func modelRow(m mlops.RegisteredModel, runs map[string]mlops.Run, served serving.Served) view.ModelRow {
+	row := view.ModelRow{Name: m.Name, URL: paths.Model(m.Name), Description: m.Description, Versions: strconv.Itoa(m.Versions), Served: served.Model(m.Name)}
 	for i, a := range m.Aliases {
 		if i == aliasesInList {
 			row.More = fmt.Sprintf("and %d more", len(m.Aliases)-i)
@@ -113,7 +100,7 @@ func modelRow(m mlops.RegisteredModel, runs map[string]mlops.Run, served served)
 		row.Aliases = append(row.Aliases, aliasRow(m.Name, a))
 	}
 	if l := m.Latest; l != nil {
-		row.Latest, row.LatestAt = &view.Link{Text: versionText(l.Version), URL: versionURL(m.Name, l.Version)}, l.CreatedAt
+		row.Latest, row.LatestAt = &view.Link{Text: paths.VersionText(l.Version), URL: paths.Version(m.Name, l.Version)}, l.CreatedAt
 		if r, ok := runs[l.RunID]; ok {
 			key := mainMetric([]mlops.Run{r})
 			if value, ok := r.Metric(key); ok {
@@ -122,52 +109,4 @@ func modelRow(m mlops.RegisteredModel, runs map[string]mlops.Run, served served)
 		}
 	}
 	return row
-}
-
-func modelURL(name string) string { return "/models/" + url.PathEscape(name) }
-
-func versionURL(model string, version int) string {
-	return modelURL(model) + "/versions/" + strconv.Itoa(version)
-}
-
-func versionText(version int) string { return "v" + strconv.Itoa(version) }
-
-// served says which deployments serve what, or that nobody knows.
-type served struct {
-	deployments []mlops.Deployment
-	problem     *view.Problem
-}
-
-// servedBy asks for the deployments.
-func (s *Server) servedBy(ctx context.Context) served {
-	ds, err := s.site.Loop.Deployments(ctx)
-	return served{ds, s.site.Problem("the deployments", err)}
-}
-
-// model returns the deployments of a model, with the version that each serves.
-func (d served) model(name string) []view.Value {
-	return d.links(func(m mlops.Deployment) bool { return m.Model == name && m.Version != "" }, true)
-}
-
-// version returns the deployments that serve a version.
-func (d served) version(model string, version int) []view.Value {
-	return d.links(func(m mlops.Deployment) bool { return m.Model == model && m.Version == strconv.Itoa(version) }, false)
-}
-
-func (d served) links(match func(mlops.Deployment) bool, withVersion bool) []view.Value {
-	if d.problem != nil {
-		return []view.Value{{Text: "unknown", Title: d.problem.Message}}
-	}
-	var out []view.Value
-	for _, m := range d.deployments {
-		if !match(m) {
-			continue
-		}
-		text := m.Name
-		if withVersion {
-			text += " (v" + m.Version + ")"
-		}
-		out = append(out, view.Ref(text, deploymentURL(m.Name)))
-	}
-	return out
 }

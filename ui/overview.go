@@ -10,7 +10,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/health"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
+	"github.com/benchtop-lab/benchtop/ui/serving"
+	"github.com/benchtop-lab/benchtop/ui/traffic"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -23,26 +29,26 @@ func (s *Server) overview(c echo.Context) (*page.Page, error) {
 		lines = 0 // they tell of the whole lab
 	}
 	units := s.site.Units.Status(lines)
-	if booting(units) {
-		v := view.Overview{Boot: bootView(units)}
+	if health.Booting(units) {
+		v := view.Overview{Boot: health.Boot(units)}
 		return &page.Page{Title: "Starting", Nav: "overview", View: "boot", Body: view.OverviewPage(v),
-			Parts: []page.Part{{"boot", view.BootStatus(*v.Boot)}}}, nil
+			Parts: []page.Part{{Name: "boot", Body: view.BootStatus(*v.Boot)}}}, nil
 	}
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	r, err := s.rangeOf(c)
+	r, err := s.charts.RangeOf(c)
 	if err != nil {
 		return nil, err
 	}
 	mayTrain := page.May(c, mlops.Operate)
-	v := view.Overview{Notices: s.notices(), Ranges: s.rangeView(c, r, "/", "machine")}
+	v := view.Overview{Notices: s.health.Notices(), Ranges: s.charts.RangeView(c, r, "/", "machine")}
 	if !limited {
-		v.Units = unitViews(units)
+		v.Units = health.Units(units)
 	}
 	page.Together(
 		func() {
 			if !limited {
-				v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
+				v.Machine, v.Ranges.Problem = s.health.Charts(ctx, r)
 			}
 		},
 		func() { v.Recent = s.recentRuns(ctx) },
@@ -53,7 +59,7 @@ func (s *Server) overview(c echo.Context) (*page.Page, error) {
 			states := s.loopStates(ctx, projects)
 			for _, d := range states.deployments {
 				if d.Own {
-					v.Beside.Rows = append(v.Beside.Rows, deploymentRow(d, trafficOf(states.traffic, d.Name)))
+					v.Beside.Rows = append(v.Beside.Rows, serving.Row(d, traffic.Of(states.traffic, d.Name)))
 				}
 			}
 			for _, p := range projects {
@@ -68,21 +74,21 @@ func (s *Server) overview(c echo.Context) (*page.Page, error) {
 	// A browser that shows the boot page has no place for these parts: it sees
 	// that the view is another one and asks for the whole page.
 	return &page.Page{Title: "Overview", Nav: "overview", View: "overview", Body: view.OverviewPage(v), Charts: v.Machine,
-		Parts: []page.Part{{"actions", view.TrainForms(v.Actions)}, {"notices", view.Notices(v.Notices)}, {"loops", view.Loops(v)},
-			{"recent", view.RunsTable(v.Recent)}, {"units", view.UnitList(v.Units)}}}, nil
+		Parts: []page.Part{{Name: "actions", Body: view.TrainForms(v.Actions)}, {Name: "notices", Body: view.Notices(v.Notices)}, {Name: "loops", Body: view.Loops(v)},
+			{Name: "recent", Body: view.RunsTable(v.Recent)}, {Name: "units", Body: view.UnitList(v.Units)}}}, nil
 }
 
 func (s *Server) recentRuns(ctx context.Context) view.RunTable {
-	found, err := s.site.Registry.SearchRuns(ctx, mlops.RunQuery{Max: recentShown, OrderBy: newestFirst})
+	found, err := s.site.Registry.SearchRuns(ctx, mlops.RunQuery{Max: recentShown, OrderBy: runtable.NewestFirst})
 	if problem := s.site.Problem("the runs", err); problem != nil {
 		return view.RunTable{Problem: problem}
 	}
-	columns := []column{startedColumn, {"metrics", cmp.Or(accuracyKey(found.Runs), accuracyKeys[0])}, {"attributes", "version"}}
-	t, _ := s.runTable(ctx, found.Runs, nil, columns)
+	columns := []runtable.Column{runtable.Started, runtable.Metric(cmp.Or(runtable.AccuracyKey(found.Runs), runtable.AccuracyKeys[0])), runtable.Version}
+	t, _ := s.tables.Show(ctx, found.Runs, nil, columns)
 	if t.Problem != nil {
 		return t
 	}
-	waiting, err := s.trainingsWithoutRun(ctx, "", t.Columns)
+	waiting, err := s.tables.Waiting(ctx, "", t.Columns)
 	if t.Problem = s.site.Problem("the trainings", err); t.Problem != nil {
 		return t
 	}
@@ -138,7 +144,7 @@ func (s *Server) loopStates(ctx context.Context, projects []mlops.Project) loopS
 		func() {
 			all.deployments, errs[3] = s.site.Loop.Deployments(ctx)
 			if errs[4] = errs[3]; errs[4] == nil && len(all.deployments) > 0 {
-				all.traffic, errs[4] = s.allTraffic(ctx)
+				all.traffic, errs[4] = traffic.All(ctx, s.site.Metrics, s.site.Now())
 			}
 		},
 		func() { all.next, errs[5] = s.site.Loop.NextTrainings(ctx) },
@@ -164,7 +170,7 @@ func (s *Server) runsOfTrainings(ctx context.Context, ts []mlops.Training) ([]ml
 
 // of picks what belongs to one project.
 func (all loopStates) of(p mlops.Project) (st loopState) {
-	st.dataset = newestDataset(all.datasets, p.Dataset)
+	st.dataset = page.NewestDataset(all.datasets, p.Dataset)
 	st.training = page.Find(all.trainings, func(t mlops.Training) bool { return t.Project == p.Name })
 	if t := st.training; t != nil && t.RunID != "" {
 		st.run = page.Find(all.runs, func(r mlops.Run) bool { return r.ID == t.RunID && !r.Deleted })
@@ -172,7 +178,7 @@ func (all loopStates) of(p mlops.Project) (st loopState) {
 	st.version = page.Find(all.versions, func(v mlops.ModelVersion) bool { return v.Model == p.Name })
 	st.deployment = page.Find(all.deployments, func(d mlops.Deployment) bool { return d.IsOf(p.Name) })
 	if st.deployment != nil && all.traffic != nil {
-		t := trafficOf(all.traffic, st.deployment.Name)
+		t := traffic.Of(all.traffic, st.deployment.Name)
 		st.traffic = &t
 	}
 	return st
@@ -200,15 +206,6 @@ func (s *Server) loopView(p mlops.Project, all loopStates) view.Loop {
 	return l
 }
 
-func newestDataset(all []mlops.Dataset, name string) (newest *mlops.Dataset) {
-	for i := range all {
-		if all[i].Name == name && (newest == nil || all[i].Version > newest.Version) {
-			newest = &all[i]
-		}
-	}
-	return newest
-}
-
 // loopNodes draws the state; what is not there yet says so.
 func loopNodes(p mlops.Project, st loopState) []view.Node {
 	dataset := view.Node{Kind: "dataset", Label: "Dataset", Title: "none yet"}
@@ -218,8 +215,8 @@ func loopNodes(p mlops.Project, st loopState) []view.Node {
 	}
 	run := view.Node{Kind: "run", Label: "Training run", Title: "none yet", URL: "/runs"}
 	if t := st.training; t != nil {
-		pill := trainingPill(t.State)
-		run.Title, run.Pill, run.URL = t.Job, &pill, trainingURL(*t)
+		pill := pills.Training(t.State)
+		run.Title, run.Pill, run.URL = t.Job, &pill, paths.Training(*t)
 		run.Facts = []view.Value{view.At(t.CreatedAt)}
 		if !t.State.Terminal() {
 			run.Facts = []view.Value{{Since: t.CreatedAt}}
@@ -228,25 +225,25 @@ func loopNodes(p mlops.Project, st loopState) []view.Node {
 	}
 	if r := st.run; r != nil {
 		run.Title = r.Name
-		if a, ok := accuracy(*r); ok {
+		if a, ok := runtable.Accuracy(*r); ok {
 			run.Facts = append(run.Facts, view.Text("accuracy "+view.Number(a)))
 			run.Flow = !r.Status.Terminal()
 		}
 	}
 	version := view.Node{Kind: "version", Label: "Model version", Title: "none yet", URL: "/models"}
 	if v := st.version; v != nil {
-		pill := versionPill(v.Status)
-		version.Title, version.Pill, version.URL = fmt.Sprintf("%s v%d", v.Model, v.Version), &pill, versionURL(v.Model, v.Version)
+		pill := pills.Version(v.Status)
+		version.Title, version.Pill, version.URL = fmt.Sprintf("%s v%d", v.Model, v.Version), &pill, paths.Version(v.Model, v.Version)
 		version.Facts = []view.Value{view.At(v.CreatedAt)}
 		for _, a := range v.Aliases {
 			version.Facts = append(version.Facts, view.Text("@"+a))
 		}
 	}
 	deployment := view.Node{Kind: "deployment", Label: "Deployment", Title: "none yet", URL: "/deployments"}
-	traffic := view.Node{Kind: "traffic", Label: "Traffic", Title: "none yet", URL: "/deployments"}
+	answers := view.Node{Kind: "traffic", Label: "Traffic", Title: "none yet", URL: "/deployments"}
 	if d := st.deployment; d != nil {
-		pill := deploymentPill(*d)
-		deployment.Title, deployment.Pill, deployment.URL = d.Name, &pill, deploymentURL(d.Name)
+		pill := pills.Deployment(*d)
+		deployment.Title, deployment.Pill, deployment.URL = d.Name, &pill, paths.Deployment(d.Name)
 		serves := "no model yet"
 		if d.Version != "" {
 			serves = "serves v" + d.Version
@@ -254,17 +251,17 @@ func loopNodes(p mlops.Project, st loopState) []view.Node {
 		deployment.Facts = []view.Value{view.Text(serves), view.Text(fmt.Sprintf("%d of %d replicas ready", d.Ready, d.Replicas))}
 		// A version that is newer than what is served is on its way.
 		version.Flow = st.version != nil && d.Version != fmt.Sprint(st.version.Version)
-		traffic.URL = deployment.URL + "#traffic"
+		answers.URL = deployment.URL + "#traffic"
 	}
 	if t := st.traffic; t != nil {
-		traffic.Title = view.Rate(t.RequestsPerSecond)
+		answers.Title = view.Rate(t.RequestsPerSecond)
 		if t.RequestsPerSecond > 0 {
 			deployment.Flow = true
-			traffic.Facts = []view.Value{view.Text("p99 " + view.Seconds(t.P99Seconds)), view.Text(errorShare(*t) + " errors")}
+			answers.Facts = []view.Value{view.Text("p99 " + view.Seconds(t.P99Seconds)), view.Text(traffic.ErrorShare(*t) + " errors")}
 		} else {
-			traffic.Title = "idle"
-			traffic.Facts = []view.Value{view.Text("no requests in the last minute")}
+			answers.Title = "idle"
+			answers.Facts = []view.Value{view.Text("no requests in the last minute")}
 		}
 	}
-	return []view.Node{dataset, run, version, deployment, traffic}
+	return []view.Node{dataset, run, version, deployment, answers}
 }

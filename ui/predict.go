@@ -14,27 +14,18 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// example returns an instance to start with: the configured one, or zeros.
-func (s *Server) example(d mlops.Deployment) []float64 {
-	for _, name := range []string{d.Name, d.Model} {
-		// Those of a model that no project trains are known from what it says.
-		if e, ok := s.cfg.Examples[name]; ok && (len(d.FeatureNames) == 0 && !d.Own || len(e) == len(d.FeatureNames)) {
-			return e
-		}
-	}
-	return make([]float64, len(d.FeatureNames))
-}
-
 // predictForm returns the form with an example filled in.
 func (s *Server) predictForm(d mlops.Deployment) view.PredictForm {
-	f := view.PredictForm{Action: deploymentURL(d.Name) + "/predict", Note: "The form appears when the first model has been loaded.", Path: strings.TrimSuffix(d.Path, "/") + "/predict"}
+	f := view.PredictForm{Action: paths.Deployment(d.Name) + "/predict", Note: "The form appears when the first model has been loaded.", Path: strings.TrimSuffix(d.Path, "/") + "/predict"}
 	if d.Version != "" {
-		f.JSON = s.exampleBody(d)
+		f.JSON = s.desk.ExampleBody(d)
 	}
-	for i, x := range s.example(d) {
+	for i, x := range s.desk.Example(d) {
 		label := fmt.Sprintf("feature %d", i+1)
 		if i < len(d.FeatureNames) {
 			label = d.FeatureNames[i]
@@ -50,7 +41,7 @@ func (s *Server) predictForm(d mlops.Deployment) view.PredictForm {
 func (s *Server) predict(c echo.Context) error {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	d, err := s.findDeployment(ctx, c.Param("name"))
+	d, err := s.desk.Find(ctx, c.Param("name"))
 	if err != nil {
 		return err
 	}
@@ -92,7 +83,7 @@ func readBody(c echo.Context, form *view.PredictForm) ([]byte, *view.Prediction)
 		return []byte(form.JSON), nil
 	}
 	instance, result := readInstance(c, form)
-	return []byte(instanceBody(instance)), result
+	return []byte(serving.InstanceBody(instance)), result
 }
 
 // readInstance reads the form's numbers; if they are none, it returns what to
@@ -114,24 +105,6 @@ func readInstance(c echo.Context, form *view.PredictForm) ([]float64, *view.Pred
 		instance = append(instance, x)
 	}
 	return instance, nil
-}
-
-// exampleBody is something to send to a deployment. Of a model that does not
-// say what it takes, nothing better is known than a number.
-func (s *Server) exampleBody(d mlops.Deployment) string {
-	e := s.example(d)
-	if len(e) == 0 && d.Own {
-		e = []float64{0}
-	}
-	return instanceBody(e)
-}
-
-func instanceBody(instance []float64) string {
-	numbers := make([]string, len(instance))
-	for i, x := range instance {
-		numbers[i] = strconv.FormatFloat(x, 'f', -1, 64)
-	}
-	return `{"instances": [[` + strings.Join(numbers, ", ") + `]]}`
 }
 
 // readPrediction reads the answer of an inference server. What it does not

@@ -12,6 +12,9 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -34,8 +37,6 @@ func (s *Server) projectRoutes(api, pages, signedIn, changes *echo.Group) {
 	api.PATCH("/projects/:project", s.apiEditProject, operate)
 	api.DELETE("/projects/:project", s.apiDeleteProject, s.require(mlops.Administer))
 }
-
-func projectURL(name string) string { return "/projects/" + url.PathEscape(name) }
 
 // projects is the list of projects.
 func (s *Server) projects(c echo.Context) (*page.Page, error) {
@@ -71,21 +72,21 @@ func (s *Server) projects(c echo.Context) (*page.Page, error) {
 		}
 	}
 	return &page.Page{Title: "Projects", Nav: "projects", Body: view.ProjectsPage(v),
-		Parts: []page.Part{{"projects", view.ProjectRows(v)}, {"samples", view.SampleForms(v)}}}, nil
+		Parts: []page.Part{{Name: "projects", Body: view.ProjectRows(v)}, {Name: "samples", Body: view.SampleForms(v)}}}, nil
 }
 
 func projectRow(p mlops.Project, trainings []mlops.Training, deployed []mlops.Deployment) view.ProjectRow {
-	row := view.ProjectRow{Name: p.Name, URL: projectURL(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
+	row := view.ProjectRow{Name: p.Name, URL: paths.Project(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
 	if p.Deleting {
 		return row
 	}
 	if t := page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }); t != nil {
-		pill := trainingPill(t.State)
-		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), trainingURL(*t)
+		pill := pills.Training(t.State)
+		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), paths.Training(*t)
 	}
 	for _, d := range deployed {
 		if d.IsOf(p.Name) {
-			row.Serves = servedModel(d)
+			row.Serves = serving.Model(d)
 		}
 	}
 	return row
@@ -124,7 +125,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 		func() {
 			var all []mlops.Dataset
 			all, errs[0] = s.site.Registry.Datasets(ctx)
-			dataset = newestDataset(all, p.Dataset)
+			dataset = page.NewestDataset(all, p.Dataset)
 		},
 		func() { trainings, errs[1] = s.site.Registry.Trainings(ctx, p.Name, trainingsShown) },
 		func() { deployed, errs[2] = s.site.Loop.Deployments(ctx) },
@@ -143,16 +144,16 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	}
 	data := view.Text(p.Dataset)
 	if dataset != nil {
-		data = view.Ref(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features), datasetURL(dataset.SHA256))
+		data = view.Ref(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features), paths.Dataset(dataset.SHA256))
 	}
 	serves := view.Fact{Name: "Serves", Value: view.Text("no model yet")}
 	address := view.Fact{Name: "Deployment", Value: view.Text("none yet")}
 	for _, d := range deployed {
 		if d.Own && d.Project == p.Name {
-			v.Beside = append(v.Beside, view.Link{Text: d.Name, URL: deploymentURL(d.Name)})
+			v.Beside = append(v.Beside, view.Link{Text: d.Name, URL: paths.Deployment(d.Name)})
 		}
 		if d.IsOf(p.Name) {
-			serves.Value, address.Value = servedModel(d), view.Ref(d.Name, deploymentURL(d.Name))
+			serves.Value, address.Value = serving.Model(d), view.Ref(d.Name, paths.Deployment(d.Name))
 		}
 	}
 	v.Facts = []view.Fact{{Name: "Dataset", Value: data}, {Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
@@ -161,7 +162,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	v.Follows = follows(p)
 	v.Datasets = s.datasetNames(ctx, p.Dataset)
 	for _, t := range trainings {
-		row := view.TrainingRow{Job: t.Job, URL: trainingURL(t), Pill: trainingPill(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
+		row := view.TrainingRow{Job: t.Job, URL: paths.Training(t), Pill: pills.Training(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
 		if t.EndedAt.IsZero() {
 			row.Took = view.Value{Since: t.CreatedAt}
 		} else {
@@ -170,7 +171,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 		v.Trainings = append(v.Trainings, row)
 	}
 	return &page.Page{Title: p.Name, Nav: "projects", Body: view.ProjectPage(v),
-		Parts: []page.Part{{"project", view.ProjectHead(v)}, {"trainings", view.TrainingRows(v)}}}, nil
+		Parts: []page.Part{{Name: "project", Body: view.ProjectHead(v)}, {Name: "trainings", Body: view.TrainingRows(v)}}}, nil
 }
 
 // follows says which fields the configuration decides.
@@ -209,7 +210,7 @@ func (s *Server) addProject(c echo.Context) error {
 		return page.Sentence(err)
 	}
 	s.changedProject(c, "project added", p.Name)
-	return c.Redirect(http.StatusSeeOther, projectURL(p.Name))
+	return c.Redirect(http.StatusSeeOther, paths.Project(p.Name))
 }
 
 func (s *Server) changedProject(c echo.Context, what, name string) {
@@ -224,7 +225,7 @@ func (s *Server) editProject(c echo.Context) error {
 	switch mlops.CodeOf(err) {
 	case "":
 		s.changedProject(c, "project changed", name)
-		return c.Redirect(http.StatusSeeOther, projectURL(name))
+		return c.Redirect(http.StatusSeeOther, paths.Project(name))
 	case mlops.Invalid:
 		form.Error = mlops.MessageOf(page.Sentence(err))
 		p, perr := s.projectPage(c, &form, "")
@@ -251,7 +252,7 @@ func (s *Server) deleteProject(c echo.Context) error {
 		return page.Sentence(err)
 	}
 	s.changedProject(c, "project is being deleted", name)
-	return c.Redirect(http.StatusSeeOther, withQuery("/projects", "deleted", name))
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery("/projects", "deleted", name))
 }
 
 func (s *Server) apiProjects(c echo.Context) error {

@@ -12,45 +12,34 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // shownRevisions bounds the history on a page.
 const shownRevisions = 50
 
-// What a change leads back with, so that the page says what it has done.
-const (
-	donePromoted   = "promoted"
-	doneRolledBack = "rolled-back"
-	doneApproved   = "approved"
-	doneRejected   = "rejected"
-	donePinned     = "pinned"
-	doneUnpinned   = "unpinned"
-	donePaused     = "paused"
-	doneResumed    = "resumed"
-	doneDeployed   = "deployed"
-	doneScaled     = "scaled"
-)
-
 // releasePages are what people change of what is served.
 func (s *Server) releasePages(changes *echo.Group) {
 	at := "/deployments/:name"
-	changes.POST(at+"/promote", s.release(donePromoted, s.promote(false)))
-	changes.POST(at+"/override", s.release(donePromoted, s.promote(true)))
-	changes.POST(at+"/rollback", s.release(doneRolledBack, func(ctx context.Context, c echo.Context, d mlops.Deployment, act mlops.Act) (mlops.Revision, error) {
+	changes.POST(at+"/promote", s.release(serving.DonePromoted, s.promote(false)))
+	changes.POST(at+"/override", s.release(serving.DonePromoted, s.promote(true)))
+	changes.POST(at+"/rollback", s.release(serving.DoneRolledBack, func(ctx context.Context, c echo.Context, d mlops.Deployment, act mlops.Act) (mlops.Revision, error) {
 		to, err := formNumber(c, "to", "revision")
 		if err != nil {
 			return mlops.Revision{}, err
 		}
 		return s.site.Steps.Rollback(ctx, d.Name, to, act)
 	}))
-	changes.POST(at+"/approve", s.release(doneApproved, decideOn(s.site.Steps.Approve)))
-	changes.POST(at+"/reject", s.release(doneRejected, decideOn(s.site.Steps.Reject)))
+	changes.POST(at+"/approve", s.release(serving.DoneApproved, decideOn(s.site.Steps.Approve)))
+	changes.POST(at+"/reject", s.release(serving.DoneRejected, decideOn(s.site.Steps.Reject)))
 	yes, no := true, false
-	changes.POST(at+"/pin", s.hold(donePinned, &yes, nil))
-	changes.POST(at+"/unpin", s.hold(doneUnpinned, &no, nil))
-	changes.POST(at+"/pause", s.hold(donePaused, nil, &yes))
-	changes.POST(at+"/resume", s.hold(doneResumed, nil, &no))
+	changes.POST(at+"/pin", s.hold(serving.DonePinned, &yes, nil))
+	changes.POST(at+"/unpin", s.hold(serving.DoneUnpinned, &no, nil))
+	changes.POST(at+"/pause", s.hold(serving.DonePaused, nil, &yes))
+	changes.POST(at+"/resume", s.hold(serving.DoneResumed, nil, &no))
 	changes.POST(at+"/gates", s.setGates)
 	changes.POST(at+"/replicas", s.setReplicas)
 	changes.POST(at+"/delete", s.undeploy)
@@ -66,7 +55,7 @@ type change func(ctx context.Context, c echo.Context, d mlops.Deployment, act ml
 // shown beside the reason, as it was typed.
 func (s *Server) release(done string, do change) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		d, act, err := s.changeOf(c, c.Param("name"))
+		d, act, err := s.desk.ChangeOf(c, c.Param("name"))
 		if err != nil {
 			return err
 		}
@@ -74,21 +63,8 @@ func (s *Server) release(done string, do change) echo.HandlerFunc {
 		if err != nil {
 			return s.refuseRelease(c, act.Reason, err)
 		}
-		return s.released(c, d, r, done)
+		return s.desk.Released(c, d, r, done)
 	}
-}
-
-// changeOf finds the deployment that is to be changed, and who does so why.
-func (s *Server) changeOf(c echo.Context, deployment string) (mlops.Deployment, mlops.Act, error) {
-	ctx, cancel := page.Gather(c)
-	defer cancel()
-	d, err := s.findDeployment(ctx, deployment)
-	return d, page.ActOf(c, strings.TrimSpace(c.FormValue("reason"))), err
-}
-
-func (s *Server) released(c echo.Context, d mlops.Deployment, r mlops.Revision, done string) error {
-	s.site.Log().Info("what is served was changed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "state", r.State, "by", page.VisitorOf(c).Principal.Name)
-	return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", done, "revision", strconv.Itoa(r.Number))+"#history")
 }
 
 func (s *Server) promote(override bool) change {
@@ -100,20 +76,8 @@ func (s *Server) promote(override bool) change {
 		if err != nil {
 			return mlops.Revision{}, err
 		}
-		return s.putIntoService(ctx, d, version, override, act)
+		return s.desk.PutIntoService(ctx, d, version, override, act)
 	}
-}
-
-// putIntoService promotes a version. What the loop would refuse with the
-// command to type is refused here with the button to press.
-func (s *Server) putIntoService(ctx context.Context, d mlops.Deployment, version int, override bool, act mlops.Act) (mlops.Revision, error) {
-	switch {
-	case override && act.Reason == "":
-		return mlops.Revision{}, mlops.Errorf(mlops.Invalid, "To overrule a gate needs a reason: type why version %d is served anyway, and press the button again.", version)
-	case d.Paused:
-		return mlops.Revision{}, mlops.Errorf(mlops.InvalidState, "Deployment %s is paused: press Resume on its page first.", d.Name)
-	}
-	return s.site.Steps.Promote(ctx, d.Name, version, override, act)
 }
 
 // decideOn approves or rejects the revision that the button names.
@@ -142,7 +106,7 @@ func formNumber(c echo.Context, name, what string) (int, error) {
 
 func (s *Server) hold(done string, pinned, paused *bool) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		d, act, err := s.changeOf(c, c.Param("name"))
+		d, act, err := s.desk.ChangeOf(c, c.Param("name"))
 		if err != nil {
 			return err
 		}
@@ -151,20 +115,12 @@ func (s *Server) hold(done string, pinned, paused *bool) echo.HandlerFunc {
 			return s.refuseRelease(c, act.Reason, err)
 		}
 		s.site.Log().Info("deployment changed", "deployment", d.Name, "pinned", after.Pinned, "paused", after.Paused, "by", page.VisitorOf(c).Principal.Name)
-		return c.Redirect(http.StatusSeeOther, withQuery(deploymentURL(d.Name), "done", done)+"#history")
+		return c.Redirect(http.StatusSeeOther, paths.WithQuery(paths.Deployment(d.Name), "done", done)+"#history")
 	}
-}
-
-// refusal says what was wrong with a change; its cause is for the log.
-func (s *Server) refusal(err error) string {
-	if mlops.CodeOf(err) == mlops.Internal {
-		s.site.Log().Error("cannot change what is served", "err", err)
-	}
-	return mlops.MessageOf(page.Sentence(err))
 }
 
 func (s *Server) refuseRelease(c echo.Context, reason string, err error) error {
-	return s.refuseDeployment(c, deploymentForms{release: view.ReleaseForm{Reason: reason, Error: s.refusal(err)}}, page.StatusOf(err))
+	return s.refuseDeployment(c, deploymentForms{release: view.ReleaseForm{Reason: reason, Error: s.desk.Refusal(err)}}, page.StatusOf(err))
 }
 
 // refuseDeployment shows the page of a deployment again with what was typed.
@@ -180,15 +136,15 @@ func (s *Server) refuseDeployment(c echo.Context, forms deploymentForms, status 
 // history shows the revisions of a deployment, the newest first.
 func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision, gates *mlops.Gates, form view.ReleaseForm) view.History {
 	h := view.History{Operator: page.May(c, mlops.Operate), Cut: len(rs) > shownRevisions, Form: form}
-	h.Form.ID, h.Form.Action = "release", deploymentURL(d.Name)+"/promote"
+	h.Form.ID, h.Form.Action = "release", paths.Deployment(d.Name)+"/promote"
 	h.Notice = releaseNotice(d, rs, c.QueryParam("done"), c.QueryParam("revision"))
 	if h.Operator {
 		h.Form.CSRF = page.VisitorOf(c).CSRF
 		h.Buttons = deploymentButtons(d, rs)
 	}
 	for i, r := range rs[:min(len(rs), shownRevisions)] {
-		row := view.RevisionRow{ID: fmt.Sprintf("revision-%d", r.Number), Number: fmt.Sprintf("Revision %d", r.Number), Version: view.Ref(versionText(r.Version), versionURL(r.Model, r.Version)),
-			Pill: revisionPill(r.State), Approved: r.Approved, Cause: causeText(r.Cause), By: r.By, At: view.At(r.CreatedAt), Reason: r.Reason, Findings: findings(r), Changed: changedLink(r, rs[i+1:])}
+		row := view.RevisionRow{ID: fmt.Sprintf("revision-%d", r.Number), Number: fmt.Sprintf("Revision %d", r.Number), Version: view.Ref(paths.VersionText(r.Version), paths.Version(r.Model, r.Version)),
+			Pill: pills.Revision(r.State), Approved: r.Approved, Cause: causeText(r.Cause), By: r.By, At: view.At(r.CreatedAt), Reason: r.Reason, Findings: serving.Findings(r), Changed: changedLink(r, rs[i+1:])}
 		if h.Operator {
 			newer := slices.ContainsFunc(rs[:i], func(o mlops.Revision) bool { return o.Version == r.Version })
 			row.Buttons = revisionButtons(d, r, newer, gates == nil || gates.Approval == mlops.ApprovalRequired)
@@ -200,7 +156,7 @@ func (s *Server) history(c echo.Context, d mlops.Deployment, rs []mlops.Revision
 
 // deploymentButtons are those that concern no revision in particular.
 func deploymentButtons(d mlops.Deployment, rs []mlops.Revision) []view.Release {
-	at := deploymentURL(d.Name)
+	at := paths.Deployment(d.Name)
 	var out []view.Release
 	if d.Revision != nil {
 		i := slices.IndexFunc(rs, func(r mlops.Revision) bool { return r.Number < d.Revision.Number && goesBack(d, r) })
@@ -231,7 +187,7 @@ func goesBack(d mlops.Deployment, r mlops.Revision) bool {
 // revisionButtons are those of one revision; newer is whether its version was
 // put forward again later, approval whether one may be what it waits for.
 func revisionButtons(d mlops.Deployment, r mlops.Revision, newer, approval bool) []view.Release {
-	at, number := deploymentURL(d.Name), strconv.Itoa(r.Number)
+	at, number := paths.Deployment(d.Name), strconv.Itoa(r.Number)
 	var out []view.Release
 	if r.State == mlops.RevisionWaiting {
 		if approval && r.Approved == "" {
@@ -242,44 +198,11 @@ func revisionButtons(d mlops.Deployment, r mlops.Revision, newer, approval bool)
 	if goesBack(d, r) {
 		out = append(out, view.Release{Text: "Roll back to this", Label: "Roll back to this, revision " + number, URL: at + "/rollback", Name: "to", Value: number})
 	}
-	if !newer && gateRefused(r) && !d.Paused && (d.Revision == nil || d.Revision.Version != r.Version) {
+	if !newer && serving.GateRefused(r) && !d.Paused && (d.Revision == nil || d.Revision.Version != r.Version) {
 		version := strconv.Itoa(r.Version)
 		out = append(out, view.Release{Text: "Serve it anyway", Label: "Serve it anyway, version " + version, URL: at + "/override", Name: "version", Value: version})
 	}
 	return out
-}
-
-// gateRefused reports whether a gate has ended a revision.
-func gateRefused(r mlops.Revision) bool {
-	return r.State == mlops.RevisionRejected && slices.ContainsFunc(r.Gates, func(g mlops.GateResult) bool { return !g.Passed })
-}
-
-// findings are what the gates found and how a revision ended, each in a line.
-// The message of a gate's refusal says the same as the gate.
-func findings(r mlops.Revision) []string {
-	var out []string
-	said := false
-	for _, g := range r.Gates {
-		out = append(out, view.Capital(g.String()))
-		said = said || !g.Passed && strings.Contains(r.Message, g.String())
-	}
-	if r.Message != "" && !said {
-		message := r.Message
-		if r.State == mlops.RevisionWaiting {
-			message = withoutCommand(message)
-		}
-		out = append(out, view.Capital(message))
-	}
-	return out
-}
-
-// withoutCommand leaves out the command that a message ends with: where people
-// read it here, there is a button.
-func withoutCommand(message string) string {
-	if what, _, ok := strings.Cut(message, ": `"); ok {
-		return what
-	}
-	return message
 }
 
 func causeText(c mlops.Cause) string {
@@ -302,8 +225,7 @@ func changedLink(r mlops.Revision, older []mlops.Revision) *view.Value {
 	if i < 0 || r.RunID == "" || older[i].RunID == "" || r.RunID == older[i].RunID {
 		return nil
 	}
-	ch := compareChoices{runs: []string{older[i].RunID, r.RunID}, only: true, over: curveOvers[0].Value, scale: curveScales[0].Value}
-	return &view.Value{Text: "What changed", Title: fmt.Sprintf("Compares its run with that of v%d, which was live before.", older[i].Version), URL: "/compare?" + ch.values().Encode()}
+	return &view.Value{Text: "What changed", Title: fmt.Sprintf("Compares its run with that of v%d, which was live before.", older[i].Version), URL: paths.Compare(older[i].RunID, r.RunID)}
 }
 
 // newestNotice says why the newest revision is not served.
@@ -323,7 +245,7 @@ func newestNotice(d mlops.Deployment, rs []mlops.Revision, gates *mlops.Gates) *
 		case d.Paused:
 			n.Text = fmt.Sprintf("Version %d waits until the deployment is resumed.", r.Version)
 		default:
-			n.Text = fmt.Sprintf("Version %d waits: %s.", r.Version, withoutCommand(why))
+			n.Text = fmt.Sprintf("Version %d waits: %s.", r.Version, serving.WithoutCommand(why))
 		}
 	case mlops.RevisionRejected:
 		n.Text = fmt.Sprintf("Version %d was not put into service: %s.", r.Version, why)
@@ -342,13 +264,13 @@ func releaseNotice(d mlops.Deployment, rs []mlops.Revision, done, number string)
 		return &view.Notice{Kind: view.Good, Text: fmt.Sprintf(format, args...)}
 	}
 	switch {
-	case done == donePinned && d.Pinned && d.Revision != nil:
+	case done == serving.DonePinned && d.Pinned && d.Revision != nil:
 		return good("Pinned: version %d stays in service until Unpin, whatever is trained and wherever an alias is moved.", d.Revision.Version)
-	case done == doneUnpinned && !d.Pinned:
+	case done == serving.DoneUnpinned && !d.Pinned:
 		return good("Unpinned: new versions are taken up again as before.")
-	case done == donePaused && d.Paused:
+	case done == serving.DonePaused && d.Paused:
 		return good("Paused: new versions wait until Resume. Rolling back still works at once.")
-	case done == doneResumed && !d.Paused:
+	case done == serving.DoneResumed && !d.Paused:
 		return good("Resumed: what has waited goes on.")
 	}
 	i := slices.IndexFunc(rs, func(r mlops.Revision) bool { return strconv.Itoa(r.Number) == number })
@@ -357,9 +279,9 @@ func releaseNotice(d mlops.Deployment, rs []mlops.Revision, done, number string)
 	}
 	r := rs[i]
 	switch {
-	case done == doneRejected && r.State == mlops.RevisionRejected:
+	case done == serving.DoneRejected && r.State == mlops.RevisionRejected:
 		return good("Revision %d was rejected: version %d is not put into service.", r.Number, r.Version)
-	case done == doneApproved && r.Approved != "", done == donePromoted && r.Cause == mlops.CausePromote, done == doneRolledBack && r.Cause == mlops.CauseRollback, done == doneDeployed && r.Cause == mlops.CauseDeploy:
+	case done == serving.DoneApproved && r.Approved != "", done == serving.DonePromoted && r.Cause == mlops.CausePromote, done == serving.DoneRolledBack && r.Cause == mlops.CauseRollback, done == serving.DoneDeployed && r.Cause == mlops.CauseDeploy:
 		switch r.State {
 		case mlops.RevisionLive:
 			return good("Version %d is in service, as revision %d.", r.Version, r.Number)
@@ -382,22 +304,11 @@ func revisionFacts(d mlops.Deployment) []view.Fact {
 		}
 	}
 	if d.Follows != "" {
-		out = append(out, view.Fact{Name: "Follows", Value: view.Ref("alias "+d.Follows, modelURL(d.Model)+"#aliases")})
+		out = append(out, view.Fact{Name: "Follows", Value: view.Ref("alias "+d.Follows, paths.Model(d.Model)+"#aliases")})
 	}
 	text := "are served automatically"
 	if !d.Automatic {
 		text = "are served when somebody says so"
 	}
 	return append(out, view.Fact{Name: "New versions", Value: view.Text(text)})
-}
-
-func holdPills(d mlops.Deployment) []view.Pill {
-	var out []view.Pill
-	if d.Pinned {
-		out = append(out, view.Pill{Kind: view.Idle, Text: "pinned"})
-	}
-	if d.Paused {
-		out = append(out, view.Pill{Kind: view.Warn, Text: "paused"})
-	}
-	return out
 }

@@ -2,10 +2,8 @@ package ui
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -13,6 +11,9 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -110,11 +111,11 @@ func (s *Server) runPage(ctx context.Context, t *mlops.Training, r *mlops.Run) (
 		v.LogText, v.LogURL = s.keptLogOf(ctx, *r)
 	}
 	return &page.Page{Title: v.Title, Nav: "runs", Body: view.RunPage(v), Charts: v.Charts,
-		Parts: []page.Part{{"head", view.RunHead(v)}, {"log", view.RunLog(v)}, {"detail", view.RunDetail(v)}}}, nil
+		Parts: []page.Part{{Name: "head", Body: view.RunHead(v)}, {Name: "log", Body: view.RunLog(v)}, {Name: "detail", Body: view.RunDetail(v)}}}, nil
 }
 
 func (s *Server) describeTraining(v *view.Run, t mlops.Training) {
-	v.Title, v.Pill, v.Message = t.Job, trainingPill(t.State), t.Message
+	v.Title, v.Pill, v.Message = t.Job, pills.Training(t.State), t.Message
 	if v.Title == "" {
 		v.Title = fmt.Sprintf("Training %d", t.ID)
 	}
@@ -132,23 +133,23 @@ func (s *Server) describeTraining(v *view.Run, t mlops.Training) {
 }
 
 func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
-	v.Title, v.Pill = runName(r), runPill(r.Status)
-	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Ref(r.Experiment, runList{experiment: r.ExperimentID}.url())}}
+	v.Title, v.Pill = runtable.Name(r), pills.Run(r.Status)
+	v.Facts = []view.Fact{{Name: "Experiment", Value: view.Ref(r.Experiment, runtable.List{Experiment: r.ExperimentID}.URL())}}
 	if trigger := r.Tag(mlops.TagTrigger); trigger != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Trigger", Value: view.Text(trigger)})
 	} else if r.User != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "User", Value: view.Text(r.User)})
 	}
 	v.Facts = append(v.Facts, view.Fact{Name: "Started", Value: view.At(r.StartedAt)})
-	took := view.Fact{Name: "Duration", Value: runDuration(r, s.site.Now())}
+	took := view.Fact{Name: "Duration", Value: runtable.Duration(r, s.site.Now())}
 	if !r.Status.Terminal() {
 		took.Name = "Running for"
 	}
 	v.Facts = append(v.Facts, took)
-	if a, ok := accuracy(r); ok {
+	if a, ok := runtable.Accuracy(r); ok {
 		v.Facts = append(v.Facts, view.Fact{Name: "Accuracy", Value: view.Text(view.Number(a))})
 	}
-	made, err := s.versionsByRun(ctx, []mlops.Run{r})
+	made, err := s.tables.VersionsOf(ctx, []mlops.Run{r})
 	if err != nil {
 		v.Problem = s.site.Problem("the model version", err)
 	}
@@ -162,10 +163,10 @@ func (s *Server) describeRun(ctx context.Context, v *view.Run, r mlops.Run) {
 		v.Problem = s.site.Problem("the logged models", err)
 	}
 	for _, m := range models {
-		v.Models = append(v.Models, view.LoggedModel{Name: m.Name, Type: m.Type, ID: m.ID, Step: strconv.FormatInt(m.Step, 10), Pill: loggedModelPill(m.Status)})
+		v.Models = append(v.Models, view.LoggedModel{Name: m.Name, Type: m.Type, ID: m.ID, Step: strconv.FormatInt(m.Step, 10), Pill: pills.LoggedModel(m.Status)})
 	}
 	v.Lineage = lineage(r)
-	v.Params, v.Tags = kvFacts(r.Params), kvFacts(r.Tags)
+	v.Params, v.Tags = runtable.Facts(r.Params), runtable.Facts(r.Tags)
 	for _, m := range r.Metrics {
 		v.Metrics = append(v.Metrics, view.Metric{Key: m.Key, Value: view.Number(m.Value), Step: strconv.FormatInt(m.Step, 10)})
 	}
@@ -186,8 +187,8 @@ func lineage(r mlops.Run) []view.Fact {
 		if in.Digest != "" && strings.HasPrefix(whole, in.Digest) {
 			in.Digest = whole // MLflow keeps 36 characters of a digest
 		}
-		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Ref(in.Name, datasetURL(in.Digest))},
-			view.Fact{Name: "Dataset digest", Value: view.Code(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(datasetURI(in.Source))})
+		facts = append(facts, view.Fact{Name: "Dataset", Value: view.Ref(in.Name, paths.Dataset(in.Digest))},
+			view.Fact{Name: "Dataset digest", Value: view.Code(in.Digest)}, view.Fact{Name: "Dataset source", Value: view.Code(paths.Source(in.Source))})
 	}
 	for _, tag := range []struct{ name, key string }{
 		{"Code digest", mlops.TagCodeSHA256}, {"Image", mlops.TagImage}, {"Node", mlops.TagNode},
@@ -206,7 +207,7 @@ func (s *Server) liveLogOf(ctx context.Context, t *mlops.Training, r *mlops.Run)
 		return ""
 	}
 	if r != nil && r.Tag(mlops.TagPod) != "" {
-		return podLogURL(t.Project, r.Tag(mlops.TagPod))
+		return paths.PodLog(t.Project, r.Tag(mlops.TagPod))
 	}
 	pods, err := s.site.Cluster.Pods(ctx, t.Project)
 	if err != nil {
@@ -215,14 +216,10 @@ func (s *Server) liveLogOf(ctx context.Context, t *mlops.Training, r *mlops.Run)
 	}
 	for _, p := range pods {
 		if strings.HasPrefix(p.Name, t.Job+"-") && p.Phase != "Pending" {
-			return podLogURL(p.Namespace, p.Name)
+			return paths.PodLog(p.Namespace, p.Name)
 		}
 	}
 	return ""
-}
-
-func podLogURL(namespace, pod string) string {
-	return "/logs/pods/" + url.PathEscape(namespace) + "/" + url.PathEscape(pod)
 }
 
 // keptLogOf returns the end of the log that the trainer has uploaded.
@@ -239,19 +236,5 @@ func (s *Server) keptLogOf(ctx context.Context, r mlops.Run) (text, download str
 	if err != nil {
 		return "", ""
 	}
-	return strings.ToValidUTF8(string(raw), "�"), fileURL(r.ID, "download", keptLog)
-}
-
-// datasetURI returns the address in a dataset source, which MLflow keeps as
-// JSON with a field that depends on the kind of source.
-func datasetURI(source string) string {
-	var fields map[string]any
-	if json.Unmarshal([]byte(source), &fields) == nil {
-		for _, key := range []string{"uri", "url", "path"} {
-			if address, ok := fields[key].(string); ok {
-				return address
-			}
-		}
-	}
-	return source
+	return strings.ToValidUTF8(string(raw), "�"), paths.File(r.ID, "download", keptLog)
 }

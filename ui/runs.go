@@ -5,29 +5,26 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 const runsPerPage = 50
-
-var newestFirst = []string{"attributes.start_time DESC"}
 
 // runs is the list of runs: of one experiment or of all, filtered and sorted
 // by MLflow's search grammar, with the columns that the address chooses.
 func (s *Server) runs(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	q := parseRunList(c)
-	v := view.Runs{Filter: q.filter, Order: q.order, Chosen: len(q.columns), Actions: view.Actions{CSRF: page.VisitorOf(c).CSRF}}
+	q := runtable.Parse(c)
+	v := view.Runs{Filter: q.Filter, Order: q.Order, Chosen: len(q.Columns), Actions: view.Actions{CSRF: page.VisitorOf(c).CSRF}}
 	p := &page.Page{Title: "Runs", Nav: "runs"}
 	page.Together(
 		func() {
@@ -40,12 +37,12 @@ func (s *Server) runs(c echo.Context) (*page.Page, error) {
 		},
 		func() { p.Status = s.listRuns(ctx, q, &v) },
 	)
-	v.FilterForm, v.ColumnForm = q.hidden("experiment", "filter"), q.hidden("order", "column")
-	if q.filter != "" {
-		v.Clear = q.filtered("").url()
+	v.FilterForm, v.ColumnForm = q.Hidden("experiment", "filter"), q.Hidden("order", "column")
+	if q.Filter != "" {
+		v.Clear = q.Filtered("").URL()
 	}
-	if len(q.columns) > 0 || q.order != "" {
-		v.Reset = q.withColumns(nil).ordered("").url()
+	if len(q.Columns) > 0 || q.Order != "" {
+		v.Reset = q.WithColumns(nil).Ordered("").URL()
 	}
 	for _, e := range v.Experiments {
 		if e.Selected && e.Value != "" {
@@ -53,19 +50,19 @@ func (s *Server) runs(c echo.Context) (*page.Page, error) {
 		}
 	}
 	p.Body = view.RunsPage(v)
-	p.Parts = []page.Part{{"actions", view.TrainForms(v.Actions)}, {"rows", view.RunsTable(v.Table)}}
+	p.Parts = []page.Part{{Name: "actions", Body: view.TrainForms(v.Actions)}, {Name: "rows", Body: view.RunsTable(v.Table)}}
 	return p, nil
 }
 
 // listRuns reads the table and the choices around it. It returns the status
 // of the page: what is wrong in the address is said beside its control.
-func (s *Server) listRuns(ctx context.Context, q runList, v *view.Runs) int {
+func (s *Server) listRuns(ctx context.Context, q runtable.List, v *view.Runs) int {
 	experiments, err := s.site.Registry.Experiments(ctx)
 	if v.Table.Problem = s.site.Problem("the experiments", err); v.Table.Problem != nil {
 		return http.StatusOK
 	}
 	project, status := s.chooseExperiment(ctx, q, experiments, v)
-	columns, err := parseColumns(q.columns)
+	columns, err := runtable.ParseColumns(q.Columns)
 	if err != nil {
 		v.ColumnError = mlops.MessageOf(err)
 		v.Table.Empty = view.Empty{Icon: "runs", Title: "The columns are not valid", Text: "Choose others below “Columns and order”."}
@@ -75,19 +72,19 @@ func (s *Server) listRuns(ctx context.Context, q runList, v *view.Runs) int {
 	if status == http.StatusOK {
 		found, columns, status = s.searchRuns(ctx, q, project, columns, v)
 	}
-	v.Columns = columnChoices(columns, found)
-	v.Orders = q.orders(columns)
+	v.Columns = runtable.ColumnChoices(columns, found)
+	v.Orders = q.Orders(columns)
 	return status
 }
 
 // chooseExperiment fills the select and says what is wrong with the choice.
 // It returns the experiment's name.
-func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops.Experiment, v *view.Runs) (name string, status int) {
-	v.Experiments = []view.Option{{Text: "All experiments", Selected: q.experiment == ""}}
-	known := q.experiment == ""
+func (s *Server) chooseExperiment(ctx context.Context, q runtable.List, active []mlops.Experiment, v *view.Runs) (name string, status int) {
+	v.Experiments = []view.Option{{Text: "All experiments", Selected: q.Experiment == ""}}
+	known := q.Experiment == ""
 	for _, e := range active {
-		v.Experiments = append(v.Experiments, view.Option{Value: e.ID, Text: e.Name, Selected: e.ID == q.experiment})
-		if e.ID == q.experiment {
+		v.Experiments = append(v.Experiments, view.Option{Value: e.ID, Text: e.Name, Selected: e.ID == q.Experiment})
+		if e.ID == q.Experiment {
 			known, name = true, e.Name
 		}
 	}
@@ -100,7 +97,7 @@ func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops
 		return "", http.StatusOK
 	}
 	for _, e := range all {
-		if e.ID == q.experiment && e.Deleted {
+		if e.ID == q.Experiment && e.Deleted {
 			v.ExperimentError = fmt.Sprintf("Experiment %q is deleted: choose another.", e.Name)
 			v.Experiments = append(v.Experiments, view.Option{Value: e.ID, Text: e.Name + " (deleted)", Selected: true})
 			v.Table.Empty = view.Empty{Icon: "runs", Title: "This experiment is deleted", Text: "Its runs went with it. Until “benchtop registry gc” removes them for good, this brings them back:",
@@ -108,7 +105,7 @@ func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops
 			return "", http.StatusNotFound
 		}
 	}
-	v.ExperimentError = fmt.Sprintf("There is no experiment with the id %q: choose one from the list.", view.Clip(q.experiment))
+	v.ExperimentError = fmt.Sprintf("There is no experiment with the id %q: choose one from the list.", view.Clip(q.Experiment))
 	v.Table.Empty = view.Empty{Icon: "runs", Title: "There is no such experiment", Text: "Choose another one, or look at all experiments."}
 	return "", http.StatusNotFound
 }
@@ -116,8 +113,8 @@ func (s *Server) chooseExperiment(ctx context.Context, q runList, active []mlops
 // searchRuns reads the rows. project is the experiment's name: the built-in
 // trainer's experiments are named after their projects. The columns are those
 // that the table has.
-func (s *Server) searchRuns(ctx context.Context, q runList, project string, columns []column, v *view.Runs) ([]mlops.Run, []column, int) {
-	found, err := s.site.Registry.SearchRuns(ctx, q.query(runsPerPage))
+func (s *Server) searchRuns(ctx context.Context, q runtable.List, project string, columns []runtable.Column, v *view.Runs) ([]mlops.Run, []runtable.Column, int) {
+	found, err := s.site.Registry.SearchRuns(ctx, q.Query(runsPerPage))
 	if mlops.CodeOf(err) == mlops.Invalid {
 		s.explain(ctx, q, err, v)
 		return nil, columns, http.StatusBadRequest
@@ -125,46 +122,46 @@ func (s *Server) searchRuns(ctx context.Context, q runList, project string, colu
 	if v.Table.Problem = s.site.Problem("the runs", err); v.Table.Problem != nil {
 		return nil, columns, http.StatusOK
 	}
-	v.Table, columns = s.runTable(ctx, found.Runs, &q, columns)
+	v.Table, columns = s.tables.Show(ctx, found.Runs, &q, columns)
 	v.Table.Select = true
-	if q.filter != "" {
+	if q.Filter != "" {
 		v.Table.Empty = view.Empty{Icon: "runs", Title: "No run matches", Text: "Change the filter or clear it."}
 	}
 	// The first page of everything starts with the trainings without a run.
-	if q.filter == "" && q.token == "" && q.order == "" && v.Table.Problem == nil {
-		rows, err := s.trainingsWithoutRun(ctx, project, v.Table.Columns)
+	if q.Filter == "" && q.Token == "" && q.Order == "" && v.Table.Problem == nil {
+		rows, err := s.tables.Waiting(ctx, project, v.Table.Columns)
 		if v.Table.Problem = s.site.Problem("the trainings", err); v.Table.Problem != nil {
 			return nil, columns, http.StatusOK
 		}
 		v.Table.Rows = append(rows, v.Table.Rows...)
 	}
-	if q.token != "" {
-		v.Table.Pager.First = q.page("").url()
+	if q.Token != "" {
+		v.Table.Pager.First = q.Page("").URL()
 	}
 	if found.NextPageToken != "" {
-		v.Table.Pager.Next = q.page(found.NextPageToken).url()
+		v.Table.Pager.Next = q.Page(found.NextPageToken).URL()
 	}
 	return found.Runs, columns, http.StatusOK
 }
 
 // explain finds out which part of the address a search was refused for, by
 // asking again for each alone. The page token is what is left.
-func (s *Server) explain(ctx context.Context, q runList, err error, v *view.Runs) {
-	refused := func(q runList) (string, bool) {
-		_, err := s.site.Registry.SearchRuns(ctx, q.query(1))
+func (s *Server) explain(ctx context.Context, q runtable.List, err error, v *view.Runs) {
+	refused := func(q runtable.List) (string, bool) {
+		_, err := s.site.Registry.SearchRuns(ctx, q.Query(1))
 		return mlops.MessageOf(err), mlops.CodeOf(err) == mlops.Invalid
 	}
-	if message, wrong := refused(q.page("").ordered("")); wrong {
+	if message, wrong := refused(q.Page("").Ordered("")); wrong {
 		v.FilterError = message
 		v.Table.Empty = view.Empty{Icon: "runs", Title: "The filter is not valid", Text: "Change it and search again. An example:", Code: "metrics.accuracy > 0.9"}
 	}
-	if message, wrong := refused(q.page("").filtered("").ordered(q.order)); wrong {
+	if message, wrong := refused(q.Page("").Filtered("").Ordered(q.Order)); wrong {
 		v.OrderError = message
 		v.Table.Empty = view.Empty{Icon: "runs", Title: "The order is not valid", Text: "Choose another one below “Columns and order”. An example:", Code: "metrics.accuracy DESC"}
 	}
 	if v.FilterError == "" && v.OrderError == "" {
 		v.Table.Empty = view.Empty{Icon: "runs", Title: "This page of the list is gone", Text: "Its address belongs to another filter, order or set of experiments than the list has now. " + mlops.MessageOf(err) + "."}
-		v.Table.Pager.First = q.page("").url()
+		v.Table.Pager.First = q.Page("").URL()
 	}
 }
 
@@ -179,35 +176,3 @@ func (s *Server) train(c echo.Context) error {
 	s.site.Log().Info("training requested", "project", t.Project, "training", t.ID, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, "/trainings/"+strconv.FormatInt(t.ID, 10))
 }
-
-// accuracyKeys are the names under which trainers log what lists compare runs
-// by.
-var accuracyKeys = []string{"accuracy", "test_accuracy", "val_accuracy", "eval_accuracy"}
-
-func accuracy(r mlops.Run) (float64, bool) { return r.Metric(accuracyKey([]mlops.Run{r})) }
-
-// runDuration is how long a run has taken, or since when it goes on.
-func runDuration(r mlops.Run, now time.Time) view.Value {
-	if r.Status.Terminal() {
-		return view.Text(view.Duration(r.Duration(now)))
-	}
-	return view.Value{Since: r.StartedAt}
-}
-
-func runName(r mlops.Run) string {
-	if r.Name != "" {
-		return r.Name
-	}
-	return view.Short(r.ID)
-}
-
-func runURL(id string) string { return "/runs/" + url.PathEscape(id) }
-
-func trainingURL(t mlops.Training) string {
-	if t.RunID != "" {
-		return runURL(t.RunID)
-	}
-	return "/trainings/" + strconv.FormatInt(t.ID, 10)
-}
-
-func deploymentURL(name string) string { return "/deployments/" + url.PathEscape(name) }

@@ -16,7 +16,11 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/charts"
+	"github.com/benchtop-lab/benchtop/ui/health"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 )
 
 // drainTimeout is how long requests may go on once the server was asked to
@@ -30,7 +34,10 @@ type Server struct {
 	echo     *echo.Echo
 	static   *static
 	attempts *limiter
-	machine  *sampler
+	charts   *charts.Reader
+	health   health.Machine
+	tables   runtable.Tables
+	desk     serving.Desk
 	log      atomic.Pointer[slog.Logger]
 	// stopping ends the event streams, which would otherwise keep a
 	// graceful shutdown waiting for ever.
@@ -39,7 +46,6 @@ type Server struct {
 	// summaries are remembered because they count all runs.
 	summaries remembered[[]mlops.ExperimentSummary]
 	histories histories
-	series    seriesCache
 	offered   offered
 	address   atomic.Pointer[net.TCPAddr]
 }
@@ -57,11 +63,13 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("create web server: %w", err)
 	}
 	s := &Server{cfg: cfg, static: st, attempts: newLimiter(cfg.Now), stopping: make(chan struct{})}
-	s.machine = newSampler(cfg.Machine, cfg.SampleEvery, cfg.Now)
 	s.log.Store(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	loop := scopedLoop{cfg.Loop}
 	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster},
 		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines}
+	s.charts = charts.New(cfg.Metrics, cfg.Now, cfg.Retention)
+	s.health = health.Machine{Site: s.site, Sampler: health.NewSampler(cfg.Machine, cfg.SampleEvery, cfg.Now), Series: s.charts}
+	s.tables, s.desk = runtable.Tables{Site: s.site}, serving.Desk{Site: s.site, Examples: cfg.Examples, IngressPort: cfg.IngressPort}
 	s.routes()
 	return s, nil
 }
@@ -99,7 +107,7 @@ func (s *Server) Run(ctx context.Context, h *supervise.Handle) error {
 	}
 	sampling, stopSampling := context.WithCancel(ctx)
 	defer stopSampling()
-	go s.machine.run(sampling, func(err error) { s.logger().Warn("cannot measure the machine", "err", err) })
+	go s.health.Sampler.Run(sampling, func(err error) { s.logger().Warn("cannot measure the machine", "err", err) })
 
 	served := make(chan error, 1)
 	go func() {

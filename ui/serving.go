@@ -9,24 +9,27 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // serving shows where a version is served, and what became of it where it is
 // not.
-func (s *Server) serving(ctx context.Context, c echo.Context, served served, model string, version int, form view.ReleaseForm, deploy *view.DeployForm) view.Serving {
-	v := view.Serving{Operator: page.May(c, mlops.Operate), Problem: served.problem, Form: form}
-	at := versionURL(model, version) + "/serve"
+func (s *Server) serving(ctx context.Context, c echo.Context, served serving.Served, model string, version int, form view.ReleaseForm, deploy *view.DeployForm) view.Serving {
+	v := view.Serving{Operator: page.May(c, mlops.Operate), Problem: served.Problem, Form: form}
+	at := paths.Version(model, version) + "/serve"
 	v.Form.ID, v.Form.Action = "serve-form", at
 	if v.Operator {
 		v.Form.CSRF = page.VisitorOf(c).CSRF
 	}
 	// A key of single projects deploys the models that these train.
 	if v.Operator && (deploy != nil || page.VisitorOf(c).Principal.Reaches(model)) {
-		v.Deploy = s.deployForm(c, model, version, served.deployments, deploy)
+		v.Deploy = s.deployForm(c, model, version, served.Deployments, deploy)
 	}
 	var ds []mlops.Deployment
-	for _, d := range served.deployments {
+	for _, d := range served.Deployments {
 		if d.Model == model {
 			ds = append(ds, d)
 		}
@@ -53,13 +56,13 @@ func (s *Server) serving(ctx context.Context, c echo.Context, served served, mod
 // servingRow shows the newest revision of the version on a deployment, nil if
 // there is none.
 func servingRow(d mlops.Deployment, r *mlops.Revision) view.ServingRow {
-	row := view.ServingRow{Deployment: view.Ref(d.Name, deploymentURL(d.Name)), Serves: servedModel(d)}
+	row := view.ServingRow{Deployment: view.Ref(d.Name, paths.Deployment(d.Name)), Serves: serving.Model(d)}
 	if r == nil {
 		row.Verdict = "was never put into service here"
 		return row
 	}
-	pill := revisionPill(r.State)
-	row.Pill, row.Verdict, row.Findings = &pill, fmt.Sprintf("as revision %d", r.Number), findings(*r)
+	pill := pills.Revision(r.State)
+	row.Pill, row.Verdict, row.Findings = &pill, fmt.Sprintf("as revision %d", r.Number), serving.Findings(*r)
 	return row
 }
 
@@ -71,7 +74,7 @@ func servingButtons(at string, d mlops.Deployment, r *mlops.Revision, version in
 		return nil // it is decided on the deployment's page
 	}
 	out := []view.Release{{Text: "Promote", Label: fmt.Sprintf("Promote v%d to %s", version, d.Name), URL: at, Name: "deployment", Value: d.Name}}
-	if r != nil && gateRefused(*r) {
+	if r != nil && serving.GateRefused(*r) {
 		out = append(out, view.Release{Text: "Serve it anyway", Label: fmt.Sprintf("Serve it anyway, v%d on %s", version, d.Name), URL: at + "/override", Name: "deployment", Value: d.Name})
 	}
 	return out
@@ -84,24 +87,24 @@ func (s *Server) serve(override bool) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		d, act, err := s.changeOf(c, c.FormValue("deployment"))
+		d, act, err := s.desk.ChangeOf(c, c.FormValue("deployment"))
 		if err != nil {
 			return s.refuseServing(c, act.Reason, err)
 		}
 		if d.Model != c.Param("name") {
 			return s.refuseServing(c, act.Reason, mlops.Errorf(mlops.Invalid, "Deployment %s serves the model %s: expected one that serves %s.", d.Name, strconv.Quote(d.Model), strconv.Quote(c.Param("name"))))
 		}
-		r, err := s.putIntoService(c.Request().Context(), d, version, override, act)
+		r, err := s.desk.PutIntoService(c.Request().Context(), d, version, override, act)
 		if err != nil {
 			return s.refuseServing(c, act.Reason, err)
 		}
-		return s.released(c, d, r, donePromoted)
+		return s.desk.Released(c, d, r, serving.DonePromoted)
 	}
 }
 
 // refuseServing shows the page of the version again with what was typed.
 func (s *Server) refuseServing(c echo.Context, reason string, err error) error {
-	p, pageErr := s.versionPage(c, versionForms{serve: view.ReleaseForm{Reason: reason, Error: s.refusal(err)}})
+	p, pageErr := s.versionPage(c, versionForms{serve: view.ReleaseForm{Reason: reason, Error: s.desk.Refusal(err)}})
 	if pageErr != nil {
 		return pageErr
 	}

@@ -2,13 +2,15 @@ package ui
 
 import (
 	"fmt"
-	"net/url"
 	"sort"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/health"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pods"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -23,14 +25,14 @@ const (
 func (s *Server) systemUnits(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	r, err := s.rangeOf(c)
+	r, err := s.charts.RangeOf(c)
 	if err != nil {
 		return nil, err
 	}
-	v := view.SystemUnits{Notices: s.notices(), Units: unitViews(s.site.Units.Status(unitLines)), Ranges: s.rangeView(c, r, "/system", "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
-	v.Machine, v.Ranges.Problem = s.machineCharts(ctx, r)
+	v := view.SystemUnits{Notices: s.health.Notices(), Units: health.Units(s.site.Units.Status(unitLines)), Ranges: s.charts.RangeView(c, r, "/system", "machine"), Licenses: s.static.url(s.cfg.Assets.Licenses)}
+	v.Machine, v.Ranges.Problem = s.health.Charts(ctx, r)
 	v.Components = []view.Fact{{Name: "Benchtop", Value: view.Text(s.cfg.Version)}}
-	if p, ok := s.machine.last(); ok && p.ProcessBytes > 0 {
+	if p, ok := s.health.Sampler.Last(); ok && p.ProcessBytes > 0 {
 		v.Process = []view.Fact{{Name: "Memory of this process", Value: view.Text(view.Bytes(float64(p.ProcessBytes)))},
 			{Name: "Share of the machine's memory", Value: view.Text(view.Percent(float64(p.ProcessBytes) / float64(p.MemoryTotal)))}}
 	}
@@ -38,16 +40,7 @@ func (s *Server) systemUnits(c echo.Context) (*page.Page, error) {
 		v.Components = append(v.Components, view.Fact{Name: component.Name, Value: view.Text(component.Version)})
 	}
 	return &page.Page{Title: "System", Nav: "system", Body: view.SystemUnitsPage(v), Charts: v.Machine,
-		Parts: []page.Part{{"notices", view.Notices(v.Notices)}, {"units", view.UnitPanels(v.Units)}, {"process", view.Facts(v.Process)}}}, nil
-}
-
-func podRow(p mlops.Pod) view.PodRow {
-	return view.PodRow{Namespace: p.Namespace, Name: p.Name, URL: podURL(p), Pill: podPill(p), Restarts: p.Restarts, Node: p.Node,
-		IP: p.IP, Started: p.StartedAt, Message: p.Message, LastExit: exitText(p)}
-}
-
-func podURL(p mlops.Pod) string {
-	return "/system/pods/" + url.PathEscape(p.Namespace) + "/" + url.PathEscape(p.Name)
+		Parts: []page.Part{{Name: "notices", Body: view.Notices(v.Notices)}, {Name: "units", Body: view.UnitPanels(v.Units)}, {Name: "process", Body: view.Facts(v.Process)}}}, nil
 }
 
 // systemPods shows the pods of all namespaces or of one.
@@ -56,17 +49,17 @@ func (s *Server) systemPods(c echo.Context) (*page.Page, error) {
 	defer cancel()
 	namespace := c.QueryParam("namespace")
 	var v view.SystemPods
-	pods, err := s.site.Cluster.Pods(ctx, allNamespaces)
+	found, err := s.site.Cluster.Pods(ctx, allNamespaces)
 	v.Problem = s.site.Problem("the pods", err)
 	var namespaces []string
-	for _, p := range pods {
+	for _, p := range found {
 		namespaces = append(namespaces, p.Namespace)
 		if namespace == "" || p.Namespace == namespace {
-			v.Rows = append(v.Rows, podRow(p))
+			v.Rows = append(v.Rows, pods.Row(p))
 		}
 	}
 	v.Namespaces = options("All namespaces", namespace, namespaces)
-	return &page.Page{Title: "Pods", Nav: "system", Body: view.SystemPodsPage(v), Parts: []page.Part{{"rows", view.SystemPodRows(v)}}}, nil
+	return &page.Page{Title: "Pods", Nav: "system", Body: view.SystemPodsPage(v), Parts: []page.Part{{Name: "rows", Body: view.SystemPodRows(v)}}}, nil
 }
 
 // systemPod shows one pod and its live log.
@@ -74,29 +67,29 @@ func (s *Server) systemPod(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
 	namespace, name := c.Param("namespace"), c.Param("name")
-	v := view.SystemPod{Pod: view.PodRow{Namespace: namespace, Name: name}, Log: podLogURL(namespace, name)}
+	v := view.SystemPod{Pod: view.PodRow{Namespace: namespace, Name: name}, Log: paths.PodLog(namespace, name)}
 	var pod mlops.Pod
-	pods, err := s.site.Cluster.Pods(ctx, namespace)
+	found, err := s.site.Cluster.Pods(ctx, namespace)
 	v.Problem = s.site.Problem("the pod", err)
-	found := false
-	for _, p := range pods {
+	there := false
+	for _, p := range found {
 		if p.Name == name && p.Namespace == namespace {
-			found = true
-			pod, v.Pod = p, podRow(p)
+			there = true
+			pod, v.Pod = p, pods.Row(p)
 		}
 	}
-	if err == nil && !found {
+	if err == nil && !there {
 		return nil, mlops.Errorf(mlops.NotFound, "There is no pod %s in namespace %s; it may have been replaced.", name, namespace)
 	}
 	v.Facts = []view.Fact{{Name: "Namespace", Value: view.Text(namespace)}, {Name: "Node", Value: view.Text(v.Pod.Node)}, {Name: "Address", Value: view.Code(v.Pod.IP)},
 		{Name: "Started", Value: view.At(v.Pod.Started)}, {Name: "Restarts", Value: view.Text(fmt.Sprint(v.Pod.Restarts))}}
-	if found {
-		v.Facts = append(v.Facts, podFacts(pod)...)
+	if there {
+		v.Facts = append(v.Facts, pods.Facts(pod)...)
 	}
 	if v.Pod.Message != "" {
 		v.Facts = append(v.Facts, view.Fact{Name: "Message", Value: view.Text(v.Pod.Message)})
 	}
-	return &page.Page{Title: name, Nav: "system", Body: view.SystemPodPage(v), Parts: []page.Part{{"head", view.SystemPodHead(v)}}}, nil
+	return &page.Page{Title: name, Nav: "system", Body: view.SystemPodPage(v), Parts: []page.Part{{Name: "head", Body: view.SystemPodHead(v)}}}, nil
 }
 
 // systemObjects shows the cluster's objects by kind and namespace.
@@ -133,7 +126,7 @@ func (s *Server) systemObjects(c echo.Context) (*page.Page, error) {
 		v.Rows = v.Rows[:objectsShown]
 	}
 	v.Kinds, v.Namespaces = options("All kinds", kind, kinds), options("All namespaces", namespace, namespaces)
-	return &page.Page{Title: "Objects", Nav: "system", Body: view.SystemObjectsPage(v), Parts: []page.Part{{"rows", view.ObjectRows(v)}}}, nil
+	return &page.Page{Title: "Objects", Nav: "system", Body: view.SystemObjectsPage(v), Parts: []page.Part{{Name: "rows", Body: view.ObjectRows(v)}}}, nil
 }
 
 // options returns the choices of a filter: all, and each distinct value.
@@ -175,5 +168,5 @@ func (s *Server) systemEvents(c echo.Context) (*page.Page, error) {
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return &page.Page{Title: "Events", Nav: "system", Body: view.SystemEventsPage(v), Parts: []page.Part{{"rows", view.EventRows(v)}}}, nil
+	return &page.Page{Title: "Events", Nav: "system", Body: view.SystemEventsPage(v), Parts: []page.Part{{Name: "rows", Body: view.EventRows(v)}}}, nil
 }

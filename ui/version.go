@@ -10,6 +10,9 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/runtable"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -47,29 +50,29 @@ func (s *Server) versionPage(c echo.Context, forms versionForms) (*page.Page, er
 	if err != nil {
 		return nil, err
 	}
-	served := s.servedBy(ctx)
-	mv, lineage, err := s.site.Registry.Lineage(ctx, m.Name, n, served.deployments)
+	served := s.desk.By(ctx)
+	mv, lineage, err := s.site.Registry.Lineage(ctx, m.Name, n, served.Deployments)
 	if mlops.CodeOf(err) == mlops.NotFound {
 		return nil, mlops.Errorf(mlops.NotFound, "The registered model %q has no version %d.", m.Name, n)
 	}
 	if err != nil {
 		return nil, err
 	}
-	v := view.Version{Model: view.Link{Text: m.Name, URL: modelURL(m.Name)}, Title: m.Name + " " + versionText(n), Name: versionText(n), Pill: versionPill(mv.Status),
-		Description: mv.Description, Tags: kvFacts(mv.Tags), Served: served.version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, forms.alias), Load: s.loadSnippets(c, mv)}
+	v := view.Version{Model: view.Link{Text: m.Name, URL: paths.Model(m.Name)}, Title: m.Name + " " + paths.VersionText(n), Name: paths.VersionText(n), Pill: pills.Version(mv.Status),
+		Description: mv.Description, Tags: runtable.Facts(mv.Tags), Served: served.Version(m.Name, n), Aliases: s.aliasPanel(c, m, &n, forms.alias), Load: s.loadSnippets(c, mv)}
 	if m.Latest != nil && m.Latest.Version > n {
-		v.Newer = &view.Link{Text: versionText(m.Latest.Version), URL: versionURL(m.Name, m.Latest.Version)}
+		v.Newer = &view.Link{Text: paths.VersionText(m.Latest.Version), URL: paths.Version(m.Name, m.Latest.Version)}
 	}
 	v.Serving = s.serving(ctx, c, served, m.Name, n, forms.serve, forms.deploy)
 	v.Facts = versionFacts(mv, lineage)
-	v.Lineage = lineageGraph(mv, lineage, served.problem)
+	v.Lineage = lineageGraph(mv, lineage, served.Problem)
 	if lineage.Run != nil {
 		err = s.describeRunOf(ctx, &v, lineage.Run.RunID)
 	}
 	v.Problem = s.site.Problem("the run", err)
 	return &page.Page{Title: v.Title, Nav: "models", Body: view.VersionPage(v),
-		Parts: []page.Part{{"head", view.VersionHead(v)}, {"lineage", view.LineagePicture(v.Lineage)}, {"serve", view.ServingTable(v.Serving)}, {"aliases", view.AliasList(v.Aliases)},
-			{"load", view.LoadSnippets(v.Load)}, {"run", view.VersionRun(v)}}}, nil
+		Parts: []page.Part{{Name: "head", Body: view.VersionHead(v)}, {Name: "lineage", Body: view.LineagePicture(v.Lineage)}, {Name: "serve", Body: view.ServingTable(v.Serving)}, {Name: "aliases", Body: view.AliasList(v.Aliases)},
+			{Name: "load", Body: view.LoadSnippets(v.Load)}, {Name: "run", Body: view.VersionRun(v)}}}, nil
 }
 
 func versionFacts(mv mlops.ModelVersion, l mlops.Lineage) []view.Fact {
@@ -78,7 +81,7 @@ func versionFacts(mv mlops.ModelVersion, l mlops.Lineage) []view.Fact {
 		facts = append(facts, view.Fact{Name: "Stage", Value: view.Text(stage)})
 	}
 	if l.Run != nil {
-		facts = append(facts, view.Fact{Name: "Run", Value: view.Ref(lineageRunName(*l.Run), runURL(l.Run.RunID))}, view.Fact{Name: "Experiment", Value: view.Text(l.Run.Experiment)})
+		facts = append(facts, view.Fact{Name: "Run", Value: view.Ref(lineageRunName(*l.Run), paths.Run(l.Run.RunID))}, view.Fact{Name: "Experiment", Value: view.Text(l.Run.Experiment)})
 	}
 	if l.Model != nil {
 		facts = append(facts, view.Fact{Name: "Logged model", Value: view.Code(l.Model.ModelID)})
@@ -97,7 +100,7 @@ func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) 
 		return err
 	}
 	r := runs[0]
-	v.Run = &view.Link{Text: runName(r), URL: runURL(r.ID)}
+	v.Run = &view.Link{Text: runtable.Name(r), URL: paths.Run(r.ID)}
 	for i, m := range r.Metrics {
 		if i == runValues {
 			v.MoreMetrics = len(r.Metrics) - i
@@ -106,7 +109,7 @@ func (s *Server) describeRunOf(ctx context.Context, v *view.Version, id string) 
 		v.Metrics = append(v.Metrics, view.Fact{Name: m.Key, Value: view.Text(view.Number(m.Value))})
 	}
 	shown := min(len(r.Params), runValues)
-	v.Params, v.MoreParams = kvFacts(r.Params[:shown]), len(r.Params)-shown
+	v.Params, v.MoreParams = runtable.Facts(r.Params[:shown]), len(r.Params)-shown
 	return nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // gatherTimeout bounds how long a page waits for the ports it reads. What
@@ -64,4 +66,14 @@ func Find[T any](all []T, wanted func(T) bool) *T {
 		return &all[i]
 	}
 	return nil
+}
+
+// NewestDataset returns the newest version of a dataset, nil if there is none.
+func NewestDataset(all []mlops.Dataset, name string) (newest *mlops.Dataset) {
+	for i := range all {
+		if all[i].Name == name && (newest == nil || all[i].Version > newest.Version) {
+			newest = &all[i]
+		}
+	}
+	return newest
 }

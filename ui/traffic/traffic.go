@@ -1,4 +1,5 @@
-package ui
+// Package traffic is what deployments answer, now and over time.
+package traffic
 
 import (
 	"context"
@@ -7,6 +8,8 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/charts"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -19,11 +22,10 @@ const (
 	seriesP99      = "deployment:request_duration_seconds:p99"
 )
 
-// allTraffic returns what each deployment answers now, in four questions however
+// All returns what each deployment answers now, in four questions however
 // many there are. What has no value is NaN.
-func (s *Server) allTraffic(ctx context.Context) (map[string]mlops.Traffic, error) {
+func All(ctx context.Context, metrics ports.Metrics, now time.Time) (map[string]mlops.Traffic, error) {
 	out := map[string]mlops.Traffic{}
-	now := s.site.Now()
 	for _, q := range []struct {
 		series string
 		into   func(t *mlops.Traffic) *float64
@@ -31,12 +33,12 @@ func (s *Server) allTraffic(ctx context.Context) (map[string]mlops.Traffic, erro
 		{seriesRequests, func(t *mlops.Traffic) *float64 { return &t.RequestsPerSecond }}, {seriesErrors, func(t *mlops.Traffic) *float64 { return &t.ErrorsPerSecond }},
 		{seriesP50, func(t *mlops.Traffic) *float64 { return &t.P50Seconds }}, {seriesP99, func(t *mlops.Traffic) *float64 { return &t.P99Seconds }},
 	} {
-		samples, err := s.site.Metrics.Query(ctx, q.series, now)
+		samples, err := metrics.Query(ctx, q.series, now)
 		if err != nil {
 			return nil, err
 		}
 		for _, sample := range samples {
-			t := trafficOf(out, sample.Labels["deployment"])
+			t := Of(out, sample.Labels["deployment"])
 			*q.into(&t) = sample.Value
 			out[sample.Labels["deployment"]] = t
 		}
@@ -44,8 +46,8 @@ func (s *Server) allTraffic(ctx context.Context) (map[string]mlops.Traffic, erro
 	return out, nil
 }
 
-// trafficOf is what a deployment answers: unknown if it has answered nothing yet.
-func trafficOf(all map[string]mlops.Traffic, deployment string) mlops.Traffic {
+// Of is what a deployment answers: unknown if it has answered nothing yet.
+func Of(all map[string]mlops.Traffic, deployment string) mlops.Traffic {
 	if t, ok := all[deployment]; ok {
 		return t
 	}
@@ -53,82 +55,48 @@ func trafficOf(all map[string]mlops.Traffic, deployment string) mlops.Traffic {
 	return mlops.Traffic{RequestsPerSecond: nan, ErrorsPerSecond: nan, P50Seconds: nan, P99Seconds: nan}
 }
 
-// errorShare formats errors as a share of requests.
-func errorShare(t mlops.Traffic) string {
+// ErrorShare formats errors as a share of requests.
+func ErrorShare(t mlops.Traffic) string {
 	if !(t.RequestsPerSecond > 0) {
 		return "–"
 	}
 	return view.Percent(t.ErrorsPerSecond / t.RequestsPerSecond)
 }
 
-// trafficCharts returns the charts of a deployment's page; with an error
+// Charts returns the charts of a deployment's page; with an error
 // they are there and empty.
-func (s *Server) trafficCharts(ctx context.Context, deployment string, r chartRange) ([]view.Chart, error) {
+func Charts(ctx context.Context, k *charts.Reader, deployment string, r charts.Range) ([]view.Chart, error) {
 	rate := view.Chart{ID: "rate", Title: "Requests", Unit: "rate", Lines: []string{"requests per second", "errors per second"}, Summary: "no data yet"}
 	latency := view.Chart{ID: "latency", Title: "Latency", Unit: "seconds", Lines: []string{"p50", "p99"}, Summary: "no data yet"}
-	if r.summed() {
+	if r.Summed() {
 		// A percentile of percentiles would be neither.
 		latency.Lines = []string{"highest p50", "highest p99"}
 	}
 	lines := make([][]mlops.Point, 4)
-	// Whole steps, so that two looks at the same past ask for the same points.
-	to := s.site.Now().Truncate(r.step)
+	to := k.Until(r)
 	for i, q := range []struct{ how, series string }{{"avg_over_time", seriesRequests}, {"avg_over_time", seriesErrors}, {"max_over_time", seriesP50}, {"max_over_time", seriesP99}} {
-		expr := fmt.Sprintf("max(%s)", r.over(q.how, fmt.Sprintf("%s{deployment=%q}", q.series, deployment)))
+		expr := fmt.Sprintf("max(%s)", r.Over(q.how, fmt.Sprintf("%s{deployment=%q}", q.series, deployment)))
 		var err error
-		if lines[i], err = s.series.get(ctx, s.site.Metrics, expr, r, to); err != nil {
+		if lines[i], err = k.Get(ctx, expr, r, to); err != nil {
 			return []view.Chart{rate, latency}, err
 		}
 	}
-	fill(&rate, to, r, lines[0], lines[1])
-	fill(&latency, to, r, lines[2], lines[3])
+	charts.Fill(&rate, to, r, lines[0], lines[1])
+	charts.Fill(&latency, to, r, lines[2], lines[3])
 	return []view.Chart{rate, latency}, nil
 }
 
-// trafficNow says in words what the charts end with.
-func trafficNow(charts []view.Chart, t mlops.Traffic) {
-	for i := range charts {
-		c := &charts[i]
+// Now says in words what the charts end with.
+func Now(shown []view.Chart, t mlops.Traffic) {
+	for i := range shown {
+		c := &shown[i]
 		switch {
-		case c.ID == "rate" && finite(t.RequestsPerSecond) != nil:
+		case c.ID == "rate" && charts.Finite(t.RequestsPerSecond) != nil:
 			c.Now = view.Rate(t.RequestsPerSecond)
 			c.Summary = "now " + c.Now
-		case c.ID == "latency" && finite(t.P99Seconds) != nil:
+		case c.ID == "latency" && charts.Finite(t.P99Seconds) != nil:
 			c.Now = view.Seconds(t.P99Seconds)
 			c.Summary = "p99 now " + c.Now
 		}
 	}
-}
-
-// fill puts the points of each line at the same places of the x axis; where
-// a line has none, it has a gap. Without any point the chart stays empty.
-func fill(c *view.Chart, to time.Time, r chartRange, lines ...[]mlops.Point) {
-	any, from, step := false, to.Add(-r.window), r.step
-	n := int(to.Sub(from)/step) + 1
-	x := make([]float64, n)
-	for i := range x {
-		x[i] = float64(from.Add(time.Duration(i) * step).Unix())
-	}
-	y := make([][]*float64, len(lines))
-	for l, points := range lines {
-		y[l] = make([]*float64, n)
-		for _, p := range points {
-			i := int((p.T.Sub(from) + step/2) / step)
-			if i >= 0 && i < n {
-				y[l][i] = finite(p.V)
-				any = true
-			}
-		}
-	}
-	if any {
-		c.X, c.Y = x, y
-	}
-}
-
-// finite returns v, or nil for what cannot be drawn.
-func finite(v float64) *float64 {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return nil
-	}
-	return &v
 }

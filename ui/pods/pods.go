@@ -1,4 +1,5 @@
-package ui
+// Package pods shows pods.
+package pods
 
 import (
 	"cmp"
@@ -7,12 +8,21 @@ import (
 	"strconv"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/charts"
+	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// podUsage returns what each pod of a namespace uses now, as the kubelet says
+func Row(p mlops.Pod) view.PodRow {
+	return view.PodRow{Namespace: p.Namespace, Name: p.Name, URL: paths.Pod(p), Pill: pills.Pod(p), Restarts: p.Restarts, Node: p.Node,
+		IP: p.IP, Started: p.StartedAt, Message: p.Message, LastExit: exitText(p)}
+}
+
+// Usage returns what each pod of a namespace uses now, as the kubelet says
 // every half minute. What is not known is left out.
-func (s *Server) podUsage(ctx context.Context, namespace string) map[string]mlops.Resources {
+func Usage(ctx context.Context, s *page.Site, namespace string) map[string]mlops.Resources {
 	out := map[string]mlops.Resources{}
 	for _, q := range []struct {
 		expr string
@@ -21,12 +31,12 @@ func (s *Server) podUsage(ctx context.Context, namespace string) map[string]mlop
 		{`sum by (pod) (rate(container_cpu_usage_seconds_total{namespace=%q,container!=""}[2m]))`, func(r *mlops.Resources, v float64) { r.CPU = v }},
 		{`sum by (pod) (container_memory_working_set_bytes{namespace=%q,container!=""})`, func(r *mlops.Resources, v float64) { r.Memory = int64(v) }},
 	} {
-		samples, err := s.site.Metrics.Query(ctx, fmt.Sprintf(q.expr, namespace), s.site.Now())
-		if s.site.Problem("what pods use", err) != nil {
+		samples, err := s.Metrics.Query(ctx, fmt.Sprintf(q.expr, namespace), s.Now())
+		if s.Problem("what pods use", err) != nil {
 			continue // logged; the table goes without
 		}
 		for _, sample := range samples {
-			if finite(sample.Value) == nil {
+			if charts.Finite(sample.Value) == nil {
 				continue
 			}
 			r := out[sample.Labels["pod"]]
@@ -37,8 +47,8 @@ func (s *Server) podUsage(ctx context.Context, namespace string) map[string]mlop
 	return out
 }
 
-func serverPodRow(p mlops.Pod, uses mlops.Resources) view.ServerPod {
-	v := view.ServerPod{PodRow: podRow(p), Short: mlops.ShortPod(p.Name), Image: p.Image, Created: p.CreatedAt,
+func ServerRow(p mlops.Pod, uses mlops.Resources) view.ServerPod {
+	v := view.ServerPod{PodRow: Row(p), Short: mlops.ShortPod(p.Name), Image: p.Image, Created: p.CreatedAt,
 		CPU: use(uses.CPU, p.Requests.CPU, p.Limits.CPU, cores), Memory: use(float64(uses.Memory), float64(p.Requests.Memory), float64(p.Limits.Memory), view.Bytes)}
 	if p.Deleting {
 		v.Pill = view.Pill{Kind: view.Idle, Text: "ending"}
@@ -84,8 +94,8 @@ func exitText(p mlops.Pod) string {
 	return fmt.Sprintf("%s, exit code %d", cmp.Or(p.LastExit.Reason, "ended"), p.LastExit.Code)
 }
 
-// podFacts are what the page of a pod says beyond its row.
-func podFacts(p mlops.Pod) []view.Fact {
+// Facts are what the page of a pod says beyond its row.
+func Facts(p mlops.Pod) []view.Fact {
 	var out []view.Fact
 	if p.LastExit != nil {
 		out = append(out, view.Fact{Name: "Last exit", Value: view.Text(exitText(p))}, view.Fact{Name: "Ended", Value: view.At(p.LastExit.At)})

@@ -1,4 +1,6 @@
-package ui
+// Package pills says in one word and a colour how something is: the same on every
+// page.
+package pills
 
 import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -6,7 +8,7 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-func unitPill(s supervise.State) view.Pill {
+func Unit(s supervise.State) view.Pill {
 	switch s {
 	case supervise.Ready:
 		return view.Pill{Kind: view.Good, Text: "ready"}
@@ -18,7 +20,7 @@ func unitPill(s supervise.State) view.Pill {
 	return view.Pill{Kind: view.Idle, Text: string(s)}
 }
 
-func runPill(s mlops.RunStatus) view.Pill {
+func Run(s mlops.RunStatus) view.Pill {
 	switch s {
 	case mlops.RunFinished:
 		return view.Pill{Kind: view.Good, Text: "finished"}
@@ -32,7 +34,7 @@ func runPill(s mlops.RunStatus) view.Pill {
 	return view.Pill{Kind: view.Idle, Text: "scheduled"}
 }
 
-func trainingPill(s mlops.TrainingState) view.Pill {
+func Training(s mlops.TrainingState) view.Pill {
 	switch s {
 	case mlops.TrainingSucceeded:
 		return view.Pill{Kind: view.Good, Text: "succeeded"}
@@ -44,7 +46,7 @@ func trainingPill(s mlops.TrainingState) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "requested"}
 }
 
-func podPill(p mlops.Pod) view.Pill {
+func Pod(p mlops.Pod) view.Pill {
 	switch {
 	case p.Phase == "Succeeded":
 		return view.Pill{Kind: view.Good, Text: "succeeded"}
@@ -58,7 +60,7 @@ func podPill(p mlops.Pod) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
 
-func deploymentPill(d mlops.Deployment) view.Pill {
+func Deployment(d mlops.Deployment) view.Pill {
 	switch {
 	case d.Deleting:
 		return view.Pill{Kind: view.Busy, Text: "being deleted"}
@@ -72,7 +74,7 @@ func deploymentPill(d mlops.Deployment) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "not ready"}
 }
 
-func versionPill(status string) view.Pill {
+func Version(status string) view.Pill {
 	switch status {
 	case "READY":
 		return view.Pill{Kind: view.Good, Text: "ready"}
@@ -82,7 +84,7 @@ func versionPill(status string) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
 
-func loggedModelPill(status string) view.Pill {
+func LoggedModel(status string) view.Pill {
 	switch status {
 	case "READY":
 		return view.Pill{Kind: view.Good, Text: "ready"}
@@ -92,7 +94,7 @@ func loggedModelPill(status string) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
 
-func revisionPill(s mlops.RevisionState) view.Pill {
+func Revision(s mlops.RevisionState) view.Pill {
 	switch s {
 	case mlops.RevisionLive:
 		return view.Pill{Kind: view.Good, Text: "live"}
@@ -104,4 +106,15 @@ func revisionPill(s mlops.RevisionState) view.Pill {
 		return view.Pill{Kind: view.Bad, Text: string(s)}
 	}
 	return view.Pill{Kind: view.Idle, Text: string(s)}
+}
+
+func Holds(d mlops.Deployment) []view.Pill {
+	var out []view.Pill
+	if d.Pinned {
+		out = append(out, view.Pill{Kind: view.Idle, Text: "pinned"})
+	}
+	if d.Paused {
+		out = append(out, view.Pill{Kind: view.Warn, Text: "paused"})
+	}
+	return out
 }

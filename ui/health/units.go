@@ -1,17 +1,18 @@
-package ui
+package health
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/pills"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// booting reports whether the process has not been ready as a whole yet. A
+// Booting reports whether the process has not been ready as a whole yet. A
 // unit that is started again after a failure does not count: the other
 // pages have something to show by then.
-func booting(units []supervise.Status) bool {
+func Booting(units []supervise.Status) bool {
 	for _, u := range units {
 		switch u.State {
 		case supervise.Waiting, supervise.Starting, supervise.Failed:
@@ -23,8 +24,8 @@ func booting(units []supervise.Status) bool {
 	return false
 }
 
-// readiness counts the units that serve.
-func readiness(units []supervise.Status) (ready, total int, state string) {
+// Readiness counts the units that serve.
+func Readiness(units []supervise.Status) (ready, total int, state string) {
 	state = "ready"
 	for _, u := range units {
 		switch u.State {
@@ -45,10 +46,10 @@ func readiness(units []supervise.Status) (ready, total int, state string) {
 	return ready, len(units), state
 }
 
-func unitViews(units []supervise.Status) []view.Unit {
+func Units(units []supervise.Status) []view.Unit {
 	out := make([]view.Unit, 0, len(units))
 	for _, u := range units {
-		v := view.Unit{Name: u.Name, Pill: unitPill(u.State), Since: u.Since, Restarts: u.Restarts}
+		v := view.Unit{Name: u.Name, Pill: pills.Unit(u.State), Since: u.Since, Restarts: u.Restarts}
 		if u.TookMs > 0 {
 			v.Took = view.Duration(u.Took)
 		}
@@ -78,9 +79,9 @@ func alarming(line string) bool {
 	return len(line) > 5 && (line[0] == 'E' || line[0] == 'F') && strings.Trim(line[1:5], "0123456789") == ""
 }
 
-func bootView(units []supervise.Status) *view.Boot {
-	ready, total, _ := readiness(units)
-	b := &view.Boot{Ready: ready, Total: total, Units: unitViews(units)}
+func Boot(units []supervise.Status) *view.Boot {
+	ready, total, _ := Readiness(units)
+	b := &view.Boot{Ready: ready, Total: total, Units: Units(units)}
 	b.Summary = fmt.Sprintf("%d of %s ready", ready, view.Plural(total, "unit is", "units are"))
 	for _, u := range units {
 		if u.State == supervise.Failed {

@@ -1,36 +1,47 @@
-package ui
+// Package health is how the machine and the units of the process are, for the
+// pages that say so and for programs.
+package health
 
 import (
 	"context"
 	"fmt"
 
+	"github.com/benchtop-lab/benchtop/ui/charts"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-// machineCharts returns the charts of CPU, memory and disk. The last quarter of
+// Machine is how machine and process are, for the pages and programs that say so.
+type Machine struct {
+	*page.Site
+	Sampler *Sampler
+	Series  *charts.Reader
+}
+
+// Charts returns the charts of CPU, memory and disk. The last quarter of
 // an hour was measured here; what lies further back is in the metrics. While
 // those cannot be read, the charts show what was measured here.
-func (s *Server) machineCharts(ctx context.Context, r chartRange) ([]view.Chart, *view.Problem) {
-	charts := s.measuredCharts()
-	if r.name == chartRanges[0].name {
-		return charts, nil
+func (s Machine) Charts(ctx context.Context, r charts.Range) ([]view.Chart, *view.Problem) {
+	shown := s.measuredCharts()
+	if r.Measured() {
+		return shown, nil
 	}
-	to := s.site.Now().Truncate(r.step)
+	to := s.Series.Until(r)
 	for i, series := range []string{"benchtop_machine_cpu_ratio", "benchtop_machine_memory_used_bytes", "benchtop_machine_disk_used_bytes"} {
-		points, err := s.series.get(ctx, s.site.Metrics, fmt.Sprintf("max(%s)", r.over("avg_over_time", series)), r, to)
+		points, err := s.Series.Get(ctx, fmt.Sprintf("max(%s)", r.Over("avg_over_time", series)), r, to)
 		if err != nil {
-			return s.measuredCharts(), s.site.Problem("more than the last minutes", err)
+			return s.measuredCharts(), s.Problem("more than the last minutes", err)
 		}
 		if len(points) > 0 {
-			fill(&charts[i], to, r, points)
+			charts.Fill(&shown[i], to, r, points)
 		}
 	}
-	return charts, nil
+	return shown, nil
 }
 
 // measuredCharts shows what was measured here.
-func (s *Server) measuredCharts() []view.Chart {
-	points := s.machine.history()
+func (s Machine) measuredCharts() []view.Chart {
+	points := s.Sampler.history()
 	cpu := view.Chart{ID: "cpu", Title: "CPU", Unit: "percent", Max: 1, Lines: []string{"CPU"}, Y: [][]*float64{nil}, Summary: "no data yet"}
 	memory := view.Chart{ID: "memory", Title: "Memory", Unit: "bytes", Lines: []string{"Memory"}, Y: [][]*float64{nil}, Summary: "no data yet"}
 	disk := view.Chart{ID: "disk", Title: "Disk", Unit: "bytes", Lines: []string{"Disk"}, Y: [][]*float64{nil}, Summary: "no data yet"}
@@ -38,7 +49,7 @@ func (s *Server) measuredCharts() []view.Chart {
 		x := float64(p.at.Unix())
 		add := func(c *view.Chart, v float64) {
 			c.X = append(c.X, x)
-			c.Y[0] = append(c.Y[0], finite(v))
+			c.Y[0] = append(c.Y[0], charts.Finite(v))
 		}
 		add(&cpu, p.CPU)
 		add(&memory, float64(p.MemoryUsed))
@@ -58,10 +69,10 @@ func (s *Server) measuredCharts() []view.Chart {
 	return []view.Chart{cpu, memory, disk}
 }
 
-// notices returns the banners that concern the whole machine.
-func (s *Server) notices() []view.Notice {
+// Notices returns the banners that concern the whole machine.
+func (s Machine) Notices() []view.Notice {
 	var out []view.Notice
-	if p, ok := s.machine.last(); ok && p.DiskTotal > 0 {
+	if p, ok := s.Sampler.Last(); ok && p.DiskTotal > 0 {
 		if p.Disk().NearlyFull() {
 			used, free := float64(p.DiskUsed)/float64(p.DiskTotal), view.Bytes(float64(p.DiskTotal-p.DiskUsed))
 			out = append(out, view.Notice{Kind: view.Warn, Text: fmt.Sprintf(
@@ -69,11 +80,11 @@ func (s *Server) notices() []view.Notice {
 				view.Percent(used), free)})
 		}
 	}
-	units := s.site.Units.Status(0)
-	if _, _, state := readiness(units); state == "stopping" {
+	units := s.Units.Status(0)
+	if _, _, state := Readiness(units); state == "stopping" {
 		out = append(out, view.Notice{Kind: view.Busy, Text: "Benchtop is stopping. Pods go on serving."})
 	}
-	for _, u := range unitViews(units) {
+	for _, u := range Units(units) {
 		if u.Pill.Kind == view.Bad {
 			out = append(out, view.Notice{Kind: view.Bad, Text: "Unit " + u.Name + " has failed: " + u.Detail,
 				Link: &view.Link{Text: "Its last lines", URL: "/system#unit-" + u.Name}})

@@ -1,4 +1,4 @@
-package ui
+package runtable
 
 import (
 	"regexp"
@@ -14,15 +14,15 @@ import (
 // mostColumns bounds what one table shows; with more nobody finds anything.
 const mostColumns = 40
 
-// column is one column of the table of runs: a metric, a param, a tag, or
+// Column is one column of the table of runs: a metric, a param, a tag, or
 // something that every run has. In addresses it is written entity.key, the
 // key as it is: everything behind the first dot.
-type column struct {
-	entity string // metrics, params, tags or attributes
-	key    string
+type Column struct {
+	Entity string // metrics, params, tags or attributes
+	Key    string
 }
 
-func (c column) String() string { return c.entity + "." + c.key }
+func (c Column) String() string { return c.Entity + "." + c.Key }
 
 // attributes are the columns that every run can have, with their titles, in
 // the order they are offered.
@@ -35,11 +35,11 @@ var attributes = []struct {
 }
 
 // titled are keys that have a name of their own.
-var titled = map[column]string{{"tags", mlops.TagTrigger}: "Trigger", {"tags", mlops.TagProject}: "Project"}
+var titled = map[Column]string{{"tags", mlops.TagTrigger}: "Trigger", {"tags", mlops.TagProject}: "Project"}
 
-func (c column) attribute() int {
+func (c Column) attribute() int {
 	for i, a := range attributes {
-		if c.entity == "attributes" && a.key == c.key {
+		if c.Entity == "attributes" && a.key == c.Key {
 			return i
 		}
 	}
@@ -47,9 +47,9 @@ func (c column) attribute() int {
 }
 
 // parseColumn reads a column from an address.
-func parseColumn(s string) (column, error) {
+func parseColumn(s string) (Column, error) {
 	entity, key, _ := strings.Cut(s, ".")
-	c := column{entity, key}
+	c := Column{entity, key}
 	switch entity {
 	case "metrics", "params", "tags":
 		if key != "" && utf8.ValidString(key) {
@@ -68,9 +68,9 @@ func parseColumn(s string) (column, error) {
 	return c, mlops.Errorf(mlops.Invalid, "%q is no column: expected metrics.<key>, params.<key>, tags.<key> or attributes.<name>, for example metrics.accuracy.", view.Clip(s))
 }
 
-// parseColumns reads the chosen columns of an address.
-func parseColumns(values []string) ([]column, error) {
-	var out []column
+// ParseColumns reads the chosen columns of an address.
+func ParseColumns(values []string) ([]Column, error) {
+	var out []Column
 	for _, v := range values {
 		c, err := parseColumn(v)
 		if err != nil {
@@ -85,19 +85,19 @@ func parseColumns(values []string) ([]column, error) {
 }
 
 // title is what stands above the column.
-func (c column) title() string {
+func (c Column) title() string {
 	if i := c.attribute(); i >= 0 {
 		return attributes[i].title
 	}
 	if t, ok := titled[c]; ok {
 		return t
 	}
-	return c.key
+	return c.Key
 }
 
 // numeric reports whether the values stand at the right.
-func (c column) numeric() bool {
-	return c.entity == "metrics" || c.key == "duration" && c.entity == "attributes"
+func (c Column) numeric() bool {
+	return c.Entity == "metrics" || c.Key == "duration" && c.Entity == "attributes"
 }
 
 // plainKey is a key that order_by takes without quotes.
@@ -105,7 +105,7 @@ var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9
 
 // orderKey is the column in order_by, "" if runs cannot be sorted by it. A
 // quote within quotes is doubled.
-func (c column) orderKey() string {
+func (c Column) orderKey() string {
 	if i := c.attribute(); i >= 0 {
 		if attributes[i].sortable {
 			return c.String()
@@ -113,42 +113,42 @@ func (c column) orderKey() string {
 		return ""
 	}
 	switch {
-	case plainKey.MatchString(c.key):
+	case plainKey.MatchString(c.Key):
 		return c.String()
-	case strings.Contains(c.key, "`") && !strings.Contains(c.key, `"`):
-		return c.entity + `."` + c.key + `"`
+	case strings.Contains(c.Key, "`") && !strings.Contains(c.Key, `"`):
+		return c.Entity + `."` + c.Key + `"`
 	}
-	return c.entity + ".`" + strings.ReplaceAll(c.key, "`", "``") + "`"
+	return c.Entity + ".`" + strings.ReplaceAll(c.Key, "`", "``") + "`"
 }
 
 // descendsFirst reports whether one wants the largest first: the newest, the
 // best, and not Z.
-func (c column) descendsFirst() bool {
-	return c.entity == "metrics" || c == column{"attributes", "start_time"} || c == column{"attributes", "end_time"}
+func (c Column) descendsFirst() bool {
+	return c.Entity == "metrics" || c == Column{"attributes", "start_time"} || c == Column{"attributes", "end_time"}
 }
 
 // value is what the column shows of a run.
-func (s *Server) value(c column, r mlops.Run, made *view.Link) view.Value {
-	switch c.entity {
+func (s Tables) value(c Column, r mlops.Run, made *view.Link) view.Value {
+	switch c.Entity {
 	case "metrics":
-		if v, ok := r.Metric(c.key); ok {
+		if v, ok := r.Metric(c.Key); ok {
 			return view.Value{Text: view.Number(v), Title: strconv.FormatFloat(v, 'g', -1, 64)}
 		}
 		return view.Value{}
 	case "params":
-		return shortened(r.Param(c.key))
+		return shortened(r.Param(c.Key))
 	case "tags":
-		return shortened(r.Tag(c.key))
+		return shortened(r.Tag(c.Key))
 	}
-	switch c.key {
+	switch c.Key {
 	case "experiment":
-		return view.Ref(r.Experiment, runList{experiment: r.ExperimentID}.url())
+		return view.Ref(r.Experiment, List{Experiment: r.ExperimentID}.URL())
 	case "start_time":
 		return view.At(r.StartedAt)
 	case "end_time":
 		return view.At(r.EndedAt)
 	case "duration":
-		return runDuration(r, s.site.Now())
+		return Duration(r, s.Now())
 	case "user_id":
 		return view.Text(r.User)
 	case "version":
@@ -183,7 +183,7 @@ const (
 
 // defaultColumns suit the runs that are shown: those of the built-in trainer
 // are told apart by their trigger and accuracy, others by what they log first.
-func defaultColumns(runs []mlops.Run, made map[string]*view.Link) []column {
+func defaultColumns(runs []mlops.Run, made map[string]*view.Link) []Column {
 	builtIn, several := len(runs) == 0, false
 	var others []mlops.Run
 	for _, r := range runs {
@@ -194,16 +194,16 @@ func defaultColumns(runs []mlops.Run, made map[string]*view.Link) []column {
 			builtIn = true
 		}
 	}
-	var out []column
+	var out []Column
 	if several {
-		out = append(out, column{"attributes", "experiment"})
+		out = append(out, Column{"attributes", "experiment"})
 	}
 	if builtIn {
-		out = append(out, column{"tags", mlops.TagTrigger})
+		out = append(out, Column{"tags", mlops.TagTrigger})
 	}
-	out = append(out, column{"attributes", "start_time"}, column{"attributes", "duration"})
-	if key := accuracyKey(runs); key != "" {
-		out = append(out, column{"metrics", key})
+	out = append(out, Column{"attributes", "start_time"}, Column{"attributes", "duration"})
+	if key := AccuracyKey(runs); key != "" {
+		out = append(out, Column{"metrics", key})
 	}
 	if !several { // what they log differs from one experiment to the next
 		own := keysOf(others)
@@ -211,13 +211,13 @@ func defaultColumns(runs []mlops.Run, made map[string]*view.Link) []column {
 		out = appendNew(out, own["params"], defaultParams)
 	}
 	if builtIn || len(made) > 0 {
-		out = append(out, column{"attributes", "version"})
+		out = append(out, Column{"attributes", "version"})
 	}
 	return out
 }
 
 // appendNew appends at most n of the columns that are not there yet.
-func appendNew(to, from []column, n int) []column {
+func appendNew(to, from []Column, n int) []Column {
 	for _, c := range from {
 		if n > 0 && !slices.Contains(to, c) {
 			to, n = append(to, c), n-1
@@ -226,43 +226,31 @@ func appendNew(to, from []column, n int) []column {
 	return to
 }
 
-// accuracyKey is the metric that lists compare runs by, "" if none has it.
-func accuracyKey(runs []mlops.Run) string {
-	for _, key := range accuracyKeys {
-		for _, r := range runs {
-			if _, ok := r.Metric(key); ok {
-				return key
-			}
-		}
-	}
-	return ""
-}
-
 // keysOf collects what runs have logged, as columns by entity, sorted. Tags
 // that clients set for themselves are left out but for those that people ask for.
-func keysOf(runs []mlops.Run) map[string][]column {
-	seen, out := map[column]bool{}, map[string][]column{}
-	add := func(c column) {
+func keysOf(runs []mlops.Run) map[string][]Column {
+	seen, out := map[Column]bool{}, map[string][]Column{}
+	add := func(c Column) {
 		if !seen[c] {
 			seen[c] = true
-			out[c.entity] = append(out[c.entity], c)
+			out[c.Entity] = append(out[c.Entity], c)
 		}
 	}
 	for _, r := range runs {
 		for _, m := range r.Metrics {
-			add(column{"metrics", m.Key})
+			add(Column{"metrics", m.Key})
 		}
 		for _, kv := range r.Params {
-			add(column{"params", kv.Key})
+			add(Column{"params", kv.Key})
 		}
 		for _, kv := range r.Tags {
 			if !strings.HasPrefix(kv.Key, "mlflow.") || slices.Contains(shownTags, kv.Key) {
-				add(column{"tags", kv.Key})
+				add(Column{"tags", kv.Key})
 			}
 		}
 	}
 	for _, cs := range out {
-		slices.SortFunc(cs, func(a, b column) int { return strings.Compare(a.key, b.key) })
+		slices.SortFunc(cs, func(a, b Column) int { return strings.Compare(a.Key, b.Key) })
 	}
 	return out
 }
@@ -270,40 +258,40 @@ func keysOf(runs []mlops.Run) map[string][]column {
 var shownTags = []string{"mlflow.source.name", "mlflow.source.git.commit", "mlflow.user"}
 
 // longTitle tells a metric from a param or a tag of the same name.
-func (c column) longTitle() string {
+func (c Column) longTitle() string {
 	switch {
 	case c == nameColumn:
 		return "Run"
 	case c == statusColumn:
 		return "Status"
-	case c.title() != c.key || c.entity == "attributes":
+	case c.title() != c.Key || c.Entity == "attributes":
 		return c.title()
 	}
-	return strings.TrimSuffix(c.entity, "s") + " " + c.key
+	return strings.TrimSuffix(c.Entity, "s") + " " + c.Key
 }
 
 // mostOffered bounds the boxes of one kind; there are runs with thousands of
 // keys. Others can be typed.
 const mostOffered = 100
 
-// columnChoices are the boxes of the panel that chooses columns: what the
+// ColumnChoices are the boxes of the panel that chooses columns: what the
 // shown runs have logged, and what is chosen already.
-func columnChoices(chosen []column, runs []mlops.Run) []view.ColumnGroup {
+func ColumnChoices(chosen []Column, runs []mlops.Run) []view.ColumnGroup {
 	own := keysOf(runs)
 	for _, a := range attributes {
-		own["attributes"] = append(own["attributes"], column{"attributes", a.key})
+		own["attributes"] = append(own["attributes"], Column{"attributes", a.key})
 	}
 	var out []view.ColumnGroup
 	for _, g := range []struct{ entity, title string }{{"attributes", "Run"}, {"metrics", "Metrics"}, {"params", "Params"}, {"tags", "Tags"}} {
 		group := view.ColumnGroup{Title: g.title}
-		var all []column
+		var all []Column
 		for _, c := range chosen {
-			if c.entity == g.entity && g.entity != "attributes" {
+			if c.Entity == g.entity && g.entity != "attributes" {
 				all = append(all, c)
 			}
 		}
 		all = appendNew(all, own[g.entity], mostOffered)
-		slices.SortStableFunc(all, func(a, b column) int {
+		slices.SortStableFunc(all, func(a, b Column) int {
 			if g.entity == "attributes" {
 				return 0
 			}

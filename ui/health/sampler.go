@@ -1,4 +1,4 @@
-package ui
+package health
 
 import (
 	"context"
@@ -18,9 +18,9 @@ type machinePoint struct {
 	mlops.MachineSample
 }
 
-// sampler measures the machine at intervals and keeps the last points, so
+// Sampler measures the machine at intervals and keeps the last points, so
 // that a page that is opened has a past to show.
-type sampler struct {
+type Sampler struct {
 	machine ports.Machine
 	every   time.Duration
 	now     func() time.Time
@@ -28,11 +28,11 @@ type sampler struct {
 	points  []machinePoint
 }
 
-func newSampler(m ports.Machine, every time.Duration, now func() time.Time) *sampler {
-	return &sampler{machine: m, every: every, now: now}
+func NewSampler(m ports.Machine, every time.Duration, now func() time.Time) *Sampler {
+	return &Sampler{machine: m, every: every, now: now}
 }
 
-func (s *sampler) run(ctx context.Context, warn func(error)) {
+func (s *Sampler) Run(ctx context.Context, warn func(error)) {
 	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	failing := false
@@ -50,7 +50,7 @@ func (s *sampler) run(ctx context.Context, warn func(error)) {
 	}
 }
 
-func (s *sampler) take(ctx context.Context) error {
+func (s *Sampler) take(ctx context.Context) error {
 	sample, err := s.machine.Sample(ctx)
 	if err != nil {
 		return err
@@ -65,14 +65,14 @@ func (s *sampler) take(ctx context.Context) error {
 }
 
 // history returns the kept points, oldest first.
-func (s *sampler) history() []machinePoint {
+func (s *Sampler) history() []machinePoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]machinePoint(nil), s.points...)
 }
 
-// last returns the newest point.
-func (s *sampler) last() (machinePoint, bool) {
+// Last returns the newest point.
+func (s *Sampler) Last() (machinePoint, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.points) == 0 {
