@@ -53,7 +53,7 @@ func (s *Server) apiStatus(c echo.Context) error {
 		Projects: []ProjectStatus{}, Deployments: []mlops.Deployment{}}
 	if page.VisitorOf(c).Principal.Limited() {
 		out.Units = nil
-	} else if p, ok := s.health.Sampler.Last(); ok {
+	} else if p, ok := s.machine.Sampler.Last(); ok {
 		out.Machine = &p.MachineSample
 	}
 	note := func(what string, err error) {
@@ -75,16 +75,4 @@ func (s *Server) apiStatus(c echo.Context) error {
 	note("deployments", err)
 	out.Deployments = append(out.Deployments, ds...)
 	return c.JSONPretty(http.StatusOK, out, "  ")
-}
-
-// apiTrain starts a training, for programs.
-func (s *Server) apiTrain(c echo.Context) error {
-	ctx, cancel := page.Gather(c)
-	defer cancel()
-	t, err := s.site.Steps.Train(ctx, c.Param("project"))
-	if err != nil {
-		return err
-	}
-	s.site.Log().Info("training requested", "project", t.Project, "training", t.ID, "by", page.VisitorOf(c).Principal.Name)
-	return c.JSONPretty(http.StatusCreated, t, "  ")
 }

@@ -19,8 +19,6 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/health"
 	"github.com/benchtop-lab/benchtop/ui/page"
-	"github.com/benchtop-lab/benchtop/ui/runtable"
-	"github.com/benchtop-lab/benchtop/ui/serving"
 )
 
 // drainTimeout is how long requests may go on once the server was asked to
@@ -34,20 +32,13 @@ type Server struct {
 	echo     *echo.Echo
 	static   *static
 	attempts *limiter
-	charts   *charts.Reader
-	health   health.Machine
-	tables   runtable.Tables
-	desk     serving.Desk
+	machine  health.Machine
 	log      atomic.Pointer[slog.Logger]
 	// stopping ends the event streams, which would otherwise keep a
 	// graceful shutdown waiting for ever.
 	stopping chan struct{}
 	streams  atomic.Int64
-	// summaries are remembered because they count all runs.
-	summaries remembered[[]mlops.ExperimentSummary]
-	histories histories
-	offered   offered
-	address   atomic.Pointer[net.TCPAddr]
+	address  atomic.Pointer[net.TCPAddr]
 }
 
 var _ supervise.Unit = (*Server)(nil)
@@ -67,9 +58,7 @@ func New(cfg Config) (*Server, error) {
 	loop := scopedLoop{cfg.Loop}
 	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster},
 		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines}
-	s.charts = charts.New(cfg.Metrics, cfg.Now, cfg.Retention)
-	s.health = health.Machine{Site: s.site, Sampler: health.NewSampler(cfg.Machine, cfg.SampleEvery, cfg.Now), Series: s.charts}
-	s.tables, s.desk = runtable.Tables{Site: s.site}, serving.Desk{Site: s.site, Examples: cfg.Examples, IngressPort: cfg.IngressPort}
+	s.machine = health.Machine{Site: s.site, Sampler: health.NewSampler(cfg.Machine, cfg.SampleEvery, cfg.Now), Series: charts.New(cfg.Metrics, cfg.Now, cfg.Retention)}
 	s.routes()
 	return s, nil
 }
@@ -107,7 +96,7 @@ func (s *Server) Run(ctx context.Context, h *supervise.Handle) error {
 	}
 	sampling, stopSampling := context.WithCancel(ctx)
 	defer stopSampling()
-	go s.health.Sampler.Run(sampling, func(err error) { s.logger().Warn("cannot measure the machine", "err", err) })
+	go s.machine.Sampler.Run(sampling, func(err error) { s.logger().Warn("cannot measure the machine", "err", err) })
 
 	served := make(chan error, 1)
 	go func() {
