@@ -5,7 +5,6 @@ package charts
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +110,7 @@ func Fill(c *view.Chart, to time.Time, r Range, lines ...[]mlops.Point) {
 		for _, p := range points {
 			i := int((p.T.Sub(from) + step/2) / step)
 			if i >= 0 && i < n {
-				y[l][i] = Finite(p.V)
+				y[l][i] = view.Finite(p.V)
 				any = true
 			}
 		}
@@ -119,14 +118,6 @@ func Fill(c *view.Chart, to time.Time, r Range, lines ...[]mlops.Point) {
 	if any {
 		c.X, c.Y = x, y
 	}
-}
-
-// Finite returns v, or nil for what cannot be drawn.
-func Finite(v float64) *float64 {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return nil
-	}
-	return &v
 }
 
 // keptSeries bounds how many curves are kept: the charts of a dozen pages.

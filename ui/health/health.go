@@ -49,7 +49,7 @@ func (s Machine) measuredCharts() []view.Chart {
 		x := float64(p.at.Unix())
 		add := func(c *view.Chart, v float64) {
 			c.X = append(c.X, x)
-			c.Y[0] = append(c.Y[0], charts.Finite(v))
+			c.Y[0] = append(c.Y[0], view.Finite(v))
 		}
 		add(&cpu, p.CPU)
 		add(&memory, float64(p.MemoryUsed))

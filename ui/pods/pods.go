@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/pills"
@@ -36,7 +35,7 @@ func Usage(ctx context.Context, s *page.Site, namespace string) map[string]mlops
 			continue // logged; the table goes without
 		}
 		for _, sample := range samples {
-			if charts.Finite(sample.Value) == nil {
+			if view.Finite(sample.Value) == nil {
 				continue
 			}
 			r := out[sample.Labels["pod"]]

@@ -91,10 +91,10 @@ func Now(shown []view.Chart, t mlops.Traffic) {
 	for i := range shown {
 		c := &shown[i]
 		switch {
-		case c.ID == "rate" && charts.Finite(t.RequestsPerSecond) != nil:
+		case c.ID == "rate" && view.Finite(t.RequestsPerSecond) != nil:
 			c.Now = view.Rate(t.RequestsPerSecond)
 			c.Summary = "now " + c.Now
-		case c.ID == "latency" && charts.Finite(t.P99Seconds) != nil:
+		case c.ID == "latency" && view.Finite(t.P99Seconds) != nil:
 			c.Now = view.Seconds(t.P99Seconds)
 			c.Summary = "p99 now " + c.Now
 		}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
@@ -125,7 +124,7 @@ func drawCurves(v *view.CompareCurves, ch compareChoices, runs []mlops.Run, show
 			case "relative":
 				x = p.Time.Sub(start).Seconds()
 			}
-			y := charts.Finite(p.Value)
+			y := view.Finite(p.Value)
 			if y == nil {
 				gaps++
 			} else if v.Data.Log && *y <= 0 {

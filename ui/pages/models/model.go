@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/paths"
 	"github.com/benchtop-lab/benchtop/ui/pills"
@@ -169,7 +168,7 @@ func versionChart(metric string, versions []mlops.ModelVersion, runs map[string]
 			continue
 		}
 		c.X = append(c.X, float64(versions[i].Version))
-		c.Y[0] = append(c.Y[0], charts.Finite(value))
+		c.Y[0] = append(c.Y[0], view.Finite(value))
 		c.Now = view.Number(value)
 	}
 	if len(c.X) < 2 {

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
-	"github.com/benchtop-lab/benchtop/ui/charts"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -61,7 +60,7 @@ func (s *section) historyCharts(ctx context.Context, r mlops.Run) ([]view.Chart,
 		for _, l := range groups[group] {
 			y := make([]*float64, len(c.X))
 			for _, p := range l.points {
-				y[at[float64(p.Step)]] = charts.Finite(p.Value)
+				y[at[float64(p.Step)]] = view.Finite(p.Value)
 			}
 			c.Lines, c.Y = append(c.Lines, l.name), append(c.Y, y)
 			last = append(last, view.Number(l.points[len(l.points)-1].Value))
