@@ -12,6 +12,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
 var update = flag.Bool("update", false, "write the golden pages anew")
@@ -24,27 +25,27 @@ var (
 // TestPages compares rendered pages with those in testdata. Run it with
 // -update after a change and look at the difference.
 func TestPages(t *testing.T) {
-	full, empty := uitest.Full(atNoon), uitest.Empty(atNoon)
-	booting := uitest.Booting(atNoon, 3)
-	failed := uitest.Booting(atNoon, 3)
+	full, empty := uitest.Full(visit.AtNoon), uitest.Empty(visit.AtNoon)
+	booting := uitest.Booting(visit.AtNoon, 3)
+	failed := uitest.Booting(visit.AtNoon, 3)
 	failed.Units[3].State, failed.Units[3].Error = supervise.Failed, "address already in use"
-	starting := uitest.Full(atNoon)
+	starting := uitest.Full(visit.AtNoon)
 	starting.Down = map[string]error{"registry": uitest.Starting("The registry"), "loop": uitest.Starting("The loop"),
 		"cluster": uitest.Starting("The cluster"), "metrics": uitest.Starting("Prometheus")}
-	broken := uitest.Full(atNoon)
+	broken := uitest.Full(visit.AtNoon)
 	broken.Machine.DiskUsed = broken.Machine.DiskTotal / 100 * 93
 	broken.Down = map[string]error{"metrics": errors.New("dial tcp: secret detail"), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this.")}
 	broken.Units[5].State, broken.Units[5].Error = supervise.Failed, "no space left on device"
-	ailing := uitest.Ailing(atNoon)
-	refused, waiting := uitest.Full(atNoon), uitest.Full(atNoon)
-	refused.Put(refusedByGate())
-	waiting.Put(mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, RunID: waiting.Runs[2].ID, State: mlops.RevisionWaiting, Cause: mlops.CauseVersion, By: "benchtop", CreatedAt: noon,
+	ailing := uitest.Ailing(visit.AtNoon)
+	refused, waiting := uitest.Full(visit.AtNoon), uitest.Full(visit.AtNoon)
+	refused.Put(visit.RefusedByGate())
+	waiting.Put(mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, RunID: waiting.Runs[2].ID, State: mlops.RevisionWaiting, Cause: mlops.CauseVersion, By: "benchtop", CreatedAt: visit.Noon,
 		Message: "it waits for an approval: `benchtop approve iris`, or the deployment's page"})
 	waiting.Projects[0].Gates = mlops.Gates{Approval: mlops.ApprovalRequired}
 	waiting.Deployments[0].Pinned, waiting.Deployments[0].Paused = true, true
-	own := uitest.Full(atNoon)
+	own := uitest.Full(visit.AtNoon)
 	own.AddOwn()
-	sweep := uitest.Full(atNoon)
+	sweep := uitest.Full(visit.AtNoon)
 	swept := sweep.AddSweep()
 	running, finished, failedRun := full.Runs[0].ID, full.Runs[1].ID, full.Runs[9].ID
 	child, parent := full.Runs[len(full.Runs)-3].ID, full.Runs[len(full.Runs)-2].ID
@@ -113,9 +114,9 @@ func TestPages(t *testing.T) {
 		{full, "full", "/projects/iris", "project", 200},
 		{full, "full", "/access", "access", 200},
 		{full, "full", "/no/such/page", "not-found", 404},
-		{sweep, "sweep", compareURL(swept, "tag=stage"), "compare", 200},
-		{sweep, "sweep", compareURL(swept[3:6], "only=differences", "metric=val_loss", "over=relative", "scale=log", "color=metrics.val_auc", "x=params.dropout", "axis=params.optimizer", "axis=metrics.val_loss"), "compare-choices", 200},
-		{sweep, "sweep", compareURL(swept[:1]), "compare-error", 400},
+		{sweep, "sweep", visit.CompareURL(swept, "tag=stage"), "compare", 200},
+		{sweep, "sweep", visit.CompareURL(swept[3:6], "only=differences", "metric=val_loss", "over=relative", "scale=log", "color=metrics.val_auc", "x=params.dropout", "axis=params.optimizer", "axis=metrics.val_loss"), "compare-choices", 200},
+		{sweep, "sweep", visit.CompareURL(swept[:1]), "compare-error", 400},
 		{empty, "empty", "/", "overview", 200},
 		{empty, "empty", "/runs", "runs", 200},
 		{empty, "empty", "/experiments", "experiments", 200},
@@ -131,7 +132,7 @@ func TestPages(t *testing.T) {
 		{starting, "starting", "/", "overview", 200},
 		{starting, "starting", "/runs", "runs", 200},
 		{starting, "starting", "/experiments", "experiments", 200},
-		{starting, "starting", compareURL(swept), "compare", 503},
+		{starting, "starting", visit.CompareURL(swept), "compare", 503},
 		{starting, "starting", "/projects", "projects", 200},
 		{starting, "starting", "/projects/iris", "project", 503},
 		{starting, "starting", "/models", "models", 200},
@@ -147,9 +148,9 @@ func TestPages(t *testing.T) {
 		{broken, "broken", "/system/events", "events", 200},
 	} {
 		t.Run(c.scene+"/"+c.golden, func(t *testing.T) {
-			l := start(t, c.world).asAdmin()
-			resp, body := l.get(c.path)
-			l.expect(resp, body, c.status)
+			l := visit.Start(t, c.world).AsAdmin()
+			resp, body := l.Get(c.path)
+			l.Expect(resp, body, c.status)
 			if strings.Contains(body, "secret detail") {
 				t.Error("the page shows the cause of an internal error")
 			}
@@ -157,20 +158,20 @@ func TestPages(t *testing.T) {
 		})
 	}
 	t.Run("login", func(t *testing.T) {
-		l := start(t, empty)
-		_, body := l.get("/login")
+		l := visit.Start(t, empty)
+		_, body := l.Get("/login")
 		compare(t, filepath.Join("testdata", "login.html"), body)
 	})
 	t.Run("front", func(t *testing.T) {
-		l := start(t, full)
-		_, body := l.get("/front/", "Accept", "text/html")
+		l := visit.Start(t, full)
+		_, body := l.Get("/front/", "Accept", "text/html")
 		compare(t, filepath.Join("testdata", "front.html"), body)
-		_, body = l.get("/front/models/wine", "Accept", "text/html")
+		_, body = l.Get("/front/models/wine", "Accept", "text/html")
 		compare(t, filepath.Join("testdata", "front-not-found.html"), body)
 	})
 	t.Run("another site", func(t *testing.T) {
-		l := start(t, empty)
-		_, body := l.signInFrom("http://lab.example:8088", "X-Forwarded-Host", "lab.example:8088")
+		l := visit.Start(t, empty)
+		_, body := l.SignInFrom("http://lab.example:8088", "X-Forwarded-Host", "lab.example:8088")
 		compare(t, filepath.Join("testdata", "another-site.html"), body)
 	})
 }

@@ -1,4 +1,4 @@
-package ui_test
+package compare_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html"
 	"math"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,18 +14,15 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // sweep is a lab with runs to compare, and their ids.
 func sweep(t *testing.T) (*uitest.World, []string) {
 	t.Helper()
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	return w, w.AddSweep()
-}
-
-func compareURL(ids []string, choices ...string) string {
-	return "/compare?" + url.Values{"run": ids}.Encode() + strings.Join(append([]string{""}, choices...), "&")
 }
 
 // text is what a reader sees: without tags, entities or runs of spaces.
@@ -57,7 +53,7 @@ func TestCompareRefusesWhatCannotBeCompared(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("%032x", i)
 	}
-	l := start(t, w).asAdmin()
+	l := visit.Start(t, w).AsAdmin()
 	for _, c := range []struct {
 		what   string
 		ids    []string
@@ -71,17 +67,17 @@ func TestCompareRefusesWhatCannotBeCompared(t *testing.T) {
 		{"only one that is there", []string{ids[0], "gone"}, 404, "There is no run “gone”. That leaves 1 run, and a comparison needs at least two."},
 		{"none that is there", []string{deleted.ID, "<b>"}, 404, "There is no run “<b>”. Deleted: “" + deleted.Name + "”. That leaves 0 runs"},
 	} {
-		resp, body := l.get(compareURL(c.ids))
+		resp, body := l.Get(visit.CompareURL(c.ids))
 		if resp.StatusCode != c.status || !strings.Contains(text(body), c.want) {
 			t.Errorf("%s: got %s, %s\nwant %d with %q", c.what, resp.Status, text(body), c.status, c.want)
 		}
 	}
-	resp, body := l.get(compareURL(ids[:3], "without="+ids[1]))
-	l.expect(resp, body, 200, "Compare 2 runs")
+	resp, body := l.Get(visit.CompareURL(ids[:3], "without="+ids[1]))
+	l.Expect(resp, body, 200, "Compare 2 runs")
 	if strings.Contains(body, "/runs/"+ids[1]) || strings.Contains(body, `value="`+ids[1]) {
 		t.Error("the run that was left out is still in the page")
 	}
-	resp, body = l.get(compareURL(many[:100]))
+	resp, body = l.Get(visit.CompareURL(many[:100]))
 	if resp.StatusCode != 404 || !strings.Contains(text(body), "and 95 more") {
 		t.Errorf("100 unknown runs: %s %s", resp.Status, text(body))
 	}
@@ -90,9 +86,9 @@ func TestCompareRefusesWhatCannotBeCompared(t *testing.T) {
 func TestCompareGoesOnWithoutWhatIsGone(t *testing.T) {
 	w, ids := sweep(t)
 	w.Runs[0].Deleted = true
-	l := start(t, w).asAdmin()
-	resp, body := l.get(compareURL([]string{ids[0], w.Runs[0].ID, "0123", ids[1], ids[2]}))
-	l.expect(resp, body, 200, "Compare 3 runs")
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(visit.CompareURL([]string{ids[0], w.Runs[0].ID, "0123", ids[1], ids[2]}))
+	l.Expect(resp, body, 200, "Compare 3 runs")
 	if want := "There is no run “0123”. Deleted: “" + w.Runs[0].Name + "”. The other 3 are compared."; !strings.Contains(text(body), want) {
 		t.Errorf("%q is not in %s", want, text(body))
 	}
@@ -100,7 +96,7 @@ func TestCompareGoesOnWithoutWhatIsGone(t *testing.T) {
 
 func TestCompareSaysWhichChoicesItDoesNotKnow(t *testing.T) {
 	w, ids := sweep(t)
-	l := start(t, w).asAdmin()
+	l := visit.Start(t, w).AsAdmin()
 	var axes []string
 	for i := range 13 {
 		axes = append(axes, fmt.Sprintf("axis=params.%d", i))
@@ -121,7 +117,7 @@ func TestCompareSaysWhichChoicesItDoesNotKnow(t *testing.T) {
 		"tag=nope":               {200, `None of these runs has the tag "nope" that the address names: it is left out.`},
 		"x=params.learning_rate": {200, "Compare 14 runs"},
 	} {
-		resp, body := l.get(compareURL(ids, choice))
+		resp, body := l.Get(visit.CompareURL(ids, choice))
 		if resp.StatusCode != c.status || !strings.Contains(text(body), c.want) {
 			t.Errorf("%s: got %s\nwant %d with %q", choice, resp.Status, c.status, c.want)
 		}
@@ -133,8 +129,8 @@ func TestCompareSaysWhichChoicesItDoesNotKnow(t *testing.T) {
 
 func TestCompareMarksDifferences(t *testing.T) {
 	w, ids := sweep(t)
-	l := start(t, w).asAdmin()
-	_, body := l.get(compareURL(ids[:3], "tag=owner", "tag=mlflow.source.name"))
+	l := visit.Start(t, w).AsAdmin()
+	_, body := l.Get(visit.CompareURL(ids[:3], "tag=owner", "tag=mlflow.source.name"))
 	rows := regexp.MustCompile(`(?s)<tr class="(differs|)"><th scope="row">(.*?)</th>`).FindAllStringSubmatch(body, -1)
 	differs := map[string]bool{}
 	for _, row := range rows {
@@ -145,7 +141,7 @@ func TestCompareMarksDifferences(t *testing.T) {
 			t.Errorf("row %s: got differs %v, there %v; want %v", name, got, ok, want)
 		}
 	}
-	_, body = l.get(compareURL(ids[:3], "only=differences", "tag=owner"))
+	_, body = l.Get(visit.CompareURL(ids[:3], "only=differences", "tag=owner"))
 	if strings.Contains(body, `<tr class="">`) || !strings.Contains(text(body), "Params 2 rows are the same in all runs") || !strings.Contains(text(body), "Tags 1 row is the same in all runs") {
 		t.Errorf("only differences: %s", text(body))
 	}
@@ -153,8 +149,8 @@ func TestCompareMarksDifferences(t *testing.T) {
 
 func TestCompareCurves(t *testing.T) {
 	w, ids := sweep(t)
-	l := start(t, w).asAdmin()
-	_, body := l.get(compareURL(ids, "metric=val_loss"))
+	l := visit.Start(t, w).AsAdmin()
+	_, body := l.Get(visit.CompareURL(ids, "metric=val_loss"))
 	d := curvesOf(t, body)
 	if len(d.Lines) != 13 || d.Over != "step" || d.Log {
 		t.Fatalf("got %d lines over %s, log %v; want 13 over step", len(d.Lines), d.Over, d.Log)
@@ -172,19 +168,19 @@ func TestCompareCurves(t *testing.T) {
 		t.Errorf("got %v, %v", first.X[:8], *first.Y[0])
 	}
 
-	_, body = l.get(compareURL(ids[:2], "metric=val_loss", "over=relative"))
+	_, body = l.Get(visit.CompareURL(ids[:2], "metric=val_loss", "over=relative"))
 	if x := curvesOf(t, body).Lines[0].X; math.Abs(x[10]-10*1.792) > 1e-9 {
 		t.Errorf("relative time: got %v", x[:11])
 	}
-	_, body = l.get(compareURL(ids[:2], "metric=val_loss", "over=time"))
-	if x := curvesOf(t, body).Lines[1].X; x[0] != float64(noon.Add(-6*time.Hour+11*time.Minute).Unix()) {
+	_, body = l.Get(visit.CompareURL(ids[:2], "metric=val_loss", "over=time"))
+	if x := curvesOf(t, body).Lines[1].X; x[0] != float64(visit.Noon.Add(-6*time.Hour+11*time.Minute).Unix()) {
 		t.Errorf("wall time: got %v", x[:2])
 	}
 
 	w, ids = sweep(t) // another lab, because this one has kept its curves
 	w.History[ids[0]+"/val_loss"][3].Value, w.History[ids[1]+"/val_loss"][0].Value = -1, 0
-	l = start(t, w).asAdmin()
-	_, body = l.get(compareURL(ids[:2], "metric=val_loss", "scale=log"))
+	l = visit.Start(t, w).AsAdmin()
+	_, body = l.Get(visit.CompareURL(ids[:2], "metric=val_loss", "scale=log"))
 	d = curvesOf(t, body)
 	if !d.Log || d.Lines[0].Y[3] != nil || d.Lines[1].Y[0] != nil || !strings.Contains(text(body), "2 points are zero or below, which a log scale cannot show; the linear scale can.") {
 		t.Errorf("log scale: %v %s", d.Lines[0].Y[:4], text(body))
@@ -193,8 +189,8 @@ func TestCompareCurves(t *testing.T) {
 
 func TestCompareParallelShowsMissingValues(t *testing.T) {
 	w, ids := sweep(t)
-	l := start(t, w).asAdmin()
-	_, body := l.get(compareURL(ids, "axis=params.optimizer", "axis=params.momentum", "axis=metrics.val_loss", "color=metrics.val_loss"))
+	l := visit.Start(t, w).AsAdmin()
+	_, body := l.Get(visit.CompareURL(ids, "axis=params.optimizer", "axis=params.momentum", "axis=metrics.val_loss", "color=metrics.val_loss"))
 	if got := strings.Count(body, `<polyline class="line `); got != 14 {
 		t.Errorf("got %d lines, want one a run", got)
 	}
@@ -208,34 +204,34 @@ func TestCompareParallelShowsMissingValues(t *testing.T) {
 	if failed == nil || failed[1] != "166.67,43.33 500,280 833.33,280" {
 		t.Errorf("the failed run goes through %q", failed)
 	}
-	_, body = l.get(compareURL(ids, "axis=params.optimizer"))
+	_, body = l.Get(visit.CompareURL(ids, "axis=params.optimizer"))
 	if !strings.Contains(text(body), "Lines need at least two axes: choose params and metrics that the runs have.") {
 		t.Errorf("one axis: %s", text(body))
 	}
 }
 
 func TestCompareRunsThatHaveNothing(t *testing.T) {
-	w := uitest.Empty(atNoon)
+	w := uitest.Empty(visit.AtNoon)
 	for _, id := range []string{"a", "b"} {
-		w.Runs = append(w.Runs, mlops.Run{ID: id, Name: "run " + id, Experiment: "Default", Status: mlops.RunRunning, StartedAt: noon})
+		w.Runs = append(w.Runs, mlops.Run{ID: id, Name: "run " + id, Experiment: "Default", Status: mlops.RunRunning, StartedAt: visit.Noon})
 	}
-	l := start(t, w).asAdmin()
-	resp, body := l.get(compareURL([]string{"a", "b"}))
-	l.expect(resp, body, 200, "None of these runs has logged a metric yet.", "Lines need at least two axes", "A scatter plot needs two params of numbers or metrics")
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(visit.CompareURL([]string{"a", "b"}))
+	l.Expect(resp, body, 200, "None of these runs has logged a metric yet.", "Lines need at least two axes", "A scatter plot needs two params of numbers or metrics")
 }
 
 func TestCompareKeepsPagesSmall(t *testing.T) {
-	w := uitest.Empty(atNoon)
+	w := uitest.Empty(visit.AtNoon)
 	for i := range 100 {
-		r := mlops.Run{ID: fmt.Sprintf("%032x", i), Name: fmt.Sprint("run ", i), Status: mlops.RunFinished, StartedAt: noon, EndedAt: noon.Add(time.Minute), Params: []mlops.KV{{Key: "prompt", Value: strings.Repeat("é", 6000)}}}
+		r := mlops.Run{ID: fmt.Sprintf("%032x", i), Name: fmt.Sprint("run ", i), Status: mlops.RunFinished, StartedAt: visit.Noon, EndedAt: visit.Noon.Add(time.Minute), Params: []mlops.KV{{Key: "prompt", Value: strings.Repeat("é", 6000)}}}
 		for m := range 400 {
 			key := fmt.Sprintf("m%03d", m)
 			for s := range 1000 {
 				if m == 0 {
-					w.History[r.ID+"/"+key] = append(w.History[r.ID+"/"+key], mlops.Metric{Key: key, Value: 1 / float64(s+i+3), Step: int64(s), Time: noon})
+					w.History[r.ID+"/"+key] = append(w.History[r.ID+"/"+key], mlops.Metric{Key: key, Value: 1 / float64(s+i+3), Step: int64(s), Time: visit.Noon})
 				}
 			}
-			r.Metrics = append(r.Metrics, mlops.Metric{Key: key, Value: float64(i), Step: 999, Time: noon})
+			r.Metrics = append(r.Metrics, mlops.Metric{Key: key, Value: float64(i), Step: 999, Time: visit.Noon})
 		}
 		w.Runs = append(w.Runs, r)
 	}
@@ -243,9 +239,9 @@ func TestCompareKeepsPagesSmall(t *testing.T) {
 	for _, r := range w.Runs {
 		ids = append(ids, r.ID)
 	}
-	l := start(t, w).asAdmin()
-	resp, body := l.get(compareURL(ids))
-	l.expect(resp, body, 200, "100 more rows are not shown; the runs&#39; own pages have them")
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(visit.CompareURL(ids))
+	l.Expect(resp, body, 200, "100 more rows are not shown; the runs&#39; own pages have them")
 	points := 0
 	for _, line := range curvesOf(t, body).Lines {
 		points += len(line.X)
@@ -261,14 +257,14 @@ func TestCompareKeepsPagesSmall(t *testing.T) {
 func TestCompareIsLive(t *testing.T) {
 	w, ids := sweep(t)
 	running := ids[13]
-	l := start(t, w).asAdmin()
-	next := l.stream("/live" + compareURL([]string{ids[0], running}, "metric=val_loss"))
-	first := curvesOf(t, l.await(next, "curves", "data-curves").data)
+	l := visit.Start(t, w).AsAdmin()
+	next := l.Stream("/live" + visit.CompareURL([]string{ids[0], running}, "metric=val_loss"))
+	first := curvesOf(t, l.Await(next, "curves", "data-curves").Data)
 	w.GrowSweep()
 	h := w.History[running+"/val_loss"]
 	logged := h[len(h)-1].Value
-	l.await(next, "table", strconv.FormatFloat(logged, 'f', 4, 64))
-	second := curvesOf(t, l.await(next, "curves", "data-curves").data)
+	l.Await(next, "table", strconv.FormatFloat(logged, 'f', 4, 64))
+	second := curvesOf(t, l.Await(next, "curves", "data-curves").Data)
 	before, after := len(first.Lines[1].X), len(second.Lines[1].X)
 	if after != before+1 || math.Abs(*second.Lines[1].Y[after-1]-logged) > 1e-6 {
 		t.Errorf("the curve had %d points and has %d, the last %v, want %v", before, after, *second.Lines[1].Y[after-1], logged)
@@ -277,9 +273,9 @@ func TestCompareIsLive(t *testing.T) {
 
 func TestCompareWhileTheRegistryIsAway(t *testing.T) {
 	w, ids := sweep(t)
-	l := start(t, w).asAdmin()
+	l := visit.Start(t, w).AsAdmin()
 	w.Change(func() { w.Down["registry"] = errors.New("secret detail") })
-	resp, body := l.get(compareURL(ids))
+	resp, body := l.Get(visit.CompareURL(ids))
 	if resp.StatusCode != 500 || strings.Contains(body, "secret detail") {
 		t.Errorf("got %s %s", resp.Status, text(body))
 	}

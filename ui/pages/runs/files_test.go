@@ -1,4 +1,4 @@
-package ui_test
+package runs_test
 
 import (
 	"errors"
@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
 func TestArtifacts(t *testing.T) {
-	w := uitest.Full(atNoon)
-	l := start(t, w).asAdmin()
+	w := uitest.Full(visit.AtNoon)
+	l := visit.Start(t, w).AsAdmin()
 	run := "/runs/" + w.Runs[1].ID
 	w.Files[w.Runs[1].ID]["evil.html"] = "<script>alert(1)</script>"
 	w.Files[w.Runs[1].ID]["big.txt"] = strings.Repeat("é", 100<<10)
@@ -39,37 +40,37 @@ func TestArtifacts(t *testing.T) {
 		if path == "?path=odd+%22name%22;+é.txt" {
 			path, texts = "?"+url.Values{"path": {`odd "name"; é.txt`}}.Encode(), []string{"odd"}
 		}
-		resp, body := l.get(run + "/artifacts" + path)
-		l.expect(resp, body, 200, texts...)
+		resp, body := l.Get(run + "/artifacts" + path)
+		l.Expect(resp, body, 200, texts...)
 	}
 
-	resp, body := l.get(run + "/download?path=evil.html")
-	l.expect(resp, body, 200, "<script>")
+	resp, body := l.Get(run + "/download?path=evil.html")
+	l.Expect(resp, body, 200, "<script>")
 	h := resp.Header
 	if h.Get("Content-Type") != "application/octet-stream" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment; filename=evil.html") ||
 		h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
 		t.Errorf("download: %v", h)
 	}
-	resp, body = l.get(run + "/download?" + url.Values{"path": {`odd "name"; é.txt`}}.Encode())
-	l.expect(resp, body, 200, "odd")
+	resp, body = l.Get(run + "/download?" + url.Values{"path": {`odd "name"; é.txt`}}.Encode())
+	l.Expect(resp, body, 200, "odd")
 	if got := resp.Header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment;") || strings.ContainsAny(got, "\r\n") {
 		t.Errorf("disposition %q", got)
 	}
-	resp, body = l.get(run + "/image?path=plots/confusion.svg")
-	l.expect(resp, body, 200, "<svg")
+	resp, body = l.Get(run + "/image?path=plots/confusion.svg")
+	l.Expect(resp, body, 200, "<svg")
 	if h = resp.Header; h.Get("Content-Type") != "image/svg+xml" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") || strings.Contains(h.Get("Content-Security-Policy"), "script") {
 		t.Errorf("image: %v", h)
 	}
-	resp, body = l.get(run + "/image?path=evil.html")
-	l.expect(resp, body, 400, "not a picture that can be shown")
-	resp, body = l.get(run + "/image?path=huge.png")
-	l.expect(resp, body, 400, "too large to show")
-	resp, body = l.get(run + "/download")
-	l.expect(resp, body, 400, "must name a file")
-	resp, body = l.get(run + "/artifacts?path=nothing.txt")
-	l.expect(resp, body, 404, "has no artifact nothing.txt")
-	resp, body = l.get("/runs/unknown/artifacts")
-	l.expect(resp, body, 404)
+	resp, body = l.Get(run + "/image?path=evil.html")
+	l.Expect(resp, body, 400, "not a picture that can be shown")
+	resp, body = l.Get(run + "/image?path=huge.png")
+	l.Expect(resp, body, 400, "too large to show")
+	resp, body = l.Get(run + "/download")
+	l.Expect(resp, body, 400, "must name a file")
+	resp, body = l.Get(run + "/artifacts?path=nothing.txt")
+	l.Expect(resp, body, 404, "has no artifact nothing.txt")
+	resp, body = l.Get("/runs/unknown/artifacts")
+	l.Expect(resp, body, 404)
 
 	for _, path := range []string{"..", "../x", "/etc/passwd", "a/../../b", "a//b", "a/", ".", "a\\b", "a\x00b", "./a"} {
 		for _, what := range []string{"artifacts", "download", "image"} {
@@ -77,22 +78,22 @@ func TestArtifacts(t *testing.T) {
 			if what == "image" {
 				p += ".png"
 			}
-			resp, body = l.get(run + "/" + what + "?" + url.Values{"path": {p}}.Encode())
+			resp, body = l.Get(run + "/" + what + "?" + url.Values{"path": {p}}.Encode())
 			if what == "image" && (path == "." || path == ".." || path == "a/") {
 				continue // "..png" and "a/.png" are names like others
 			}
-			l.expect(resp, body, 400, "is not valid")
+			l.Expect(resp, body, 400, "is not valid")
 		}
 	}
 
 	w.Down["registry"] = errors.New("the disk broke")
-	resp, body = l.get(run + "/download?path=evil.html")
-	l.expect(resp, body, 500)
+	resp, body = l.Get(run + "/download?path=evil.html")
+	l.Expect(resp, body, 500)
 }
 
 func TestFoldersOpenInPages(t *testing.T) {
-	w := uitest.Full(atNoon)
-	l := start(t, w).asAdmin()
+	w := uitest.Full(visit.AtNoon)
+	l := visit.Start(t, w).AsAdmin()
 	run := "/runs/" + w.Runs[1].ID
 	w.Files[w.Runs[1].ID] = map[string]string{}
 	for i := range 2500 {
@@ -111,19 +112,19 @@ func TestFoldersOpenInPages(t *testing.T) {
 		{"/artifacts?path=many+%26+more&page=25", []string{"2401 to 2500, of 2500.", "2499.txt"}, 100},
 		{"/artifacts?path=many+%26+more/1234.txt", []string{"1201 to 1300, of 2500.", `class="file-current"`, "Text of many"}, 100},
 	} {
-		resp, body := l.get(run + c.at)
-		l.expect(resp, body, 200, c.texts...)
+		resp, body := l.Get(run + c.at)
+		l.Expect(resp, body, 200, c.texts...)
 		if got := strings.Count(body, `aria-label="Download `); got != c.files || len(body) > 150<<10 {
 			t.Errorf("%s: %d files in %d bytes, want %d", c.at, got, len(body), c.files)
 		}
 	}
 	for at, want := range map[string]int{"?page=27": 404, "?page=0": 400, "?page=-1": 400, "?page=x": 400, "?page=99999999999999999999": 400} {
-		resp, body := l.get(run + "/artifacts" + at)
-		l.expect(resp, body, want)
+		resp, body := l.Get(run + "/artifacts" + at)
+		l.Expect(resp, body, want)
 	}
-	resp, body := l.get(run + "/artifacts?page=27")
-	l.expect(resp, body, 404, "There is no page 27: this folder has 26.")
+	resp, body := l.Get(run + "/artifacts?page=27")
+	l.Expect(resp, body, 404, "There is no page 27: this folder has 26.")
 	w.Files[w.Runs[1].ID] = map[string]string{}
-	resp, body = l.get(run + "/artifacts?page=1")
-	l.expect(resp, body, 200, "Nothing here yet.")
+	resp, body = l.Get(run + "/artifacts?page=1")
+	l.Expect(resp, body, 200, "Nothing here yet.")
 }

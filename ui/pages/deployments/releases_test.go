@@ -1,4 +1,4 @@
-package ui_test
+package deployments_test
 
 import (
 	"errors"
@@ -12,97 +12,91 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
 const irisPage = "/deployments/iris"
 
-// refusedByGate is a revision that a gate said no to.
-func refusedByGate() mlops.Revision {
-	return mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, State: mlops.RevisionRejected, Cause: mlops.CauseVersion, By: "benchtop", CreatedAt: noon,
-		Gates:   []mlops.GateResult{{Metric: "accuracy", Bound: "at least 0.9", Value: "0.87"}, {Metric: "log_loss", Bound: "at most 1", Value: "0.1", Passed: true}},
-		Message: "gate accuracy failed: 0.87, expected at least 0.9"}
-}
-
 func waits(approved string) mlops.Revision {
-	return mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, State: mlops.RevisionWaiting, Cause: mlops.CauseAlias, By: "alias live", CreatedAt: noon, Approved: approved, Message: "it waits for something"}
+	return mlops.Revision{Deployment: "iris", Model: "iris", Version: 11, State: mlops.RevisionWaiting, Cause: mlops.CauseAlias, By: "alias live", CreatedAt: visit.Noon, Approved: approved, Message: "it waits for something"}
 }
 
 func TestHistory(t *testing.T) {
-	w := uitest.Full(atNoon)
-	l := start(t, w).asAdmin()
-	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, "revision 5, live", "alias live", "are served automatically", `id="revision-5"`, "better on small flowers", "by ada",
+	w := uitest.Full(visit.AtNoon)
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(irisPage)
+	l.Expect(resp, body, 200, "revision 5, live", "alias live", "are served automatically", `id="revision-5"`, "better on small flowers", "by ada",
 		"Gate accuracy passed: 0.9771, expected at least 0.9", "Gate accuracy failed: 0.9639, expected at least 0.97", "Roll back to v9", `formaction="/deployments/iris/rollback" name="to" value="3"`,
 		`formaction="/deployments/iris/override" name="version" value="11"`, "Pin", "Pause",
 		// Revision 5 is compared with 3, which was live before; 4 was refused.
 		`<a href="/compare?only=differences&amp;run=`+w.Revisions["iris"][2].RunID+`&amp;run=`+w.Revisions["iris"][0].RunID+`" class="" title="Compares its run with that of v9, which was live before.">What changed</a>`)
-	l.refuse(resp, body, "Gate accuracy failed: 0.9639, expected at least 0.97</span><span", `value="5" aria-label="Roll back`, "Unpin", "Resume", "Approve revision", "pill-warn", "Older revisions are left out")
+	l.Refuse(resp, body, "Gate accuracy failed: 0.9639, expected at least 0.97</span><span", `value="5" aria-label="Roll back`, "Unpin", "Resume", "Approve revision", "pill-warn", "Older revisions are left out")
 	if n := strings.Count(body, ">Roll back to this<"); n != 3 {
 		t.Errorf("%d revisions can be rolled back to, want 3: those that were live and are not what is served", n)
 	}
 	// Both pages of the link are there.
 	link := body[strings.Index(body, "/compare?only="):]
-	resp, body = l.get(strings.ReplaceAll(link[:strings.Index(link, `"`)], "&amp;", "&"))
-	l.expect(resp, body, 200, "iris-train-13", "iris-train-10")
+	resp, body = l.Get(strings.ReplaceAll(link[:strings.Index(link, `"`)], "&amp;", "&"))
+	l.Expect(resp, body, 200, "iris-train-13", "iris-train-10")
 
 	w.Change(func() {
 		w.Deployments[0].Automatic, w.Deployments[0].Follows, w.Deployments[0].Pinned, w.Deployments[0].Paused = false, "", true, true
 	})
-	resp, body = l.get(irisPage)
-	l.expect(resp, body, 200, "are served when somebody says so", "pinned", "paused", "/deployments/iris/unpin", "/deployments/iris/resume")
-	l.refuse(resp, body, `formaction="/deployments/iris/pin"`, `formaction="/deployments/iris/pause"`, "alias live", "/deployments/iris/override")
-	resp, body = l.get("/deployments")
-	l.expect(resp, body, 200, "pinned", "paused")
+	resp, body = l.Get(irisPage)
+	l.Expect(resp, body, 200, "are served when somebody says so", "pinned", "paused", "/deployments/iris/unpin", "/deployments/iris/resume")
+	l.Refuse(resp, body, `formaction="/deployments/iris/pin"`, `formaction="/deployments/iris/pause"`, "alias live", "/deployments/iris/override")
+	resp, body = l.Get("/deployments")
+	l.Expect(resp, body, 200, "pinned", "paused")
 
 	w.Change(func() {
 		w.Deployments[0].Revision, w.Deployments[0].Pinned, w.Revisions = nil, false, nil
 	})
-	resp, body = l.get(irisPage)
-	l.expect(resp, body, 200, "Nothing was served yet.")
-	l.refuse(resp, body, "Roll back", "/pin")
+	resp, body = l.Get(irisPage)
+	l.Expect(resp, body, 200, "Nothing was served yet.")
+	l.Refuse(resp, body, "Roll back", "/pin")
 }
 
 // What cannot be read is not shown as nothing.
 func TestHistoryThatCannotBeRead(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Down["revisions"] = errors.New("the secret cause")
-	l := start(t, w).asAdmin()
-	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, "Cannot show the history.", "see the log", "/deployments/iris/pause")
-	l.refuse(resp, body, "Nothing was served yet", "the secret cause")
-	resp, body = l.get("/models/iris/versions/11")
-	l.expect(resp, body, 200, "unknown", "see the log")
-	l.refuse(resp, body, "was never put into service", "the secret cause")
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(irisPage)
+	l.Expect(resp, body, 200, "Cannot show the history.", "see the log", "/deployments/iris/pause")
+	l.Refuse(resp, body, "Nothing was served yet", "the secret cause")
+	resp, body = l.Get("/models/iris/versions/11")
+	l.Expect(resp, body, 200, "unknown", "see the log")
+	l.Refuse(resp, body, "was never put into service", "the secret cause")
 }
 
 // However much there is, a page shows the newest.
 func TestHistoryIsBounded(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	for i := range 60 {
-		r := refusedByGate()
+		r := visit.RefusedByGate()
 		r.Version = 100 + i
 		w.Put(r)
 	}
-	l := start(t, w).asAdmin()
-	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, `id="revision-65"`, `id="revision-16"`, "Older revisions are left out.", `formaction="/deployments/iris/rollback">Roll back<`)
-	l.refuse(resp, body, `id="revision-15"`)
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(irisPage)
+	l.Expect(resp, body, 200, `id="revision-65"`, `id="revision-16"`, "Older revisions are left out.", `formaction="/deployments/iris/rollback">Roll back<`)
+	l.Refuse(resp, body, `id="revision-15"`)
 	for range 1000 {
 		w.Revisions["iris"] = append(w.Revisions["iris"], w.Revisions["iris"][64])
 	}
-	resp, body = l.get("/models/iris/versions/3")
-	l.expect(resp, body, 200, "was never put into service here")
+	resp, body = l.Get("/models/iris/versions/3")
+	l.Expect(resp, body, 200, "was never put into service here")
 	// That of an old revision is found, however much has come since.
-	resp, body = l.get("/models/iris/versions/9")
-	l.expect(resp, body, 200, "as revision 3")
-	resp, body = l.post303(irisPage, irisPage+"/rollback", nil)
-	l.expect(resp, body, 200, "is being put into service, as revision 66.")
+	resp, body = l.Get("/models/iris/versions/9")
+	l.Expect(resp, body, 200, "as revision 3")
+	resp, body = l.Follow(irisPage, irisPage+"/rollback", nil)
+	l.Expect(resp, body, 200, "is being put into service, as revision 66.")
 }
 
 func TestNewestRevisionThatIsNotServed(t *testing.T) {
-	failed := refusedByGate()
+	failed := visit.RefusedByGate()
 	failed.State, failed.Message, failed.Gates = mlops.RevisionFailed, "the model cannot be loaded.", nil
-	byHand := refusedByGate()
+	byHand := visit.RefusedByGate()
 	byHand.Message, byHand.Gates = "rejected by ada: too slow", nil
 	for _, c := range []struct {
 		revision mlops.Revision
@@ -111,7 +105,7 @@ func TestNewestRevisionThatIsNotServed(t *testing.T) {
 		want     string
 		override bool
 	}{
-		{refusedByGate(), "", false, "Version 11 was not put into service: gate accuracy failed: 0.87, expected at least 0.9.", true},
+		{visit.RefusedByGate(), "", false, "Version 11 was not put into service: gate accuracy failed: 0.87, expected at least 0.9.", true},
 		{byHand, "", false, "Version 11 was not put into service: rejected by ada: too slow.", false},
 		{failed, "", false, "Version 11 could not be served: the model cannot be loaded.", false},
 		{waits(""), mlops.ApprovalRequired, false, "Version 11 waits for an approval.", false},
@@ -120,12 +114,12 @@ func TestNewestRevisionThatIsNotServed(t *testing.T) {
 		{waits("ada"), mlops.ApprovalRequired, true, "Version 11 waits until the deployment is resumed.", false},
 		{waits("ada"), mlops.ApprovalRequired, false, "Version 11 waits: it waits for something.", false},
 	} {
-		w := uitest.Full(atNoon)
+		w := uitest.Full(visit.AtNoon)
 		w.Put(c.revision)
 		w.Projects[0].Gates.Approval, w.Deployments[0].Paused = c.approval, c.paused
-		l := start(t, w).asAdmin()
-		resp, body := l.get(irisPage)
-		l.expect(resp, body, 200, c.want)
+		l := visit.Start(t, w).AsAdmin()
+		resp, body := l.Get(irisPage)
+		l.Expect(resp, body, 200, c.want)
 		newest := body[strings.Index(body, `id="revision-6"`):strings.Index(body, `id="revision-5"`)]
 		if strings.Contains(newest, "/override") != c.override {
 			t.Errorf("%s: override is offered: %t", c.want, !c.override)
@@ -141,9 +135,9 @@ func TestNewestRevisionThatIsNotServed(t *testing.T) {
 func TestReleases(t *testing.T) {
 	w := uitest.Full(time.Now)
 	w.Put(waits(""))
-	l := start(t, w).asAdmin()
-	live := l.stream("/live" + irisPage)
-	l.await(live, "history", "revision-6")
+	l := visit.Start(t, w).AsAdmin()
+	live := l.Stream("/live" + irisPage)
+	l.Await(live, "history", "revision-6")
 	for _, c := range []struct {
 		path string
 		form url.Values
@@ -159,50 +153,50 @@ func TestReleases(t *testing.T) {
 		{"/pause", nil, "hold paused=true iris by : ", "Paused: new versions wait until Resume."},
 		{"/resume", nil, "hold paused=false iris by : ", "Resumed: what has waited goes on."},
 	} {
-		resp, body := l.post303(irisPage, irisPage+c.path, c.form)
-		l.expect(resp, body, 200, c.says)
+		resp, body := l.Follow(irisPage, irisPage+c.path, c.form)
+		l.Expect(resp, body, 200, c.says)
 		if got := w.Acts[len(w.Acts)-1]; got != c.act {
 			t.Errorf("%s: %q, want %q", c.path, got, c.act)
 		}
 	}
-	e := l.await(live, "history", "revision-9")
-	if strings.Contains(e.data, "is being put into service") {
+	e := l.Await(live, "history", "revision-9")
+	if strings.Contains(e.Data, "is being put into service") {
 		t.Error("another window tells of a change that it did not make")
 	}
 	w.Put(waits(""))
-	resp, body := l.post303(irisPage, irisPage+"/reject", url.Values{"revision": {"10"}, "reason": {"too slow"}})
-	l.expect(resp, body, 200, "Revision 10 was rejected: version 11 is not put into service.")
+	resp, body := l.Follow(irisPage, irisPage+"/reject", url.Values{"revision": {"10"}, "reason": {"too slow"}})
+	l.Expect(resp, body, 200, "Revision 10 was rejected: version 11 is not put into service.")
 	w.Change(func() { w.Revisions["iris"][1].State = mlops.RevisionLive })
-	resp, body = l.get(irisPage + "?done=promoted&revision=9")
-	l.expect(resp, body, 200, "Version 11 is in service, as revision 9.")
+	resp, body = l.Get(irisPage + "?done=promoted&revision=9")
+	l.Expect(resp, body, 200, "Version 11 is in service, as revision 9.")
 	w.Change(func() { w.Revisions["iris"][1].State = mlops.RevisionWaiting })
-	resp, body = l.get(irisPage + "?done=promoted&revision=9")
-	l.expect(resp, body, 200, "Version 11 is not in service yet: revision 9 is waiting.")
+	resp, body = l.Get(irisPage + "?done=promoted&revision=9")
+	l.Expect(resp, body, 200, "Version 11 is not in service yet: revision 9 is waiting.")
 	// What was undone since, or was made up.
 	for _, query := range []string{"?done=pinned", "?done=paused", "?done=promoted&revision=3", "?done=rolled-back&revision=1", "?done=approved&revision=5", "?done=rejected&revision=5", "?done=promoted&revision=99", "?done=x&revision=9"} {
-		resp, body = l.get(irisPage + query)
-		l.expect(resp, body, 200)
-		l.refuse(resp, body, "Pinned:", "Paused:", "service, as revision", "was rejected:", "not in service yet")
+		resp, body = l.Get(irisPage + query)
+		l.Expect(resp, body, 200)
+		l.Refuse(resp, body, "Pinned:", "Paused:", "service, as revision", "was rejected:", "not in service yet")
 	}
-	if want := `msg="what is served was changed" deployment=iris revision=7 version=9 state=starting by=admin`; !strings.Contains(l.log.String(), want) {
-		t.Errorf("%s is not in the log: %s", want, l.log)
+	if want := `msg="what is served was changed" deployment=iris revision=7 version=9 state=starting by=admin`; !strings.Contains(l.Log.String(), want) {
+		t.Errorf("%s is not in the log: %s", want, l.Log)
 	}
 }
 
 // What is refused is said at the form, and what was typed is still there.
 func TestReleasesThatAreRefused(t *testing.T) {
-	w := uitest.Full(atNoon)
-	w.Put(refusedByGate())
-	l := start(t, w).asAdmin()
+	w := uitest.Full(visit.AtNoon)
+	w.Put(visit.RefusedByGate())
+	l := visit.Start(t, w).AsAdmin()
 	refused := func(path string, form url.Values, status int, text string) {
 		t.Helper()
 		if form == nil {
 			form = url.Values{}
 		}
 		form.Set("reason", "because of <this>")
-		resp, body := l.post(irisPage, irisPage+path, form)
-		l.expect(resp, body, status, "<h1>iris</h1>", text, `value="because of &lt;this&gt;"`, `id="release-error" role="alert"`, `aria-describedby="release-error"`, `aria-invalid="true"`)
-		l.refuse(resp, body, "sse-connect")
+		resp, body := l.Post(irisPage, irisPage+path, form)
+		l.Expect(resp, body, status, "<h1>iris</h1>", text, `value="because of &lt;this&gt;"`, `id="release-error" role="alert"`, `aria-describedby="release-error"`, `aria-invalid="true"`)
+		l.Refuse(resp, body, "sse-connect")
 	}
 	refused("/rollback", url.Values{"to": {"three"}}, 400, "The field to is &#34;three&#34;: expected the number of a revision.")
 	refused("/rollback", url.Values{"to": {"-1"}}, 400, "expected the number of a revision.")
@@ -211,8 +205,8 @@ func TestReleasesThatAreRefused(t *testing.T) {
 	refused("/promote", url.Values{"version": {"x"}}, 400, "The field version is &#34;x&#34;: expected the number of a model version.")
 	refused("/promote", nil, 400, "The version is 0: expected the number of a model version, from 1.")
 	refused("/override", url.Values{"version": {"0"}}, 400, "The version is 0")
-	resp, body := l.post(irisPage, irisPage+"/override", url.Values{"version": {"11"}, "reason": {"  "}})
-	l.expect(resp, body, 400, "To overrule a gate needs a reason: type why version 11 is served anyway, and press the button again.", `id="release-error"`)
+	resp, body := l.Post(irisPage, irisPage+"/override", url.Values{"version": {"11"}, "reason": {"  "}})
+	l.Expect(resp, body, 400, "To overrule a gate needs a reason: type why version 11 is served anyway, and press the button again.", `id="release-error"`)
 	w.Deployments[0].Paused = true
 	refused("/promote", url.Values{"version": {"11"}}, 400, "Deployment iris is paused: press Resume on its page first.")
 	w.Deployments[0].Paused = false
@@ -237,21 +231,21 @@ func TestReleasesThatAreRefused(t *testing.T) {
 			refused(path, url.Values{"version": {"11"}, "revision": {"6"}, "to": {"3"}}, c.status, c.text)
 		}
 	}
-	if !strings.Contains(l.log.String(), "the secret cause") {
+	if !strings.Contains(l.Log.String(), "the secret cause") {
 		t.Error("the cause is not in the log")
 	}
 	w.Refuse = nil
 	for _, path := range append(paths, "/gates") {
-		resp, body = l.post(irisPage, "/deployments/unknown"+path, url.Values{"version": {"11"}})
-		l.expect(resp, body, 404, "There is no deployment &#34;unknown&#34;.")
+		resp, body = l.Post(irisPage, "/deployments/unknown"+path, url.Values{"version": {"11"}})
+		l.Expect(resp, body, 404, "There is no deployment &#34;unknown&#34;.")
 		for _, token := range []string{"", "made-up"} {
-			resp, body = l.do(l.client, http.MethodPost, irisPage+path, url.Values{"version": {"11"}, "csrf": {token}})
-			l.expect(resp, body, 403, "The form has expired")
+			resp, body = l.Do(l.Client, http.MethodPost, irisPage+path, url.Values{"version": {"11"}, "csrf": {token}})
+			l.Expect(resp, body, 403, "The form has expired")
 		}
 	}
 	w.Down["loop"] = uitest.Starting("The loop")
-	resp, body = l.post("/system", irisPage+"/rollback", nil)
-	l.expect(resp, body, 503, "The loop is not ready yet")
+	resp, body = l.Post("/system", irisPage+"/rollback", nil)
+	l.Expect(resp, body, 503, "The loop is not ready yet")
 	if len(w.Acts) > 0 {
 		t.Errorf("%v", w.Acts)
 	}
@@ -260,11 +254,11 @@ func TestReleasesThatAreRefused(t *testing.T) {
 // Enter in the field for the reason must not press a button: the first one of
 // the form, in the order of the page, does nothing.
 func TestEnterChangesNothing(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Put(waits(""))
-	l := start(t, w).asAdmin()
+	l := visit.Start(t, w).AsAdmin()
 	for page, id := range map[string]string{irisPage: "release", "/models/iris/versions/3": "serve-form"} {
-		_, body := l.get(page)
+		_, body := l.Get(page)
 		form, idle, first := strings.Index(body, `<form id="`+id+`"`), strings.Index(body, `<button type="submit" hidden disabled>`), strings.Index(body, `form="`+id+`"`)
 		if form < 0 || idle < form || first < idle {
 			t.Errorf("%s: form at %d, idle button at %d, the first that does something at %d", page, form, idle, first)
@@ -273,22 +267,22 @@ func TestEnterChangesNothing(t *testing.T) {
 }
 
 func TestReadersChangeNoRelease(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Put(waits(""))
-	l := start(t, w).signIn("guest", "guest")
-	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, "better on small flowers", "Version 11 waits", "What changed", "accuracy")
-	l.refuse(resp, body, "formaction", `name="reason"`, `name="gates"`, "Roll back to", "Approve revision")
-	resp, body = l.get("/models/iris/versions/11")
-	l.expect(resp, body, 200, "Serve this version", "as revision 6")
-	l.refuse(resp, body, "formaction", `name="reason"`, "Promote")
+	l := visit.Start(t, w).SignIn("guest", "guest")
+	resp, body := l.Get(irisPage)
+	l.Expect(resp, body, 200, "better on small flowers", "Version 11 waits", "What changed", "accuracy")
+	l.Refuse(resp, body, "formaction", `name="reason"`, `name="gates"`, "Roll back to", "Approve revision")
+	resp, body = l.Get("/models/iris/versions/11")
+	l.Expect(resp, body, 200, "Serve this version", "as revision 6")
+	l.Refuse(resp, body, "formaction", `name="reason"`, "Promote")
 	for _, path := range []string{"promote", "override", "rollback", "approve", "reject", "pin", "unpin", "pause", "resume", "gates"} {
-		resp, body = l.post(irisPage, irisPage+"/"+path, url.Values{"version": {"11"}, "reason": {"x"}})
-		l.expect(resp, body, 403, "guest may not do this: its role is reader. It takes role editor or admin.")
+		resp, body = l.Post(irisPage, irisPage+"/"+path, url.Values{"version": {"11"}, "reason": {"x"}})
+		l.Expect(resp, body, 403, "guest may not do this: its role is reader. It takes role editor or admin.")
 	}
 	for _, path := range []string{"/serve", "/serve/override"} {
-		resp, body = l.post(irisPage, "/models/iris/versions/11"+path, url.Values{"deployment": {"iris"}, "reason": {"x"}})
-		l.expect(resp, body, 403, "guest may not do this: its role is reader. It takes role editor or admin.")
+		resp, body = l.Post(irisPage, "/models/iris/versions/11"+path, url.Values{"deployment": {"iris"}, "reason": {"x"}})
+		l.Expect(resp, body, 403, "guest may not do this: its role is reader. It takes role editor or admin.")
 	}
 	if len(w.Acts) > 0 {
 		t.Errorf("%v", w.Acts)
@@ -296,59 +290,59 @@ func TestReadersChangeNoRelease(t *testing.T) {
 }
 
 func TestServeThisVersion(t *testing.T) {
-	w := uitest.Full(atNoon)
-	w.Put(refusedByGate())
+	w := uitest.Full(visit.AtNoon)
+	w.Put(visit.RefusedByGate())
 	w.Deployments = append(w.Deployments, mlops.Deployment{Name: "iris-lab", Model: "iris", Project: "gone"}, mlops.Deployment{Name: "wine", Model: "wine", Version: "1"})
-	l := start(t, w).asAdmin()
-	resp, body := l.get("/models/iris/versions/11")
-	l.expect(resp, body, 200, "Serve this version", "iris v12", "as revision 6", "Gate accuracy failed: 0.87, expected at least 0.9", "Gate log_loss passed", "Promote v11 to iris", "Promote v11 to iris-lab",
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get("/models/iris/versions/11")
+	l.Expect(resp, body, 200, "Serve this version", "iris v12", "as revision 6", "Gate accuracy failed: 0.87, expected at least 0.9", "Gate log_loss passed", "Promote v11 to iris", "Promote v11 to iris-lab",
 		"Serve it anyway, v11 on iris", "was never put into service here", "no model yet", `formaction="/models/iris/versions/11/serve/override" name="deployment" value="iris"`)
-	l.refuse(resp, body, "/deployments/wine", "anyway, v11 on iris-lab")
-	resp, body = l.get("/models/iris/versions/12")
-	l.expect(resp, body, 200, "as revision 5", "Promote v12 to iris-lab")
-	l.refuse(resp, body, `aria-label="Promote v12 to iris"`)
-	resp, body = l.get("/models/digits-forest/versions/1")
-	l.expect(resp, body, 200, "No deployment serves this model.")
-	l.refuse(resp, body, `name="reason"`)
+	l.Refuse(resp, body, "/deployments/wine", "anyway, v11 on iris-lab")
+	resp, body = l.Get("/models/iris/versions/12")
+	l.Expect(resp, body, 200, "as revision 5", "Promote v12 to iris-lab")
+	l.Refuse(resp, body, `aria-label="Promote v12 to iris"`)
+	resp, body = l.Get("/models/digits-forest/versions/1")
+	l.Expect(resp, body, 200, "No deployment serves this model.")
+	l.Refuse(resp, body, `name="reason"`)
 
 	const at = "/models/iris/versions/11"
-	resp, body = l.post303(at, at+"/serve/override", url.Values{"deployment": {"iris"}, "reason": {"we know"}})
-	l.expect(resp, body, 200, "<h1>iris</h1>", "Version 11 is being put into service, as revision 7.")
-	resp, body = l.post303(at, "/models/iris/versions/3/serve", url.Values{"deployment": {"iris"}})
-	l.expect(resp, body, 200, "Version 3 is being put into service, as revision 8.")
+	resp, body = l.Follow(at, at+"/serve/override", url.Values{"deployment": {"iris"}, "reason": {"we know"}})
+	l.Expect(resp, body, 200, "<h1>iris</h1>", "Version 11 is being put into service, as revision 7.")
+	resp, body = l.Follow(at, "/models/iris/versions/3/serve", url.Values{"deployment": {"iris"}})
+	l.Expect(resp, body, 200, "Version 3 is being put into service, as revision 8.")
 	if got := fmt.Sprint(w.Acts); got != "[promote 11 override iris by admin: we know promote 3 iris by admin: ]" {
 		t.Errorf("%s", got)
 	}
 	w.Change(func() { w.Deployments[0].Paused = true })
-	resp, body = l.get(at)
-	l.expect(resp, body, 200)
-	l.refuse(resp, body, `aria-label="Promote v11 to iris"`)
+	resp, body = l.Get(at)
+	l.Expect(resp, body, 200)
+	l.Refuse(resp, body, `aria-label="Promote v11 to iris"`)
 	w.Change(func() { w.Deployments[0].Paused = false })
 	w.Put(waits(""))
-	resp, body = l.get(at)
-	l.expect(resp, body, 200, "waiting")
-	l.refuse(resp, body, `aria-label="Promote v11 to iris"`)
+	resp, body = l.Get(at)
+	l.Expect(resp, body, 200, "waiting")
+	l.Refuse(resp, body, `aria-label="Promote v11 to iris"`)
 
-	live := l.stream("/live" + at)
-	l.await(live, "serve", "as revision 9")
+	live := l.Stream("/live" + at)
+	l.Await(live, "serve", "as revision 9")
 	w.Change(func() { w.Revisions["iris"][0].State = mlops.RevisionStarting })
-	l.await(live, "serve", "starting")
+	l.Await(live, "serve", "starting")
 
 	w.Down["loop"] = uitest.Starting("The loop")
-	resp, body = l.get(at)
-	l.expect(resp, body, 200, "Serve this version", "The loop is not ready yet")
+	resp, body = l.Get(at)
+	l.Expect(resp, body, 200, "Serve this version", "The loop is not ready yet")
 }
 
 func TestServeThisVersionIsRefused(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Deployments = append(w.Deployments, mlops.Deployment{Name: "wine", Model: "wine"})
-	l := start(t, w).asAdmin()
+	l := visit.Start(t, w).AsAdmin()
 	const at = "/models/iris/versions/11"
 	refused := func(path, deployment, reason string, status int, text string) {
 		t.Helper()
-		resp, body := l.post(at, at+path, url.Values{"deployment": {deployment}, "reason": {reason}})
-		l.expect(resp, body, status, "<h1>iris v11</h1>", text, `value="`+reason+`"`, `id="serve-form-error" role="alert"`)
-		l.refuse(resp, body, "sse-connect")
+		resp, body := l.Post(at, at+path, url.Values{"deployment": {deployment}, "reason": {reason}})
+		l.Expect(resp, body, status, "<h1>iris v11</h1>", text, `value="`+reason+`"`, `id="serve-form-error" role="alert"`)
+		l.Refuse(resp, body, "sse-connect")
 	}
 	refused("/serve", "", "why", 404, "There is no deployment &#34;&#34;.")
 	refused("/serve", "unknown", "why", 404, "There is no deployment &#34;unknown&#34;.")
@@ -362,11 +356,11 @@ func TestServeThisVersionIsRefused(t *testing.T) {
 	w.Refuse = errors.New("the secret cause")
 	refused("/serve", "iris", "why", 500, "see the log")
 	w.Refuse = nil
-	resp, body := l.post(at, "/models/iris/versions/x/serve", url.Values{"deployment": {"iris"}})
-	l.expect(resp, body, 404, "expected a number such as 12")
+	resp, body := l.Post(at, "/models/iris/versions/x/serve", url.Values{"deployment": {"iris"}})
+	l.Expect(resp, body, 404, "expected a number such as 12")
 	for _, path := range []string{"/serve", "/serve/override"} {
-		resp, body = l.do(l.client, http.MethodPost, at+path, url.Values{"deployment": {"iris"}, "csrf": {"made-up"}})
-		l.expect(resp, body, 403, "The form has expired")
+		resp, body = l.Do(l.Client, http.MethodPost, at+path, url.Values{"deployment": {"iris"}, "csrf": {"made-up"}})
+		l.Expect(resp, body, 403, "The form has expired")
 	}
 	if len(w.Acts) > 0 {
 		t.Errorf("%v", w.Acts)
@@ -375,21 +369,21 @@ func TestServeThisVersionIsRefused(t *testing.T) {
 
 func TestGates(t *testing.T) {
 	w := uitest.Full(time.Now)
-	l := start(t, w).asAdmin()
-	resp, body := l.get(irisPage)
-	l.expect(resp, body, 200, ">metrics:\n  accuracy:\n    minimum: 0.9\n    comparison: gte\n  log_loss:\n    comparison: lte\n</textarea>", "not lower", "not higher", "No approval is needed.")
-	live := l.stream("/live" + irisPage)
-	l.await(live, "gates", "log_loss")
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get(irisPage)
+	l.Expect(resp, body, 200, ">metrics:\n  accuracy:\n    minimum: 0.9\n    comparison: gte\n  log_loss:\n    comparison: lte\n</textarea>", "not lower", "not higher", "No approval is needed.")
+	live := l.Stream("/live" + irisPage)
+	l.Await(live, "gates", "log_loss")
 
-	resp, body = l.post303(irisPage, irisPage+"/gates", url.Values{"gates": {"metrics:\r\n  f1: {maximum: 0.5}\r\napproval: required\r\n"}})
-	l.expect(resp, body, 200, "The gates were saved.", "f1", "Every version waits until a person approves it.", "    maximum: 0.5\napproval: required\n</textarea>")
-	l.await(live, "gates", "f1")
+	resp, body = l.Follow(irisPage, irisPage+"/gates", url.Values{"gates": {"metrics:\r\n  f1: {maximum: 0.5}\r\napproval: required\r\n"}})
+	l.Expect(resp, body, 200, "The gates were saved.", "f1", "Every version waits until a person approves it.", "    maximum: 0.5\napproval: required\n</textarea>")
+	l.Await(live, "gates", "f1")
 	address := resp.Request.URL.RequestURI()
-	resp, body = l.post303(irisPage, irisPage+"/gates", url.Values{"gates": {""}})
-	l.expect(resp, body, 200, "The gates were saved.", "No metric is checked yet before a new version of project iris is served.", "></textarea>")
-	resp, body = l.get(address)
-	l.expect(resp, body, 200)
-	l.refuse(resp, body, "The gates were saved.")
+	resp, body = l.Follow(irisPage, irisPage+"/gates", url.Values{"gates": {""}})
+	l.Expect(resp, body, 200, "The gates were saved.", "No metric is checked yet before a new version of project iris is served.", "></textarea>")
+	resp, body = l.Get(address)
+	l.Expect(resp, body, 200)
+	l.Refuse(resp, body, "The gates were saved.")
 	if want := []string{"gates 1 required iris by : ", "gates 0  iris by : "}; !slices.Equal(w.Acts, want) {
 		t.Errorf("%q", w.Acts)
 	}
@@ -400,17 +394,17 @@ func TestGates(t *testing.T) {
 		"metrics: {f1: {comparison: more}": "this is not YAML",
 		"approval: perhaps":                "approval is &#34;perhaps&#34;: expected &#34;required&#34;, or nothing",
 	} {
-		resp, body = l.post(irisPage, irisPage+"/gates", url.Values{"gates": {text}})
-		l.expect(resp, body, 400, strings.TrimPrefix(want, "gates"), `id="gates-error" role="alert"`, `aria-describedby="gates-error gates-hint"`,
+		resp, body = l.Post(irisPage, irisPage+"/gates", url.Values{"gates": {text}})
+		l.Expect(resp, body, 400, strings.TrimPrefix(want, "gates"), `id="gates-error" role="alert"`, `aria-describedby="gates-error gates-hint"`,
 			">"+strings.NewReplacer("\r\n", "\n", "<", "&lt;", ">", "&gt;").Replace(text)+"</textarea>")
 	}
 	w.Refuse = errors.New("the secret cause")
-	resp, body = l.post(irisPage, irisPage+"/gates", url.Values{"gates": {"approval: required"}})
-	l.expect(resp, body, 500, "see the log", ">approval: required</textarea>")
-	l.refuse(resp, body, "secret cause")
+	resp, body = l.Post(irisPage, irisPage+"/gates", url.Values{"gates": {"approval: required"}})
+	l.Expect(resp, body, 500, "see the log", ">approval: required</textarea>")
+	l.Refuse(resp, body, "secret cause")
 
 	w.Change(func() { w.Projects = nil })
-	resp, body = l.get(irisPage)
-	l.expect(resp, body, 200, "This deployment belongs to no project, so it has no gates.")
-	l.refuse(resp, body, `name="gates"`)
+	resp, body = l.Get(irisPage)
+	l.Expect(resp, body, 200, "This deployment belongs to no project, so it has no gates.")
+	l.Refuse(resp, body, `name="gates"`)
 }
