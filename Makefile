@@ -76,9 +76,13 @@ test-deps:
 lint: $(WEB)
 	@test -z "$$(gofmt -l appliance assets cmd embedded lab scripts ui)" || { gofmt -l appliance assets cmd embedded lab scripts ui; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet $(LIGHT)
+	$(GO) vet -tags e2e ./cmd/benchtop/e2e
 	$(GO) tool -modfile=scripts/tools/go.mod staticcheck $(LIGHT)
+	$(GO) tool -modfile=scripts/tools/go.mod staticcheck -tags e2e ./cmd/benchtop/e2e
 
-# Vet wants facts of every dependency: minutes for those that link Kubernetes.
+# Neither lint nor race covers what links Kubernetes: vet and staticcheck want
+# facts of every dependency, and the race detector a second build of all of them:
+# the first build alone takes two cores 20 minutes.
 .PHONY: unit
 unit: $(WEB)
 	modfile=$$($(GO) run ./scripts/patch) && \
@@ -107,11 +111,11 @@ e2e: dist/benchtop test-deps
 bench: dist/benchtop
 	$(GO) run ./scripts/bench
 
-# The registry against the real MLflow server, on the same machine in one run.
 .PHONY: bench-projects
 bench-projects: dist/benchtop
 	$(GO) run ./scripts/bench -projects 50
 
+# The registry against the real MLflow server, on the same machine in one run.
 .PHONY: bench-registry
 bench-registry: test-deps
 	$(GO) run ./embedded/registry/bench -python "$$(embedded/registry/clienttest/run venv mlflow3)/bin/python"

@@ -60,13 +60,13 @@ func TestCopyExecutable(t *testing.T) {
 	if n, _ := running.Read(old); string(old[:n]) != "old version" {
 		t.Errorf("a running copy now reads %q", old[:n])
 	}
-	if err := copyExecutable(from, filepath.Join(dir, "none", "to")); err == nil || !strings.HasPrefix(err.Error(), "create "+dir+"/none/to.new: ") {
+	if err := copyExecutable(from, filepath.Join(dir, "none", "to")); err == nil || !strings.HasPrefix(err.Error(), "install "+dir+"/none/to: ") {
 		t.Errorf("error %v", err)
 	}
 	if err := copyExecutable(dir+"/missing", to); err == nil || !strings.HasPrefix(err.Error(), "open own executable: ") {
 		t.Errorf("error %v", err)
 	}
-	if left, _ := filepath.Glob(dir + "/*.new"); len(left) > 0 {
+	if left, _ := filepath.Glob(dir + "/.*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

@@ -148,7 +148,7 @@ func systemctl(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// copyExecutable copies by a temporary file and a rename, so that a running
+// copyExecutable replaces the destination as a whole, so that a running
 // copy at the destination goes on with its old file.
 func copyExecutable(from, to string) error {
 	src, err := os.Open(from)
@@ -156,15 +156,14 @@ func copyExecutable(from, to string) error {
 		return fmt.Errorf("open own executable: %w", err)
 	}
 	defer src.Close()
-	tmp := to + ".new"
-	dst, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	dst, err := pendingFile(to, 0o755)
 	if err != nil {
-		return fmt.Errorf("create %s: %w", tmp, err)
+		return fmt.Errorf("install %s: %w", to, err)
 	}
-	defer os.Remove(tmp) // fails after the rename, as it should
+	defer dst.Cleanup() //nolint:errcheck // nothing is left to do about it
 	_, err = io.Copy(dst, src)
-	if err = errors.Join(err, dst.Sync(), dst.Close()); err == nil {
-		err = os.Rename(tmp, to)
+	if err == nil {
+		err = dst.CloseAtomicallyReplace()
 	}
 	if err != nil {
 		return fmt.Errorf("install %s: %w", to, err)

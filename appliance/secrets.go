@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/google/renameio/v2"
 )
 
 // Secrets are made at first start and never shown, but for the
@@ -85,18 +87,22 @@ func randomText(n int) string {
 // writeFileAtomic replaces a file durably: after a crash it holds the old or
 // the new content.
 func writeFileAtomic(name string, b []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	f, err := pendingFile(name, mode)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	defer os.Remove(f.Name()) // fails after the rename, as it should
+	defer f.Cleanup() //nolint:errcheck // nothing is left to do about it
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		err = f.CloseAtomicallyReplace()
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
+}
+
+// pendingFile opens a file that takes its name when it is whole and on disk.
+func pendingFile(name string, mode os.FileMode) (*renameio.PendingFile, error) {
+	return renameio.NewPendingFile(name, renameio.WithTempDir(filepath.Dir(name)), renameio.WithStaticPermissions(mode))
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that building Benchtop needs, those that are missing only. Runs as root or through sudo.
+# Installs the Debian packages that building Benchtop needs, if they are missing. Runs as root or through sudo.
 set -eu
 
 # What for: gcc, libc6-dev, libseccomp-dev: runc and pause, linked statically. dpkg: unpacks Debian packages for
@@ -10,7 +10,7 @@ missing=""
 if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
 	for p in $packages; do
 		case $p in
-		# What was installed in another way (pyenv, nvm, Node's own packages) is as good.
+		# A program that was installed in another way (pyenv, nvm, Node's own packages) will do.
 		python3) command -v python3 >/dev/null 2>&1 && continue ;;
 		npm) command -v npm >/dev/null 2>&1 && continue ;;
 		python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that the tests need besides the build's, those that are missing only.
+# Installs the Debian packages that the tests need besides the build's, if they are missing.
 set -eu
 
 # What for: chromium: pages in a real browser. iproute2, util-linux, iptables: the private test host. mmdebstrap: its

@@ -29,8 +29,8 @@ func (k *Keys) Password(name, password string) (mlops.Principal, error) {
 	return k.pass(e)
 }
 
-// Token implements mlops.Authenticator. Looking a digest up gives nothing
-// away: whoever could use it to find a token would have to invert SHA-256.
+// Token implements mlops.Authenticator. A look-up by digest gives nothing away:
+// to find a token by it, one must invert SHA-256.
 func (k *Keys) Token(token string) (mlops.Principal, error) {
 	r := k.ring.Load()
 	if r == nil {
@@ -58,8 +58,8 @@ func (k *Keys) ended(e *entry) error {
 	return mlops.Errorf(mlops.Unauthorized, "the access key %s has expired on %s: ask an administrator for a new one", e.key.Name, e.key.ExpiresAt.UTC().Format("2006-01-02 15:04 MST"))
 }
 
-// Valid reports why somebody who came with a key some time ago, and got a
-// session, must go: nil if the key is still good.
+// Valid checks the key that a session was opened with. It returns why the
+// session must end, nil while the key is good.
 func (k *Keys) Valid(p mlops.Principal) error {
 	if p.Key == 0 {
 		return nil
@@ -79,8 +79,8 @@ func (k *Keys) Valid(p mlops.Principal) error {
 	return nil
 }
 
-// Admit reports why the object store must refuse a request that was signed
-// with an access key, "" if it is not signed in a way that can be read.
+// Admit reports why the object store must refuse a request that is signed with
+// accessKey. accessKey is "" if the signature cannot be read.
 func (k *Keys) Admit(accessKey string) error {
 	r := k.ring.Load()
 	if r == nil {
@@ -106,8 +106,8 @@ func (k *Keys) Used(accessKey string) {
 // noteEvery is how often a key's last use is written.
 const noteEvery = time.Minute
 
-// note remembers that a key is used now. The request does not wait for the
-// writing.
+// note remembers that a key is used now. The request does not wait until that
+// is written.
 func (k *Keys) note(e *entry) {
 	now, last := k.cfg.Now(), e.used.Load()
 	if now.UnixMilli()-last < noteEvery.Milliseconds() || !e.used.CompareAndSwap(last, now.UnixMilli()) {

@@ -1,5 +1,5 @@
-// Package access keeps the access keys of users: it makes and revokes them,
-// knows who comes with one, and makes the object store's users follow.
+// Package access keeps users' access keys. It makes and revokes them, tells
+// whose key a request carries, and keeps the object store's users in step.
 package access
 
 import (
@@ -23,17 +23,17 @@ type Rows interface {
 	Keys(ctx context.Context) ([]mlops.Key, error)
 	DeleteKey(ctx context.Context, name string) error
 	KeyUsed(ctx context.Context, id int64, at time.Time) error
-	// LimitKey makes a key one of these projects only.
+	// LimitKey limits a key to these projects.
 	LimitKey(ctx context.Context, id int64, projects []string) error
 	Projects(ctx context.Context) ([]mlops.Project, error)
 }
 
 // Objects is the object store that follows the rows.
 type Objects interface {
-	// NeedBucket makes a bucket if it is missing and make is true; else a
-	// missing one is an error.
+	// NeedBucket makes the bucket if it is missing and make is true. If make is
+	// false, a missing bucket is an error.
 	NeedBucket(ctx context.Context, name string, make bool) error
-	// SyncKeys makes the users of keys be exactly these.
+	// SyncKeys makes the users of keys exactly these.
 	SyncKeys(ctx context.Context, users []mlops.ObjectUser) error
 }
 
@@ -43,14 +43,15 @@ type Config struct {
 	Rows    func() Rows // nil until they can be read
 	Objects func() Objects
 	Own     []string // the appliance's own buckets: only administrators write there
-	// Artifacts is the bucket whose objects belong to projects as the registry
-	// knows it: keys of single projects reach them through it only.
+	// Artifacts is the bucket of the registry's artifacts. Only the registry
+	// knows which project an object belongs to, so a key limited to projects
+	// reaches objects there only through the registry.
 	Artifacts string
 	Log       *slog.Logger
 	Now       func() time.Time // time.Now if nil
 }
 
-// Keys are the access keys of one appliance. Nothing is known before Load.
+// Keys holds the access keys of one appliance. Before Load it knows none.
 type Keys struct {
 	cfg    Config
 	change sync.Mutex // one change at a time: rows, ring and users of the object store
@@ -68,8 +69,8 @@ func New(cfg Config) *Keys {
 
 var errStarting = mlops.Errorf(mlops.Unavailable, "access keys are known once the registry has started: try again in a few seconds")
 
-// changeTimeout bounds a change. It goes on when its caller has gone: half a
-// change would need a restart to be repaired.
+// changeTimeout bounds a change. A change goes on when its caller has gone,
+// because half a change would need a restart to be repaired.
 const changeTimeout = 20 * time.Second
 
 // Load reads the rows and makes the object store follow. It can be repeated.
@@ -126,7 +127,7 @@ func exists(projects []mlops.Project, name string) bool {
 // Loaded reports whether the keys are known.
 func (k *Keys) Loaded() bool { return k.ring.Load() != nil }
 
-// Create makes a key. What it returns is the only time that the token shows.
+// Create makes a key. Its result alone shows the token.
 func (k *Keys) Create(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, error) {
 	key, err := req.Key(k.cfg.Now())
 	if err != nil {
@@ -150,8 +151,8 @@ func (k *Keys) Create(ctx context.Context, req mlops.KeyRequest) (mlops.NewKey, 
 	return k.create(ctx, key)
 }
 
-// checkProjects refuses a project that does not exist: it may be a typing error,
-// and a key that reaches nothing tells nobody.
+// checkProjects refuses a project that does not exist. It may be a typing
+// error, and nobody would notice that the key reaches nothing.
 func (k *Keys) checkProjects(ctx context.Context, names []string) error {
 	rows := k.cfg.Rows()
 	if len(names) == 0 || rows == nil {
@@ -203,7 +204,7 @@ func (k *Keys) create(ctx context.Context, key mlops.Key) (_ mlops.NewKey, err e
 	return mlops.NewKey{Key: key, Token: token}, nil
 }
 
-// Revoke ends a key. When it returns without an error no door knows it.
+// Revoke ends a key. When it returns without an error, no door accepts the key.
 func (k *Keys) Revoke(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
@@ -237,7 +238,7 @@ func (k *Keys) revoke(ctx context.Context, name string) error {
 	return nil
 }
 
-// follow makes the object store's users be those of the ring.
+// follow makes the object store's users those of the ring.
 func (k *Keys) follow(ctx context.Context) error {
 	k.schedule()
 	return k.cfg.Objects().SyncKeys(ctx, k.users(k.ring.Load()))

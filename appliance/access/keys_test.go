@@ -15,8 +15,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// world is rows and an object store made of memory, with a note of what
-// happened in which order.
+// world is rows and an object store in memory, with a note of what happened in
+// which order.
 type world struct {
 	mu       sync.Mutex
 	rows     []mlops.Key
@@ -25,7 +25,7 @@ type world struct {
 	order    []string
 	used     []time.Time
 	projects []mlops.Project
-	broken   map[string]error // by what is called
+	broken   map[string]error // by the call that fails
 	notReady bool
 }
 
@@ -122,7 +122,7 @@ func (w *world) names() string {
 
 func newWorld() *world { return &world{buckets: map[string]bool{}, broken: map[string]error{}} }
 
-// keys on a world, with the secret that they are derived from.
+// open returns the keys of a world; their tokens are derived from the secret.
 func (w *world) open(t *testing.T, secret string) *Keys {
 	t.Helper()
 	k := New(Config{Secret: secret, Own: []string{"mlflow"}, Artifacts: "mlflow", Log: slog.New(slog.DiscardHandler), Objects: func() Objects { return w },
@@ -190,7 +190,7 @@ func TestOneTokenForAllDoors(t *testing.T) {
 	if _, err := k.Create(t.Context(), mlops.KeyRequest{Name: "ada", Role: "reader"}); mlops.CodeOf(err) != mlops.Exists {
 		t.Errorf("the same name again: %v", err)
 	}
-	// A restart knows the same token, another secret another.
+	// A restart knows the same token. With another secret the token differs.
 	again := w.loaded(t)
 	if _, err := again.Token(ada.Token); err != nil {
 		t.Errorf("after a restart: %v", err)
@@ -269,7 +269,7 @@ func TestRefusedRequestsMakeNothing(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", c.req, err, c.text)
 		}
 	}
-	// What fails half way is undone.
+	// A change that fails half way is undone.
 	for _, what := range []string{"bucket", "sync", "insert"} {
 		w.broken[what] = errors.New("no room")
 		if _, err := k.Create(t.Context(), mlops.KeyRequest{Name: "ada", Role: "editor", Buckets: []string{"data:rw"}}); err == nil {
@@ -280,7 +280,7 @@ func TestRefusedRequestsMakeNothing(t *testing.T) {
 			t.Errorf("%s failed: keys %v, rows %v, users %s", what, all, w.rows, w.names())
 		}
 	}
-	// A key that cannot be taken out of the object store is refused all the same.
+	// A key that cannot be taken out of the object store is refused even so.
 	create(t, k, "ada", "editor", "")
 	w.broken["sync"] = errors.New("gone")
 	if err := k.Revoke(t.Context(), "ada"); err == nil || !strings.Contains(err.Error(), "is revoked and every door refuses it") {
@@ -374,7 +374,8 @@ func TestKeysEnd(t *testing.T) {
 	})
 }
 
-// TestLastUse: noted once a minute, and never by who asks.
+// TestLastUse: the last use is noted once a minute, and the request does not
+// wait for it.
 func TestLastUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -402,7 +403,7 @@ func TestLastUse(t *testing.T) {
 			t.Error("a wrong token is right")
 		}
 		time.Sleep(time.Minute)
-		k.Admit("ada") // who only knows the name has not used the key
+		k.Admit("ada") // knowing the name is not using the key
 		synctest.Wait()
 		if len(w.used) != 2 {
 			t.Error("a refused request counts as a use")

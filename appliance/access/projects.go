@@ -7,10 +7,11 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// ProjectKey returns the key that a project's trainer comes with: it writes
-// what belongs to the project in the registry and reads bucket, and nothing
-// else. It makes one if there is none, or one that may something else. One from
-// before keys had projects is limited to its own, and keeps its token.
+// ProjectKey returns the key of a project's trainer. The key writes what
+// belongs to the project in the registry, reads bucket, and does nothing else.
+// ProjectKey makes the key if there is none, or if the present one has other
+// rights. A key from before keys had projects is limited to its project and
+// keeps its token.
 func (k *Keys) ProjectKey(ctx context.Context, project string, bucket mlops.KeyBucket) (mlops.NewKey, error) {
 	if err := mlops.ValidateName("project", project); err != nil {
 		return mlops.NewKey{}, err
@@ -18,11 +19,12 @@ func (k *Keys) ProjectKey(ctx context.Context, project string, bucket mlops.KeyB
 	return k.ensure(ctx, mlops.Key{Name: mlops.ProjectKeyName(project), Role: mlops.RoleTrainer, Buckets: []mlops.KeyBucket{bucket}, Projects: []string{project}}, "project")
 }
 
-// DeploymentKey returns the key that a deployment of its own volume brings
-// versions with: it reads the registry, artifacts with it, and nothing else; of
-// a project only what belongs to it, if the deployment has one. It makes a key
-// if there is none, or one that may something else. One from before keys had
-// projects is limited, and keeps its token.
+// DeploymentKey returns the key with which a deployment with its own volume
+// brings versions. The key reads the registry, artifacts included, and does
+// nothing else; if the deployment has a project, the key reads only what
+// belongs to that. DeploymentKey makes the key if there is none, or if the
+// present one has other rights. A key from before keys had projects is limited
+// and keeps its token.
 func (k *Keys) DeploymentKey(ctx context.Context, deployment, project string) (mlops.NewKey, error) {
 	if err := mlops.ValidateName("deployment", deployment); err != nil {
 		return mlops.NewKey{}, err
@@ -34,7 +36,7 @@ func (k *Keys) DeploymentKey(ctx context.Context, deployment, project string) (m
 	return k.ensure(ctx, want, "deployment")
 }
 
-// ensure returns a key that may what is wanted, and nothing else.
+// ensure returns a key with the wanted rights and no others.
 func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.NewKey, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
@@ -61,7 +63,7 @@ func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.New
 	return k.create(ctx, want)
 }
 
-// limit makes a key one of these projects; the caller holds the lock.
+// limit limits a key to these projects; the caller holds the lock.
 func (k *Keys) limit(ctx context.Context, e *entry, projects []string) error {
 	if slices.Equal(e.key.Projects, projects) {
 		return nil
@@ -80,13 +82,12 @@ func (k *Keys) limit(ctx context.Context, e *entry, projects []string) error {
 	return nil
 }
 
-// DropProjectKey revokes a project's key; one that is not there is no error.
+// DropProjectKey revokes a project's key, if there is one.
 func (k *Keys) DropProjectKey(ctx context.Context, project string) error {
 	return k.drop(ctx, mlops.ProjectKeyName(project))
 }
 
-// DropDeploymentKey revokes a deployment's key; one that is not there is no
-// error.
+// DropDeploymentKey revokes a deployment's key, if there is one.
 func (k *Keys) DropDeploymentKey(ctx context.Context, deployment string) error {
 	return k.drop(ctx, mlops.DeploymentKeyName(deployment))
 }

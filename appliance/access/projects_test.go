@@ -62,7 +62,7 @@ func TestDeploymentKeysOfProjects(t *testing.T) {
 			t.Errorf("it signs in as %+v, %v", p, err)
 		}
 	}
-	// Nothing widens a key that was given away.
+	// A key that was given away never gets more rights.
 	free, err := k.DeploymentKey(t.Context(), "wine-2", "")
 	if err != nil || free.Token == old.Token || len(free.Projects) != 0 {
 		t.Errorf("without a project again: %+v, %v", free, err)

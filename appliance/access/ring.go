@@ -50,14 +50,14 @@ func (r *ring) add(e *entry) {
 	r.byName[e.key.Name], r.byDigest[e.digest] = e, e
 }
 
-// with returns a ring that has e as well.
+// with returns a ring that also has e.
 func (r *ring) with(e *entry) *ring {
 	next := &ring{byName: maps.Clone(r.byName), byDigest: maps.Clone(r.byDigest)}
 	next.add(e)
 	return next
 }
 
-// without returns a ring that lacks the key of that name.
+// without returns a ring without the key of that name.
 func (r *ring) without(name string) *ring {
 	next := &ring{byName: maps.Clone(r.byName), byDigest: maps.Clone(r.byDigest)}
 	if e := next.byName[name]; e != nil {

@@ -10,47 +10,46 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Evidence is what is known of a deployment.
+// Evidence collects the facts about a deployment.
 type Evidence struct {
 	Deployment mlops.Deployment
 	Newest     *mlops.Revision   // of its history, nil if it has none
 	Training   *mlops.Training   // the newest of its project, nil if there is none
 	Serving    []mlops.Serving   // what each server says of itself
 	Words      map[string]string // last lines of the pods whose container has ended
-	NoModel    bool              // there is no registered model of the deployment's any more
-	NoAlias    bool              // that model has no such alias as is followed any more
+	NoModel    bool              // the deployment's registered model is gone
+	NoAlias    bool              // the model no longer has the alias that is followed
 	Disk       mlops.DiskSpace
 	Now        time.Time
 }
 
-// modelless reports whether nothing was ever put into service: until then
+// modelless reports whether nothing was ever put into service. Until then
 // servers run and are not ready.
 func (e Evidence) modelless() bool { return e.Deployment.Revision == nil && e.Deployment.Version == "" }
 
-// barren reports whether nothing was ever put into service, and the attempt has
+// barren reports whether nothing was ever put into service and the attempt has
 // ended.
 func (e Evidence) barren() bool {
 	return e.Deployment.Own && e.modelless() && e.Newest != nil && e.Newest.State.Terminal()
 }
 
-// CheckDisk is the name of what is found out about the disk.
+// CheckDisk names the finding about the disk.
 const CheckDisk = "disk"
 
-// Ended reports whether the end of a pod's container is still worth a word: the
-// pod is not ready again, or has been for a short time only.
+// Ended reports whether the end of a pod's container still matters: the pod is
+// not ready again, or became ready only a short time ago.
 func Ended(p mlops.Pod, now time.Time) bool {
 	return p.LastExit != nil && (!p.Ready || now.Sub(p.LastExit.At) < recently)
 }
 
-// recently is how long a restart that is over is still worth a word.
+// recently is how long a restart still matters after the pod has recovered.
 const recently = 10 * time.Minute
 
-// patience is how long a pod may take to start without a word.
+// patience is how long a pod may take to start before it is reported.
 const patience = time.Minute
 
-// Deployment says what is wrong with a deployment, the causes before what
-// follows from them; nothing if all is well. Pages and `benchtop doctor` both
-// ask here.
+// Deployment says what is wrong with a deployment, causes before their effects;
+// nothing if all is well. Pages and `benchtop doctor` both call it.
 func Deployment(e Evidence) []Finding {
 	d := e.Deployment
 	if d.Deleting {
@@ -143,8 +142,8 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 	return nil
 }
 
-// loading reports whether a revision has just been put into service: its version
-// may have to be brought to the servers first.
+// loading reports whether a revision was put into service a moment ago: its
+// version may still be on its way to the servers.
 func (e Evidence) loading() bool {
 	r := e.Deployment.Revision
 	if r == nil || r.State != mlops.RevisionStarting {
@@ -157,8 +156,8 @@ func (e Evidence) loading() bool {
 	return e.Now.Sub(since) < patience
 }
 
-// levelOf is how bad what happened to a pod is: one that is ready again is no
-// failure.
+// levelOf rates what happened to a pod. It is no failure if the pod is ready
+// again.
 func levelOf(p mlops.Pod) Level {
 	if p.Ready {
 		return Warn
@@ -196,7 +195,7 @@ func servingOf(all []mlops.Serving, pod string) *mlops.Serving {
 	return nil
 }
 
-// placeFix is what to do for a pod that the scheduler finds no place for.
+// placeFix says what to do when the scheduler finds no place for a pod.
 func placeFix(p mlops.Pod) string {
 	said := strings.ToLower(p.Message)
 	switch {
@@ -254,31 +253,32 @@ func serverFinding(e Evidence, explained bool) *Finding {
 	return nil
 }
 
-// followedFinding says that what new versions are to come from is gone. Before
-// its first training a project has no model, and no alias before its first
-// release. Who has pinned a deployment has said that nothing is followed.
+// followedFinding reports that the model or alias that new versions come from
+// is gone. A project has no model before its first training and no alias before
+// its first release, and a pinned deployment follows nothing: neither is a
+// fault.
 func followedFinding(e Evidence) *Finding {
 	d := e.Deployment
 	switch {
 	case e.modelless():
 		return nil
 	case e.NoModel && d.Own:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is registered no more: it was deleted. What is served goes on, and no other version can be put into service", d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is not registered any more: it was deleted. The served version goes on, and no other can be put into service", d.Model),
 			Fix: "register a model under this name again, or delete the deployment", Command: "benchtop undeploy " + d.Name, Place: "/models"}
 	case e.NoModel:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is registered no more: it was deleted or renamed. What is served goes on", d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q is not registered any more: it was deleted or renamed. The served version goes on", d.Model),
 			Fix: "train again, which registers it anew; or give the renamed model this name back", Command: "benchtop train " + d.Project, Place: "/projects/" + d.Project}
 	case e.NoAlias && !d.Pinned && d.Own:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("alias %q of model %q is there no more, so nothing is followed. What is served goes on", d.Follows, d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q has no alias %q any more, so the deployment follows nothing. The served version goes on", d.Model, d.Follows),
 			Fix: "set the alias again, with an MLflow client or on the model's page; or put versions into service by hand", Command: "benchtop promote " + d.Name + " VERSION", Place: "/models/" + url.PathEscape(d.Model)}
 	case e.NoAlias && !d.Pinned:
-		return &Finding{Level: Warn, Detail: fmt.Sprintf("alias %q of model %q is there no more. What is served goes on", d.Follows, d.Model),
+		return &Finding{Level: Warn, Detail: fmt.Sprintf("model %q has no alias %q any more. The served version goes on", d.Model, d.Follows),
 			Fix: "put a version into service, which sets the alias again", Command: "benchtop promote " + d.Name + " VERSION", Place: "/models/" + url.PathEscape(d.Model)}
 	}
 	return nil
 }
 
-// releaseFinding says why the newest revision is not what is served.
+// releaseFinding says why the newest revision is not the one that is served.
 func releaseFinding(r *mlops.Revision) *Finding {
 	if r == nil {
 		return nil

@@ -113,16 +113,16 @@ func TestDeployment(t *testing.T) {
 		}, findings: []string{"iris release warn version 4 waits"}, fix: "it waits for an approval", place: "#history"},
 		"is being judged": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionJudging} }},
 		"the model of a deployment of its own volume was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.Deployment.Own, e.NoModel = "my model", true, true },
-			findings: []string{`iris model warn model "my model" is registered no more: it was deleted. What is served goes on, and no other version can be put into service`}, fix: "register a model under this name again", command: "benchtop undeploy iris", place: "/models"},
+			findings: []string{`iris model warn model "my model" is not registered any more: it was deleted. The served version goes on, and no other can be put into service`}, fix: "register a model under this name again", command: "benchtop undeploy iris", place: "/models"},
 		"the model of a project was renamed": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.NoModel = "iris", true },
-			findings: []string{`iris model warn model "iris" is registered no more: it was deleted or renamed. What is served goes on`}, fix: "train again", command: "benchtop train iris", place: "/projects/iris"},
+			findings: []string{`iris model warn model "iris" is not registered any more: it was deleted or renamed. The served version goes on`}, fix: "train again", command: "benchtop train iris", place: "/projects/iris"},
 		"a project has no model yet": {pods: []mlops.Pod{unready}, change: func(e *Evidence) { e.Deployment.Revision, e.NoModel, e.NoAlias = nil, true, true },
 			findings: []string{"iris server warn no pod is ready: there is no model yet"}, fix: "wait"},
 		"the alias of a deployment of its own volume was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) {
 			e.Deployment.Model, e.Deployment.Own, e.Deployment.Follows, e.NoAlias = "my model", true, "champion", true
-		}, findings: []string{`iris model warn alias "champion" of model "my model" is there no more, so nothing is followed. What is served goes on`}, fix: "set the alias again", command: "benchtop promote iris VERSION", place: "/models/my%20model"},
+		}, findings: []string{`iris model warn model "my model" has no alias "champion" any more, so the deployment follows nothing. The served version goes on`}, fix: "set the alias again", command: "benchtop promote iris VERSION", place: "/models/my%20model"},
 		"the alias of a project was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Model, e.Deployment.Follows, e.NoAlias = "iris", "live", true },
-			findings: []string{`iris model warn alias "live" of model "iris" is there no more. What is served goes on`}, fix: "which sets the alias again", command: "benchtop promote iris VERSION", place: "/models/iris"},
+			findings: []string{`iris model warn model "iris" has no alias "live" any more. The served version goes on`}, fix: "which sets the alias again", command: "benchtop promote iris VERSION", place: "/models/iris"},
 		"the alias of a pinned one was deleted": {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Deployment.Pinned, e.NoAlias = true, true }},
 		"is live":                               {pods: []mlops.Pod{well}, change: func(e *Evidence) { e.Newest = &mlops.Revision{State: mlops.RevisionLive} }},
 	} {

@@ -1,6 +1,6 @@
-// Package doctor checks a machine before the appliance starts on it, and what is
-// served while it runs. For each thing that is broken it says how to mend that.
-// It changes nothing.
+// Package doctor checks a machine before the appliance starts, and deployments
+// while it runs. It says what is broken and how to mend it, and changes
+// nothing.
 package doctor
 
 import (

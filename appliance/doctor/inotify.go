@@ -3,22 +3,22 @@ package doctor
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/prometheus/procfs"
 )
 
-// The appliance holds 23 inotify instances. What else runs as root, pods among
-// it, shares the limit.
+// The appliance holds 23 inotify instances. Root's other programs, pods
+// included, share the limit.
 const (
 	inotifyNeeded = 24
 	inotifyGood   = 64
 )
 
-// checkInotify looks for room below the limit of inotify instances, one for
-// each program that follows files. When it is used up, programs report "too
-// many open files", which leads nobody there.
+// checkInotify checks how many inotify instances are left; each program that
+// follows files takes one. When none is left, programs report "too many open
+// files", which hides the cause.
 func checkInotify() Finding {
 	b, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
 	if err != nil {
@@ -28,7 +28,11 @@ func checkInotify() Finding {
 	if err != nil {
 		return warn("inotify", fmt.Sprintf("limit cannot be read: it is %q", b), "use a kernel with inotify")
 	}
-	return judgeInotify(limit, inotifyInstances("/proc/[0-9]*/fd"))
+	procs, err := procfs.AllProcs()
+	if err != nil {
+		return warn("inotify", "processes cannot be listed: "+err.Error(), "mount /proc")
+	}
+	return judgeInotify(limit, inotifyInstances(procs))
 }
 
 func judgeInotify(limit, used int) Finding {
@@ -43,21 +47,17 @@ func judgeInotify(limit, used int) Finding {
 	return ok("inotify", detail)
 }
 
-// inotifyInstances counts those of root's processes among the folders of open
-// files. A process that ends meanwhile counts for nothing.
-func inotifyInstances(folders string) (n int) {
-	dirs, _ := filepath.Glob(folders) // the pattern is right
-	for _, dir := range dirs {
-		st, err := os.Stat(filepath.Dir(dir))
-		if err != nil || st.Sys().(*syscall.Stat_t).Uid != 0 {
+// inotifyInstances counts the instances of root's processes. It skips processes
+// that end meanwhile.
+func inotifyInstances(procs procfs.Procs) (n int) {
+	for _, p := range procs {
+		status, err := p.NewStatus()
+		if err != nil || status.UIDs[1] != 0 {
 			continue
 		}
-		fds, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
-		for _, fd := range fds {
-			if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && to == "anon_inode:inotify" {
+		open, _ := p.FileDescriptorTargets()
+		for _, to := range open {
+			if to == "anon_inode:inotify" {
 				n++
 			}
 		}

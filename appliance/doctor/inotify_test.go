@@ -1,10 +1,9 @@
 package doctor
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,7 +13,11 @@ func TestCheckInotify(t *testing.T) {
 	expect(t, judgeInotify(128, 65), finding("inotify", Warn, `65 of 128 instances are in use by root's programs; pods that follow files may fail with "too many open files"`, fix))
 	expect(t, judgeInotify(128, 105), finding("inotify", Warn, `105 of 128 instances are in use by root's programs; the lab needs 24 and will fail with "too many open files"`, fix))
 
-	own := fmt.Sprintf("/proc/%d/fd", os.Getpid())
+	self, err := procfs.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := procfs.Procs{self}
 	before := inotifyInstances(own)
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 	if err != nil {

@@ -62,7 +62,7 @@ func checkCgroups() Finding {
 	return ok("cgroups", version+" with cpu, memory and pids")
 }
 
-// What the appliance and its pods need while idle, and to train.
+// The appliance and its pods need this much while idle, and to train.
 const (
 	memoryNeeded = 1 << 30
 	memoryGood   = 2 << 30

@@ -119,7 +119,7 @@ func listen(t *testing.T, network, addr string) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// finding is a finding without more than every one has.
+// finding is a finding without the fields that every finding has.
 func finding(check string, level Level, detail, fix string) Finding {
 	return Finding{Check: check, Level: level, Detail: detail, Fix: fix}
 }

@@ -61,7 +61,7 @@ func describe(a netip.Addr) string {
 	return a.String() + " (relayed to pods)"
 }
 
-// cause is the part of a network error that tells something.
+// cause returns the useful part of a network error.
 func cause(err error) string {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return "it stays silent"

@@ -13,8 +13,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// checkBridge makes and removes a bridge and a veth pair: what every pod
-// network needs, and what a kernel or container may lack.
+// checkBridge makes and removes a bridge and a veth pair. Every pod network
+// needs both, and a kernel or container may lack them.
 func checkBridge() Finding {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "btdoctor0"

@@ -1,19 +1,16 @@
 package doctor
 
 import (
-	"bufio"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/prometheus/procfs"
 )
 
 func checkPorts(ports []Port) Finding {
@@ -49,66 +46,69 @@ func Holder(port int) string {
 }
 
 // Listener names the process that listens on a port of a network ("tcp" or
-// "udp") at one of the IPv4 addresses, or at any if there are none; "" if no
-// process does.
+// "udp") at one of the IPv4 addresses; without addresses, at any. It returns ""
+// if no process does.
 func Listener(network string, port int, at []net.IP) string {
-	for _, table := range []string{network, network + "6"} {
-		if inode := listenInode("/proc/net/"+table, port, at); inode != "" {
-			return processOf(inode)
+	for _, s := range sockets(network) {
+		if s.port == port && (len(at) == 0 || s.ip.IsUnspecified() || slices.ContainsFunc(at, s.ip.Equal)) {
+			return processOf(s.inode)
 		}
 	}
 	return ""
 }
 
-func processOf(inode string) string {
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, link := range links {
-		if target, err := os.Readlink(link); err == nil && target == "socket:["+inode+"]" {
-			pid := strings.Split(link, "/")[2]
-			name, _ := os.ReadFile("/proc/" + pid + "/comm")
-			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
+// socket is one that waits for others to call.
+type socket struct {
+	ip    net.IP
+	port  int
+	inode uint64
+}
+
+// The states of sockets that wait for others, in the kernel's tables
+// (Documentation/networking/proc_net_tcp.rst of Linux): LISTEN, and for UDP,
+// which has no such state, unconnected.
+const (
+	tcpListen      = 0x0A
+	udpUnconnected = 0x07
+)
+
+// sockets lists the machine's waiting sockets of a network. A table that the
+// kernel does not have is empty.
+func sockets(network string) (out []socket) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return nil
+	}
+	switch network {
+	case "tcp":
+		v4, _ := fs.NetTCP()
+		v6, _ := fs.NetTCP6()
+		for _, l := range slices.Concat(v4, v6) {
+			if l.St == tcpListen {
+				out = append(out, socket{l.LocalAddr, int(l.LocalPort), l.Inode})
+			}
 		}
+	case "udp":
+		v4, _ := fs.NetUDP()
+		v6, _ := fs.NetUDP6()
+		for _, l := range slices.Concat(v4, v6) {
+			if l.St == udpUnconnected {
+				out = append(out, socket{l.LocalAddr, int(l.LocalPort), l.Inode})
+			}
+		}
+	}
+	return out
+}
+
+func processOf(inode uint64) string {
+	procs, _ := procfs.AllProcs()
+	for _, p := range procs {
+		open, err := p.FileDescriptorTargets()
+		if err != nil || !slices.Contains(open, fmt.Sprintf("socket:[%d]", inode)) {
+			continue
+		}
+		name, _ := p.Comm()
+		return fmt.Sprintf("%s (process %d)", name, p.PID)
 	}
 	return "a process that cannot be seen from here"
-}
-
-// listenInode finds the socket that listens on port, at one of the addresses
-// or at any if there are none, in a table of /proc/net/tcp's or udp's form
-// (Documentation/networking/proc_net_tcp.rst of Linux): local address in hex,
-// state 0A is LISTEN (07 for UDP, which has no such state), the inode is the
-// tenth field.
-func listenInode(table string, port int, at []net.IP) string {
-	f, err := os.Open(table)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	suffix := fmt.Sprintf(":%04X", port)
-	state := "0A"
-	if strings.HasPrefix(filepath.Base(table), "udp") {
-		state = "07"
-	}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == state && meets(strings.TrimSuffix(fields[1], suffix), at) {
-			return fields[9]
-		}
-	}
-	return ""
-}
-
-// meets reports whether a socket at a local address, in the kernel's form,
-// gets what is sent to one of the addresses.
-func meets(local string, at []net.IP) bool {
-	b, err := hex.DecodeString(local)
-	if err != nil || len(b)%4 != 0 {
-		return false
-	}
-	// Each 32-bit word is printed as the machine's integer.
-	for i := 0; i < len(b); i += 4 {
-		binary.BigEndian.PutUint32(b[i:], binary.NativeEndian.Uint32(b[i:]))
-	}
-	ip := net.IP(b)
-	return len(at) == 0 || ip.IsUnspecified() || slices.ContainsFunc(at, ip.Equal)
 }

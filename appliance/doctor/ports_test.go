@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -75,7 +74,7 @@ func TestListener(t *testing.T) {
 		{"tcp", listen(t, "tcp4", "127.0.0.3:0"), lan, self()},
 		{"tcp", listen(t, "tcp4", "0.0.0.0:0"), lan, self()},
 		{"tcp", listen(t, "tcp", "[::]:0"), lan, self()},
-		// What listens elsewhere on the machine is in nobody's way.
+		// A listener elsewhere on the machine is in nobody's way.
 		{"tcp", listen(t, "tcp4", "127.0.0.1:0"), lan, ""},
 		{"tcp", listen(t, "tcp6", "[::1]:0"), lan, ""},
 		{"tcp", listen(t, "tcp4", "127.0.0.1:0"), nil, self()},
@@ -108,26 +107,4 @@ func TestCheckPorts(t *testing.T) {
 	asNobody(t, func() {
 		expect(t, checkPorts([]Port{{443, "ingress HTTPS", ""}}), Finding{Check: "ports", Level: OK, Detail: "1 ports are free"})
 	})
-}
-
-func TestListenInode(t *testing.T) {
-	table := filepath.Join(t.TempDir(), "tcp")
-	const content = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 111 1 0000000000000000 20 4 30 10 -1
-   1: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 112 1 0000000000000000 20 4 30 10 -1
-   2: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 113 1 0000000000000000 100 0 0 10 0
-   3: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  0 0 114 1
-   4: 00000000:1F91 truncated
-`
-	if err := os.WriteFile(table, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for port, want := range map[int]string{8080: "113", 80: "114", 0xD431: "", 8081: "", 0x90: ""} {
-		if got := listenInode(table, port, nil); got != want {
-			t.Errorf("port %d: inode %q, expected %q", port, got, want)
-		}
-	}
-	if got := listenInode(table+".none", 80, nil); got != "" {
-		t.Errorf("a table that is not there has the inode %q", got)
-	}
 }

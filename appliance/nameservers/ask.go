@@ -9,11 +9,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// askTimeout is when a server counts as dead. The cluster's DNS waits as long.
+// askTimeout is how long a server may take before it counts as dead. The
+// cluster's DNS waits as long.
 const askTimeout = 2 * time.Second
 
-// Ask asks a server for the root's name servers, which every resolver knows or
-// can say that it does not. Any answer counts: the server lives.
+// Ask asks a server for the root's name servers. Every resolver knows them or
+// says that it does not, and either answer shows that the server lives.
 func Ask(ctx context.Context, server netip.Addr) error {
 	return ask(ctx, netip.AddrPortFrom(server, 53))
 }

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Plan is what follows for pods from a machine's resolver configuration.
+// Plan says what to tell pods, given a machine's resolver configuration.
 type Plan struct {
-	Servers []netip.Addr // whom the cluster's DNS asks, none for nobody
-	Relay   []netip.Addr // whom a relay on the node's address asks for them
+	Servers []netip.Addr // what the cluster's DNS asks; empty if there are none
+	Relay   []netip.Addr // what a relay on the node's address asks for pods
 }
 
-// plan prefers servers that pods can reach by themselves, because these answer
-// while the appliance is stopped, too. Without any, the machine relays for
-// them. ours are the lab's own addresses: to ask these would go in circles.
+// plan prefers servers that pods reach by themselves, because these also answer
+// while the appliance is stopped. If there are none, the machine relays. ours
+// are the lab's own addresses: asking them would go in circles.
 func (m Machine) plan(node netip.Addr, ours ...netip.Addr) Plan {
 	var p Plan
 	for _, a := range m.Servers {
@@ -35,13 +35,13 @@ func (m Machine) plan(node netip.Addr, ours ...netip.Addr) Plan {
 	return p
 }
 
-// PodsReach says whether pods, which have IPv4 addresses only, can reach a
-// server: the machine's loopback addresses are other ones in a pod.
+// PodsReach says whether pods can reach a server. Pods have IPv4 addresses
+// only, and a loopback address is the pod itself.
 func PodsReach(a netip.Addr) bool { return a.Is4() && !a.IsLoopback() }
 
 // resolvConf is the file for pods that use the machine's resolver instead of
-// the cluster's. It names some server in any case: containerd would copy the
-// machine's file in place of an empty one, and that file may not exist.
+// the cluster's. It always names a server: containerd would replace an empty
+// file by the machine's, which may not exist.
 func (m Machine) resolvConf(p Plan, clusterDNS netip.Addr) string {
 	var b strings.Builder
 	b.WriteString("# Written by benchtop from " + m.File + ".\n")

@@ -1,6 +1,6 @@
-// Package nameservers knows who resolves names for this machine, and keeps
-// what pods are told about it in step. The cluster's own names never depend
-// on any of it.
+// Package nameservers knows which servers resolve names for this machine, and
+// keeps what pods are told in step. The cluster's own names depend on none of
+// them.
 package nameservers
 
 import (
@@ -16,7 +16,8 @@ import (
 
 const (
 	etcFile = "/etc/resolv.conf"
-	// What systemd-resolved asks, when /etc/resolv.conf names its stub.
+	// The servers behind systemd-resolved, for when /etc/resolv.conf names its
+	// stub.
 	resolvedFile = "/run/systemd/resolve/resolv.conf"
 	// libc looks at no more than the first three.
 	maxServers = 3
@@ -32,7 +33,7 @@ type Machine struct {
 }
 
 // Read reads the machine's resolver configuration. It never fails: a machine
-// without resolver is a machine too.
+// may have no resolver.
 func Read() Machine { return read("/") }
 
 func read(root string) Machine {
@@ -53,13 +54,13 @@ func read(root string) Machine {
 	return m
 }
 
-// isResolvedStub tells the addresses that systemd-resolved answers at.
+// isResolvedStub reports whether systemd-resolved answers at an address.
 func isResolvedStub(a netip.Addr) bool {
 	return a == netip.AddrFrom4([4]byte{127, 0, 0, 53}) || a == netip.AddrFrom4([4]byte{127, 0, 0, 54})
 }
 
-// parse reads a resolv.conf as libc does: the last search list counts,
-// options add up, what is not understood is passed over.
+// parse reads a resolv.conf as libc does: the last search list counts, options
+// add up, and unknown lines are skipped.
 func parse(root, file string) (Machine, error) {
 	m := Machine{File: file}
 	b, err := os.ReadFile(filepath.Join(root, file))

@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// relay answers on the node's address in the name of servers that pods can't
-// reach: those on the machine's loopback, and those with IPv6 addresses.
+// relay answers on the node's address for servers that pods can't reach: those
+// on the machine's loopback, and those with IPv6 addresses.
 type relay struct {
 	to      []netip.AddrPort
 	servers []*dns.Server
 }
 
-// startRelay listens on at. A server that listens on every address answers
-// there already, if anyone does; then there is nothing to relay and the relay
-// is nil.
+// startRelay listens on at. If a server of the machine already answers on every
+// address, pods reach it there: then no relay is needed and startRelay returns
+// nil.
 func startRelay(at netip.AddrPort, to []netip.AddrPort, failed func(error)) (*relay, error) {
 	r := &relay{to: to}
-	// The node's address may come later than we do.
+	// The node's address may appear only after this.
 	listen := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if cerr := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1) }); cerr != nil {
 			return cerr
@@ -76,7 +76,7 @@ func (r *relay) handler(network string) dns.HandlerFunc {
 		c := dns.Client{Net: network, Timeout: askTimeout}
 		for _, to := range r.to {
 			if answer, _, err := c.Exchange(q, to.String()); err == nil {
-				_ = w.WriteMsg(answer) // who asked went away
+				_ = w.WriteMsg(answer) // the client went away
 				return
 			}
 		}

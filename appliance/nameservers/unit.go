@@ -2,13 +2,14 @@ package nameservers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"sync"
+
+	"github.com/google/renameio/v2"
 
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
@@ -48,10 +49,11 @@ func NewUnit(cfg Config) *Unit {
 func (u *Unit) Name() string { return "dns" }
 
 // ResolvConf returns the file for pods that use the machine's resolver. It
-// exists once the unit is ready, whatever becomes of the machine's own.
+// exists once the unit is ready, even if the machine's own file is gone.
 func (u *Unit) ResolvConf() string { return u.cfg.File }
 
-// Nameservers returns the servers that the cluster's DNS asks, none for nobody.
+// Nameservers returns the servers that the cluster's DNS asks; empty if there
+// are none.
 func (u *Unit) Nameservers() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -77,7 +79,7 @@ func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	look := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Watched before it is read: a change in between must not be missed.
+	// Watch before reading: a change in between must not be missed.
 	if err := watch(ctx, u.cfg.root, func() {
 		select {
 		case look <- struct{}{}:
@@ -158,11 +160,8 @@ func replace(file, content string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
-	if err := os.WriteFile(file+".new", []byte(content), 0o644); err != nil {
+	if err := renameio.WriteFile(file, []byte(content), 0o644, renameio.WithTempDir(filepath.Dir(file))); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return fmt.Errorf("write %s: %w", file, errors.Join(err, os.Remove(file+".new")))
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func answering(t *testing.T, at netip.AddrPort, text string) {
 	}
 }
 
-// freePort is one that is free on every loopback address that is used here.
+// freePort is a port that is free on every loopback address used here.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	l, err := net.Listen("tcp", "0.0.0.0:0")
@@ -156,7 +156,7 @@ func TestRelayOfDeadServers(t *testing.T) {
 	}
 }
 
-// Who listens on every address answers at the node's, too.
+// A server that listens on every address answers at the node's, too.
 func TestSomeoneAnswersAlready(t *testing.T) {
 	root, port := t.TempDir(), freePort(t)
 	here := netip.MustParseAddr("127.0.0.9")

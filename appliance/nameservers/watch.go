@@ -11,8 +11,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// settle is how long a change is given to become complete: who writes the file
-// truncates it first, or removes a link before making another.
+// settle is how long a change may take to become complete: a writer truncates
+// the file first, or removes a link before it makes another.
 const settle = 100 * time.Millisecond
 
 // watch calls changed after the machine's resolver configuration may have
@@ -53,8 +53,8 @@ func follow(w *fsnotify.Watcher, root string) []string {
 	for _, name := range []string{filepath.Join(root, etcFile), filepath.Join(root, resolvedFile)} {
 		for range 8 { // a loop of links leads nowhere
 			files = append(files, name)
-			// A folder may come later than we look: then the one above is
-			// watched until it does.
+			// The folder may not exist yet: until it does, the one above is
+			// watched.
 			dir := filepath.Dir(name)
 			for w.Add(dir) != nil && dir != root && dir != "/" {
 				files = append(files, dir)

@@ -1,6 +1,6 @@
-// Package podlogs makes one log of those of several pods: by time, with what the
-// last container of each said before it ended, and, if asked to, with what comes.
-// It keeps no more than the last lines of each pod at once.
+// Package podlogs merges the logs of several pods by time. It includes the last
+// words of each pod's previous container, and can follow new lines. It keeps
+// only the last lines of each pod in memory.
 package podlogs
 
 import (
@@ -38,17 +38,16 @@ type Source interface {
 // Options say what a log has.
 type Options struct {
 	Tail   int  // lines of each container to begin with, at most MaxTail
-	Follow bool // go on with what comes, until the context ends
+	Follow bool // go on with new lines until the context ends
 
-	// Look is how often is looked for new pods, and Window how long lines are
-	// collected to be put in order; 3 s and 250 ms if zero.
+	// Look is the pause between two looks for new pods, Window how long lines
+	// are collected before they are sorted; 3 s and 250 ms if zero.
 	Look, Window time.Duration
 }
 
-// Merge calls emit with lines, oldest first. It ends with the first error of
-// emit, or when there is no more to say. A context that ends is no error. That a
-// single pod's log cannot be read is none either: it has not started, or has
-// just gone.
+// Merge calls emit with lines, oldest first. It ends with emit's first error,
+// or when there is no more to say. The end of ctx is no error. A pod whose log
+// cannot be read is none either: it has not started, or has just gone.
 func Merge(ctx context.Context, src Source, o Options, emit func([]mlops.LogLine) error) error {
 	o.Tail = min(max(o.Tail, 0), MaxTail)
 	o.Look, o.Window = cmp.Or(o.Look, 3*time.Second), cmp.Or(o.Window, 250*time.Millisecond)
@@ -67,7 +66,7 @@ func Merge(ctx context.Context, src Source, o Options, emit func([]mlops.LogLine
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	f := follower{src: src, lines: make(chan mlops.LogLine, 256), ended: make(chan string, maxPods), last: last, busy: map[string]bool{}}
-	// Nobody writes to the channels when Merge has returned.
+	// No goroutine writes to the channels after Merge has returned.
 	defer f.wait.Wait()
 	defer cancel()
 	return f.run(ctx, pods, o, emit)
@@ -83,7 +82,7 @@ func newest(ctx context.Context, src Source) ([]mlops.Pod, error) {
 	return pods[:min(len(pods), maxPods)], nil
 }
 
-// history reads what there is of the pods' logs, and until when each goes.
+// history reads the pods' logs so far. last says up to when each was read.
 func history(ctx context.Context, src Source, pods []mlops.Pod, tail int) (all []mlops.LogLine, last map[string]time.Time) {
 	last = map[string]time.Time{}
 	if tail == 0 {
@@ -123,8 +122,8 @@ func history(ctx context.Context, src Source, pods []mlops.Pod, tail int) (all [
 		if n := len(lines); n > 0 && !queries[i].Previous {
 			last[queries[i].Pod] = lines[n-1].Time
 		}
-		// While a container waits to be started again, its log is that of the
-		// one that has ended.
+		// While a container waits for its restart, Kubernetes still returns the
+		// log of the one that has ended.
 		if i > 0 && queries[i-1].Previous && len(lines) > 0 && len(found[i-1]) > 0 && !lines[0].Time.After(found[i-1][len(found[i-1])-1].Time) {
 			lines = slices.DeleteFunc(lines, func(l mlops.LogLine) bool { return !l.Time.After(found[i-1][len(found[i-1])-1].Time) })
 		}
@@ -189,9 +188,9 @@ func (f *follower) run(ctx context.Context, pods []mlops.Pod, o Options, emit fu
 	}
 }
 
-// start follows the pods that are not followed yet. The log of one that has
-// ended is read to its end once; another container of the same pod goes on
-// where the last has ended.
+// start follows the pods that are not followed yet. It reads the log of an
+// ended pod to its end once. The next container of a pod is followed from where
+// the last one ended.
 func (f *follower) start(ctx context.Context, pods []mlops.Pod) {
 	for _, p := range pods {
 		_, known := f.until(p.Name)
@@ -245,8 +244,8 @@ func (f *follower) follow(ctx context.Context, p mlops.Pod) {
 	}
 }
 
-// eachLine reads lines of the form TIME TEXT. One that has no time gets that of
-// the line before.
+// eachLine reads lines of the form TIME TEXT. A line without a time gets that
+// of the line before.
 func eachLine(r io.Reader, f func(mlops.LogLine) error) error {
 	in := bufio.NewReaderSize(r, 4<<10)
 	var at time.Time

@@ -17,7 +17,7 @@ import (
 
 var begin = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// cluster has pods and what they have said.
+// cluster has pods and their logs.
 type cluster struct {
 	mu     sync.Mutex
 	pods   []mlops.Pod

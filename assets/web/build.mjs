@@ -42,7 +42,7 @@ const add = async (name, content) => {
 await add("icon.svg", await readFile(here("src/icon.svg")));
 await add("licenses.txt", await licenses());
 
-// licenses returns the licences of what is bundled, which ask to be passed on.
+// licenses returns the licences of the bundled code, which ask to be passed on.
 async function licenses() {
   const { dependencies } = JSON.parse(await readFile(here("package.json"), "utf8"));
   const parts = await Promise.all(

@@ -25,7 +25,7 @@ type Assets struct {
 	Script string // hashed name of the script
 	Style  string // hashed name of the style sheet
 	Icon   string // hashed name of the icon, an SVG
-	// Licenses is the hashed name of the licences of what is bundled.
+	// Licenses is the hashed name of the bundled code's licences.
 	Licenses string
 }
 

@@ -21,8 +21,8 @@ func addConfigFlags(cmd *cobra.Command) {
 	}
 }
 
-// loadConfig reads the configuration as cmd's flags, the environment and the
-// file give it.
+// loadConfig reads the configuration from cmd's flags, the environment and the
+// file.
 func loadConfig(cmd *cobra.Command) (appliance.Config, error) {
 	file, err := cmd.Flags().GetString("config")
 	if err != nil {
@@ -40,7 +40,7 @@ func loadConfig(cmd *cobra.Command) (appliance.Config, error) {
 	})
 }
 
-// controlOf reaches the appliance that the configuration means.
+// controlOf returns a client of the configured appliance.
 func controlOf(cmd *cobra.Command) (*appliance.Control, error) {
 	cfg, err := loadConfig(cmd)
 	if err != nil {

@@ -23,7 +23,7 @@ func deployCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "deploy MODEL[@ALIAS|/VERSION] [VERSION]",
-		Short: "Serve a registered model, beside what is served already",
+		Short: "Serve a registered model, beside those that are served already",
 		Long: `Serve a registered model on a volume and at an address of its own, beside what is
 served already.
 
@@ -81,8 +81,8 @@ when every server answers, or says why none will.`,
 	return cmd
 }
 
-// untilServed waits until a deployment is as it was asked for. What will not
-// become so is an error that says why.
+// untilServed waits until a deployment is as requested. It fails, and says why,
+// if that can't happen any more.
 func untilServed(cmd *cobra.Command, control *appliance.Control, out appliance.Deployed) (mlops.Deployment, error) {
 	d, begun := out.Deployment, time.Now()
 	if !out.Created && !out.Changed {
@@ -109,7 +109,7 @@ func untilServed(cmd *cobra.Command, control *appliance.Control, out appliance.D
 			}
 			return d, nil
 		case (newest.State == mlops.RevisionWaiting || newest.State == mlops.RevisionJudging) && newest.Message != "":
-			return d, nil // for a person, or for a run that may be long
+			return d, nil // it waits for a person, or for a run that may be long
 		case newest.State != mlops.RevisionStarting && newest.State != mlops.RevisionJudging && d.Ready >= d.Replicas && (d.Replicas == 0 || d.Version != ""):
 			return d, nil
 		}
@@ -146,8 +146,8 @@ func printDeployed(w io.Writer, out appliance.Deployed, d mlops.Deployment) {
 	}
 }
 
-// exampleBody is something to send: zeros for the features, in the form of
-// MLflow's scoring protocol.
+// exampleBody is a sample request of MLflow's scoring protocol, with zeros for
+// the features.
 func exampleBody(d mlops.Deployment) string {
 	zeros := make([]string, max(len(d.FeatureNames), 1))
 	for i := range zeros {

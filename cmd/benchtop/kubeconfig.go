@@ -45,7 +45,7 @@ func kubeconfigListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List those who were given a kubeconfig",
+		Short: "List the users that have a kubeconfig",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			control, err := controlOf(cmd)

@@ -9,8 +9,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance"
 )
 
-// The flags behind kubectl and crictl are theirs, so the data dir of these
-// two comes from the environment and the configuration file alone.
+// kubectl and crictl parse their flags themselves, so the data dir comes from
+// the environment and the configuration file.
 func toolConfig() (appliance.Config, error) {
 	return appliance.LoadConfig(appliance.Source{Environ: os.LookupEnv})
 }

@@ -89,7 +89,7 @@ func datasetsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "datasets [NAME or DIGEST]",
-		Short: "List what runs have read, or show what was made from a dataset and what is served of that",
+		Short: "List the datasets that runs have read, or show the versions and deployments made from one",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			control, err := controlOf(cmd)

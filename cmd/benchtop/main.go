@@ -17,8 +17,8 @@ import (
 var version = "devel"
 
 func main() {
-	// The lab catches what libraries write to os.Stderr; what this program has
-	// to say goes to where it was started from.
+	// The lab captures what libraries write to os.Stderr. This program's own
+	// messages go to the terminal it was started from.
 	stderr := os.Stderr
 	if err := root().ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(stderr, "Error:", userMessage(err))

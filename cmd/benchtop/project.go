@@ -110,7 +110,7 @@ func projectEditCommand() *cobra.Command {
 	var dataset, schedule, zone, params string
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
-		Short: "Change what a project trains with, when, and with what parameters",
+		Short: "Change a project's dataset, schedule and parameters",
 		Long: `Changes a project. What is changed here no longer follows the settings
 project.schedule, project.time_zone and project.params of the configuration.`,
 		Args: cobra.ExactArgs(1),
@@ -195,7 +195,8 @@ func projectDeleteCommand() *cobra.Command {
 	return cmd
 }
 
-// deploymentsBeside says which further deployments go with a project.
+// deploymentsBeside lists the other deployments that are deleted with a
+// project.
 func deploymentsBeside(cmd *cobra.Command, control *appliance.Control, project string) (string, error) {
 	all, err := control.Deployments(cmd.Context())
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 func releaseCommands() []*cobra.Command {
 	return []*cobra.Command{
 		deployCommand(), undeployCommand(), deploymentsCommand(), revisionsCommand(), promoteCommand(), rollbackCommand(),
-		holdCommand("pin", "Keep serving what a deployment serves now, whatever comes", true, false),
+		holdCommand("pin", "Keep a deployment at the version that it serves now", true, false),
 		holdCommand("unpin", "Let a deployment follow new versions and its alias again", true, true),
 		holdCommand("pause", "Let new versions wait until `benchtop resume`", false, false),
 		holdCommand("resume", "Let the versions that wait go on", false, true),
@@ -167,8 +167,8 @@ func rollbackCommand() *cobra.Command {
 	var to int
 	cmd := &cobra.Command{
 		Use:   "rollback [DEPLOYMENT]",
-		Short: "Serve again what was served before",
-		Long: `Serve again what was served before, or what revision --to has served. No gate is
+		Short: "Serve the previous version again",
+		Long: `Serve the previous version again, or the version of revision --to. No gate is
 asked. The command returns when every server answers with it.`,
 		Example: "  sudo benchtop rollback iris --reason \"worse on wet days\"\n  sudo benchtop rollback iris --to 3",
 		Args:    cobra.MaximumNArgs(1),
@@ -213,7 +213,7 @@ func number(what, s string) (int, error) {
 // startPatience is how long a command waits for the servers.
 const startPatience = time.Minute
 
-// release asks for a change and waits until its revision is live, waits or has
+// release requests a change and waits until its revision is live, waits or has
 // ended.
 func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseRequest) error {
 	control, err := controlOf(cmd)
@@ -225,7 +225,7 @@ func release(cmd *cobra.Command, deployment, verb string, req appliance.ReleaseR
 		return err
 	}
 	begun := time.Now()
-	// One that is judged and has a message waits for its run, which may be long.
+	// A judged revision with a message waits for its run, which may take long.
 	for r.State == mlops.RevisionStarting || r.State == mlops.RevisionJudging && r.Message == "" || r.Measuring() {
 		if r.Measuring() {
 			begun = time.Now() // its Job has a limit of its own
@@ -273,8 +273,8 @@ func revision(cmd *cobra.Command, control *appliance.Control, deployment string,
 	return mlops.Revision{}, mlops.Errorf(mlops.NotFound, "the revision is gone: somebody has deleted deployment %s", deployment)
 }
 
-// holdCommand pins a deployment if pin is set and else pauses it; end undoes
-// that.
+// holdCommand pins a deployment if pin is set, otherwise it pauses it. With end
+// it undoes that.
 func holdCommand(verb, short string, pin, end bool) *cobra.Command {
 	return &cobra.Command{
 		Use:   verb + " DEPLOYMENT",
@@ -306,7 +306,7 @@ func gatesCommand() *cobra.Command {
 	var none bool
 	cmd := &cobra.Command{
 		Use:   "gates [PROJECT] [FILE]",
-		Short: "Show or set what a version must pass before it is served",
+		Short: "Show or set the quality gates that a version must pass before it is served",
 		Long: `Show what a version of a project's model must pass before it is served, or set it
 from a file (- is standard input) in this layout:
 

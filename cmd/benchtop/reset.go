@@ -11,8 +11,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// typed reports whether the person at the terminal types a word. The end of
-// input is a no.
+// typed reports whether the person at the terminal types a word. End of input
+// counts as no.
 func typed(cmd *cobra.Command, word string) bool {
 	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	return strings.TrimSpace(answer) == word

@@ -11,16 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// MetricsServer serves metrics.k8s.io, which other clusters run as a pod of
-// kube-system and this one in its own process.
+// MetricsServer serves metrics.k8s.io. Other clusters run it as a pod of
+// kube-system, this one in its own process.
 type MetricsServer interface {
 	Port() int // of the node's address
 	Run(ctx context.Context) error
 }
 
-// serveMetrics serves metrics.k8s.io until ctx ends. The first time it waits
-// until the lab is up; afterwards the cluster knows the API, and whoever lists
-// all APIs would meet an error.
+// serveMetrics serves metrics.k8s.io until ctx ends. On the first start it
+// waits until the lab is up. Later it serves at once: the cluster knows the
+// API, and a client that lists all APIs would get an error.
 func (c *Cluster) serveMetrics(ctx context.Context, log *slog.Logger, client *Client) {
 	err := client.waitToServeMetrics(ctx, c.ready)
 	if err == nil {

@@ -35,6 +35,8 @@ type Client struct {
 	dynamic dynamic.Interface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 	images  Images
+	done    <-chan struct{} // closed when nothing may be watched any more
+	mirror  *mirror
 }
 
 // connect waits until K3s has written the administrator's kubeconfig and the
@@ -87,7 +89,7 @@ func newClient(cfg Config, restCfg *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build dynamic client: %w", err)
 	}
-	return &Client{cfg: cfg, rest: restCfg, kube: kube, dynamic: dyn,
+	return &Client{cfg: cfg, rest: restCfg, kube: kube, dynamic: dyn, mirror: &mirror{},
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery()))}, nil
 }
 

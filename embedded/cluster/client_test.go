@@ -71,7 +71,8 @@ func TestApplyProject(t *testing.T) {
 		if labels["app.kubernetes.io/part-of"] != "benchtop" || labels["benchtop.dev/project"] != "iris" {
 			t.Errorf("%s has the labels %v", path, labels)
 		}
-		// Sent, they would become ours and fight with the server's.
+		// If they were sent, they would become ours and fight with the
+		// server's.
 		if _, ok := o["status"]; ok {
 			t.Errorf("%s is sent with a status", path)
 		}
@@ -165,7 +166,7 @@ func TestRemoveSystem(t *testing.T) {
 	if err := c.applySystem(t.Context(), "front.yaml"); err != nil || !slices.Contains(s.names(), front) {
 		t.Fatalf("it was not applied: %v, %v", err, s.names())
 	}
-	for range 2 { // what is not there is removed
+	for range 2 { // removing again changes nothing
 		if err := c.removeSystem(t.Context(), "front.yaml"); err != nil {
 			t.Fatal(err)
 		}

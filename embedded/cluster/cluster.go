@@ -11,9 +11,9 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
 
-// Config is what has to be known of a cluster.
+// Config describes the cluster.
 type Config struct {
-	Kubeconfig  string // the administrator's, written by who runs the API server
+	Kubeconfig  string // the administrator's; written when the API server starts
 	TLSDir      string // holds server-ca.crt and server-ca.key, which sign the API server's certificate
 	NodeName    string
 	NodeAddress net.IP // stable IPv4 address that the appliance owns
@@ -45,7 +45,7 @@ type Config struct {
 
 // Resolver knows the name servers outside the cluster.
 type Resolver interface {
-	Nameservers() []string    // addresses that pods can reach, none for nobody
+	Nameservers() []string    // addresses that pods can reach; empty if there are none
 	Changed() <-chan struct{} // receives after Nameservers has changed
 }
 
@@ -59,7 +59,7 @@ type Cluster struct {
 // New returns a cluster that has not been brought up.
 func New(cfg Config) *Cluster { return &Cluster{cfg: cfg, ready: make(chan struct{})} }
 
-// Client returns who speaks to the API, or nil while the cluster is not up.
+// Client returns the API's client, or nil while the cluster is not up.
 func (c *Cluster) Client() *Client {
 	select {
 	case <-c.ready:
@@ -69,8 +69,8 @@ func (c *Cluster) Client() *Client {
 	}
 }
 
-// laterAfter is how long what only people look at leaves the machine to the
-// first model.
+// laterAfter is how long the first model has the machine to itself before
+// things come that only people look at.
 const laterAfter = 20 * time.Second
 
 // Run waits for the API, applies what a fresh cluster lacks, calls ready when
@@ -80,6 +80,7 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	if err != nil {
 		return err
 	}
+	client.done = ctx.Done()
 	// Flannel waits for a role that K3s' packaged manifests would bring, so
 	// this comes before the node can be ready.
 	if err := client.applySystem(ctx, "rbac.yaml"); err != nil {
@@ -88,7 +89,7 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	if err := client.retire(ctx); err != nil {
 		return err
 	}
-	// After what an earlier version ran in their place has gone.
+	// Only after retire: an earlier version ran pods in their place.
 	runControllers(ctx, h.Log(), c.cfg.Controllers, client.rest)
 	go c.serveMetrics(ctx, h.Log(), client)
 	for _, step := range []struct {
@@ -110,7 +111,8 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 			return err
 		}
 	}
-	// A pod of the last start reads a changed configuration now, not in a minute.
+	// A DNS pod of the last start reads a changed configuration now, not in a
+	// minute.
 	if err := client.refreshDNS(ctx); err != nil {
 		return err
 	}
@@ -140,8 +142,8 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	}
 }
 
-// showFront applies the ingress' front page, which only people look at, when
-// the first model has had time to be served.
+// showFront applies the ingress' front page when the first model has had time
+// to be served: only people look at the page.
 func (c *Cluster) showFront(ctx context.Context, log *slog.Logger, client *Client) {
 	select {
 	case <-time.After(laterAfter):

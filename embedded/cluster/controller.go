@@ -7,7 +7,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Controller does work of a Kubernetes controller that K3s does not bring.
+// Controller is a Kubernetes controller that K3s does not bring.
 type Controller interface {
 	Name() string
 	// Run works until ctx ends. An error means that it could not start.

@@ -31,10 +31,10 @@ const (
 	jobStays = 10 * time.Minute
 )
 
-// deploymentLabels are those of a deployment's objects and pods. Those of its
-// own volume have no project: by project and component a project's Service
-// selects its servers, and would select them too. Neither can change, because
-// a Deployment's selector is fixed once it is made.
+// deploymentLabels are the labels of a deployment's objects and pods. A
+// deployment with its own volume has no project label: a project's Service
+// selects its servers by project and component, and would select these too. The
+// selectors cannot change, because a Deployment's is fixed once it is made.
 func deploymentLabels(d mlops.Deployment, component string) map[string]string {
 	m := labels(d.Project, component)
 	if d.Own {
@@ -69,8 +69,8 @@ func modelVolume(d mlops.Deployment) string {
 	return d.Project + "-model"
 }
 
-// bringSecret has what brings versions sign in: the project's trainer's, or
-// the deployment's own.
+// bringSecret is the Secret that brings versions: the project trainer's, or the
+// deployment's own.
 func bringSecret(d mlops.Deployment) string {
 	if d.Own {
 		return d.Name + "-" + bringRole
@@ -78,7 +78,7 @@ func bringSecret(d mlops.Deployment) string {
 	return d.Project + "-" + trainerRole
 }
 
-// bringCode is the trainer's code, of which one program brings versions.
+// bringCode is the trainer's code; one of its programs brings versions.
 func bringCode(s mlops.DeploymentSpec) *corev1.ConfigMap {
 	d := s.Deployment
 	name := d.Name
@@ -97,16 +97,15 @@ func placeOf(s mlops.DeploymentSpec) podPlace {
 	return podPlace{node: s.Node, claim: modelVolume(s.Deployment), served: servedName(s.Deployment.Name)}
 }
 
-// ApplyDeployment makes the servers of a deployment match the spec, and their
-// addresses. Namespace, volume and trainer of a project's deployment are those
-// of ApplyProject.
+// ApplyDeployment makes a deployment's servers and addresses match the spec.
+// ApplyProject makes namespace, volume and trainer of a project's deployment.
 func (c *Client) ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) error {
 	d := s.Deployment
 	serverCode := serverCode(s)
 	var objects []runtime.Object
 	keep := []string{serverCode.Name}
-	// An Ingress of its own cannot have the name of another deployment's: no
-	// deployment has a dot in its name.
+	// With a dot an Ingress cannot have the name of another deployment's: no
+	// deployment's name has one.
 	host, path := d.Name, d.Name+"-path"
 	if d.Own {
 		if d.Project == "" {
@@ -142,8 +141,8 @@ func (c *Client) ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) er
 	return c.pruneCode(ctx, d.Namespace, selector, keep...)
 }
 
-// modelsNamespace returns the namespace of deployments without a project,
-// unless somebody else has made one of its name.
+// modelsNamespace returns the namespace of deployments without a project. It
+// fails if somebody else has made one of that name.
 func (c *Client) modelsNamespace(ctx context.Context, name string) (*corev1.Namespace, error) {
 	have, err := c.kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -188,8 +187,8 @@ func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
 	}}
 }
 
-// serverResources leave room for any model, with the libraries that it needs:
-// a project's servers get such versions too.
+// serverResources leave room for any model and its libraries: a project's
+// servers get such versions too.
 func serverResources() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("128Mi")},
@@ -210,8 +209,8 @@ func ingress(d mlops.Deployment, name, host, path string, annotations map[string
 	}}
 }
 
-// Bring starts the Job that brings a model version to the volume of a
-// deployment, unless it has been started, and says how far the Job is.
+// Bring starts the Job that brings a model version to a deployment's volume,
+// unless it has been started, and returns how far the Job is.
 func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
@@ -254,9 +253,9 @@ func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, s
 // people choose the names of models.
 func literal(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
-// DeleteDeployment deletes all that was made for a deployment of its own
-// volume. It reports whether it is gone with its volume; until then it has to
-// be called again.
+// DeleteDeployment deletes all that was made for a deployment with its own
+// volume. It reports whether everything is gone, the volume included; until
+// then call it again.
 func (c *Client) DeleteDeployment(ctx context.Context, d mlops.Deployment) (gone bool, err error) {
 	if !d.Own {
 		return false, mlops.Errorf(mlops.InvalidState, "deployment %s is its project's: it goes with the project", d.Name)
@@ -269,7 +268,7 @@ func (c *Client) DeleteDeployment(ctx context.Context, d mlops.Deployment) (gone
 		c.kube.CoreV1().Services(d.Namespace).Delete(ctx, d.Name, background),
 		c.kube.AppsV1().Deployments(d.Namespace).DeleteCollection(ctx, background, mine),
 		c.kube.BatchV1().Jobs(d.Namespace).DeleteCollection(ctx, background, mine),
-		// Nobody is to be answered any more, so pods need not linger.
+		// Nobody waits for answers any more, so pods need not linger.
 		c.kube.CoreV1().Pods(d.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(2))}, mine),
 		c.kube.CoreV1().ConfigMaps(d.Namespace).DeleteCollection(ctx, background, mine),
 		c.kube.CoreV1().Secrets(d.Namespace).DeleteCollection(ctx, background, mine),
@@ -298,8 +297,8 @@ func (c *Client) DeleteDeployment(ctx context.Context, d mlops.Deployment) (gone
 	})
 }
 
-// volumesReleased reports whether the folders of volumes are gone, of those
-// whose claim is meant.
+// volumesReleased reports whether the folders of the volumes of the meant
+// claims are gone.
 func (c *Client) volumesReleased(ctx context.Context, meant func(claim corev1.ObjectReference) bool) (bool, error) {
 	volumes, err := c.kube.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
 	if err != nil {

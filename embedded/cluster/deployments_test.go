@@ -7,7 +7,10 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	selectors "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -22,7 +25,8 @@ func testDeployment() mlops.DeploymentSpec {
 	}
 }
 
-// ownDeployment is one of its own volume, of a model of the project, or of none.
+// ownDeployment is a deployment with its own volume, of a model of the project
+// or of none.
 func ownDeployment(name, project string) mlops.DeploymentSpec {
 	s := testDeployment()
 	s.Deployment = mlops.Deployment{ID: 2, Name: name, Project: project, Namespace: mlops.NamespaceOf(project), Model: "My model $(HOME)", Own: true, Replicas: 3}
@@ -69,8 +73,8 @@ func TestApplyADeploymentOfItsOwn(t *testing.T) {
 	}
 }
 
-// The volume and the servers of one never become another's, whatever shares
-// the namespace.
+// Volume and servers of one deployment never become another's, even in the same
+// namespace.
 func TestDeploymentsSideBySide(t *testing.T) {
 	s, c := newAPIServer(t)
 	applyIris(t, c)
@@ -261,20 +265,15 @@ func TestSomebodyElsesNamespaceOfModels(t *testing.T) {
 	expectError(t, c.ApplyDeployment(t.Context(), ownDeployment("second", "")), "look for namespace models: quota exceeded")
 }
 
-// What a deployment is observed to be is its own pods only.
+// A deployment's status comes from its own pods only.
 func TestObserveSideBySide(t *testing.T) {
-	s, c := newAPIServer(t)
-	applyIris(t, c)
 	second := ownDeployment("iris-2", "iris")
-	apply(t, c, second)
+	var objects []runtime.Object
 	for name, spec := range map[string]mlops.DeploymentSpec{"a": testDeployment(), "b": second} {
-		l := map[string]any{}
-		for k, v := range deploymentLabels(spec.Deployment, serverRole) {
-			l[k] = v
-		}
-		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": name, "namespace": "iris", "labels": l},
-			"status": map[string]any{"phase": "Running"}}
+		objects = append(objects, serverDeployment(spec, "code"), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "iris", Labels: deploymentLabels(spec.Deployment, serverRole)},
+			Status: corev1.PodStatus{Phase: corev1.PodRunning}})
 	}
+	c, _ := watched(t, objects...)
 	for name, d := range map[string]mlops.Deployment{"a": testDeployment().Deployment, "b": second.Deployment} {
 		seen, err := c.Observe(t.Context(), []mlops.Deployment{d})
 		if err != nil || len(seen) != 1 || len(seen[0].Pods) != 1 || seen[0].Pods[0].Name != name || seen[0].Replicas != d.Replicas {

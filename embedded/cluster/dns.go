@@ -16,13 +16,13 @@ const (
 	dnsName = "coredns"
 	dnsPods = "k8s-app=kube-dns"
 
-	// annotationDNS on a pod of the cluster's DNS is the digest of the
-	// configuration that it was last told to read.
+	// annotationDNS, on a pod of the cluster's DNS, is the digest of the
+	// configuration that the pod was last told to read.
 	annotationDNS = "benchtop.dev/dns-configuration"
 )
 
-// applyNameservers brings the cluster's DNS in step with the resolver. The pod
-// goes on: it reads the changed configuration by itself.
+// applyNameservers gives the cluster's DNS the resolver's servers. The pod
+// keeps running: it reads the changed configuration by itself.
 func (c *Client) applyNameservers(ctx context.Context) error {
 	objects, err := c.cfg.render("coredns.yaml")
 	if err != nil {
@@ -38,9 +38,9 @@ func (c *Client) applyNameservers(ctx context.Context) error {
 	return c.refreshDNS(ctx)
 }
 
-// refreshDNS has the kubelet bring a changed configuration into the pods of
-// the cluster's DNS at once. It does so whenever a pod changes, else in about
-// a minute.
+// refreshDNS makes the kubelet bring a changed configuration into the DNS pods
+// at once. The kubelet does so whenever a pod changes, otherwise within about a
+// minute.
 func (c *Client) refreshDNS(ctx context.Context) error {
 	config, err := c.kube.CoreV1().ConfigMaps(systemNamespace).Get(ctx, dnsName, metav1.GetOptions{})
 	if err != nil {
@@ -64,8 +64,8 @@ func (c *Client) refreshDNS(ctx context.Context) error {
 	return nil
 }
 
-// DNSReady says whether the cluster's DNS answers; why is what is known if it
-// does not.
+// DNSReady says whether the cluster's DNS answers. If it does not, why says
+// what is known.
 func (c *Client) DNSReady(ctx context.Context) (ready bool, why string, err error) {
 	d, err := c.kube.AppsV1().Deployments(systemNamespace).Get(ctx, dnsName, metav1.GetOptions{})
 	if err != nil {

@@ -15,19 +15,20 @@ import (
 
 // Images are the container images of the machine.
 type Images interface {
-	// Wait returns when the bundled images of these names are there, or all of
-	// them if none is named.
+	// Wait returns when the bundled images of these names are there; without
+	// names, when all are.
 	Wait(ctx context.Context, names ...string) error
 	List(ctx context.Context) ([]mlops.Image, error)
-	// Has says whether an image is there, or one that is called alike.
+	// Has says whether an image is there. alike is one with a similar name.
 	Has(ctx context.Context, ref string) (has bool, alike string, err error)
 	Load(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error)
-	// Removable returns the reference in full, or why its image can't be removed.
+	// Removable returns the full reference, or why its image can't be removed.
 	Removable(ctx context.Context, ref string) (string, error)
 	Remove(ctx context.Context, ref string) error
 }
 
-// Images lists the images that pods can start from, with the pods that do.
+// Images lists the images that pods can start from, with the pods that use
+// them.
 func (c *Client) Images(ctx context.Context) ([]mlops.Image, error) {
 	images, err := c.images.List(ctx)
 	if err != nil {
@@ -43,15 +44,15 @@ func (c *Client) Images(ctx context.Context) ([]mlops.Image, error) {
 	return images, nil
 }
 
-// LoadImages brings the images of an archive onto the machine. name, if it is
-// not "", is what the archive's one image is called.
+// LoadImages brings the images of an archive onto the machine. A name that is
+// not "" is given to the archive's only image.
 func (c *Client) LoadImages(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error) {
 	return c.images.Load(ctx, r, name)
 }
 
-// RemoveImage takes a reference off the machine, and its image with the last
-// one. One that pods use stays, unless it is forced: such a pod runs on, but
-// can't start again. It returns the reference in full.
+// RemoveImage removes a reference, and with the last one its image. An image
+// that pods use stays unless it is forced: such a pod runs on, but can't start
+// again. It returns the full reference.
 func (c *Client) RemoveImage(ctx context.Context, ref string, force bool) (string, error) {
 	ref, err := c.images.Removable(ctx, ref)
 	if err != nil {

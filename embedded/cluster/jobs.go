@@ -20,8 +20,8 @@ import (
 const finishedJobStays = 24 * time.Hour
 
 // StartTraining creates the training's Job from the project's CronJob, as
-// `kubectl create job --from` does. A Job of that name that exists already is
-// this training's: the call can be repeated.
+// `kubectl create job --from` does. The call can be repeated: a Job of that
+// name is this training's.
 func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 	cron, err := c.kube.BatchV1().CronJobs(t.Project).Get(ctx, t.Project+"-"+trainerRole, metav1.GetOptions{})
 	if err != nil {
@@ -36,8 +36,8 @@ func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 			}
 		}
 	}
-	// Not owned by the CronJob, which would report it as unexpected for as
-	// long as it runs; so it has to limit its own stay.
+	// The CronJob must not own the Job, or it would report it as unexpected
+	// until the Job ends. So the Job limits its own stay.
 	spec.TTLSecondsAfterFinished = ptr(int32(finishedJobStays / time.Second))
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
@@ -106,8 +106,8 @@ func (c *Client) WatchJobs(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-// zoneOf is the zone of a CronJob's schedule. One without is in the
-// controller's own, and ours runs in this process.
+// zoneOf is the zone of a CronJob's schedule. Without one the controller's own
+// counts, and the controller runs in this process.
 func zoneOf(zone *string) string {
 	if zone == nil {
 		return "Local"

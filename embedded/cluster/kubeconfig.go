@@ -37,12 +37,11 @@ var KubeconfigRoles = []string{"cluster-admin", "admin", "edit", "view"}
 
 var kubeconfigUser = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
-// Kubeconfig returns a kubeconfig for another machine: server is the address
-// or name, with or without a port, that this one is reached at. Its user is
-// known to the cluster by a certificate that is valid for a year, and by a
-// role binding without which the certificate is worth nothing: see
-// RevokeKubeconfig. A user who exists gets another certificate with the role
-// that they have; role must then be the same or "".
+// Kubeconfig returns a kubeconfig for another machine. server is this machine's
+// address or name, with or without a port. The cluster knows the user by a
+// certificate that is valid for a year and by a role binding, without which the
+// certificate is worth nothing (see RevokeKubeconfig). A user who exists gets
+// another certificate with the same role; role must then be that one or "".
 func (c *Client) Kubeconfig(ctx context.Context, user, role, server string) ([]byte, error) {
 	if !kubeconfigUser.MatchString(user) {
 		return nil, mlops.Errorf(mlops.Invalid, "user: expected at most 40 lower-case letters, digits and '-', found %q", user)
@@ -98,7 +97,7 @@ func splitServer(server string) (host, port string, err error) {
 	return host, port, nil
 }
 
-// servedFor refuses a host that the certificate of the API is not valid for.
+// servedFor refuses a host that the API's certificate is not valid for.
 func servedFor(ctx context.Context, host string) error {
 	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // looked at below, not trusted
 	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(mlops.KubernetesPort)))
@@ -120,9 +119,9 @@ func servedFor(ctx context.Context, host string) error {
 
 func bindingName(user string) string { return "benchtop-kubeconfig-" + user }
 
-// bindKubeconfig returns the role binding of a user and makes it if need be.
-// The name in it ends at random: who was revoked stays so when a user of the
-// same name comes later.
+// bindKubeconfig returns the role binding of a user and makes it if necessary.
+// The name in it ends at random, so a revoked user stays revoked when a user of
+// the same name comes later.
 func (c *Client) bindKubeconfig(ctx context.Context, user, role string) (*rbacv1.ClusterRoleBinding, error) {
 	bindings := c.kube.RbacV1().ClusterRoleBindings()
 	b, err := bindings.Get(ctx, bindingName(user), metav1.GetOptions{})

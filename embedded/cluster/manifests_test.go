@@ -200,8 +200,8 @@ func TestIngressTakesTheConfiguredPorts(t *testing.T) {
 	t.Error("there is no Deployment")
 }
 
-// The front page must lose against any rule of a user's, and must not open
-// the rest of the web UI to whoever reaches the ingress.
+// The front page must lose against any rule of a user's, and must not open the
+// rest of the web UI to clients of the ingress.
 func TestFrontPageComesLast(t *testing.T) {
 	objects := render(t, testConfig(t), "front.yaml")
 	in, ok := typed(t, objects[0]).(*networkingv1.Ingress)

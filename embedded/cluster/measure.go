@@ -27,8 +27,8 @@ const (
 )
 
 // Measure starts the Job that measures a revision before it is served, unless
-// it has been started, and says how far the Job is. The message of one that has
-// succeeded is what it has found. served is compared with, nil for nothing.
+// the Job was started, and returns how far it is. The message of a Job that has
+// succeeded is its result. served is the version to compare with, nil for none.
 func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-measure-%d", d.Name, r.ID)
@@ -51,7 +51,7 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 	case err != nil:
 		return mlops.Job{}, err
 	case job.DeletionTimestamp != nil:
-		// Its time is over, and its pods go first, with what they have said.
+		// Its time is over. Its pods go first, and the result with them.
 		return c.discardJob(ctx, job)
 	}
 	out := jobOf(job)
@@ -70,7 +70,7 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 		return mlops.Job{}, err
 	}
 	if out.State == mlops.TrainingSucceeded && !there {
-		return c.discardJob(ctx, job) // its pod is gone, with what it has found
+		return c.discardJob(ctx, job) // its pod is gone, and the result with it
 	}
 	if said != "" || out.State == mlops.TrainingSucceeded {
 		out.Message = said
@@ -78,17 +78,18 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 	return out, nil
 }
 
-// overtime reports whether a Job was ended at its deadline. That counts the
-// time in which the registry was down, for which the version can do nothing.
+// overtime reports whether a Job was ended at its deadline. The deadline also
+// counts time in which the registry was down, for which the version can do
+// nothing.
 func overtime(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
 		return c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue && c.Reason == batchv1.JobReasonDeadlineExceeded
 	})
 }
 
-// startMeasuring makes a Job, and ends the others that measure for the
-// deployment: nobody waits for them, and side by side the latencies that they
-// measure would be each other's fault.
+// startMeasuring makes a Job and ends the deployment's other measurements.
+// Nobody waits for those, and measuring side by side would spoil each other's
+// latencies.
 func (c *Client) startMeasuring(ctx context.Context, d mlops.Deployment, job *batchv1.Job) (mlops.Job, error) {
 	jobs := c.kube.BatchV1().Jobs(d.Namespace)
 	list, err := jobs.List(ctx, metav1.ListOptions{LabelSelector: labelDeployment + "=" + d.Name + "," + labelComponent + "=" + measureRole})
@@ -107,8 +108,8 @@ func (c *Client) startMeasuring(ctx context.Context, d mlops.Deployment, job *ba
 	return jobOf(made), nil
 }
 
-// discardJob deletes a Job with its pods. Whoever waits for it goes on waiting:
-// the next call makes it again.
+// discardJob deletes a Job with its pods. The caller goes on waiting: the next
+// call makes the Job again.
 func (c *Client) discardJob(ctx context.Context, job *batchv1.Job) (mlops.Job, error) {
 	err := c.kube.BatchV1().Jobs(job.Namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)})
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -119,9 +120,9 @@ func (c *Client) discardJob(ctx context.Context, job *batchv1.Job) (mlops.Job, e
 	return out, nil
 }
 
-// saidBy returns the termination message of a Job's pod that ended like phase,
-// or else why the pod ended, and whether there is such a pod. A Job that
-// succeeded may have pods that failed before.
+// saidBy returns the termination message of a Job's pod that ended in phase, or
+// else why the pod ended, and whether there is such a pod. A Job that succeeded
+// may have pods that failed before.
 func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1.PodPhase) (said string, there bool, err error) {
 	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
 	if err != nil {
@@ -147,7 +148,7 @@ func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1
 	return said, there, nil
 }
 
-// silentEnd is why a container ended that has said nothing.
+// silentEnd says why a container ended that left no message.
 func silentEnd(p *corev1.Pod, container string, end *corev1.ContainerStateTerminated) string {
 	if end.Reason != "OOMKilled" {
 		return fmt.Sprintf("%s: it ended with exit code %d and said nothing", cmp.Or(end.Reason, "Error"), end.ExitCode)
@@ -161,9 +162,10 @@ func silentEnd(p *corev1.Pod, container string, end *corev1.ContainerStateTermin
 	return "OOMKilled: the model needs more than " + room + " to load; log a smaller one"
 }
 
-// measureJob starts the real server beside a program of the trainer's code. It
-// writes to a folder of its own and not to the volume: what it brings is not
-// served. It signs in as the project's trainer, which may read the data.
+// measureJob starts the real server beside a program of the trainer's code.
+// That program writes to its own folder and not to the volume, because what it
+// brings is not served. It signs in as the project's trainer, which may read
+// the data.
 func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, name string) *batchv1.Job {
 	d := s.Deployment
 	against, version := mlops.Revision{}, ""
@@ -190,9 +192,9 @@ func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision
 	return job
 }
 
-// shadowResources gives the pod the processor of a server, so that the latency
-// is what a server's would be, and the memory of a trainer and two servers,
-// since it runs them side by side.
+// shadowResources gives the pod a server's processor, so that the latency is a
+// server's. It gives the memory of a trainer and two servers, because the pod
+// runs them side by side.
 func shadowResources(trainer, server corev1.ResourceRequirements) corev1.ResourceRequirements {
 	combine := func(trainer, server corev1.ResourceList) corev1.ResourceList {
 		out := corev1.ResourceList{}

@@ -127,7 +127,7 @@ func condition(s *apiServer, job, kind, reason string) {
 	s.set(batch+"jobs/"+job, []any{map[string]any{"type": kind, "status": "True", "reason": reason, "message": "it ended", "lastTransitionTime": "2026-01-02T03:04:05Z"}}, "status", "conditions")
 }
 
-// What a Job has found is in its pod: without it the Job is made again.
+// The result is in the Job's pod: without it the Job is made again.
 func TestMeasuredAndGone(t *testing.T) {
 	s, c := newAPIServer(t)
 	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
@@ -162,7 +162,7 @@ func TestMeasuredOvertime(t *testing.T) {
 	}
 }
 
-// Two that measure at once would spoil each other's latency.
+// Two measurements at once would spoil each other's latency.
 func TestOneIsMeasuredAtATime(t *testing.T) {
 	s, c := newAPIServer(t)
 	second := ownDeployment("iris-2", "iris")

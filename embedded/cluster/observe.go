@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -14,29 +16,32 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Observe fills in what the cluster knows of deployments, and returns those that
-// it has; what they serve is for the servers to say. It asks twice, however many
-// there are.
+// Observe fills in what the cluster knows of deployments, and returns those
+// that it has. Only the servers know what they serve.
 func (c *Client) Observe(ctx context.Context, rows []mlops.Deployment) ([]mlops.Deployment, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	ours := metav1.ListOptions{LabelSelector: labelPartOf + "=benchtop"}
-	list, err := c.kube.AppsV1().Deployments("").List(ctx, ours)
+	seen, err := c.mirrored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := seen.deployments.List(selectors.Everything())
 	if err != nil {
 		return nil, fmt.Errorf("list deployments: %w", err)
 	}
-	pods, err := c.kube.CoreV1().Pods("").List(ctx, ours)
+	pods, err := seen.pods.List(selectors.Everything())
 	if err != nil {
 		return nil, fmt.Errorf("list pods of deployments: %w", err)
 	}
-	objects := make(map[string]*appsv1.Deployment, len(list.Items))
-	for i := range list.Items {
-		objects[list.Items[i].Namespace+"/"+list.Items[i].Name] = &list.Items[i]
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	objects := make(map[string]*appsv1.Deployment, len(list))
+	for _, o := range list {
+		objects[o.Namespace+"/"+o.Name] = o
 	}
 	in := map[string][]*corev1.Pod{}
-	for i := range pods.Items {
-		in[pods.Items[i].Namespace] = append(in[pods.Items[i].Namespace], &pods.Items[i])
+	for _, p := range pods {
+		in[p.Namespace] = append(in[p.Namespace], p)
 	}
 	out := make([]mlops.Deployment, 0, len(rows))
 	for _, d := range rows {
@@ -57,8 +62,7 @@ func (c *Client) Observe(ctx context.Context, rows []mlops.Deployment) ([]mlops.
 	return out, nil
 }
 
-// observe fills a row in from its object and from those of the pods that belong
-// to it.
+// observe fills in a row from its object and its pods.
 func (c *Client) observe(ctx context.Context, d *mlops.Deployment, o *appsv1.Deployment, pods []*corev1.Pod) error {
 	selector, err := metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	if err != nil {
@@ -99,16 +103,19 @@ func (c *Client) ServerPods(ctx context.Context, d mlops.Deployment) ([]mlops.Po
 	return out, nil
 }
 
-// NextTrainings returns when the schedule of each project fires next after now.
-// A project whose schedule is suspended has none. It asks once, however many
-// projects there are.
+// NextTrainings returns when each project's schedule fires next after now. A
+// project with a suspended schedule has none.
 func (c *Client) NextTrainings(ctx context.Context, now time.Time) (map[string]time.Time, error) {
-	list, err := c.kube.BatchV1().CronJobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainerRole})
+	seen, err := c.mirrored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := seen.cronJobs.List(selectors.Everything())
 	if err != nil {
 		return nil, fmt.Errorf("list trainers: %w", err)
 	}
-	out := make(map[string]time.Time, len(list.Items))
-	for _, cron := range list.Items {
+	out := make(map[string]time.Time, len(list))
+	for _, cron := range list {
 		if cron.Spec.Suspend != nil && *cron.Spec.Suspend {
 			continue
 		}

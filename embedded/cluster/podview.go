@@ -48,7 +48,7 @@ func podOf(p *corev1.Pod) mlops.Pod {
 	return out
 }
 
-// waits notes why a container does not run, unless it is about to as usual.
+// waits notes why a container does not run, unless the reason is the usual one.
 func waits(out *mlops.Pod, w *corev1.ContainerStateWaiting, usual string) {
 	if w == nil || w.Reason == usual {
 		return
@@ -61,8 +61,8 @@ func waits(out *mlops.Pod, w *corev1.ContainerStateWaiting, usual string) {
 	}
 }
 
-// lastExit notes how a container ended last. Init containers end well before
-// the others start; that is no news.
+// lastExit notes how a container ended last. It passes over init containers
+// that ended well, as they must before the others start.
 func lastExit(out *mlops.Pod, s corev1.ContainerStatus) {
 	for _, t := range []*corev1.ContainerStateTerminated{s.LastTerminationState.Terminated, s.State.Terminated} {
 		if t != nil && (t.ExitCode != 0 || s.RestartCount > 0) && (out.LastExit == nil || t.FinishedAt.After(out.LastExit.At)) {

@@ -34,12 +34,12 @@ func meta(p mlops.Project, name, component string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: p.Name, Labels: labels(p.Name, component)}
 }
 
-// neverFires is the schedule of a project that trains by hand only: a CronJob must
-// have one, and this one's is suspended too.
+// neverFires is the schedule of a project that trains by hand only. A CronJob
+// must have a schedule; this one is suspended too.
 const neverFires = "0 0 31 2 *"
 
-// suspended says nothing about a project that has a schedule: whoever suspends
-// its CronJob with kubectl is not overruled.
+// suspended leaves a project's CronJob alone if the project has a schedule:
+// somebody may have suspended it with kubectl.
 func suspended(p mlops.Project) *bool {
 	if p.Schedule != "" {
 		return nil
@@ -49,7 +49,7 @@ func suspended(p mlops.Project) *bool {
 
 func ptr[T any](v T) *T { return &v }
 
-// ApplyProject makes the cluster match the spec: all but the servers.
+// ApplyProject makes the cluster match the spec, except for the servers.
 func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 	p := s.Project
 	trainerCode := codeMap(meta(p, p.Name, trainerRole+codeSuffix), s.Trainer, s.TrainerSHA)
@@ -65,7 +65,7 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 			Schedule: cmp.Or(p.Schedule, neverFires),
 			TimeZone: ptr(p.TimeZone),
 			Suspend:  suspended(p),
-			// A trainer that takes longer than its period is not overtaken.
+			// A training does not start while the one before runs.
 			ConcurrencyPolicy:          batchv1.ForbidConcurrent,
 			StartingDeadlineSeconds:    ptr(int64(300)),
 			SuccessfulJobsHistoryLimit: ptr(int32(3)),
@@ -102,7 +102,8 @@ func bytesOf(m map[string]string) map[string][]byte {
 	return out
 }
 
-// codeSuffix ends the component of what holds a component's code.
+// codeSuffix ends the component label of ConfigMaps that hold a component's
+// code.
 const codeSuffix = "-code"
 
 // codeMap holds the code of a component. Its name carries the digest, so that
@@ -112,9 +113,9 @@ func codeMap(m metav1.ObjectMeta, files map[string]string, sha string) *corev1.C
 	return &corev1.ConfigMap{ObjectMeta: m, Immutable: ptr(true), Data: files}
 }
 
-// pruneCode deletes code, of what the selector selects, that is neither to be
-// kept nor mounted by a Job or ReplicaSet that still exists: a retried pod must
-// find what it was made with.
+// pruneCode deletes code that the selector selects. It spares what is in keep,
+// and what an existing Job or ReplicaSet mounts: a retried pod must find its
+// code.
 func (c *Client) pruneCode(ctx context.Context, namespace, selector string, keep ...string) error {
 	mounted := map[string]bool{}
 	for _, k := range keep {
@@ -177,7 +178,7 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 	return workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
 }
 
-// doorsEnv says where pods find object store and registry.
+// doorsEnv tells pods where object store and registry are.
 func doorsEnv() []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "AWS_ENDPOINT_URL_S3", Value: "http://s3.benchtop.svc:9000"},
@@ -186,8 +187,8 @@ func doorsEnv() []corev1.EnvVar {
 	}
 }
 
-// workJob is a Job of a container that writes to a volume of models, with what
-// is secret in a Secret.
+// workJob is a Job with one container that writes to a volume of models. Its
+// secrets come from a Secret.
 func workJob(c corev1.Container, secret string, at podPlace, code string, podLabels map[string]string) batchv1.JobSpec {
 	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}}}
 	c.Resources = corev1.ResourceRequirements{
@@ -199,7 +200,8 @@ func workJob(c corev1.Container, secret string, at podPlace, code string, podLab
 	return batchv1.JobSpec{
 		BackoffLimit: ptr(int32(2)),
 		PodFailurePolicy: &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
-			// It says that its input is wrong: trying again is no use.
+			// The program says so if its input is wrong: trying again is no
+			// use.
 			{Action: batchv1.PodFailurePolicyActionFailJob, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
 				ContainerName: ptr(c.Name), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{2}}},
 			// A drained or rebooted node is nobody's fault.
@@ -239,12 +241,12 @@ func container(name, image string, env []corev1.EnvVar) corev1.Container {
 	}
 }
 
-// podPlace is where a pod runs, and what it reads there.
+// podPlace says where a pod runs and what it mounts.
 type podPlace struct{ node, claim, served string }
 
-// podSpec pins the pod to the node that holds the volume. It does so by a
-// selector and not by naming the node: the scheduler has to see the pod, or a
-// claim that waits for its first consumer would wait for ever.
+// podSpec pins the pod to the node that holds the volume. It uses a selector
+// and not the node's name: the scheduler has to see the pod, or a claim that
+// waits for its first consumer would wait for ever.
 func podSpec(at podPlace, c corev1.Container, code string, readOnly bool) corev1.PodSpec {
 	c.VolumeMounts = []corev1.VolumeMount{
 		{Name: "models", MountPath: "/models", ReadOnly: readOnly},
@@ -256,8 +258,8 @@ func podSpec(at podPlace, c corev1.Container, code string, readOnly bool) corev1
 		NodeSelector:                 map[string]string{corev1.LabelHostname: at.node},
 		AutomountServiceAccountToken: ptr(false),
 		EnableServiceLinks:           ptr(false),
-		// On a first start the trainer may ask before the cluster's DNS can
-		// answer. The resolver would then stay silent for five seconds.
+		// On a first start the trainer may ask before the cluster's DNS
+		// answers. Its resolver would then wait for five seconds.
 		DNSConfig: &corev1.PodDNSConfig{Options: []corev1.PodDNSConfigOption{{Name: "timeout", Value: ptr("1")}, {Name: "attempts", Value: ptr("5")}}},
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot: ptr(true), RunAsUser: ptr(int64(labUser)), RunAsGroup: ptr(int64(labUser)), FSGroup: ptr(int64(labUser)),
@@ -268,7 +270,7 @@ func podSpec(at podPlace, c corev1.Container, code string, readOnly bool) corev1
 		Volumes: []corev1.Volume{
 			{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: at.claim}}},
 			{Name: "code", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}},
-			// There is none before the first version.
+			// It does not exist before the first version.
 			{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: at.served}, Optional: ptr(true)}}},
 			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("256Mi"))}}},
 		},

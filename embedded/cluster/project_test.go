@@ -22,7 +22,7 @@ func testSpec() mlops.ProjectSpec {
 	}
 }
 
-// environ returns what a container's variables are set to here.
+// environ returns the values of a container's variables.
 func environ(c corev1.Container) map[string]string {
 	out := map[string]string{}
 	for _, e := range c.Env {
@@ -44,7 +44,7 @@ func expectEnv(t *testing.T, c corev1.Container, want map[string]string) {
 	}
 }
 
-// checkLabPod is what trainer and server have in common.
+// checkLabPod checks what trainer and server have in common.
 func checkLabPod(t *testing.T, name string, spec corev1.PodSpec, claim, code string, readOnly bool) {
 	t.Helper()
 	checkPod(t, name, spec)

@@ -17,7 +17,7 @@ func ours(ns *corev1.Namespace) bool {
 }
 
 // CheckNamespace reports why a project's namespace cannot be made: somebody
-// else has one of that name, or the last one is still going.
+// else has one of that name, or the last one is still being deleted.
 func (c *Client) CheckNamespace(ctx context.Context, project string) error {
 	ns, err := c.kube.CoreV1().Namespaces().Get(ctx, project, metav1.GetOptions{})
 	switch {
@@ -33,9 +33,9 @@ func (c *Client) CheckNamespace(ctx context.Context, project string) error {
 	return nil
 }
 
-// DeleteProject deletes a project's namespace and all that is in it. It
-// reports whether it is gone with its volume; until then it has to be called
-// again. A namespace that is not a project's stays.
+// DeleteProject deletes a project's namespace and all that is in it. It reports
+// whether everything is gone, the volume included; until then call it again. It
+// leaves a namespace alone that is not a project's.
 func (c *Client) DeleteProject(ctx context.Context, project string) (gone bool, err error) {
 	ns, err := c.kube.CoreV1().Namespaces().Get(ctx, project, metav1.GetOptions{})
 	if err == nil && ours(ns) {
@@ -44,7 +44,7 @@ func (c *Client) DeleteProject(ctx context.Context, project string) (gone bool, 
 				return false, fmt.Errorf("delete namespace %s: %w", project, err)
 			}
 		}
-		// Nobody is to be answered any more, so pods need not linger.
+		// Nobody waits for answers any more, so pods need not linger.
 		if err := c.kube.CoreV1().Pods(project).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: ptr(int64(2))}, metav1.ListOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return false, fmt.Errorf("end the pods of namespace %s: %w", project, err)
 		}
@@ -54,7 +54,7 @@ func (c *Client) DeleteProject(ctx context.Context, project string) (gone bool, 
 		return false, fmt.Errorf("look for namespace %s: %w", project, err)
 	}
 	if err == nil {
-		return true, nil // somebody else's: there is nothing of ours
+		return true, nil // somebody else's: nothing in it is ours
 	}
 	return c.volumesReleased(ctx, func(claim corev1.ObjectReference) bool { return claim.Namespace == project })
 }

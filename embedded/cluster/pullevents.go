@@ -14,11 +14,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// pullReason is the reason of the events that say what to do.
+// pullReason is the reason of our events with advice.
 const pullReason = "ImageUnavailable"
 
 // watchPulls adds an event with advice to each pod whose image the kubelet
-// could not get, until ctx ends. The API tells only of pods' failures, so it
+// could not get, until ctx ends. The API sends pods' failures only, so this
 // costs nothing while there are none.
 func (c *Client) watchPulls(ctx context.Context, log *slog.Logger) {
 	c.watch(ctx, func(f informers.SharedInformerFactory) cache.SharedInformer { return f.Core().V1().Events().Informer() },
@@ -31,8 +31,8 @@ func (c *Client) watchPulls(ctx context.Context, log *slog.Logger) {
 }
 
 // advise answers the kubelet's event about an image with one of ours. Its name
-// follows from the container and the kind of failure, so it is there once,
-// until the API forgets it after an hour.
+// follows from the container and the kind of failure, so it exists once, until
+// the API forgets it after an hour.
 func (c *Client) advise(ctx context.Context, failed *corev1.Event) error {
 	why := failed.Message
 	if !strings.HasPrefix(why, "Failed to pull image") && !strings.HasPrefix(why, "Error: ErrImageNeverPull") {

@@ -14,16 +14,16 @@ import (
 type pullFailure struct {
 	image  string
 	policy corev1.PullPolicy
-	here   bool   // the machine has it
-	alike  string // an image that the machine has, with the same last part
+	here   bool   // the machine has the image
+	alike  string // an image of the machine with the same last part
 	why    string // what the kubelet says
 }
 
-// pullReasons are why a container waits for its image.
+// pullReasons are the reasons why a container waits for its image.
 var pullReasons = []string{"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"}
 
-// hint says what happened and what to do about it, in the words of somebody
-// who has an archive and no registry.
+// hint says what happened and what to do about it, for somebody who has an
+// archive and no registry.
 func (f pullFailure) hint() string {
 	said := ""
 	if cause := f.cause(); cause != "" {
@@ -59,7 +59,7 @@ func (f pullFailure) hint() string {
 	return fmt.Sprintf("image %s is not on this machine, and %s %s%s: %s", f.image, registry, f.kind(), said, load)
 }
 
-// What a registry did, as the end of "the registry …".
+// The registry's answer, as the end of "the registry …".
 const (
 	pullSilent  = "did not answer"
 	pullUnknown = "does not have it"
@@ -69,7 +69,7 @@ const (
 	pullDisk    = "gave more than fits on the disk"
 )
 
-// kind tells the failures apart that need different advice.
+// kind groups failures by the advice that they need.
 func (f pullFailure) kind() string {
 	text := strings.ToLower(f.why)
 	has := func(parts ...string) bool {
@@ -123,13 +123,13 @@ func implicitLatest(image string) bool {
 func (c *Client) pullFailureOf(ctx context.Context, container corev1.Container, why string) pullFailure {
 	f := pullFailure{image: container.Image, policy: container.ImagePullPolicy, why: why}
 	if c.images != nil {
-		// What can't be asked now is left out of the advice.
+		// If this fails, the advice says nothing about it.
 		f.here, f.alike, _ = c.images.Has(ctx, container.Image)
 	}
 	return f
 }
 
-// explainPulls replaces what the kubelet says of images that it could not get.
+// explainPulls replaces the kubelet's words about images that it could not get.
 func (c *Client) explainPulls(ctx context.Context, p *corev1.Pod) {
 	explain := func(statuses []corev1.ContainerStatus) {
 		for i := range statuses {

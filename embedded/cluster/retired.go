@@ -25,9 +25,10 @@ var (
 	roles    = rbac.WithResource("clusterroles")
 )
 
-// retired is what earlier versions of Benchtop applied and this one doesn't
-// need. Rights go first, so that a pod that is on its way out does no more
-// work; the Deployment goes last, because with it everything is done.
+// retired lists what earlier versions of Benchtop applied and this one doesn't
+// need. Rights go first, so that a pod on its way out does no more work. The
+// last of each list goes last: retire looks for it to see whether anything is
+// left.
 var retired = [][]object{
 	{
 		{bindings, "", "local-path-provisioner"},
@@ -52,8 +53,8 @@ var retired = [][]object{
 
 const system = "kube-system"
 
-// retire deletes what an earlier version left. It asks for one object each
-// time, and does nothing else when there is none.
+// retire deletes what an earlier version left. It looks for one object of each
+// list, and leaves the list alone if that is missing.
 func (c *Client) retire(ctx context.Context) error {
 	for _, objects := range retired {
 		last := objects[len(objects)-1]

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// servedFile is the file of the ConfigMap that says what is to be served.
+	// servedFile is the file of the ConfigMap that names the version to serve.
 	servedFile = "version.json"
 	servedDir  = "/served"
-	// annotationServed is changed so that the kubelet refreshes a pod's
+	// annotationServed is changed to make the kubelet refresh a pod's
 	// ConfigMaps at once. By itself it does so about once a minute.
 	annotationServed = "benchtop.dev/served"
 )
 
 func servedName(deployment string) string { return deployment + "-served" }
 
-// Serve tells the servers of a deployment which version to serve, unless they
-// have been told. Pods that start later read the same.
+// Serve tells a deployment's servers which version to serve, unless they were
+// told. Pods that start later read the same.
 func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error {
 	b, err := json.Marshal(map[string]string{"version": fmt.Sprint(version), "run_id": runID})
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, run
 	return c.NudgeServers(ctx, d)
 }
 
-// NudgeServers makes the servers of a deployment see what Serve has said.
+// NudgeServers makes a deployment's servers see what Serve has written.
 func (c *Client) NudgeServers(ctx context.Context, d mlops.Deployment) error {
 	pods, err := c.serverPods(ctx, d)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *Client) serverPods(ctx context.Context, d mlops.Deployment) ([]corev1.P
 	}
 	out := list.Items[:0]
 	for _, p := range list.Items {
-		// One that was evicted stays as Failed; another has taken its place.
+		// An evicted pod stays as Failed; another has taken its place.
 		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded {
 			out = append(out, p)
 		}

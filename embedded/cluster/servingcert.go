@@ -39,9 +39,9 @@ func (c *Client) followCertNames(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// certifyAll certifies all that the machine is called and reached at now. On a
-// first start an address may change before K3s has made its Secret: it is waited
-// for.
+// certifyAll certifies every name and address of the machine. On a first start
+// an address may change before K3s has made its Secret; certifyAll waits for
+// it.
 func (c *Client) certifyAll(ctx context.Context) error {
 	for {
 		names, err := c.cfg.CertNames()
@@ -59,13 +59,14 @@ func (c *Client) certifyAll(ctx context.Context) error {
 	}
 }
 
-// secretPause is how long it takes until K3s' Secret is looked for again.
+// secretPause is the pause between two looks for K3s' Secret.
 const secretPause = time.Second
 
-// certify makes the API server's certificate valid for names too. K3s gives
-// its certificate new names from its own flags only, and filters what clients
-// ask for, so that nobody can stuff it. But it takes over what another server
-// of the cluster has put into the Secret that they share; so does this.
+// certify makes the API server's certificate valid for names too. K3s gives its
+// certificate new names from its own flags only; it filters what clients ask
+// for, so that nobody can stuff it. But it takes over what another server of
+// the cluster has put into the Secret that they share. certify puts the names
+// there.
 func (c *Client) certify(ctx context.Context, names []string) error {
 	ca, key, err := factory.LoadCertsChain(filepath.Join(c.cfg.TLSDir, "server-ca.crt"), filepath.Join(c.cfg.TLSDir, "server-ca.key"))
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// watch calls changed for each object that there is and whenever one comes or
-// changes, and gone when one goes, until ctx ends: one call at a time. It
-// connects again by itself and then tells what it has missed.
+// watch calls changed for each object that exists and for each that comes or
+// changes, and gone for each that goes, one call at a time, until ctx ends. It
+// connects again by itself and then reports what it has missed.
 func (c *Client) watch(ctx context.Context, of func(informers.SharedInformerFactory) cache.SharedInformer, only metav1.ListOptions, changed, gone func(o any)) {
 	factory := informers.NewSharedInformerFactoryWithOptions(c.kube, 0, informers.WithTransform(withoutManagers), informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 		o.LabelSelector, o.FieldSelector = only.LabelSelector, only.FieldSelector
@@ -22,7 +22,7 @@ func (c *Client) watch(ctx context.Context, of func(informers.SharedInformerFact
 	factory.Start(ctx.Done())
 }
 
-// withoutManagers drops what nobody here reads from what is kept in memory.
+// withoutManagers keeps managed fields, which nobody here reads, out of memory.
 func withoutManagers(o any) (any, error) {
 	if m, ok := o.(metav1.Object); ok {
 		m.SetManagedFields(nil)

@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"time"
+
+	"github.com/google/renameio/v2"
 )
 
 // markerFile remembers, beside installed programs, which bytes they hold, so that a warm start need not read them.
@@ -66,12 +68,11 @@ func (b *Bundle) install(dir string, bin Bin) (installed, error) {
 		return installed{}, err
 	}
 	defer src.Close()
-	tmp, err := os.CreateTemp(filepath.Dir(target), ".new-*")
+	tmp, err := renameio.NewPendingFile(target, renameio.WithTempDir(filepath.Dir(target)), renameio.WithStaticPermissions(0o755))
 	if err != nil {
 		return installed{}, err
 	}
-	defer os.Remove(tmp.Name()) // fails, as it should, once the file has its name
-	defer tmp.Close()
+	defer tmp.Cleanup() //nolint:errcheck // nothing is left to do about it
 	h := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(tmp, h), src); err != nil {
 		return installed{}, err
@@ -79,21 +80,12 @@ func (b *Bundle) install(dir string, bin Bin) (installed, error) {
 	if got := hex.EncodeToString(h.Sum(nil)); got != bin.SHA256 {
 		return installed{}, fmt.Errorf("its sha256 is %s, expected %s: the binary is damaged, download or build it again", got, bin.SHA256)
 	}
-	if err := tmp.Chmod(0o755); err != nil {
-		return installed{}, err
-	}
-	// On disk before it gets its name: after a power cut a truncated runc would look installed.
-	if err := tmp.Sync(); err != nil {
-		return installed{}, err
-	}
 	st, err := tmp.Stat()
 	if err != nil {
 		return installed{}, err
 	}
-	if err := tmp.Close(); err != nil {
-		return installed{}, err
-	}
-	if err := os.Rename(tmp.Name(), target); err != nil {
+	// It is on disk before it gets its name: after a power cut a truncated runc would look installed.
+	if err := tmp.CloseAtomicallyReplace(); err != nil {
 		return installed{}, err
 	}
 	return installed{SHA256: bin.SHA256, Size: bin.Size, MTime: st.ModTime()}, nil
@@ -106,14 +98,7 @@ func installLinks(dir string, bin Bin) error {
 		if old, err := os.Readlink(link); err == nil && old == to {
 			continue
 		}
-		tmp := link + ".new"
-		if err := os.RemoveAll(tmp); err != nil {
-			return err
-		}
-		if err := os.Symlink(to, tmp); err != nil {
-			return err
-		}
-		if err := os.Rename(tmp, link); err != nil {
+		if err := renameio.Symlink(to, link); err != nil {
 			return err
 		}
 	}
@@ -170,9 +155,5 @@ func writeMarker(dir string, m map[string]installed) error {
 	if old, err := os.ReadFile(file); err == nil && string(old) == string(data) {
 		return nil
 	}
-	tmp := file + ".new"
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, file)
+	return renameio.WriteFile(file, data, 0o644, renameio.WithTempDir(dir))
 }

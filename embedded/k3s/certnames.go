@@ -8,9 +8,9 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/lan"
 )
 
-// AllCertNames returns the names and addresses that the API server's certificate
-// has to be valid for besides those of the cluster itself: what this machine
-// is called and reached at, and what the configuration adds.
+// AllCertNames returns the names and addresses that the API server's
+// certificate has to be valid for besides those of the cluster itself: this
+// machine's, and those that the configuration adds.
 func (c Config) AllCertNames() ([]string, error) {
 	names := append([]string(nil), c.CertNames...)
 	if host, err := os.Hostname(); err == nil && net.ParseIP(host) == nil {

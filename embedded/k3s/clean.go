@@ -1,7 +1,6 @@
 package k3s
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -10,17 +9,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
-// Clean removes what pods and K3s leave behind outside of memory that is
-// ours: the pods' processes, mounts, network, cgroups, and K3s' folders
-// outside its data dir. The server must have stopped. It returns how many
-// pods it ended. Nothing there is no error.
+// Clean removes what pods and K3s leave on the machine outside their memory:
+// the pods' processes, mounts, network and cgroups, and K3s' folders outside
+// its data dir. The server must have stopped. It returns how many pods it
+// ended, and may find nothing to do.
 func Clean(dir, binDir, runDir string) (pods int, err error) {
 	pods, err = killPods()
 	if err != nil {
@@ -91,7 +91,11 @@ func killPods() (int, error) {
 	// Mounts are busy until the kernel has let go of the processes.
 	for _, pid := range doomed {
 		for range 100 {
-			if b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || bytes.Contains(b, []byte(") Z ")) {
+			p, err := procfs.NewProc(pid)
+			if err != nil {
+				break
+			}
+			if stat, err := p.Stat(); err != nil || stat.State == "Z" {
 				break
 			}
 			time.Sleep(20 * time.Millisecond)
@@ -106,51 +110,35 @@ type process struct {
 }
 
 func processes() ([]process, error) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
+	procs, err := procfs.AllProcs()
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}
 	var out []process
-	for _, d := range dirs {
-		stat, err1 := os.ReadFile(d + "/stat")
-		cmd, err2 := os.ReadFile(d + "/cmdline")
-		pid, err3 := strconv.Atoi(filepath.Base(d))
-		if errors.Join(err1, err2, err3) != nil || len(cmd) == 0 {
+	for _, p := range procs {
+		stat, err1 := p.Stat()
+		args, err2 := p.CmdLine()
+		if errors.Join(err1, err2) != nil || len(args) == 0 {
 			continue // it ended, or is the kernel's
 		}
-		// "pid (name) state ppid …"; the name may hold spaces and parentheses.
-		f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(f) < 2 {
-			continue
-		}
-		parent, _ := strconv.Atoi(f[1])
-		out = append(out, process{pid, parent, strings.Split(strings.TrimRight(string(cmd), "\x00"), "\x00")})
+		out = append(out, process{p.PID, stat.PPID, args})
 	}
 	return out, nil
 }
 
-// unescape undoes how the kernel writes mount points, see proc_pid_mountinfo(5).
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
-
-// unmountBelow unmounts prefix and everything below it, innermost first.
+// unmountBelow unmounts what is mounted at a path that begins with prefix,
+// innermost first.
 func unmountBelow(prefix string) error {
-	f, err := os.Open("/proc/self/mountinfo")
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return !strings.HasPrefix(m.Mountpoint, prefix), false
+	})
 	if err != nil {
 		return fmt.Errorf("list mounts: %w", err)
 	}
-	defer f.Close()
-	var points []string
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 4 && strings.HasPrefix(unescape.Replace(fields[4]), prefix) {
-			points = append(points, unescape.Replace(fields[4]))
-		}
-	}
 	var errs []error
-	for _, p := range slices.Backward(points) {
-		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("unmount %s: %w", p, err))
+	for _, m := range slices.Backward(mounts) {
+		if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", m.Mountpoint, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -32,9 +32,11 @@ type Config struct {
 	// at a time, instead of the log.
 	CaptureStderr func(io.Writer)
 	// Up brings up what runs on K3s, calls ready when the node is usable, and
-	// goes on until ctx ends. The API may not answer yet when it is called.
+	// goes on until ctx ends. When it is called, the API may not
+	// answer yet.
 	Up func(ctx context.Context, h *supervise.Handle, images Images, ready func()) error
-	// ResolvConf is the file for pods that use the node's resolver, always there.
+	// ResolvConf is the file for pods that use the node's resolver. It always
+	// exists.
 	ResolvConf string
 	// Log gets K3s' output besides the unit's buffer.
 	Log io.Writer
@@ -70,17 +72,17 @@ func (c Config) args(snapshotter string, names []string) []string {
 		"--flannel-backend=host-gw", "--flannel-iface=" + mlops.NodeInterface,
 		"--pause-image=" + c.Bundle.Ref("pause"),
 		"--snapshotter=" + snapshotter,
-		// Their work is done by our own manifests, or not needed on one node.
+		// Our own manifests do their work, or one node does not need them.
 		"--disable=coredns,servicelb,traefik,local-storage,metrics-server,runtimes",
 		"--disable-cloud-controller", "--disable-helm-controller", "--disable-network-policy",
-		// Without it K3s asks 8.8.8.8 where the machine's resolver is a local one.
+		// Without it K3s asks 8.8.8.8 if the machine's resolver is a local one.
 		"--resolv-conf=" + c.ResolvConf,
 		"--kubelet-arg=fail-cgroupv1=false",
 		// Only memory evicts: with a full disk the pods that serve must go on
 		// serving, and bundled images could not be pulled again.
 		"--kubelet-arg=eviction-hard=memory.available<100Mi",
 		"--kubelet-arg=image-gc-high-threshold=100",
-		// Containers may not be able to write these; the defaults do.
+		// The defaults write sysctls that a container may be forbidden to write.
 		"--kube-proxy-arg=conntrack-max-per-core=0",
 		"--kube-proxy-arg=conntrack-tcp-timeout-established=0s",
 		"--kube-proxy-arg=conntrack-tcp-timeout-close-wait=0s",
@@ -116,7 +118,7 @@ func (c Config) prepare() (snapshotter string, err error) {
 }
 
 // autoDeployed is the folder whose manifests K3s applies, as its users expect.
-// Ours are not there: they come in an order, and this one is read every 15 s.
+// Ours are elsewhere: they need an order, and K3s reads this folder every 15 s.
 func (c Config) autoDeployed() string { return filepath.Join(c.Dir, "server", "manifests") }
 
 func (c Config) cniConf() string { return filepath.Join(c.Dir, "agent", "cni.conflist") }

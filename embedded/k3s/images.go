@@ -15,8 +15,8 @@ type Images struct {
 	bundled *importer
 }
 
-// Wait returns when the bundled images of these names are there, or all of
-// them if none is named.
+// Wait returns when the bundled images of these names are there; without names,
+// when all are.
 func (i Images) Wait(ctx context.Context, names ...string) error {
 	return i.bundled.wait(ctx, names...)
 }

@@ -7,11 +7,12 @@ import (
 )
 
 // expected is a line that a healthy lab's components log as a warning or an
-// error. Such lines hide the one that matters, so they come as information.
+// error. Such lines hide the one that matters, so they are logged as
+// information.
 type expected struct {
 	parts    []string // all of them are in the line
 	starting bool     // only while components start; later the same line is trouble
-	drop     bool     // it is not kept at all: many times the same, about nothing of ours
+	drop     bool     // it is dropped: it comes often and concerns nothing of ours
 }
 
 func always(parts ...string) expected   { return expected{parts: parts} }
@@ -23,14 +24,14 @@ var expectations = []expected{
 	// closes that first connection before kine has greeted it.
 	never("grpc: addrConn.createTransport failed", "kine.sock", "use of closed network connection"),
 	never("grpc: addrConn.createTransport failed", "kine.sock", "operation was canceled"),
-	// What Kubernetes no longer serves: some thirty lines at each start.
+	// APIs that Kubernetes no longer serves: some thirty lines at each start.
 	never("genericapiserver.go", "Skipping API", "because it has no resources"),
-	// Nobody reads containerd's event queue here; it says so for each event of
-	// each container, five minutes later.
+	// Nobody reads containerd's event queue here. containerd says so for each
+	// event of each container, five minutes later.
 	never("container event discarded"),
 	// A shim that ends says so in a loop until it has (cgroups v1).
 	never("cgroups: epoll wait", "error=shutdown"),
-	// How each `kubectl exec` and `port-forward` ends: who asked has gone.
+	// How each `kubectl exec` and `port-forward` ends: the client has gone.
 	never("conn.go", "Error on socket receive", "use of closed network connection"),
 	always("Proxy error: write failed", "broken pipe"),
 	always("Error proxying data from client to backend", "broken pipe"),
@@ -53,14 +54,14 @@ var expectations = []expected{
 	// A pod that has just begun or ended has no measurements.
 	always("collecting metrics for", "cgroups: cgroup deleted"),
 	always("Partial failure issuing cadvisor.ContainerInfoV2", "unable to find data in memory cache"),
-	// flannel reads what it is about to write for the first time.
+	// flannel first reads a file that it is about to write.
 	always("no subnet found for key", "/run/flannel/subnet.env"),
 
 	// Trainer and server wait for one volume, and are scheduled in the same
 	// moment. The scheduler tries the second one again.
 	always("VolumeBinding", "Operation cannot be fulfilled on persistentvolumeclaims", "the object has been modified"),
 
-	// A first start: what does not exist yet is made.
+	// A first start: these things do not exist yet.
 	starting("no cached certificate available for preload"),
 	starting("failed to load cni during init"),
 	starting("Failed to read data from checkpoint", "checkpoint is not found"),
@@ -81,7 +82,7 @@ var expectations = []expected{
 	starting("metrics.k8s.io"),
 	starting("controller.go:146", "Unhandled Error", "err=<"), // it can't be described yet
 	starting("controller.go:102", "Unhandled Error", "err=<"),
-	// One that is known from the last start is asked before it serves.
+	// An API of the last start is asked before it serves.
 	starting("Sending HTTP/", " 502 response", "connect: connection refused"),
 }
 

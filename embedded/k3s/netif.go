@@ -13,9 +13,9 @@ import (
 
 // ensureNodeAddress makes sure that addr lies on the node's interface alone.
 // That is a bridge without ports, not a dummy interface, because a bridge needs
-// no module that pods don't need anyway. The address stays the same whatever
-// DHCP hands to the machine, so a changed lease, or no network at all, breaks
-// nothing inside.
+// no module that pods don't need anyway. The address stays when DHCP changes
+// the machine's, so neither a new lease nor the lack of a network breaks
+// anything inside.
 func ensureNodeAddress(addr net.IP) error {
 	link, err := netlink.LinkByName(mlops.NodeInterface)
 	var missing netlink.LinkNotFoundError
@@ -54,8 +54,8 @@ func ensureNodeAddress(addr net.IP) error {
 	return nil
 }
 
-// RemoveInterfaces deletes the network interfaces that the node made. It is
-// part of a reset; what does not exist is no error.
+// RemoveInterfaces deletes the node's network interfaces, those that exist. It
+// is part of a reset.
 func RemoveInterfaces() error {
 	errs := []error{removePodLinks()}
 	for _, name := range []string{mlops.PodBridge, mlops.NodeInterface, "flannel.1"} {

@@ -54,7 +54,7 @@ func TestNodeAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	for range 2 { // nothing to remove is no error
+	for range 2 { // removing again is fine
 		if err := RemoveInterfaces(); err != nil {
 			t.Error(err)
 		}

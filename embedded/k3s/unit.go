@@ -95,8 +95,8 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 		cniConf:      u.cfg.cniConf(),
 		bootstrapped: u.cfg.TakeSignals,
 		imported: func(ctx context.Context, n *daemonconfig.Node) error {
-			// The kubelet need not wait for more than what every pod has in
-			// common: a manifest is applied when its images are there.
+			// The kubelet waits only for the image that every pod shares. A
+			// manifest is applied when its own images are there.
 			start := time.Now()
 			go func() {
 				if err := images.bundled.run(ctx, n, snapshotter); err != nil {
@@ -105,7 +105,7 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 				}
 				h.Log().Info("bundled images are in containerd", "took", time.Since(start).Round(time.Millisecond))
 			}()
-			// Before anybody can load anything.
+			// Before anything can load images.
 			if err := images.Recover(ctx); err != nil {
 				return err
 			}
@@ -146,10 +146,11 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 }
 
 // stop asks K3s to shut down and waits for it; the supervisor bounds the wait.
-// What K3s says then is noted and no failure: a component that was still
-// starting complains of whatever it was waiting for.
+// It logs what K3s reports then, and does not fail: a component that was still
+// starting complains of what it was waiting for.
 func (u *Unit) stop(h *supervise.Handle, exec *executor, done <-chan error) error {
-	// Asked again and again: a request before K3s listens for one is lost.
+	// It asks repeatedly: K3s loses a request that comes before it listens for
+	// one.
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	var err error
@@ -170,7 +171,8 @@ func (u *Unit) stop(h *supervise.Handle, exec *executor, done <-chan error) erro
 	return nil
 }
 
-// bringUp waits until what runs on K3s is up, and keeps that up until ctx ends.
+// bringUp runs Config.Up until ctx ends, and starts the rest when the node is
+// ready.
 func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images Images) error {
 	return u.cfg.Up(ctx, h, images, func() {
 		h.Ready()
@@ -186,8 +188,8 @@ func (u *Unit) bringUp(ctx context.Context, h *supervise.Handle, images Images) 
 	})
 }
 
-// settlesAfter is how long after the node's being ready components may still
-// complain of each other.
+// settlesAfter is how long components may complain of each other after the node
+// is ready.
 const settlesAfter = 40 * time.Second
 
 // shutdownCause remembers why K3s asked itself to shut down. K3s' Run returns

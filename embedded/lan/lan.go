@@ -72,10 +72,10 @@ func innerBridges(links []netlink.Link) map[int]bool {
 // removed and another added.
 const settle = 200 * time.Millisecond
 
-// Watch returns the machine's addresses now, and from then on each
-// other set of them. The kernel tells when one changes; nothing is polled.
+// Watch returns the machine's addresses now, and then again whenever they
+// change. The kernel reports changes; nothing is polled.
 func Watch(ctx context.Context, node net.IP, failed func(error)) (<-chan []net.IP, error) {
-	// Subscribed first: no change falls between the list and the watch.
+	// Subscribe first: no change falls between the list and the watch.
 	changes, err := subscribe()
 	if err != nil {
 		return nil, fmt.Errorf("watch the machine's addresses: %w", err)
@@ -88,7 +88,7 @@ func Watch(ctx context.Context, node net.IP, failed func(error)) (<-chan []net.I
 	out := make(chan []net.IP, 1)
 	out <- last
 	go func() {
-		var message [1]byte // what it says is read from the kernel anyway
+		var message [1]byte // the kernel is asked anyway, whatever the message says
 		for {
 			// ENOBUFS: there were more messages than the kernel keeps.
 			if _, err := changes.Read(message[:]); err != nil && !errors.Is(err, unix.ENOBUFS) {

@@ -111,7 +111,7 @@ func TestWatchAddresses(t *testing.T) {
 	next("[]")
 	card := add(t, veth("eth0"), "", "192.168.1.20/24")
 	next("[192.168.1.20]")
-	// A new lease is one change, and what is not on the LAN is none.
+	// A new lease is one change; an address that is not on the LAN is none.
 	if err := netlink.AddrDel(card, address(t, "192.168.1.20/24")); err != nil {
 		t.Fatal(err)
 	}

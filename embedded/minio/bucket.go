@@ -70,8 +70,9 @@ const (
 	partSize = 16 << 20
 )
 
-// maxWhole is the most that S3 takes in one request. Below, parts would cost a
-// buffer each and win nothing: what broke off cannot be read again.
+// maxWhole is the most that S3 takes in one request. A smaller upload gains
+// nothing from parts, which cost a buffer each: what broke off cannot be read
+// again.
 const maxWhole = 5 << 30
 
 // Put implements mlops.ObjectStore.
@@ -83,8 +84,8 @@ func (b *bucket) Put(ctx context.Context, key string, r io.Reader, size int64, c
 	if err := b.unit.room(max(size, 0)); err != nil {
 		return mlops.ObjectInfo{}, b.failure("put", key, err)
 	}
-	// The guard would say so as well, but a connection that ends while its
-	// body is sent may lose the answer.
+	// The guard would refuse it too, but if the connection ends while the body
+	// is sent, the answer may be lost.
 	if err := checkPlace(driveOf(b.unit.cfg.Dir), b.name, key); err != nil {
 		return mlops.ObjectInfo{}, b.failure("put", key, err)
 	}

@@ -20,16 +20,16 @@ type Config struct {
 	// Addr is where S3 is served, for example "0.0.0.0:9000".
 	Addr string
 	// PublicURL is how clients reach Addr, for example
-	// "http://192.168.1.5:9000", if they are known to; presigned URLs start
-	// with it. Without it there are none.
+	// "http://192.168.1.5:9000". Presigned URLs start with it; without it there
+	// are none.
 	PublicURL string
 	// RootUser and RootPassword are MinIO's own keys. They never leave the
 	// process and may change between starts.
 	RootUser, RootPassword string
 	Buckets                []Bucket
 	Users                  []User
-	// Door decides about users who are not listed, see SyncKeys; nil means
-	// that there are none.
+	// Door decides about users who are not listed, see SyncKeys. nil means that
+	// there are none.
 	Door Door `json:"-"`
 	// MemoryLimit is the Go memory limit in bytes to return to after MinIO
 	// has set its own; 0 means the one in force before.

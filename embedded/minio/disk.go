@@ -7,8 +7,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// disk returns the size of the filesystem that holds the objects, and what of
-// it is free, in bytes.
+// disk returns the size of the filesystem that holds the objects, and how much
+// of it is free, in bytes.
 func (u *Unit) disk() (size, free int64, err error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(u.cfg.Dir, &fs); err != nil {
@@ -25,9 +25,9 @@ const (
 	reserveMax   = 512 << 20
 )
 
-// room refuses to write n more bytes when they would eat up the reserve.
-// MinIO alone would take the disk's last byte and then speak of an internal
-// error, which clients repeat.
+// room refuses to write n more bytes if that would use up the reserve. MinIO
+// alone would take the disk's last byte and then report an internal error,
+// which clients repeat.
 func (u *Unit) room(n int64) error {
 	size, free, err := u.disk()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// accessKey returns whose signature a request carries in its header or its
-// address, "" if none.
+// accessKey returns the access key that signed a request, in its header or its
+// address; "" if none did.
 func accessKey(r *http.Request) string {
 	header := r.Header.Get("Authorization")
 	if rest, ok := strings.CutPrefix(header, "AWS4-HMAC-SHA256"); ok {
@@ -34,8 +34,8 @@ func accessKey(r *http.Request) string {
 
 type guestKey struct{}
 
-// admit refuses those whom the door does not know, and marks the requests of
-// its users.
+// admit refuses keys that the door does not know, and marks the requests of
+// those that it knows.
 func (p *proxy) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	if p.door == nil || healthPaths[r.URL.Path] {
 		return r, true
@@ -67,8 +67,8 @@ func (p *proxy) served(resp *http.Response) error {
 	return nil
 }
 
-// ownKeys are the access keys that the door is not asked about: those of the
-// configuration, of the keepers and the root's.
+// ownKeys are the access keys that the door is not asked about: the
+// configuration's, the keepers' and the root's.
 func (c Config) ownKeys() map[string]bool {
 	own := map[string]bool{c.RootUser: true}
 	for _, usr := range c.Users {

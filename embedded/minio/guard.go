@@ -18,9 +18,9 @@ import (
 )
 
 // guard is MinIO's object layer, but refuses an object in the place of a
-// folder, and one below another object. MinIO takes both, and then hides the
-// lower one from every listing: an object is a folder of its drive, and what
-// lies below in that folder is not looked at. It stands behind the check of
+// folder, and an object below another object. MinIO takes both and then hides
+// the lower one from every listing: an object is a folder of its drive, and a
+// listing does not look inside. The guard stands behind the check of
 // credentials, so that strangers learn nothing about names.
 type guard struct {
 	cmd.ObjectLayer
@@ -80,8 +80,8 @@ func (g *guard) CompleteMultipartUpload(ctx context.Context, bucket, object, upl
 	return g.ObjectLayer.CompleteMultipartUpload(ctx, bucket, object, uploadID, parts, opts)
 }
 
-// claim is checkPlace for an object that is written from now until release: of two
-// that exclude each other only the first is let through.
+// claim is checkPlace for an object that is being written from now until
+// release. Of two that exclude each other it lets only the first through.
 func (g *guard) claim(bucket, key string) (release func(), err error) {
 	at := bucket + "/" + strings.TrimSuffix(key, "/")
 	g.mu.Lock()
@@ -114,8 +114,9 @@ const (
 	ownBuckets   = ".minio.sys" // MinIO's own
 )
 
-// checkPlace looks at the drive itself, which takes microseconds: to list would
-// take more. Old and deleted versions count, as they hide others too.
+// checkPlace looks at the drive itself, which takes microseconds; a listing
+// would take longer. Old and deleted versions count, because they hide others
+// too.
 func checkPlace(drive, bucket, key string) error {
 	name := strings.TrimSuffix(key, "/")
 	if strings.HasPrefix(bucket, ownBuckets) || !fs.ValidPath(bucket+"/"+name) {

@@ -14,8 +14,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// TestNothingIsHidden puts objects where MinIO would hide one of them, in all
-// the ways in which objects come about.
+// TestNothingIsHidden puts objects where MinIO would hide one of them, in every
+// way to make an object.
 func TestNothingIsHidden(t *testing.T) {
 	t.Parallel()
 	u := sharedUnit(t)
@@ -102,8 +102,8 @@ func TestNothingIsHidden(t *testing.T) {
 	}
 }
 
-// TestOfTwoAtOnceOneIsRefused has uploads that exclude each other run at the
-// same time, with the drive empty.
+// TestOfTwoAtOnceOneIsRefused runs uploads that exclude each other at the same
+// time, on an empty drive.
 func TestOfTwoAtOnceOneIsRefused(t *testing.T) {
 	t.Parallel()
 	g := &guard{drive: t.TempDir(), writing: map[string]int{}}

@@ -16,19 +16,19 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Door knows the users who are not in the configuration but come and go while
-// the object store runs: access keys.
+// Door knows the users that come and go while the object store runs: access
+// keys. They are not in the configuration.
 type Door interface {
-	// Admit reports why a request that was signed with an access key must be
-	// refused; "" stands for one that is not signed in its header or address.
-	// It is not asked about users of the configuration.
+	// Admit reports why a request that accessKey signed must be refused. The
+	// key is "" if neither header nor address carries a signature. Admit is not
+	// asked about users of the configuration.
 	Admit(accessKey string) error
-	// Used hears of each request of such a user that was served.
+	// Used is told of each request of such a user that was served.
 	Used(accessKey string)
 }
 
-// keyPrefix begins the names of the users, and so of the policies, of access
-// keys: at the start they are left alone until SyncKeys says who is left.
+// keyPrefix begins the names of the users and policies of access keys. A start
+// leaves these alone until SyncKeys says which of them stay.
 const keyPrefix = "key-"
 
 // admin is what this process needs to change users while MinIO runs.
@@ -54,8 +54,8 @@ func (u *Unit) admins() (*admin, error) {
 	return u.admin, nil
 }
 
-// SyncKeys makes the users of access keys be exactly those given. Those who
-// have to go, go first.
+// SyncKeys makes the users of access keys exactly those given. It removes
+// before it adds.
 func (u *Unit) SyncKeys(ctx context.Context, keys []mlops.ObjectUser) error {
 	a, err := u.admins()
 	if err != nil {
@@ -115,8 +115,8 @@ func keyUser(k mlops.ObjectUser) User {
 	return usr
 }
 
-// NeedBucket makes a bucket if it is missing and make is true; else a missing
-// one is an error.
+// NeedBucket makes the bucket if it is missing and make is true. If make is
+// false, a missing bucket is an error.
 func (u *Unit) NeedBucket(ctx context.Context, name string, make bool) error {
 	if err := s3utils.CheckValidBucketNameStrict(name); err != nil {
 		return mlops.Errorf(mlops.Invalid, "bucket name %q is not usable: %v", name, err)

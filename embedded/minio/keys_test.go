@@ -126,7 +126,7 @@ func TestRightsOfKeys(t *testing.T) {
 }
 
 // TestKeysOverRestarts: the start leaves the users of keys alone until it is
-// known who is left; without a door there can be none.
+// known which stay. Without a door there can be none.
 func TestKeysOverRestarts(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())

@@ -160,7 +160,7 @@ func TestExitOfMinIOIsAFailureOfTheUnit(t *testing.T) {
 func TestFatalReasonIsReported(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	// A drive that was written by something else.
+	// A drive that something else has written.
 	sys := filepath.Join(dir, "drive", ".minio.sys")
 	if err := os.MkdirAll(sys, 0o700); err != nil {
 		t.Fatal(err)

@@ -19,9 +19,9 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 )
 
-// MinIO runs once per process. Tests of what it serves share one that runs in
-// the test binary; tests of its life each start the test binary again as a
-// child that runs a unit and takes orders on its standard input.
+// MinIO runs once per process. Tests of its API share one in the test binary.
+// Tests of its life each start the test binary again as a child, which runs a
+// unit and takes orders on its standard input.
 
 const (
 	childEnv = "BENCHTOP_TEST_MINIO_CHILD"
@@ -73,7 +73,7 @@ var shared struct {
 	err    error
 }
 
-// object store that is shared by the tests of this process.
+// sharedUnit returns the object store that the tests of this process share.
 func sharedUnit(t *testing.T) *Unit {
 	t.Helper()
 	shared.once.Do(func() {

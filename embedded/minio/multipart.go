@@ -41,8 +41,8 @@ func (b *bucket) PutPart(ctx context.Context, key, uploadID string, n int, r io.
 	if err := b.unit.room(size); err != nil {
 		return "", b.failure(at, key, err)
 	}
-	// The way to MinIO is this process's loopback: to sign every chunk of what
-	// goes there would cost more than to move it.
+	// The way to MinIO is this process's loopback: signing every chunk would
+	// cost more than moving it.
 	part, err := c.PutObjectPart(ctx, b.name, key, uploadID, n, r, size, miniogo.PutObjectPartOptions{DisableContentSha256: true})
 	if err != nil {
 		return "", b.failure(at, key, err)
@@ -50,8 +50,8 @@ func (b *bucket) PutPart(ctx context.Context, key, uploadID string, n int, r io.
 	return part.ETag, nil
 }
 
-// PartURLs implements mlops.MultipartStore. It needs Config.PublicURL: whether
-// clients reach the port that S3 is served on, nobody here can know.
+// PartURLs implements mlops.MultipartStore. It needs Config.PublicURL, because
+// this process cannot know whether clients reach the port of S3.
 func (b *bucket) PartURLs(ctx context.Context, key, uploadID string, n int, valid time.Duration) ([]string, error) {
 	if b.unit.cfg.PublicURL == "" {
 		return nil, nil
@@ -116,14 +116,15 @@ func (b *bucket) AbortMultipart(ctx context.Context, key, uploadID string) (int6
 }
 
 // Uploads implements mlops.MultipartStore. MinIO lists the uploads of a bucket
-// that were begun since it started; older ones it lists by their whole key
-// only, and gives up by itself after a day.
+// that began after its start. It lists older ones only by their whole key, and
+// gives them up by itself after a day.
 func (b *bucket) Uploads(ctx context.Context, prefix string) ([]mlops.Upload, error) {
 	c, err := b.s3()
 	if err != nil {
 		return nil, err
 	}
-	// MinIO takes a prefix for a whole key, and does not cut the list of all.
+	// MinIO takes a prefix as a whole key, so list all; MinIO does not cut that
+	// list.
 	found, err := c.ListMultipartUploads(ctx, b.name, "", "", "", "", 1000)
 	if err != nil {
 		return nil, b.failure("list uploads below", prefix, err)

@@ -24,8 +24,8 @@ import (
 )
 
 // MinIO is a program, not a library: it exits, takes signals and reads its
-// settings from the environment. These four variables of it are what it takes
-// to make a well-behaved guest of it; DESIGN.md tells how.
+// settings from the environment. These four of its variables make it a
+// well-behaved guest; DESIGN.md tells how.
 
 //go:linkname minioSignals github.com/minio/minio/cmd.globalOSSignalCh
 var minioSignals chan os.Signal
@@ -64,8 +64,8 @@ var started atomic.Bool
 
 var errStarted = errors.New("MinIO can be started only once per process: restart benchtop to start it again")
 
-// settings tames MinIO for a single small machine. Its queues are sized by
-// these workers; see facts in DESIGN.md.
+// settings tames MinIO for a single small machine. MinIO sizes its queues by
+// these workers; see DESIGN.md.
 var settings = map[string]string{
 	"MINIO_BROWSER":                     "off",
 	"MINIO_UPDATE":                      "off",
@@ -113,8 +113,8 @@ func startProcess(dir, user, password string, logs *logReader) (*process, error)
 	setenv(envUser, user)
 	setenv(envPassword, password)
 
-	// MinIO's stop ends with this lock and then os.Exit. Nobody else takes
-	// it but its profiler, which only the hidden admin API can reach.
+	// MinIO's stop ends with this lock and then os.Exit. Only its profiler
+	// takes the lock too, and only the hidden admin API reaches that.
 	minioProfilerMu.Lock()
 	var once sync.Once
 	minioExit = func(int) {
@@ -143,9 +143,9 @@ func startProcess(dir, user, password string, logs *logReader) (*process, error)
 	return p, nil
 }
 
-// cleanEnvironment leaves the environment as it was, less MinIO's settings.
-// MinIO must have read them, and must have told the service manager whatever
-// it likes, which is the last thing that its main function does.
+// cleanEnvironment restores the environment, without MinIO's settings. By then
+// MinIO must have read them, and must have told the service manager whatever it
+// likes, which its main function does last.
 func (p *process) cleanEnvironment() {
 	clearSettings()
 	if p.notify != "" {
@@ -161,7 +161,7 @@ const (
 )
 
 // untilLogging waits until MinIO has taken its signals and its log output,
-// which it does first of all, or has ended.
+// which it does first, or has ended.
 func (p *process) untilLogging() error {
 	tooLate := time.After(startTimeout)
 	for minioLoggerOutput == nil {
@@ -263,9 +263,8 @@ func clearCredentials() {
 	}
 }
 
-// clearSettings removes every setting of MinIO from the environment: before
-// the start those of the user's shell, which are meant for other servers, and
-// after it ours.
+// clearSettings removes MinIO's settings from the environment: before the start
+// the user's, which are meant for other servers, and after it ours.
 func clearSettings() {
 	for _, kv := range os.Environ() {
 		k, _, _ := strings.Cut(kv, "=")

@@ -23,13 +23,13 @@ var loopbackTransport = &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout
 // region is where every bucket is, as far as signatures are concerned.
 const region = "us-east-1"
 
-// rootCredentials are for changing users and buckets, and for nothing else.
+// rootCredentials are only for changing users and buckets.
 func (u *Unit) rootCredentials() *credentials.Credentials {
 	return credentials.NewStaticV4(u.cfg.RootUser, u.cfg.RootPassword, "")
 }
 
-// provision makes buckets, policies and users be what the configuration says.
-// It can be repeated.
+// provision makes buckets, policies and users match the configuration. It can
+// be repeated.
 func (u *Unit) provision(ctx context.Context, p *process, log *slog.Logger) error {
 	creds := u.rootCredentials()
 	s3, err := miniogo.New(p.loopback, &miniogo.Options{Creds: creds, Transport: loopbackTransport, Region: region, MaxRetries: 1})
@@ -40,9 +40,9 @@ func (u *Unit) provision(ctx context.Context, p *process, log *slog.Logger) erro
 	if err != nil {
 		return fmt.Errorf("make the root admin client: %w", err)
 	}
-	// MinIO answers "live" long before it can work. Asking for the list of
-	// buckets is the only honest question, and listing users the one that
-	// tells that its users are loaded.
+	// MinIO answers "live" long before it can work. A list of buckets is the
+	// only proof that it can, and a list of users the only proof that its users
+	// are loaded.
 	if err := p.retry(ctx, "list buckets", func() error { _, err := s3.ListBuckets(ctx); return err }); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func makeBucket(ctx context.Context, s3 *miniogo.Client, b Bucket) error {
 	return nil
 }
 
-// provisionUsers makes the users in MinIO be exactly those configured, plus a
+// provisionUsers makes the users in MinIO exactly those configured, plus a
 // keeper per bucket. Nobody else can make users: the root key stays here. The
 // users of access keys, if there may be any, stay until SyncKeys.
 func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.AdminClient, log *slog.Logger, have map[string]madmin.UserInfo) error {
@@ -157,9 +157,9 @@ func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.Admin
 	return p.makeUsers(ctx, adm, log, want, have, policies)
 }
 
-// makeUsers makes users and policies be those of want, where have and policies
-// are those that may be changed. What is right already is not written again,
-// so that a start needs no room on the disk.
+// makeUsers makes users and policies match want; have and policies are those
+// that it may change. It does not rewrite what is right already, so a start
+// needs no room on the disk.
 func (p *process) makeUsers(ctx context.Context, adm *madmin.AdminClient, log *slog.Logger, want []User, have map[string]madmin.UserInfo, policies map[string]json.RawMessage) error {
 	keep, keepPolicy := map[string]bool{}, map[string]bool{}
 	for _, usr := range want {

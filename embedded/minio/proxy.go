@@ -22,7 +22,7 @@ import (
 type proxy struct {
 	log     *slog.Logger
 	room    func(n int64) error    // whether n more bytes may be written
-	door    Door                   // who besides own may come in, nil if nobody
+	door    Door                   // decides about keys outside of own, nil if there are none
 	own     map[string]bool        // access keys of the configuration
 	backend atomic.Pointer[string] // host:port, nil until MinIO is ready
 	rp      *httputil.ReverseProxy
@@ -51,7 +51,7 @@ func (p *proxy) open(loopback string) { p.backend.Store(&loopback) }
 
 func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.Scheme, r.Out.URL.Host = "http", *p.backend.Load()
-	// Host and query are signed: they have to arrive as they came.
+	// The signature covers host and query: they must arrive as they came.
 	r.Out.Host = r.In.Host
 	r.Out.URL.RawQuery = r.In.URL.RawQuery
 	if host, _, err := net.SplitHostPort(r.In.RemoteAddr); err == nil {
@@ -82,8 +82,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.rp.ServeHTTP(w, r)
 }
 
-// writes reports whether the request makes the store grow. Deleting many
-// objects and completing an upload, both POST, must work on a full disk.
+// writes reports whether the request makes the store grow. Two kinds of POST
+// must work on a full disk: deleting many objects and completing an upload.
 func writes(r *http.Request) bool {
 	if r.Method == http.MethodPut {
 		return true

@@ -51,7 +51,7 @@ const (
 // users and policies exist and that S3 answers on the public address.
 func (u *Unit) Run(ctx context.Context, h *supervise.Handle) error {
 	h.Progress("listening on %s", u.cfg.Addr)
-	// The public port comes first: whether it is free is known at once, and
+	// The public port comes first: a port that is taken shows at once, and
 	// early clients get "try again" instead of a refused connection.
 	l, err := listen(ctx, u.cfg.Addr)
 	if err != nil {
@@ -146,7 +146,7 @@ func end(p *process) error {
 	return p.stop(ctx)
 }
 
-// listen opens the public port and says who is to blame if it cannot.
+// listen opens the public port. If it cannot, it says what has the port.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)

@@ -98,7 +98,7 @@ func (u User) document() ([]byte, error) {
 	return doc, nil
 }
 
-// hasPolicy is false for the null that an encoded empty policy becomes.
+// hasPolicy is false for null, which an empty policy is encoded as.
 func (u User) hasPolicy() bool { return len(u.Policy) > 0 && string(u.Policy) != "null" }
 
 func (g Grant) statements() []statement {
@@ -130,8 +130,8 @@ func (g Grant) statements() []statement {
 	return sts
 }
 
-// keeper is the user that this process itself uses for a bucket, so that the
-// root key signs nothing, least of all a presigned URL. Its secret is made
+// keeper is the user with which this process works on a bucket, so that the
+// root key signs nothing, least of all a presigned URL. Its secret is derived
 // from the root password: it need not be stored, and URLs outlive a restart.
 func keeper(bucket, rootPassword string) User {
 	mac := hmac.New(sha256.New, []byte(rootPassword))

@@ -12,21 +12,21 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Config says what is scraped, how often, and how much of it is kept.
+// Config says which targets are scraped, how often, and how much of it is kept.
 type Config struct {
 	// Dir is the absolute path of the folder that holds the samples.
 	Dir string
 	// RetentionTime is how long samples are kept, 15 days if zero.
 	RetentionTime time.Duration
-	// RetentionBytes bounds what lies in Dir, 1 GiB if zero. The newest
-	// three hours or so are kept whatever they need.
+	// RetentionBytes bounds the size of Dir, 1 GiB if zero. The newest three
+	// hours or so are kept whatever they need.
 	RetentionBytes int64
 	// ScrapeInterval is the time between two looks at our own process, MinIO,
 	// Traefik and annotated pods; 15 s if zero. Kubernetes itself, which has
 	// more to say and changes less, is asked every fourth time, and at most
 	// every 30 s.
 	ScrapeInterval time.Duration
-	// Self is what is scraped as job "benchtop", next to our own metrics.
+	// Self is scraped as job "benchtop", next to our own metrics.
 	Self client.Gatherer
 	// Targets are further endpoints; see also Unit.SetTarget.
 	Targets []Target
@@ -88,8 +88,8 @@ func (c Config) slowInterval() time.Duration {
 	return max(slowFactor*c.ScrapeInterval, c.minSlow)
 }
 
-// lookback is how old a sample may be to count as present: a scrape may fail
-// once, of Kubernetes' own metrics too.
+// lookback is how old a sample may be to count as present: one scrape may fail,
+// of Kubernetes' own metrics too.
 func (c Config) lookback() time.Duration {
 	return max(5*time.Minute, 3*c.slowInterval())
 }

@@ -25,9 +25,9 @@ type database struct {
 	lock  *tsdbutil.DirLocker
 }
 
-// openDB opens the database. A damaged log is repaired by the database
-// itself; blocks that cannot be read, which would keep it from opening for
-// ever, are put aside, because new samples are worth more than old ones.
+// openDB opens the database, which repairs a damaged log by itself. Blocks that
+// cannot be read would keep it from opening for ever: openDB puts them aside,
+// because new samples are worth more than old ones.
 func openDB(cfg Config, log *slog.Logger, registry client.Registerer) (_ *database, err error) {
 	lock, err := tsdbutil.NewDirLocker(cfg.Dir, "tsdb", log, nil)
 	if err != nil {
@@ -53,7 +53,7 @@ func openDB(cfg Config, log *slog.Logger, registry client.Registerer) (_ *databa
 	return &database{DB: db, stats: stats, lock: lock}, nil
 }
 
-// Close writes what is left and gives the folder free.
+// Close writes what is left and releases the folder.
 func (d *database) Close() error {
 	return errors.Join(d.DB.Close(), d.lock.Release())
 }

@@ -43,7 +43,7 @@ func TestRetentionByTime(t *testing.T) {
 			writeBlock(t, dir, now.AddDate(0, 0, -days))
 		}
 		u := run(t, Config{Dir: dir, RetentionTime: tc.keep})
-		eventually(t, func() string { // what is too old is removed in the background
+		eventually(t, func() string { // blocks that are too old are removed in the background
 			s := u.server.Load()
 			if n := len(s.db.Blocks()); n != tc.want {
 				return fmt.Sprintf("with %s kept there are %d blocks, want %d", tc.keep, n, tc.want)

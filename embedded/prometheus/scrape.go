@@ -20,7 +20,7 @@ import (
 //go:embed scrape.yaml.tmpl
 var scrapeTemplate string
 
-// scrapeConfig is what the template is filled with.
+// scrapeConfig holds the template's values.
 type scrapeConfig struct {
 	Interval, Timeout, Slow string
 	Domain                  string

@@ -19,9 +19,9 @@ import (
 )
 
 // NewSelf returns the metrics of this process — go_*, process_* and the state
-// of its units — and of the machine, for Config.Self. It has a registry of its
-// own: the default one answers with an error once MinIO has put its metrics into
-// it. machine is asked at each scrape.
+// of its units — and of the machine, for Config.Self. They have a registry of
+// their own, because the default one answers with an error once MinIO has put
+// its metrics into it. machine is asked at each scrape.
 func NewSelf(statuses func() []supervise.Status, machine func() (mlops.MachineSample, error)) client.Gatherer {
 	r := client.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

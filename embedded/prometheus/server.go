@@ -123,8 +123,8 @@ func (s *server) notify(_ context.Context, _ string, alerts ...*rules.Alert) {
 	}
 }
 
-// apply makes the given targets be those that are scraped. What stays the
-// same is not disturbed.
+// apply makes the scraped targets exactly those given. It does not disturb
+// those that stay the same.
 func (s *server) apply(targets map[string]Target, kube *kubeAccess) error {
 	cfg, err := buildConfig(s.cfg, targets, kube, s.log)
 	if err != nil {
@@ -161,8 +161,8 @@ func (s *server) start() <-chan error {
 	return failed
 }
 
-// close ends everything that writes before the database, which then leaves
-// no lock behind.
+// close ends everything that writes, then the database, which leaves no lock
+// behind.
 func (s *server) close() error {
 	s.scrapes.Stop()
 	s.rules.Stop()

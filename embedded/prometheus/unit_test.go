@@ -94,7 +94,7 @@ func eventually(t *testing.T, f func() string) {
 	}
 }
 
-// value returns the value of the only series of expr, or why there is none.
+// value1 returns the value of the only series of expr, or why there is none.
 func value1(u *Unit, expr string) (float64, string) {
 	got, err := u.Query(context.Background(), expr, time.Time{})
 	if err != nil {
@@ -244,7 +244,7 @@ func TestGathererMayFail(t *testing.T) {
 	r.MustRegister(client.NewGaugeFunc(client.GaugeOpts{Name: "fine"}, func() float64 { return 3 }))
 	r.MustRegister(brokenCollector{})
 	u := run(t, Config{Self: r})
-	becomes(t, u.Unit, "fine", 3) // what works is served nevertheless
+	becomes(t, u.Unit, "fine", 3) // the collectors that work are still served
 }
 
 // brokenCollector fails each time it is asked.

@@ -121,7 +121,7 @@ func TestKill(t *testing.T) {
 	base, kill := startServer(t, dir)
 	for run, a := range acks {
 		h := get(t, base+"/api/2.0/mlflow/metrics/get-history?metric_key=m&run_id="+run)
-		// What was not acknowledged is there whole or not at all.
+		// A write that was not acknowledged is there whole or not at all.
 		if n := len(list(h["metrics"])); n < a.metrics || n > a.metrics+2 || n%2 != 0 {
 			t.Errorf("run %s has %d points, %d were acknowledged", run, n, a.metrics)
 		}

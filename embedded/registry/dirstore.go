@@ -19,16 +19,15 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// dirStore keeps objects as files below a directory: for the registry alone
-// and for tests. os.Root makes sure that no key and no symbolic link leads
-// outside.
+// dirStore keeps objects as files below a directory, for the registry alone and
+// for tests. os.Root keeps keys and symbolic links inside.
 type dirStore struct {
 	root *os.Root
 	dir  string
 }
 
-// uploads is where files are written before they get their name. Keys cannot
-// begin with a dot, so nothing collides with it.
+// uploads holds files until they get their name. Keys cannot begin with a dot,
+// so none collides with it.
 const uploads = ".uploads"
 
 // NewDirStore returns an object store in a directory, which is created if it
@@ -42,7 +41,7 @@ func NewDirStore(dir string) (mlops.ObjectStore, error) {
 		return nil, fmt.Errorf("open artifact directory: %w", err)
 	}
 	d := &dirStore{root: root, dir: dir}
-	// What lies there was being uploaded when the process ended.
+	// These files were being uploaded when the process ended.
 	left, err := fs.ReadDir(root.FS(), uploads)
 	if err != nil {
 		return nil, fmt.Errorf("open artifact directory: %w", err)
@@ -55,7 +54,7 @@ func NewDirStore(dir string) (mlops.ObjectStore, error) {
 	return d, nil
 }
 
-// checkKey refuses what is no plain path.
+// checkKey refuses keys that are no plain paths.
 func checkKey(key string) error {
 	if key == "" || !fs.ValidPath(key) || strings.ContainsAny(key, "\x00\\") || strings.HasPrefix(key, uploads) {
 		return mlops.Errorf(mlops.Invalid, "the artifact path %q is not usable: expected names with '/' between them", key)
@@ -101,8 +100,8 @@ func (d *dirStore) Put(ctx context.Context, key string, r io.Reader, size int64,
 	return info, nil
 }
 
-// free refuses a key that cannot be a file beside those that are there,
-// before its content is sent. Directories that are empty do not count.
+// free refuses a key that cannot be a file beside the files that are there,
+// before its content is sent. Empty directories do not count.
 func (d *dirStore) free(key string) error {
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		if fi, err := d.root.Stat(dir); err == nil && !fi.IsDir() {

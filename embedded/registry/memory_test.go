@@ -14,8 +14,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// residentPeak is the most memory that the process has had since the last
-// call, or at all before the first. What it has now counts from here on.
+// residentPeak is the process's peak memory since the last call, or since its
+// start for the first. It starts the next measurement.
 func residentPeak(t *testing.T) int64 {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -115,7 +115,7 @@ func TestAliasesTellWebhooks(t *testing.T) {
 			t.Fatal(c.name, ": no webhook was told")
 		}
 	}
-	// What is refused is told to nobody.
+	// A refused change is told to nobody.
 	for want, err := range map[mlops.Code]error{mlops.Invalid: s.Models.SetAlias(t.Context(), "m", "latest", "1"), mlops.NotFound: s.Models.SetAlias(t.Context(), "m", "good", "7")} {
 		if mlops.CodeOf(err) != want {
 			t.Errorf("got %v, want %s", err, want)

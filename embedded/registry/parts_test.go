@@ -15,8 +15,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// partStore is a directory that also counts parts. What uploads in parts do
-// in a real object store is tested in appliance.
+// partStore is a directory that also counts parts. appliance has the tests of
+// parts in a real object store.
 type partStore struct {
 	mlops.ObjectStore
 	public                bool
@@ -88,8 +88,8 @@ func TestPartsGoWhereTheClientCameFrom(t *testing.T) {
 		if st != 200 || h.Get("ETag") != fmt.Sprintf(`"etag-%d"`, i+1) {
 			t.Errorf("part %d: %d %v", i+1, st, h)
 		}
-		// There is no password that a browser could add: a page of another
-		// site that does not know the id puts nothing.
+		// A browser has no password to add here: a page of another site that
+		// does not know the id puts nothing.
 		guessed := strings.Replace(part, id, strings.Repeat("0", len(id)), 1)
 		if v := a.want(404, "PUT", guessed, "x", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); guessed == part || v["error_code"] == nil {
 			t.Errorf("a guessed id, %s: %v", guessed, v)

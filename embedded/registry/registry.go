@@ -18,10 +18,10 @@ import (
 // Store is the registry's database with the stores of its nouns.
 type Store = store.Store
 
-// Deployments says what is deployed, for lineage.
+// Deployments lists the deployments, for lineage.
 type Deployments = lineage.Deployments
 
-// GCReport says what a removal of what was deleted has removed.
+// GCReport counts what Artifacts.GC has removed.
 type GCReport = artifacts.GCReport
 
 // Options of Open.

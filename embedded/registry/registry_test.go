@@ -150,7 +150,7 @@ func TestCredentials(t *testing.T) {
 }
 
 // TestForgedRequests: a page of another site must not act with a password that
-// the browser remembers; who sends credentials of their own may.
+// the browser remembers. A client that sends its own credentials may.
 func TestForgedRequests(t *testing.T) {
 	a := newAPI(t, users{}, true)
 	n := 0
@@ -167,12 +167,12 @@ func TestForgedRequests(t *testing.T) {
 	try(401, "Sec-Fetch-Site", "cross-site")
 	a.user = "admin"
 	for _, site := range []string{"same-site", "cross-site"} {
-		// A proxy that adds the password to what its own pages send.
+		// A proxy that adds the password to its own pages' requests.
 		try(200, "Sec-Fetch-Site", site)
 		try(200, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", form)
 		try(200, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", json, "Origin", "http://grafana.example:3000")
 		try(200, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors", "Content-Type", form, "Origin", "http://grafana.example", "Authorization", "Bearer tok")
-		// What a browser sends with a password that it remembers.
+		// A browser's requests with a password that it remembers.
 		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate", "Content-Type", form, "Origin", "https://evil.example")
 		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate", "Content-Type", form)
 		try(403, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "no-cors", "Content-Type", "text/plain", "Origin", "null")
@@ -269,7 +269,7 @@ func TestArtifacts(t *testing.T) {
 }
 
 // TestBigArtifactsAreStreamed moves a file of 2 GB through the server and looks
-// at how much memory the process takes more.
+// at how much the process grows.
 func TestBigArtifactsAreStreamed(t *testing.T) {
 	a := newAPI(t, nil, true)
 	const size = 2 << 30

@@ -23,7 +23,7 @@ type UnitConfig struct {
 	Listener net.Listener
 	Auth     mlops.Authenticator
 	Options  Options // its Log is replaced by the unit's
-	// Deployments says what is deployed, for lineage; may be nil.
+	// Deployments lists the deployments, for lineage; may be nil.
 	Deployments Deployments
 }
 
@@ -112,7 +112,7 @@ func serve(ctx context.Context, l net.Listener, handler http.Handler, ready func
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
 	if err := srv.Shutdown(grace); err != nil {
-		_ = srv.Close() // what did not end in time is cut off; clients retry
+		_ = srv.Close() // requests that did not end in time are cut off; clients retry
 	}
 	<-failed
 	return nil

@@ -39,7 +39,7 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.Host.Close()) }()
-	// The next training is far away: idle is idle.
+	// The next training is far away, so nothing disturbs the idle figures.
 	if err := a.WriteFile(ctx, "/etc/benchtop/config.yaml", "project:\n  schedule: \"0 0 1 1 *\"\n"); err != nil {
 		return nil, err
 	}
@@ -102,8 +102,8 @@ func kernel() string {
 	return "Linux " + strings.TrimSpace(string(b))
 }
 
-// untilPredicted returns the seconds from the start of up to the first right
-// answer through the ingress.
+// untilPredicted returns the seconds from the start of up until the ingress
+// answers right for the first time.
 func untilPredicted(ctx context.Context, a *drive.Appliance, up *drive.Up, url string) (float64, error) {
 	client := a.Host.HTTPFromLAN()
 	client.Timeout = 2 * time.Second

@@ -16,8 +16,8 @@ import (
 // overviews is how often the overview is asked for.
 const overviews = 200
 
-// manyProjects adds projects, lets each train once, puts their servers away and
-// times the overview. What all of them cost at idle is measured too.
+// manyProjects adds projects, lets each train once, takes their servers away
+// and times the overview. It also measures what all of them cost at idle.
 func (r *Report) manyProjects(ctx context.Context, a *drive.Appliance, said drive.Announcement, n int, settle, idle time.Duration) error {
 	for i := range n {
 		if _, err := a.Run(ctx, "project", "add", fmt.Sprintf("p%02d", i), "--dataset", "iris"); err != nil {

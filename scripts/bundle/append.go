@@ -94,7 +94,7 @@ func writeArchive(w io.Writer, offset int64, dir string, idx images.Index) error
 		if _, err := copyFile(d, filepath.Join(dir, name)); err != nil {
 			return err
 		}
-		if sum != "" && d.digest() != "sha256:"+sum {
+		if sum != "" && d.digest().Encoded() != sum {
 			return fmt.Errorf("%s differs from the index; run `go run ./scripts/bundle build` again", name)
 		}
 		return nil

@@ -50,7 +50,7 @@ func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) erro
 	return replaceFile(filepath.Join(out, images.IndexFile), append(data, '\n'))
 }
 
-// keepOthers takes over what old lists of components that were not to be built.
+// keepOthers keeps the components of old that this build did not make.
 func keepOthers(idx *images.Index, old images.Index, recipes []*Recipe, only []string) {
 	keep := func(name string) bool {
 		return slices.Contains(recipeNames(recipes), name) && !slices.Contains(only, name)

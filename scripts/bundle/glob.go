@@ -7,7 +7,7 @@ import (
 )
 
 // globs matches slash-separated paths. * stands for anything but a slash, ** for anything; a pattern also matches
-// everything below what it names.
+// everything below a path that it matches.
 type globs []*regexp.Regexp
 
 func compileGlobs(patterns []string) (globs, error) {

@@ -2,10 +2,7 @@ package main
 
 import (
 	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -13,14 +10,15 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	godigest "github.com/opencontainers/go-digest"
 )
 
 // Layer is a layer blob.
 type Layer struct {
-	Digest   string // of the compressed blob, sha256:…
-	Size     int64  // compressed
-	DiffID   string // of the tar
-	Unpacked int64  // bytes of the tar
+	Digest   godigest.Digest // of the compressed blob
+	Size     int64           // compressed
+	DiffID   godigest.Digest // of the tar
+	Unpacked int64           // bytes of the tar
 }
 
 // epoch is every file's time: a build leaves no trace of when it ran.
@@ -142,17 +140,17 @@ func (tw *layerTar) link(h *tar.Header, path string) error {
 // digester counts and hashes what passes through it.
 type digester struct {
 	w io.Writer
-	h hash.Hash
+	h godigest.Digester
 	n int64
 }
 
-func newDigester(w io.Writer) *digester { return &digester{w: w, h: sha256.New()} }
+func newDigester(w io.Writer) *digester { return &digester{w: w, h: godigest.SHA256.Digester()} }
 
 func (d *digester) Write(p []byte) (int, error) {
 	n, err := d.w.Write(p)
-	d.h.Write(p[:n])
+	d.h.Hash().Write(p[:n])
 	d.n += int64(n)
 	return n, err
 }
 
-func (d *digester) digest() string { return "sha256:" + hex.EncodeToString(d.h.Sum(nil)) }
+func (d *digester) digest() godigest.Digest { return d.h.Digest() }

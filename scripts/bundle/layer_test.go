@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	godigest "github.com/opencontainers/go-digest"
 )
 
 // stageFiles makes a stage: "dir/" is a directory, "a -> b" a link, the rest files with the content given.
@@ -103,12 +104,12 @@ func TestLayerEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if layer.Size != int64(buf.Len()) || layer.Digest != digestOf(buf.Bytes()) {
-		t.Errorf("layer says %d bytes %s, wrote %d bytes %s", layer.Size, layer.Digest, buf.Len(), digestOf(buf.Bytes()))
+	if layer.Size != int64(buf.Len()) || layer.Digest != godigest.FromBytes(buf.Bytes()) {
+		t.Errorf("layer says %d bytes %s, wrote %d bytes %s", layer.Size, layer.Digest, buf.Len(), godigest.FromBytes(buf.Bytes()))
 	}
 	raw := decompress(t, buf.Bytes())
-	if layer.Unpacked != int64(len(raw)) || layer.DiffID != digestOf(raw) {
-		t.Errorf("layer says %d bytes unpacked %s, has %d bytes %s", layer.Unpacked, layer.DiffID, len(raw), digestOf(raw))
+	if layer.Unpacked != int64(len(raw)) || layer.DiffID != godigest.FromBytes(raw) {
+		t.Errorf("layer says %d bytes unpacked %s, has %d bytes %s", layer.Unpacked, layer.DiffID, len(raw), godigest.FromBytes(raw))
 	}
 	got := map[string]*tar.Header{}
 	tr := tar.NewReader(bytes.NewReader(raw))

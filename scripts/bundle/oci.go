@@ -2,8 +2,6 @@ package main
 
 import (
 	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,64 +9,11 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	godigest "github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// Media types of the OCI image specification.
-const (
-	typeIndex    = "application/vnd.oci.image.index.v1+json"
-	typeManifest = "application/vnd.oci.image.manifest.v1+json"
-	typeConfig   = "application/vnd.oci.image.config.v1+json"
-	typeLayer    = "application/vnd.oci.image.layer.v1.tar+zstd"
-)
-
-type descriptor struct {
-	MediaType   string            `json:"mediaType"`
-	Digest      string            `json:"digest"`
-	Size        int64             `json:"size"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Platform    *platform         `json:"platform,omitempty"`
-}
-
-type platform struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-}
-
-type manifest struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType"`
-	Config        descriptor   `json:"config"`
-	Layers        []descriptor `json:"layers"`
-}
-
-type index struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType"`
-	Manifests     []descriptor `json:"manifests"`
-}
-
-type imageConfig struct {
-	Created      string `json:"created"`
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-	Config       struct {
-		User       string            `json:"User,omitempty"`
-		Env        []string          `json:"Env,omitempty"`
-		Entrypoint []string          `json:"Entrypoint,omitempty"`
-		WorkingDir string            `json:"WorkingDir,omitempty"`
-		Labels     map[string]string `json:"Labels,omitempty"`
-	} `json:"config"`
-	RootFS struct {
-		Type    string   `json:"type"`
-		DiffIDs []string `json:"diff_ids"`
-	} `json:"rootfs"`
-	History []history `json:"history"`
-}
-
-type history struct {
-	Created   string `json:"created"`
-	CreatedBy string `json:"created_by"`
-}
 
 // imageRef is the reference under which an image is known: its version and the recipe that made it.
 func imageRef(r *Recipe, key string) string {
@@ -93,11 +38,11 @@ func writeImage(dir string, r *Recipe, key, arch, stage string) (Meta, error) {
 		return Meta{}, err
 	}
 	ref := imageRef(r, key)
-	top, err := json.Marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: []descriptor{{
-		MediaType: typeManifest, Digest: digest, Size: int64(len(man)),
-		Platform: &platform{Architecture: arch, OS: "linux"},
+	top, err := json.Marshal(v1.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex, Manifests: []v1.Descriptor{{
+		MediaType: v1.MediaTypeImageManifest, Digest: digest, Size: int64(len(man)),
+		Platform: &v1.Platform{Architecture: arch, OS: "linux"},
 		// The first is the specification's, the second the one from which containerd takes the full name.
-		Annotations: map[string]string{"org.opencontainers.image.ref.name": ref, "io.containerd.image.name": ref},
+		Annotations: map[string]string{v1.AnnotationRefName: ref, "io.containerd.image.name": ref},
 	}}})
 	if err != nil {
 		return Meta{}, err
@@ -111,11 +56,15 @@ func writeImage(dir string, r *Recipe, key, arch, stage string) (Meta, error) {
 	}
 	defer out.Close()
 	tw := tar.NewWriter(out)
+	layout, err := json.Marshal(v1.ImageLayout{Version: v1.ImageLayoutVersion})
+	if err != nil {
+		return Meta{}, err
+	}
 	small := map[string][]byte{
-		"oci-layout":     []byte(`{"imageLayoutVersion":"1.0.0"}`),
-		"index.json":     top,
-		blobPath(digest): man,
-		blobOf(config):   config,
+		v1.ImageLayoutFile:                   layout,
+		v1.ImageIndexFile:                    top,
+		blobPath(digest):                     man,
+		blobPath(godigest.FromBytes(config)): config,
 	}
 	for _, name := range []string{"blobs/", "blobs/sha256/"} {
 		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: 0o755, ModTime: epoch}); err != nil {
@@ -133,36 +82,34 @@ func writeImage(dir string, r *Recipe, key, arch, stage string) (Meta, error) {
 	if err := tw.Close(); err != nil {
 		return Meta{}, err
 	}
-	return Meta{Name: r.Name, Digest: digest, Unpacked: layer.Unpacked}, out.Close()
+	return Meta{Name: r.Name, Digest: digest.String(), Unpacked: layer.Unpacked}, out.Close()
 }
 
 // describeImage returns the image's config and manifest, and the manifest's digest.
-func describeImage(r *Recipe, arch string, layer Layer) (config, man []byte, digest string, err error) {
-	created := epoch.Format("2006-01-02T15:04:05Z")
-	c := imageConfig{Created: created, Architecture: arch, OS: "linux"}
+func describeImage(r *Recipe, arch string, layer Layer) (config, man []byte, digest godigest.Digest, err error) {
+	c := v1.Image{Created: &epoch, Platform: v1.Platform{Architecture: arch, OS: "linux"}}
 	c.Config.User = r.User
 	c.Config.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin"}, r.Env...)
 	sort.Strings(c.Config.Env)
 	c.Config.Entrypoint = r.Entrypoint
 	c.Config.WorkingDir = r.WorkingDir
 	c.Config.Labels = map[string]string{
-		"org.opencontainers.image.title":    r.Title,
-		"org.opencontainers.image.version":  r.Version,
-		"org.opencontainers.image.source":   r.Source,
-		"org.opencontainers.image.licenses": r.Licenses,
+		v1.AnnotationTitle:    r.Title,
+		v1.AnnotationVersion:  r.Version,
+		v1.AnnotationSource:   r.Source,
+		v1.AnnotationLicenses: r.Licenses,
 	}
-	c.RootFS.Type = "layers"
-	c.RootFS.DiffIDs = []string{layer.DiffID}
-	c.History = []history{{Created: created, CreatedBy: "benchtop scripts/bundle: " + r.Name + " " + r.Version}}
+	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []godigest.Digest{layer.DiffID}}
+	c.History = []v1.History{{Created: &epoch, CreatedBy: "benchtop scripts/bundle: " + r.Name + " " + r.Version}}
 	if config, err = json.Marshal(c); err != nil {
 		return nil, nil, "", err
 	}
-	man, err = json.Marshal(manifest{
-		SchemaVersion: 2, MediaType: typeManifest,
-		Config: descriptor{MediaType: typeConfig, Digest: digestOf(config), Size: int64(len(config))},
-		Layers: []descriptor{{MediaType: typeLayer, Digest: layer.Digest, Size: layer.Size}},
+	man, err = json.Marshal(v1.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
+		Config: v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: godigest.FromBytes(config), Size: int64(len(config))},
+		Layers: []v1.Descriptor{{MediaType: v1.MediaTypeImageLayerZstd, Digest: layer.Digest, Size: layer.Size}},
 	})
-	return config, man, digestOf(man), err
+	return config, man, godigest.FromBytes(man), err
 }
 
 func writeBlob(tw *tar.Writer, name string, size int64, r io.Reader) error {
@@ -173,10 +120,4 @@ func writeBlob(tw *tar.Writer, name string, size int64, r io.Reader) error {
 	return err
 }
 
-func digestOf(data []byte) string {
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func blobOf(data []byte) string     { return blobPath(digestOf(data)) }
-func blobPath(digest string) string { return "blobs/sha256/" + strings.TrimPrefix(digest, "sha256:") }
+func blobPath(d godigest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }

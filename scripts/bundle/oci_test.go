@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	godigest "github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 var imageRecipe = &Recipe{
@@ -57,11 +60,11 @@ func untarAll(t *testing.T, data []byte) map[string][]byte {
 func TestImageLayout(t *testing.T) {
 	meta, files := writeExample(t)
 	for name, data := range files {
-		if sum, ok := strings.CutPrefix(name, "blobs/sha256/"); ok && sum != "" && digestOf(data) != "sha256:"+sum {
-			t.Errorf("blob %s has the digest %s", name, digestOf(data))
+		if sum, ok := strings.CutPrefix(name, "blobs/sha256/"); ok && sum != "" && godigest.FromBytes(data).Encoded() != sum {
+			t.Errorf("blob %s has the digest %s", name, godigest.FromBytes(data))
 		}
 	}
-	var idx index
+	var idx v1.Index
 	decode(t, files["index.json"], &idx)
 	top := idx.Manifests[0]
 	want := "benchtop.local/example:1.2.3-0123456789ab"
@@ -70,19 +73,19 @@ func TestImageLayout(t *testing.T) {
 			t.Errorf("annotation %s is %q, expected %q", key, top.Annotations[key], want)
 		}
 	}
-	if top.Digest != meta.Digest {
+	if top.Digest.String() != meta.Digest {
 		t.Errorf("the index names manifest %s, the build said %s", top.Digest, meta.Digest)
 	}
-	var man manifest
+	var man v1.Manifest
 	decode(t, files[blobPath(top.Digest)], &man)
-	var config imageConfig
+	var config v1.Image
 	decode(t, files[blobPath(man.Config.Digest)], &config)
 	if config.Config.User != "65532:65532" || config.Config.Entrypoint[0] != "/tool" || config.Config.WorkingDir != "/tmp" ||
 		config.Config.Labels["org.opencontainers.image.version"] != "1.2.3" || config.Architecture != "amd64" {
 		t.Errorf("config is %+v", config)
 	}
 	layer := files[blobPath(man.Layers[0].Digest)]
-	if int64(len(layer)) != man.Layers[0].Size || digestOf(decompress(t, layer)) != config.RootFS.DiffIDs[0] {
+	if int64(len(layer)) != man.Layers[0].Size || godigest.FromBytes(decompress(t, layer)) != config.RootFS.DiffIDs[0] {
 		t.Error("the layer does not match its descriptor or the config's diff id")
 	}
 }

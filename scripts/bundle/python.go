@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	godigest "github.com/opencontainers/go-digest"
 )
 
 // WheelsStep installs the wheels of requirements.<arch>.lock, each pinned by its hash, for one version of Python.
@@ -85,7 +87,7 @@ func lockedHashes(lock []byte) (hashes map[string]bool, name string) {
 	for _, m := range hashPattern.FindAllSubmatch(lock, -1) {
 		hashes[string(m[1])] = true
 	}
-	return hashes, strings.TrimPrefix(digestOf([]byte(strings.Join(sortedKeys(hashes), " "))), "sha256:")
+	return hashes, godigest.FromString(strings.Join(sortedKeys(hashes), " ")).Encoded()
 }
 
 // fetchWheels lets pip download and verify the locked wheels, unless the cache has them.

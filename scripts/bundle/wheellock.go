@@ -124,7 +124,7 @@ func wheelLicense(wheel string) (string, error) {
 			return "", err
 		}
 		defer f.Close()
-		// Old metadata has lines that are no header; what was read before them is what counts here.
+		// Old metadata has lines that are no header; the headers before them are enough here.
 		h, _ := textproto.NewReader(bufio.NewReader(f)).ReadMIMEHeader()
 		return licenseOf(h), nil
 	}

@@ -1,7 +1,7 @@
-// Patch changes single lines of modules that Benchtop links and prints the
-// path of a go.mod that uses them so, for `go build -modfile`. It is for what
-// a module leaves nobody a choice about: what it does while it is initialised,
-// and sizes that are written into its code.
+// Patch changes single lines of modules that Benchtop links and prints the path
+// of a go.mod that uses them, for `go build -modfile`. It is for behaviour that
+// a module offers no choice about: what it does while it is initialised, and
+// sizes that are written into its code.
 //
 // The copies lie in $BENCHTOP_CACHE (default: the user's cache directory),
 // under the same name for every checkout, so that the go command's own cache

@@ -117,7 +117,7 @@ func createCgroups(name string, pid int) ([]string, error) {
 }
 
 // weigh lets the host's processes compete with the machine's as if they were
-// not grouped: a version 1 group otherwise gets as much CPU as one process
+// not grouped. A version 1 group otherwise gets as much CPU as one process
 // beside it, and a test on a busy machine would time out.
 func (h hierarchy) weigh(dir string) error {
 	if h.Version == 2 || h.Controllers != "cpu" && !strings.HasPrefix(h.Controllers, "cpu,") {

@@ -43,8 +43,8 @@ func users(namespaces []string) (out []string) {
 	return out
 }
 
-// machine describes what a host could leave behind: mounts, links, loop
-// devices and machine-wide settings.
+// machine describes what a host could leave behind: mounts, links, loop devices
+// and machine-wide settings.
 func machine(t *testing.T) []string {
 	t.Helper()
 	var out []string

@@ -28,11 +28,11 @@ type enterConfig struct {
 	NetNS   string   `json:"netns"`
 }
 
-// Command prepares a command that will run inside the host as root, with Env
-// as its environment unless Env is set on the returned command. name is
-// looked up inside. SIGINT, SIGTERM, SIGHUP, SIGQUIT and the user signals
-// sent to it reach the command; killing it kills the command by SIGKILL, and
-// nothing but the command: what that started lives on in the host.
+// Command prepares a command that will run inside the host as root, with Env as
+// its environment unless Env is set on the returned command. name is looked up
+// inside. SIGINT, SIGTERM, SIGHUP, SIGQUIT and the user signals sent to it
+// reach the command. Killing it kills the command by SIGKILL, and nothing else:
+// processes that the command started live on in the host.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return h.command(ctx, enterConfig{PID: h.pid, Drop: h.drop, NetNS: fmt.Sprintf("/proc/%d/ns/net", h.pid)}, name, args)
 }
@@ -46,7 +46,7 @@ func (h *Host) InNetwork(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// OnLAN prepares a command like InNetwork, on the client machine.
+// OnLAN prepares a command like InNetwork's, on the client machine.
 func (h *Host) OnLAN(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := h.command(ctx, enterConfig{PID: h.pid, NetOnly: true, NetNS: h.net.lanPath(h.pid)}, name, args)
 	cmd.Env = os.Environ()
@@ -94,7 +94,8 @@ func runEnter() (int, error) {
 		if err != nil {
 			return 125, err
 		}
-		// Out of the bounding set means out of every set of what is executed.
+		// A capability outside of the bounding set cannot come back when a
+		// program is executed.
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
 			return 125, fmt.Errorf("drop %s: %w", name, err)
 		}
@@ -103,7 +104,7 @@ func runEnter() (int, error) {
 	if err != nil {
 		return 127, err
 	}
-	// Taken before the start, so that none is lost between the two.
+	// Listen before the start, so that no signal is lost in between.
 	signals := make(chan os.Signal, 8)
 	forward := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 	if _, err := unix.IoctlGetTermios(0, unix.TCGETS); err != nil {

@@ -186,8 +186,8 @@ func Attach(dir string) (*Host, error) {
 
 const dirPrefix = "benchtop-testhost-"
 
-// sweep removes what hosts left whose maker was killed: the host died with
-// it, but nobody was there to remove the folder and the cgroups.
+// sweep removes what hosts left whose maker was killed: such a host died too,
+// but its folder and cgroups stayed.
 func sweep() {
 	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	if err != nil {

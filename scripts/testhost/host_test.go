@@ -78,7 +78,7 @@ func TestMachineRootKeepsTheMachineUntouched(t *testing.T) {
 }
 
 func TestVarTakesOverlays(t *testing.T) {
-	// What containerd does all day, and what fails where /var is an overlay.
+	// containerd does this all day, and it fails where /var is an overlay.
 	h := newHost(t, Options{})
 	got := run(t, h, "sh", "-ec", `cd /var/lib; mkdir low up work top; echo deep > low/file
 		mount -t overlay overlay -o lowerdir=low,upperdir=up,workdir=work top; cat top/file; umount top`)

@@ -18,8 +18,8 @@ const (
 )
 
 // network is a host's network card and the LAN at the other end of its cable.
-// The LAN is a network namespace of its own in which the client and router
-// lives; nothing leads from there to the machine's network.
+// The LAN is a network namespace of its own, where the client and router lives;
+// nothing leads from there to the machine's network.
 type network struct {
 	lan     *os.File // network namespaces
 	host    *os.File
@@ -191,7 +191,7 @@ func (n *network) close() error {
 }
 
 // SetAddress changes the host's address as a new DHCP lease would: the old
-// address and what was routed by it are gone, and the LAN moves along.
+// address and its routes are gone, and the LAN moves along.
 func (h *Host) SetAddress(p netip.Prefix) error {
 	if err := h.net.setAddress(p); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 )
 
 // basePackages make the machine that README asks for: Debian as its installer
-// leaves it, less what no command of ours touches.
+// leaves it, without packages that our commands never use.
 var basePackages = []string{"base-files", "base-passwd", "bash", "coreutils", "dash", "debianutils", "diffutils", "findutils", "grep", "gzip",
 	"hostname", "init-system-helpers", "libc-bin", "login", "mount", "ncurses-bin", "passwd", "perl-base", "procps", "sed", "sysvinit-utils", "tar", "util-linux"}
 

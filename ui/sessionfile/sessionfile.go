@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui"
 )
@@ -118,34 +120,12 @@ func (f *File) save() error {
 	if err != nil {
 		return fmt.Errorf("write sessions: %w", err)
 	}
-	if err := replace(f.path, raw); err != nil {
+	dir := filepath.Dir(f.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("write sessions: %w", err)
+	}
+	if err := renameio.WriteFile(f.path, raw, 0o600, renameio.WithTempDir(dir)); err != nil {
 		return fmt.Errorf("write sessions: %w", err)
 	}
 	return nil
-}
-
-func replace(path string, raw []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	// CreateTemp makes the file 0600.
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err := tmp.Write(raw); err != nil {
-		return errors.Join(err, tmp.Close())
-	}
-	if err := tmp.Sync(); err != nil {
-		return errors.Join(err, tmp.Close())
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

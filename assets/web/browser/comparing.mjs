@@ -1,4 +1,4 @@
-// What a person does who compares runs.
+// Compares runs as a person does.
 import { comparison } from "./pages.mjs";
 
 const where = "comparing";
@@ -115,7 +115,7 @@ async function axes(lab) {
     lab.expect(where, `the range to stand on its axis ${when}`, (await page.locator(".brush").count()) === 1);
   };
   await check("at once");
-  await page.waitForTimeout(6000); // the run that is going on has logged more by then
+  await page.waitForTimeout(6000); // by then the run that goes on has logged more
   await check("after a live update");
   await lab.shot("compare-brush-laptop-light");
   await zone.click({ position: { x: 16, y: 5 } });

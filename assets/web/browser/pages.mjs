@@ -7,9 +7,8 @@ const looks = [
   { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
 ];
 
-// comparison finds the page that compares the runs of a list: those of the
-// sweep in the lab of the tests, the first in others; there is none for a
-// single run.
+// comparison finds the page that compares the runs of a list: in the lab of the
+// tests those of the sweep, in others the first. A single run has none.
 export async function comparison(lab) {
   await lab.go("/experiments");
   const sweep = lab.page.locator('tbody th a[href^="/runs?experiment="]', { hasText: "churn-sweep" });
@@ -19,9 +18,9 @@ export async function comparison(lab) {
   return ids.length < 2 ? undefined : `/compare?${ids.map((id) => `run=${id}`).join("&")}`;
 }
 
-// The pages, in the order of the navigation. A page with find is the first
-// link on the page before it that matches; labs without data have none. With
-// make its address is put together.
+// The pages, in the order of the navigation. A page with find is the first link
+// on the page before it that matches; labs without data have none. A page with
+// make has an address that make puts together.
 const pages = [
   { name: "overview", path: "/" },
   { name: "projects", path: "/projects" },
@@ -75,7 +74,7 @@ export async function visitPages(lab) {
         await lab.checkOverflow(title);
         await lab.checkAccess(title);
         if (look.name === "phone-light") {
-          // The narrowest phones that are around.
+          // The narrowest phones in use.
           await lab.page.setViewportSize({ width: 360, height: 740 });
           await lab.checkOverflow(`${title} at 360 px`);
           await lab.page.setViewportSize({ width: look.width, height: look.height });
@@ -116,8 +115,8 @@ async function findPages(lab) {
   return paths;
 }
 
-// checkLive makes sure that nothing on the page is stuck: the charts that
-// have data are drawn, and the banner of a lost connection is away.
+// checkLive makes sure that nothing on the page is stuck: charts with data are
+// drawn, and the banner of a lost connection is away.
 async function checkLive(lab, name) {
   const stuck = await lab.page.evaluate(() => {
     const out = [];

@@ -51,7 +51,7 @@ export async function openBrowser(options) {
     });
   });
 
-  // expecting runs f while answers with this status are right.
+  // expecting runs f; meanwhile answers with this status are right.
   lab.expecting = async (status, f) => {
     lab.expectedStatus.add(status);
     await f();
@@ -67,14 +67,14 @@ export async function openBrowser(options) {
     return answer;
   };
 
-  // settle waits for what follows from a click.
+  // settle waits until a click has taken effect.
   lab.settle = async () => {
     await page.waitForTimeout(700);
   };
 
   lab.shot = async (name) => {
-    // The whole page in one window, so that what sticks to an edge of the
-    // screen sticks to the edge of the picture.
+    // The whole page in one window, so that parts that stick to an edge of the
+    // screen stick to the edge of the picture.
     const size = page.viewportSize();
     const height = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width: size.width, height: Math.max(size.height, height) });

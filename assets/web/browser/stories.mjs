@@ -1,4 +1,4 @@
-// What a person does, one story a function.
+// What a person does: each function is one story.
 
 export async function refuseWrongPassword(lab) {
   const { page } = lab;
@@ -135,7 +135,7 @@ export async function aliases(lab) {
   await lab.shot("version-in-full-laptop-light");
   await lab.checkAccess("version in full");
 
-  // What MLflow does not allow is said beside the field, which keeps it.
+  // MLflow's refusal stands beside the field, which keeps its text.
   await lab.expecting(400, async () => {
     await page.fill("#alias", "v7");
     await page.press("#alias", "Enter");
@@ -305,7 +305,7 @@ export async function predict(lab) {
   await page.click("[data-copy]");
   await page.waitForFunction(() => document.querySelector("[data-copy-text]").textContent === "Copied");
 
-  // What is no number is refused with a message that names the field.
+  // Text that is no number is refused with a message that names the field.
   const first = page.locator(".predict input").first();
   await first.fill("long");
   await button.click();
@@ -315,8 +315,8 @@ export async function predict(lab) {
   lab.seen.add("prediction").add("live log");
 }
 
-// rollBack goes back to the version that was served before, with a reason, and
-// then forward again, so that the lab serves what it did.
+// rollBack goes back to the version served before, with a reason, and then
+// forward again, so that the lab serves the same as at first.
 export async function rollBack(lab) {
   const { page } = lab;
   await lab.go("/deployments");

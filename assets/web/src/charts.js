@@ -66,8 +66,8 @@ const wholeSteps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000,
 
 const day = 86400;
 
-// Labels of the time axis, with seconds where the labels are that close, and with
-// the day where they are that far apart.
+// Labels of the time axis, with seconds if they are that close, and with the
+// day if they are that far apart.
 function clocks(plot, times, axis, space, increment) {
   const seconds = increment < 60 ? "2-digit" : undefined;
   return times.map((t) => {
@@ -123,7 +123,7 @@ function options(chart, width, height) {
   };
 }
 
-// The value under the pointer stands in the caption instead of the latest.
+// The caption shows the value under the pointer instead of the latest.
 function tip(plot, chart, format) {
   const now = plot.root.closest("figure")?.querySelector(".chart-now");
   if (!now) return;

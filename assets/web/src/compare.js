@@ -1,8 +1,8 @@
 import { Curves } from "./curves.js";
 import { clamp } from "./nearest.js";
 
-// The page that compares runs: the server has drawn everything but the
-// curves; this lights up the run under the pointer everywhere, says what it
+// The page that compares runs. The server has drawn everything but the curves.
+// This script highlights the run under the pointer everywhere, says which it
 // is, and picks out runs by dragging along an axis.
 
 const brushes = new Map(); // name of an axis → [highest, lowest] in its values, which stay right when its scale changes
@@ -46,7 +46,7 @@ function hush() {
   for (const tip of document.querySelectorAll(".tip")) tip.remove();
 }
 
-// Heights on an axis and the values that they stand for.
+// Heights on an axis and their values.
 const ends = (zone) => [Number(zone.dataset.low), Number(zone.dataset.high), Number(zone.getAttribute("height"))];
 
 function valueAt(zone, y) {
@@ -59,7 +59,7 @@ function heightOf(zone, value) {
   return ((high - value) / (high - low)) * height;
 }
 
-// pickOut leaves those runs in sight that lie in the range of every brush.
+// pickOut shows the runs that lie in the range of every brush.
 function pickOut() {
   const out = new Set();
   const zones = [...document.querySelectorAll("[data-axis]")];
@@ -124,8 +124,8 @@ function startBrush(event) {
   addEventListener("pointercancel", end);
 }
 
-// startCompare looks after the figures again, on a new page and after each
-// live update, which may have put others in their place.
+// startCompare sets the figures up again, on a new page and after each live
+// update, which may have replaced them.
 export function startCompare() {
   const figure = document.getElementById("compare-curves");
   if (curves && curves.figure !== figure) {

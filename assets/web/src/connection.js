@@ -1,5 +1,5 @@
-// Says when the page has lost its server, and that it is back. When the
-// session is what is gone, the page asks for sign-in instead.
+// Says when the page has lost its server, and when it is back. If the session
+// is gone instead, the page asks for sign-in.
 
 import htmx from "htmx.org";
 import { whileVisible } from "./visible.js";
@@ -12,7 +12,7 @@ htmx.createEventSource = (url) => {
   return stream;
 };
 
-// retryPage loads a page again that could not be shown while the lab starts.
+// retryPage reloads a page that could not be shown while the lab starts.
 function retryPage() {
   if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 3000);
 }
@@ -42,8 +42,8 @@ export function startConnection() {
     }, lostAfter);
   });
 
-  // The extension opens a new stream when the old one fails for good; closing
-  // it and saying so is how one makes it do that at another time.
+  // The extension opens a new stream when the old one fails for good. To make
+  // it do that at another time, close the stream and say so.
   whileVisible(
     () => stream?.close(),
     () => stream?.onerror?.(new Event("error")),

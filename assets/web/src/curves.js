@@ -1,8 +1,8 @@
 import uPlot from "uplot";
 import { clamp, nearest } from "./nearest.js";
 
-// Draws the curves of several runs over each other. Each line has places of
-// its own on the x axis, because runs log at different steps.
+// Draws the curves of several runs over each other. Each line has its own
+// places on the x axis, because runs log at different steps.
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const dashes = [undefined, [7, 4], [2, 3]];
@@ -43,7 +43,7 @@ const place = {
   time: (x) => clock(x, true, true),
 };
 
-// extent returns the lowest and the highest of what can be drawn.
+// extent returns the lowest and the highest value that can be drawn.
 function extent(lines, of) {
   let low = Infinity;
   let high = -Infinity;
@@ -62,7 +62,7 @@ function xRange(data) {
   return low === high ? [low - 1, high + 1] : [low, high];
 }
 
-// yRange fits what lies between two places of the x axis.
+// yRange fits the values between two places of the x axis.
 function yRange(data, from = -Infinity, to = Infinity) {
   const [low, high] = extent(data.lines, (l) => l.y.filter((y, k) => l.x[k] >= from && l.x[k] <= to));
   if (data.log) return low > 0 ? [low / 1.2, high * 1.2] : [0.1, 10];
@@ -150,7 +150,7 @@ function options(chart, width, height) {
 
 const points = (data) => [null, ...data.lines.map((l) => [l.x, l.y])];
 
-// Curves draws into a figure, and draws again what has changed.
+// Curves draws into a figure, and redraws what has changed.
 export class Curves {
   constructor(figure, light) {
     this.figure = figure;
@@ -200,7 +200,7 @@ export class Curves {
     this.caption();
   }
 
-  // dim draws the runs that were not picked out almost away.
+  // dim fades the runs that were not picked out.
   dim(out) {
     this.out = out;
     this.shade();

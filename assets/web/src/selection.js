@@ -1,7 +1,7 @@
 // Selecting runs to compare. The boxes stand in the live table and belong to
-// the form above it, so that it works without this script too; the script
+// the form above it, so that it works without this script too. The script
 // counts, selects all, and says what is missing before the server would.
-const most = 100; // what the page that compares takes
+const most = 100; // the limit of the page that compares
 
 const form = () => document.getElementById("compare");
 const boxes = () => [...document.querySelectorAll('input[name="run"][form="compare"]')];
@@ -46,7 +46,7 @@ export function startSelection() {
     event.preventDefault();
     say(why);
   });
-  // The browser fills forms in again when one comes back to the page.
+  // The browser fills forms in again when the user comes back to the page.
   addEventListener("pageshow", refreshSelection);
   refreshSelection();
 }

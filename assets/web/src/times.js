@@ -1,6 +1,6 @@
-// <time data-relative> shows how long ago (or in how long) its time is, and
-// <time data-since> for how long something has been going on. The server
-// writes UTC; the title keeps that.
+// <time data-relative> shows how long ago (or in how long) its time is. <time
+// data-since> shows for how long something has been going on. The server writes
+// UTC; the title keeps that.
 
 const steps = [
   [60, 1, "s"],

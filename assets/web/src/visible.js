@@ -1,10 +1,10 @@
 // Browsers open few connections to one server, and an event stream takes one
-// for as long as it lasts. So a page that nobody looks at gives its own back.
+// for as long as it lasts. So a hidden page gives its stream back.
 
 const grace = 20000;
 
 // whileVisible calls suspend when the page has been hidden for a while, and
-// resume when it is looked at again after that.
+// resume when it is visible again.
 export function whileVisible(suspend, resume) {
   let timer;
   let suspended = false;

@@ -95,7 +95,7 @@ func gzipped(t *testing.T, b []byte) []byte {
 	return out.Bytes()
 }
 
-// helloProgram builds what the images run.
+// helloProgram builds the program of the images.
 var helloProgram = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "hello")
 	if err != nil {

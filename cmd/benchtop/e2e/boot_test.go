@@ -93,7 +93,7 @@ func (s *story) commandsTell(t *testing.T) {
 		}
 	}
 	// A command must not read the whole executable: see scripts/patch. A
-	// shell's count has what its children read.
+	// shell's count includes what its children read.
 	if read := s.sh(t, drive.Program+` version >&2; awk '/^rchar/ {print $2}' /proc/$$/io`); len(read) > len("9999999") {
 		t.Errorf("benchtop version reads %s bytes", read)
 	}
@@ -164,7 +164,8 @@ func (s *story) prometheusScrapes(t *testing.T) {
 				return fmt.Errorf("%s is not scraped: %v", job, up)
 			}
 		}
-		// The whole way: what was predicted is counted in the pod and stored here.
+		// The whole way: the pod counts the predictions, and Prometheus stores
+		// the count.
 		served, err := admin.Query(t.Context(), `sum(container_memory_working_set_bytes{namespace="iris"})by(namespace)`, "namespace")
 		if err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// leavers is a dataset with named columns: who is old leaves.
+// leavers is a dataset with named columns: the old ones leave.
 func leavers(rows int) string {
 	s := "age,income,left\n"
 	for i := range rows {

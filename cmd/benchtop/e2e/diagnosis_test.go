@@ -12,8 +12,8 @@ import (
 )
 
 // whatIsWrong breaks the servers of iris in several ways. Each time the doctor
-// names what is broken, what was seen and what to do, while the server that is
-// well goes on answering.
+// names the broken part, what it saw and what to do, while the healthy server
+// goes on answering.
 func (s *story) whatIsWrong(t *testing.T) {
 	traffic := s.StartTraffic(s.said.Try, 2, 50*time.Millisecond)
 	image := s.benchtop(t, "kubectl", "-n", "iris", "get", "deployment", "iris", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
@@ -34,7 +34,8 @@ func (s *story) whatIsWrong(t *testing.T) {
 		set(c.field, c.broken)
 		s.doctorSays(t, append(c.want, "fix: ")...)
 		if strings.Contains(c.broken, "nonsense") {
-			// One log of both servers, by time, with what ended containers said.
+			// One log of both servers, by time, with the last words of ended
+			// containers.
 			if out := s.benchtop(t, "logs", "iris", "--servers"); !strings.Contains(out, " (ended): ModuleNotFoundError: No module named 'nonsense'") || !strings.Contains(out, "serving iris version") {
 				t.Errorf("the merged log is\n%s", out)
 			}
@@ -70,7 +71,7 @@ func (s *story) doctorSays(t *testing.T, want ...string) {
 	}
 }
 
-// allIsWell waits until the doctor finds nothing wrong with what is served.
+// allIsWell waits until the doctor finds nothing wrong with the deployments.
 func (s *story) allIsWell(t *testing.T) {
 	t.Helper()
 	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {

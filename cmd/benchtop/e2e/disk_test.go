@@ -50,7 +50,7 @@ func (s *story) diskFull(t *testing.T) {
 	s.benchtop(t, "train", "--wait")
 }
 
-// largeBlob is how an archive begins whose first layer has 64 GiB.
+// largeBlob is the beginning of an archive whose first layer has 64 GiB.
 func largeBlob(t *testing.T) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -60,7 +60,7 @@ func largeBlob(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// neverEnding is what follows.
+// neverEnding is the rest.
 type neverEnding struct{}
 
 func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }

@@ -86,7 +86,7 @@ func (s *story) artifactsOf(t *testing.T, admin *drive.Admin, id string) string 
 }
 
 // nothingStaysAfterGC leaves a folder's marker and half an upload in a run, as
-// S3's own clients do, deletes it and removes it for good.
+// S3's own clients do. Then it deletes the run and removes it for good.
 func (s *story) nothingStaysAfterGC(t *testing.T) {
 	admin, err := s.Admin(t.Context())
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// forgedRequests asks as a proxy of Grafana's or a notebook does, which adds
-// the password to what its own pages send, and as a browser does that was
+// forgedRequests sends requests as a proxy of Grafana's or a notebook does,
+// which adds the password to what its own pages send, and as a browser that was
 // tricked into it.
 func (s *story) forgedRequests(t *testing.T) {
 	admin, err := s.Admin(t.Context())
@@ -34,7 +34,7 @@ func (s *story) forgedRequests(t *testing.T) {
 		}
 	}
 	s.programAsks(t, 401, `"error_code":"UNAUTHENTICATED"`, "-u", "admin:wrong", "-H", "Sec-Fetch-Site: cross-site", "--data-urlencode", "query=up", query)
-	// Whatever goes wrong, programs read JSON.
+	// Programs read JSON, also when something goes wrong.
 	for path, status := range map[string]int{"/api/nothing": 404, "/api/status": 405, "/prometheus/graph": 404, "/prometheus/api/v1/nothing": 404, "/api/2.0/mlflow/nothing": 404, "/api/2.0/mlflow/runs/get": 405} {
 		s.programAsks(t, status, "{", "-u", user, "-X", "POST", "-H", "Accept: text/html", "http://appliance:8080"+path)
 	}

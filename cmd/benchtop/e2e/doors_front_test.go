@@ -40,7 +40,8 @@ func (s *story) frontPage(t *testing.T) {
 		{404, "There is nothing at /models/none/predict on this lab's ingress. The web UI is at http://" + address + ":8080/; iris answers at " + try, []string{"http://" + address + "/models/none/predict"}},
 		{404, "There is nothing at / on", []string{"-X", "POST", "-d", "{}", "http://" + address + "/"}},
 		{404, `{"error_code":"ENDPOINT_NOT_FOUND"`, []string{"-H", "Accept: application/json", "http://" + address + "/v2/models"}},
-		// Nothing else of the web UI is to be had here, not even with the password.
+		// The front page opens nothing else of the web UI, not even with the
+		// password.
 		{404, "Nothing answers at", []string{"-H", browser, "http://" + address + "/login"}},
 		{404, "There is nothing at /api/status", []string{"-u", user, "http://" + address + "/api/status"}},
 		{404, "There is nothing at", []string{"-u", user, "--path-as-is", "http://" + address + "/../api/status"}},

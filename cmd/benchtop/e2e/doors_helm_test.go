@@ -59,7 +59,7 @@ func (s *story) charts(t *testing.T) {
 		t.Errorf("helm list says %s", out)
 	}
 
-	// A database: its volumes are written by nobody's user, and stay.
+	// A database: no known user writes to its volumes, and they stay.
 	install("ledger", pack("testdata/charts/ledger"), "--set", image)
 	l.do(t, "delete", "pod", "-n", "charts", "ledger-1")
 	l.do(t, "rollout", "status", "-n", "charts", "statefulset/ledger", "--timeout=60s")

@@ -27,7 +27,7 @@ func (s *story) put(t *testing.T, path string, content []byte) {
 	}
 }
 
-// pod starts a pod that says what its image was built to say.
+// pod starts a pod that prints the text of its image.
 func (s *story) pod(t *testing.T, pod, image, policy string) {
 	t.Helper()
 	args := []string{"kubectl", "run", pod, "--image=" + image, "--restart=Never", "--labels=story=images"}
@@ -91,7 +91,7 @@ func (s *story) imagesLoad(t *testing.T) {
 	}
 	s.pod(t, "multi", "multi:1", "")
 
-	// What real tools write.
+	// Archives of real tools.
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "docker.tar"), docker, 0o600); err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func (s *story) labPython(t *testing.T) string {
 	return s.benchtop(t, "kubectl", "-n", "iris", "get", "deploy", "iris", "-o", "jsonpath={..image}")
 }
 
-// imagesRemove lists what was loaded and takes it away again.
+// imagesRemove lists loaded images and removes them.
 func (s *story) imagesRemove(t *testing.T) {
 	list := s.benchtop(t, "images")
 	for _, want := range []string{`docker.io/library/hello:1 .* loaded +0`, `benchtop.local/lab-python:.* bundled +[1-9]`, `registry.example.com/team/hello:2 .* loaded`} {

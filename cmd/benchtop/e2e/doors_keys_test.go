@@ -59,7 +59,7 @@ func (s *story) onLAN(t *testing.T, env []string, name string, args ...string) (
 	return string(out), err
 }
 
-// door is one way in: what it answers to a key.
+// door is one way in, with its answer to a key.
 type door struct {
 	name string
 	try  func(k accessKey) (status int, said string)
@@ -108,7 +108,7 @@ func (s *story) keyDoors(t *testing.T) []door {
 	}
 }
 
-// everyDoor wants one of the statuses, and a text, of every door.
+// everyDoor checks that every door answers with one of the statuses and a text.
 func everyDoor(t *testing.T, doors []door, k accessKey, text string, statuses ...int) {
 	t.Helper()
 	for _, d := range doors {
@@ -218,7 +218,7 @@ func (s *story) accessKeys(t *testing.T) {
 	for _, c := range []struct {
 		key    accessKey
 		status string
-	}{{rex, "403"}, {tia, "403"}, {ada, "404"}, {chief, "404"}} { // there is no such project: who gets so far may train
+	}{{rex, "403"}, {tia, "403"}, {ada, "404"}, {chief, "404"}} { // there is no such project: 404 means that the role may train
 		out, err := s.onLAN(t, nil, "curl", "-s", "-w", " %{http_code}", "-X", "POST", "-H", "Authorization: Bearer "+c.key.Token, base+":8080/api/projects/none/train")
 		if err != nil || !strings.HasSuffix(out, c.status) {
 			t.Errorf("%s trains: %v %s, want %s", c.key.Name, err, out, c.status)
@@ -296,7 +296,7 @@ func (s *story) keysSurviveAKill(t *testing.T, doors []door, ada, rex accessKey)
 					t.Errorf("while it starts %s answers a good key %d: %.200s", d.name, status, said)
 					return
 				}
-				if guarded := strings.Contains(d.name, "API") || d.name == "Prometheus"; !guarded { // those would take us for one who guesses
+				if guarded := strings.Contains(d.name, "API") || d.name == "Prometheus"; !guarded { // those would count us as guessing
 					if status, said := d.try(ada); status == 200 {
 						t.Errorf("while it starts %s lets a revoked key in: %.200s", d.name, said)
 						return
@@ -310,7 +310,7 @@ func (s *story) keysSurviveAKill(t *testing.T, doors []door, ada, rex accessKey)
 	stop()
 	asking.Wait()
 	everyDoor(t, doors, rex, "", 200)
-	everyDoor(t, doors[2:], ada, "", 401, 403) // the UI slows those down who guess
+	everyDoor(t, doors[2:], ada, "", 401, 403) // the UI slows guessing clients down
 	var listed []accessKey
 	if err := json.Unmarshal([]byte(s.benchtop(t, "keys", "--json")), &listed); err != nil {
 		t.Fatal(err)

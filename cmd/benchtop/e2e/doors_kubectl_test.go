@@ -60,8 +60,7 @@ spec:
   volumes: [{name: srv, emptyDir: {}}]
 `
 
-// kubectlVerbs walks through what people do with kubectl all day, from the
-// LAN.
+// kubectlVerbs walks through the daily uses of kubectl, from the LAN.
 func (s *story) kubectlVerbs(t *testing.T) {
 	l := s.laptop(t)
 	l.namespace(t, "verbs")

@@ -12,12 +12,12 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// alarming is a line that says that something is wrong, in the way of slog,
-// logrus or klog.
+// alarming matches a line that reports a fault, as slog, logrus or klog write
+// it.
 var alarming = regexp.MustCompile(`(?i)level=(warn|error|fatal)|^[WEF][0-9]{4} |^[a-z]+: [WEF][0-9]{4} `)
 
-// quietLog reads the log of a lab that has booted and trained, as someone does
-// who looks for a fault: there is none.
+// quietLog reads the log of a lab that has booted and trained, as someone
+// looking for a fault would: there is none.
 func (s *story) quietLog(t *testing.T) {
 	s.benchtop(t, "train", "--wait")
 	// metrics-server comes last.
@@ -31,7 +31,7 @@ func (s *story) quietLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	const idle, most = 20 * time.Second, 20 // the training's pod is removed now
-	// A training by the schedule, every half hour, is no idleness.
+	// A scheduled training, every half hour, is no idleness.
 	if next := time.Until(time.Now().Truncate(30 * time.Minute).Add(30 * time.Minute)); next < idle+10*time.Second {
 		time.Sleep(next + idle)
 	} else if last := 30*time.Minute - next; last < idle {

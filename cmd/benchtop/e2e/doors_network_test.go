@@ -15,8 +15,9 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// networkDoors are the ways into and between other people's pods. They share a
-// namespace with a server that answers with the client's address, and a client.
+// networkDoors are the ways into and between pods of the user's own. They share
+// a namespace with a server that answers with the client's address, and a
+// client.
 type networkDoors struct {
 	*story
 	lan netip.Addr // the machine on the LAN
@@ -200,7 +201,7 @@ func (s *networkDoors) conflicts(t *testing.T) {
 	if out := s.benchtop(t, "doctor"); !strings.Contains(out, "Service doors/ingress-port") || !strings.Contains(out, "port 80 belongs to the lab") {
 		t.Errorf("doctor does not name the Service:\n%s", out)
 	}
-	// What was there goes on.
+	// The old port goes on.
 	if _, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), s.said.Try, ""); err != nil {
 		t.Error(err)
 	}
@@ -275,7 +276,8 @@ func (s *networkDoors) policies(t *testing.T) {
 	s.soon(t, "blocked", blocked(lan))
 	s.soon(t, "blocked", blocked(name))
 	s.soon(t, "blocked", blocked(s3))
-	// Names, the client to the server, and the lab's own S3; not the LAN.
+	// The client reaches names, the server and the lab's own S3, but not the
+	// LAN.
 	s.apply(t, policy("dns", "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]}]}")+
 		policy("to-web", "{podSelector: {matchLabels: {app: client}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: web}}}]}, {to: [{ipBlock: {cidr: 10.44.0.1/32}}]}]}")+
 		policy("from-client", "{podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]}"))
@@ -323,7 +325,7 @@ func ingress(name, spec string) string {
 	return fmt.Sprintf("apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: %s, namespace: doors}\nspec: {%s}\n---\n", name, spec)
 }
 
-// otherDoors are ways in that need nothing of ours, as charts use them.
+// otherDoors are ways in that charts use and that need nothing of ours.
 func (s *networkDoors) otherDoors(t *testing.T) {
 	ip := s.Host.Address().String()
 	s.apply(t, `
@@ -375,7 +377,7 @@ func certificate(t *testing.T, name, host string) string {
 		name, encode(cert), encode(key))
 }
 
-// servedCertificate is for whom the certificate is that a name gets.
+// servedCertificate returns for whom the certificate is valid that a name gets.
 func (s *networkDoors) servedCertificate(t *testing.T, address, host string) (string, error) {
 	raw, err := s.Host.DialFromLAN(t.Context(), "tcp", address)
 	if err != nil {

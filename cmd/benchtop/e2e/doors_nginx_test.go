@@ -146,8 +146,8 @@ func (s *story) behindNginx(t *testing.T) {
 	s.countsTheClient(t, "https://"+address+":8095")
 }
 
-// countsTheClient guesses once through a proxy that is trusted, from behind a
-// header that is made up.
+// countsTheClient guesses once through a trusted proxy, with a header that the
+// client has made up.
 func (s *story) countsTheClient(t *testing.T, base string) {
 	if out, err := s.Host.OnLAN(t.Context(), "curl", "-sk", "-m", "20", "-H", "X-Forwarded-For: 203.0.113.7", "-H", "Authorization: Bearer guess", base+"/api/status").CombinedOutput(); err != nil || !strings.Contains(string(out), "These credentials are not right.") {
 		t.Fatalf("a guess: %v %s", err, out)
@@ -163,8 +163,8 @@ func (s *story) countsTheClient(t *testing.T, base string) {
 	}
 }
 
-// behindConfiguredProxy signs in as the browser of somebody does who reaches
-// the lab at the configured public address, and through a proxy on the LAN.
+// behindConfiguredProxy signs in as a browser that reaches the lab at the
+// configured public address, and through a proxy on the LAN.
 func (s *story) behindConfiguredProxy(t *testing.T, base string) {
 	password, err := s.ReadFile(t.Context(), s.said.PasswordFile)
 	if err != nil {

@@ -76,9 +76,9 @@ func (s *story) serveDNS(t *testing.T, at, answer string) (stop func()) {
 }
 
 // resolvers gives the machine one resolver configuration after another, and
-// the cluster's DNS a restart with those that used to break it. Names of the
-// lab answer with each; outside names answer if someone knows them, else fail
-// within seconds; and the doctor says who is dead.
+// restarts the cluster's DNS with those that used to break it. Names of the lab
+// answer with each. Outside names answer if some server knows them, otherwise
+// fail within seconds. The doctor says which server is dead.
 func (s *story) resolvers(t *testing.T) {
 	address := s.Host.Address().String()
 	const outside, known = "www.example.org", "198.51.100.7"

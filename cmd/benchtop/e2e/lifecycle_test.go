@@ -16,7 +16,7 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// undisturbed ends traffic of which nothing may have failed.
+// undisturbed ends traffic and checks that no request failed.
 func undisturbed(t *testing.T, traffic *drive.Traffic) {
 	t.Helper()
 	r := traffic.Stop()
@@ -26,8 +26,8 @@ func undisturbed(t *testing.T, traffic *drive.Traffic) {
 	t.Logf("%d requests answered, longest gap %s", r.Answered, r.Gap.Round(time.Millisecond))
 }
 
-// longLived identifies the containers that must survive, with how often each
-// was restarted.
+// longLived identifies the containers that must survive, with the number of
+// their restarts.
 func (s *story) longLived(t *testing.T) string {
 	t.Helper()
 	return s.benchtop(t, "kubectl", "get", "pods", "-A", "--field-selector=status.phase=Running", "--sort-by=.metadata.name",
@@ -60,7 +60,7 @@ func (s *story) restart(t *testing.T) {
 	}
 }
 
-// written is what the appliance acknowledged while it was being killed.
+// written is what the appliance acknowledged before it was killed.
 type written struct {
 	mu      sync.Mutex
 	runs    []string
@@ -101,7 +101,7 @@ func (s *story) killed(t *testing.T) {
 	var writers sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	// A writer goes on until its first failure, which is the kill.
+	// A writer goes on until its first failure: that is the kill.
 	write := func(step func(n int) error) {
 		writers.Go(func() {
 			for n := 0; ctx.Err() == nil && step(n) == nil; n++ {

@@ -13,8 +13,8 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// takeUp waits until traffic is answered by another version than before, and
-// then ends the traffic, of which nothing may have failed.
+// takeUp waits until another version than before answers, then ends the traffic
+// and checks that no request failed.
 func takeUp(t *testing.T, traffic *drive.Traffic, before string, timeout time.Duration) string {
 	t.Helper()
 	var latest string

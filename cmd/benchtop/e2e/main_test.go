@@ -41,8 +41,8 @@ type story struct {
 	said drive.Announcement
 }
 
-// begin makes a host with the binary and no appliance running. What went
-// wrong is collected when the test fails, and the host must leave nothing.
+// begin makes a host with the binary and no appliance running. If the test
+// fails it collects the reasons, and the host must leave nothing.
 func begin(t *testing.T, name string, opts testhost.Options) *story {
 	t.Helper()
 	opts.Name = name
@@ -129,9 +129,9 @@ func (s *story) sh(t *testing.T, script string, args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// chapter runs one part of a story. Later parts build on it: a failure ends
-// the story, because what follows would only fail in confusing ways. Who looks
-// for several defects at once sets BENCHTOP_E2E_KEEP_GOING.
+// chapter runs one part of a story. Later parts build on it: a failure ends the
+// story, because they would only fail in confusing ways. Set
+// BENCHTOP_E2E_KEEP_GOING to look for several defects at once.
 func chapter(t *testing.T, name string, f func(t *testing.T)) {
 	t.Helper()
 	started := time.Now()

@@ -11,8 +11,8 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// TestMistakes makes those that people make. Each is refused at once, by
-// name, with what to do, and with nothing half-started.
+// TestMistakes makes the mistakes that people make. Each is refused at once and
+// by name, with what to do, and nothing is left half-started.
 func TestMistakes(t *testing.T) {
 	s := begin(t, "mistakes", testhost.Options{})
 	untouched := func(t *testing.T) {

@@ -103,8 +103,8 @@ func firstRow(t *testing.T, name string) (x, class string) {
 	return strings.Join(row[:len(row)-1], ","), header[2+n]
 }
 
-// knowsFirstRow asks a project's server, by the ingress, for what it was
-// trained on.
+// knowsFirstRow asks a project's server, by the ingress, about a row that it
+// was trained on.
 func (s *story) knowsFirstRow(t *testing.T, name string) error {
 	x, class := firstRow(t, name)
 	r, err := s.Host.HTTPFromLAN().Get("http://" + s.Host.Address().String() + "/models/" + name + "/predict?x=" + x)
@@ -217,7 +217,7 @@ func (s *story) nothingOf(t *testing.T, name string) {
 	left := s.sh(t, `p=$1 n=$2
 $p kubectl get namespace $n --ignore-not-found -o name
 $p kubectl get pv -o jsonpath='{.items[*].spec.claimRef.namespace}' | tr ' ' '\n' | grep -x $n || true
-ls /var/lib/benchtop/k3s/storage 2>/dev/null | grep "_${n}_" || true
+ls /var/lib/benchtop/k3s/volumes | grep "_${n}_" || true
 $p keys | grep "project-$n " || true
 $p project list | grep "^$n " || true`, drive.Program, name)
 	if left != "" {
@@ -251,7 +251,7 @@ func (s *story) killedDeletion(t *testing.T) {
 }
 
 func (s *story) notBack(t *testing.T) {
-	s.again(t)
+	// The chapter before has started the lab again.
 	if list := s.benchtop(t, "project"); strings.Contains(list, "iris") {
 		t.Errorf("it is back:\n%s", list)
 	}
@@ -260,7 +260,7 @@ func (s *story) notBack(t *testing.T) {
 	}
 	s.benchtop(t, "project", "add", "iris")
 	// After the API server was away, Traefik takes a minute or more to ask it
-	// again; what it knows already it serves all the time.
+	// again. Meanwhile it serves what it knows.
 	if err := drive.Eventually(t.Context(), 4*time.Minute, func() error { return s.knowsFirstRow(t, "iris") }); err != nil {
 		t.Error(err)
 	}

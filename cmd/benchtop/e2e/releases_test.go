@@ -18,8 +18,8 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// TestReleases is about which version is served: by new versions, people,
-// MLflow clients and gates, and after crashes. One boot serves all chapters.
+// TestReleases changes the served version by new versions, people, MLflow
+// clients and gates, and after crashes. One boot serves all chapters.
 func TestReleases(t *testing.T) {
 	s := begin(t, "releases", testhost.Options{})
 	chapter(t, "boot", s.coldBoot)
@@ -193,7 +193,8 @@ func (s *story) gateFails(t *testing.T) {
 	if r := s.newest(t, 3, "live", "promote"); r.Reason != "the bound was a mistake" {
 		t.Errorf("on record is %+v", r)
 	}
-	// Not worse than what is served, by the same code and data: it passes.
+	// Not worse than the served version, made by the same code from the same
+	// data: it passes.
 	s.gates(t, "metrics:\n  accuracy: {minimum: 0.5, comparison: gte}\n")
 	s.benchtop(t, "train", "--wait")
 	s.newest(t, 4, "live", "new version")
@@ -331,7 +332,7 @@ func (s *story) clusterThrownAway(t *testing.T) {
 	s.serves(t, "9")
 }
 
-// gateResult is what a gate has found.
+// gateResult is the finding of one gate.
 type gateResult struct {
 	Metric string `json:"metric"`
 	Bound  string `json:"bound"`
@@ -340,7 +341,7 @@ type gateResult struct {
 	Note   string `json:"note"`
 }
 
-// found is what the gates have found of the newest revision.
+// found returns the gates' findings about the newest revision.
 func (s *story) found(t *testing.T) (version int, out []gateResult) {
 	t.Helper()
 	var rs []struct {
@@ -396,7 +397,7 @@ func (s *story) gatesMeasure(t *testing.T) {
 		}
 	}
 	s.serves(t, fmt.Sprint(last+1))
-	// The command waits for what is measured.
+	// The command waits for the measurement.
 	s.refuses(t, []string{"was not put into service: gate feature_importance_stability failed"}, "promote", "iris", fmt.Sprint(last+2))
 	s.serves(t, fmt.Sprint(last+1))
 	s.benchtop(t, "promote", "iris", fmt.Sprint(last+2), "--override", "--reason", "it is fast enough")
@@ -404,8 +405,8 @@ func (s *story) gatesMeasure(t *testing.T) {
 	s.benchtop(t, "gates", "iris", "--none")
 }
 
-// comparedAnew gives the served version's run another dataset, so that what it
-// has logged cannot be compared with what a new run logs.
+// comparedAnew gives the served version's run another dataset, so that its
+// logged metrics cannot be compared with a new run's.
 func (s *story) comparedAnew(t *testing.T) {
 	last := s.revisions(t)[0].Version
 	admin, err := s.Admin(t.Context())

@@ -49,7 +49,7 @@ func (s *story) credentialsNeeded(t *testing.T) {
 			}
 		}
 	}
-	// What MLflow's clients ask before they have credentials, where they ask it.
+	// Where MLflow's clients ask before they have credentials.
 	for _, port := range []string{"8080", "5000"} {
 		for _, path := range []string{"/health", "/version", "/api/3.0/mlflow/server-info"} {
 			r, err := client.Get("http://appliance:" + port + path)
@@ -250,7 +250,7 @@ func (s *story) podsConfined(t *testing.T) {
 	if seen < 3 {
 		t.Errorf("saw %d containers, want DNS, the ingress and the project's", seen)
 	}
-	// What the kernel says, not only what was asked for.
+	// The kernel's word, not only the pod's specification.
 	got := s.benchtop(t, "kubectl", "exec", "-n", "iris", "deploy/iris", "--", "python3", "-c",
 		"import os;print(os.getuid(),[l.split()[1] for l in open('/proc/1/status') if l.startswith(('Seccomp:','NoNewPrivs:','CapEff:'))])")
 	if want := "10001 ['0000000000000000', '1', '2']"; got != want {

@@ -35,8 +35,8 @@ type Config struct {
 	NodeAddress net.IP         // the appliance's own address, which the LAN does not know
 	Ingress     string         // namespace/name of the ingress' Service; its traffic comes by host ports
 	Ports       map[int]string // TCP ports of the lab itself, with what they are for
-	// Listener names who on this machine listens on a port at one of the
-	// addresses, "" if nobody does.
+	// Listener names the program that listens on a port at one of the
+	// addresses, "" if none does.
 	Listener func(network string, port int, at []net.IP) string
 }
 
@@ -54,11 +54,11 @@ type Controller struct {
 // New returns a controller that does not run yet.
 func New(cfg Config) *Controller { return &Controller{cfg: cfg, said: map[types.UID]string{}} }
 
-// Name says what it is, for the log.
+// Name is the controller's name in the log.
 func (*Controller) Name() string { return "load balancer" }
 
-// again is when a port that was taken is looked at again: the kernel does not
-// tell when a listener goes. Nothing waits while no Service has a problem.
+// again is the pause before a taken port is looked at again: the kernel does
+// not tell when a listener goes. Without a problem nothing is looked at.
 const again = 10 * time.Second
 
 // Run works until ctx ends.
@@ -131,8 +131,8 @@ func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *
 	}
 }
 
-// sync brings every Service's status up to date. It reports whether one of
-// them should be looked at again without a change.
+// sync brings every Service's status up to date. It reports whether one of them
+// must be looked at again even without a change.
 func (c *Controller) sync(ctx context.Context, list []any, at []net.IP) (retry bool) {
 	var services []*corev1.Service
 	for _, o := range list {
@@ -140,7 +140,7 @@ func (c *Controller) sync(ctx context.Context, list []any, at []net.IP) (retry b
 			services = append(services, s)
 		}
 	}
-	// Who has a port keeps it; else the older Service gets it.
+	// A Service that has a port keeps it; otherwise the older Service gets it.
 	slices.SortFunc(services, func(a, b *corev1.Service) int {
 		return cmp.Or(
 			cmp.Compare(len(b.Status.LoadBalancer.Ingress), len(a.Status.LoadBalancer.Ingress)),
@@ -204,7 +204,7 @@ func ips(ingress []corev1.LoadBalancerIngress) (out []string) {
 	return out
 }
 
-// portTaken is the one reason that goes away without a message.
+// portTaken is the only reason whose end is not reported by anything.
 const portTaken = "PortTaken"
 
 // problem is why a Service gets no address.

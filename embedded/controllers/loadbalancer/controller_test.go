@@ -141,7 +141,7 @@ func TestAddressesAreFollowed(t *testing.T) {
 		t.Errorf("the ingress' status is %+v (%v)", s.Status, err)
 	}
 	w.said()
-	// No network at all is said, and waited for without asking again.
+	// Without any network there is a problem; it waits without asking again.
 	w.expect(nil, m{"traefik": "10.44.0.1"}, false)
 	w.said("Warning NoAddress this machine has no address on a network: connect one; the Service gets the address by itself")
 	problems := w.Problems()
@@ -152,7 +152,7 @@ func TestAddressesAreFollowed(t *testing.T) {
 	if p := w.Problems(); len(p) != 0 {
 		t.Errorf("problems are left: %+v", p)
 	}
-	// What is right is not written again.
+	// A right status is not written again.
 	w.client.ClearActions()
 	w.turn(onLAN...)
 	for _, a := range w.client.Actions() {
@@ -170,7 +170,7 @@ func TestTakenPorts(t *testing.T) {
 	w.service("ssh", 2222, 22)
 	w.expect(onLAN, m{"first": all}, true)
 	w.said("Warning PortTaken TCP port 22 is held on this machine by sshd (process 7): use another port for this Service, or an Ingress")
-	// Said once; given as soon as the port is free.
+	// The Service reports it once, and gets the port as soon as it is free.
 	w.expect(onLAN, m{"first": all}, true)
 	w.said()
 	delete(w.listeners, "tcp 22")

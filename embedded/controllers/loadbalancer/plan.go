@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// plan decides who gets which port of which address. A port that somebody has
-// is never taken away: kube-proxy's rules come before every listener.
+// plan decides which Service gets which port of which address. It never takes a
+// port away: kube-proxy's rules come before every listener.
 type plan struct {
 	ctx    context.Context
 	cfg    Config
@@ -21,7 +21,7 @@ type plan struct {
 	at     []net.IP
 
 	claims map[claim]string // by whom
-	// Asked for once per plan, and only by a Service that is new.
+	// Listed once per plan, and only for a new Service.
 	hostPorts, nodePorts map[claim]string
 	failed               error
 }
@@ -40,8 +40,8 @@ func newPlan(ctx context.Context, cfg Config, client kubernetes.Interface, at []
 // decide returns the addresses of s, or why it gets none.
 func (p *plan) decide(s *corev1.Service) ([]corev1.LoadBalancerIngress, *problem) {
 	if nameOf(s) == p.cfg.Ingress {
-		// Its pod has host ports. What is shown here is copied by the ingress
-		// to every Ingress; kube-proxy leaves addresses of this mode alone.
+		// Its pod has host ports. The ingress copies what is shown here to
+		// every Ingress; kube-proxy leaves addresses of this mode alone.
 		at := p.at
 		if len(at) == 0 {
 			at = []net.IP{p.cfg.NodeAddress}
@@ -74,7 +74,7 @@ func (p *plan) decide(s *corev1.Service) ([]corev1.LoadBalancerIngress, *problem
 	return ingressOf(s, at, corev1.LoadBalancerIPModeVIP), nil
 }
 
-// taken says who has a port that s wants, "" if s can have it.
+// taken says what has a port that s wants, "" if all are free.
 func (p *plan) taken(s *corev1.Service, port corev1.ServicePort, at []net.IP) string {
 	for _, a := range at {
 		if other := p.claims[claim{a.String(), port.Protocol, port.Port}]; other != "" {
@@ -85,7 +85,7 @@ func (p *plan) taken(s *corev1.Service, port corev1.ServicePort, at []net.IP) st
 		return "belongs to the lab: " + ours
 	}
 	if has(s, port) {
-		return "" // who came later must look for another port
+		return "" // the later one must look for another port
 	}
 	if who := p.cfg.Listener(strings.ToLower(string(port.Protocol)), int(port.Port), at); who != "" {
 		return "is held on this machine by " + who
@@ -105,7 +105,7 @@ func (p *plan) taken(s *corev1.Service, port corev1.ServicePort, at []net.IP) st
 	return ""
 }
 
-// has reports whether s has the port now. Ports are kept in its status.
+// has reports whether s has the port now. The status of s keeps its ports.
 func has(s *corev1.Service, port corev1.ServicePort) bool {
 	for _, i := range s.Status.LoadBalancer.Ingress {
 		if slices.ContainsFunc(i.Ports, func(ps corev1.PortStatus) bool { return ps.Port == port.Port && ps.Protocol == port.Protocol }) {

@@ -9,16 +9,16 @@ import (
 	"syscall"
 )
 
-// Any user may write into a volume, as on any K3s: pods choose their users,
-// and who can mount a claim is Kubernetes' to decide. On the machine itself
-// nobody but root reaches the folders, because their parent is closed.
+// Any user may write into a volume, as on any K3s: pods choose their users, and
+// Kubernetes decides who can mount a claim. On the machine itself only root
+// reaches the folders, because their parent is closed.
 const (
 	volumeMode = 0o777
 	parentMode = 0o700
 )
 
-// folders are the volumes on disk. All access goes through an os.Root: a link
-// that a pod leaves in its volume leads nowhere.
+// folders are the volumes on disk. All access goes through an os.Root, so a
+// link that a pod leaves in its volume leads nowhere.
 type folders struct {
 	dir  string
 	root *os.Root
@@ -40,8 +40,8 @@ func openFolders(dir string) (*folders, error) {
 
 func (f *folders) close() { _ = f.root.Close() }
 
-// create makes a folder and returns its path. One that is there is taken: it
-// was made before the volume could be recorded.
+// create makes a folder and returns its path. It takes one that exists: an
+// earlier try made it and could not record the volume.
 func (f *folders) create(name string) (string, error) {
 	// Namespace and claim are for people; the volume's name alone is unique.
 	const nameMax = 255
@@ -67,7 +67,7 @@ func (f *folders) create(name string) (string, error) {
 	return path, nil
 }
 
-// remove deletes the folder at path with what lies in it.
+// remove deletes the folder at path with its content.
 func (f *folders) remove(path string) error {
 	name, err := filepath.Rel(f.dir, path)
 	if err != nil || name == "." || !filepath.IsLocal(name) {
@@ -79,8 +79,9 @@ func (f *folders) remove(path string) error {
 	return nil
 }
 
-// widen opens the volumes that Benchtop made until it had a provisioner of its
-// own: they belonged to one group, and so did what the kubelet made for subPath.
+// widen opens the volumes of versions that had no provisioner of their own.
+// These volumes belonged to one group, and so did what the kubelet made for
+// subPath.
 func (f *folders) widen() error {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	if err != nil {
@@ -100,7 +101,7 @@ func (f *folders) widen() error {
 			}
 			return err
 		})
-		// The volume itself comes last: with it all is done.
+		// The volume itself comes last: it marks that all is done.
 		for i := len(below) - 1; i >= 0 && err == nil; i-- {
 			err = f.root.Chmod(below[i], volumeMode)
 		}
@@ -111,7 +112,8 @@ func (f *folders) widen() error {
 	return nil
 }
 
-// narrow reports whether a folder has the mode and owners of former volumes.
+// narrow reports whether a folder has the mode and owners that volumes once
+// had.
 func (f *folders) narrow(name string) bool {
 	const formerGroup = 10001
 	st, err := f.root.Lstat(name)

@@ -25,11 +25,11 @@ type Controller struct{ node, dir string }
 // below dir.
 func New(node, dir string) *Controller { return &Controller{node, dir} }
 
-// Name says what it is, for the log.
+// Name is the controller's name in the log.
 func (*Controller) Name() string { return "volumes" }
 
 // Run provisions and deletes volumes until ctx ends. Claims that were made
-// while nobody ran wait, and are served when it starts.
+// while nothing ran wait until it starts.
 func (c *Controller) Run(ctx context.Context, cfg *rest.Config, log *slog.Logger) error {
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
@@ -52,7 +52,7 @@ func newController(ctx context.Context, kube kubernetes.Interface, p *provisione
 		controller.LeaderElection(false), // there is one process
 		// A volume whose PersistentVolume is deleted before its claim goes too.
 		controller.AddFinalizer(true),
-		// A full disk may have room again later: nothing is given up.
+		// A full disk may have room again later, so it never gives up.
 		controller.FailedProvisionThreshold(0), controller.FailedDeleteThreshold(0),
 		controller.RateLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, 2*time.Minute)),
 		controller.CreateProvisionedPVLimiter(workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, time.Minute)),

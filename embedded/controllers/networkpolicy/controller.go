@@ -40,7 +40,7 @@ type Controller struct {
 // New returns a controller that does not run yet.
 func New(cfg Config) *Controller { return &Controller{cfg: cfg} }
 
-// Name says what it is, for the log.
+// Name is the controller's name in the log.
 func (*Controller) Name() string { return "network policies" }
 
 // pause is how long kube-router is left alone after it failed; a variable for
@@ -70,7 +70,7 @@ func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *
 		return fmt.Errorf("watch policies: %w", err)
 	}
 	factory.Start(ctx.Done())
-	// Rules outlive the process. Those of policies that have gone since then
+	// Rules outlive the process. Rules of policies that have gone meanwhile
 	// must go too.
 	if leftRules() {
 		added <- struct{}{}
@@ -107,10 +107,10 @@ func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *
 	}
 }
 
-// fix is what helps where policies are not enforced.
+// fix is the advice where policies are not enforced.
 const fix = "load the kernel modules ip_set, ip_set_hash_ip, ip_set_hash_net, xt_set, xt_physdev and br_netfilter, then start benchtop again"
 
-// refuse says on each policy that it does nothing.
+// refuse says on each policy that it is not enforced.
 func (c *Controller) refuse(recorder record.EventRecorder, policies []any, why string, told map[types.UID]string) {
 	for _, o := range policies {
 		p := o.(*networkingv1.NetworkPolicy)
@@ -161,7 +161,7 @@ func (c *Controller) enforce(ctx context.Context, client kubernetes.Interface, f
 		}
 		defer func() { _ = informer.RemoveEventHandler(registration) }()
 	}
-	// It must be able to say that it is alive; nobody asks.
+	// kube-router blocks unless somebody reads its heartbeats.
 	alive := make(chan *healthcheck.ControllerHeartbeat)
 	go func() {
 		for {

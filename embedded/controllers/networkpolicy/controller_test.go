@@ -97,8 +97,8 @@ func TestSlimKeepsWhatPoliciesNeed(t *testing.T) {
 	}
 }
 
-// A failure of iptables must not end the process, which is what kube-router
-// does; it is reported, and tried again.
+// A failure of iptables must not end the process, as kube-router would. It is
+// reported, and tried again.
 func TestIptablesFails(t *testing.T) {
 	bridged(t, "1")
 	before := pause

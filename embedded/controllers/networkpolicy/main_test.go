@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// tools puts shell scripts on PATH in place of the real tools. Each appends
-// what it was asked to the file calls.
+// tools puts shell scripts on PATH in place of the real tools. Each appends its
+// arguments to the file calls.
 func tools(t *testing.T, scripts map[string]string) (calls string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -11,8 +11,8 @@ import (
 
 const probeName = "BENCHTOP-PROBE"
 
-// bridgeCalls says whether what a bridge switches passes iptables; a variable
-// for tests.
+// bridgeCalls says whether iptables sees what a bridge switches; a variable for
+// tests.
 var bridgeCalls = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 // probeRules are the kinds of rules that kube-router writes.
@@ -34,7 +34,7 @@ COMMIT
 `
 
 // missing says what this machine lacks to enforce policies, "" if nothing. It
-// tries, because kube-router would end the process, or only log, instead.
+// tries, because kube-router would end the process or only log.
 func missing() string {
 	if b, err := os.ReadFile(bridgeCalls); err != nil || strings.TrimSpace(string(b)) != "1" {
 		return "traffic between pods does not pass iptables (" + bridgeCalls + " is not 1)"

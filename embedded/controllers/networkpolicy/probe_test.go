@@ -24,7 +24,7 @@ func TestMissing(t *testing.T) {
 	if got, want := missing(), "iptables lacks a kind of rule (line 6 failed)"; got != want {
 		t.Errorf("missing %q, expected %q", got, want)
 	}
-	// What was made is removed, the rules before the sets that they name.
+	// The probe removes what it made, the rules before the sets that they name.
 	b, err := os.ReadFile(calls)
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	if err != nil || len(lines) != 6 || !strings.HasPrefix(lines[0], "ipset create") || !strings.HasPrefix(lines[2], "iptables-restore") ||

@@ -36,7 +36,7 @@ type Server struct {
 }
 
 // New listens on a free port of address. kubeconfig is the administrator's:
-// the cluster is asked who a caller is and what he may do.
+// with it the server asks the cluster who a caller is and what they may do.
 func New(address net.IP, kubeconfig string) (*Server, error) {
 	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

@@ -124,7 +124,8 @@ func TestServer(t *testing.T) {
 		}
 	}
 
-	// One pod was measured; of one a container was not; one is another's namesake.
+	// One pod was measured, one has a container that was not, and one has the
+	// first's name in another namespace.
 	var pods struct {
 		Items []struct {
 			Metadata struct {

@@ -71,10 +71,10 @@ func openTar(r io.Reader, closer func() error) (io.ReadCloser, error) {
 	return readCloser{in, closer}, nil
 }
 
-// ingester is a content store for one load. What the archive names by its
-// digest is checked against it, and passes by if it is here already. Names of
-// ingests are the load's own, so that loads neither wait for each other nor
-// go on with what an earlier one left.
+// ingester is a content store for one load. It checks blobs that the archive
+// names by digest, and does not write those that are here already. Each load
+// has its own names of ingests, so loads neither wait for each other nor go on
+// with what an earlier one left.
 type ingester struct {
 	content.Store
 	load string
@@ -110,10 +110,10 @@ func (i ingester) Writer(ctx context.Context, opts ...content.WriterOpt) (conten
 	return checked{&ending{Writer: out}, named}, nil
 }
 
-// ending is a writer whose Close returns when containerd has closed the file
+// ending is a writer whose Close waits until containerd has closed the file
 // too. A plain Close only says that no more follows. containerd then writes the
-// time of the last change beside the file, and a lease that ends at that moment
-// leaves this one file behind for ever.
+// time of the last change beside the file, and if the lease ends at that moment
+// this file stays for ever.
 type ending struct {
 	content.Writer
 	ended bool
@@ -125,8 +125,9 @@ func (e *ending) Commit(ctx context.Context, size int64, expected digest.Digest,
 	return e.Writer.Commit(ctx, size, expected, opts...)
 }
 
-// Close implements content.Writer. What was not committed is ended by a commit
-// of a size that no file has: containerd answers it after the file is closed.
+// Close implements content.Writer. It ends an ingest that was not committed by
+// committing a size that no file has: containerd answers after it has closed
+// the file.
 func (e *ending) Close() error {
 	if !e.ended {
 		_ = e.Commit(context.Background(), math.MaxInt64, "")

@@ -169,7 +169,7 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// Each damage is told as what it is, and what to do.
+// Each kind of damage has its own message, with what to do.
 func TestDamage(t *testing.T) {
 	l := &layout{}
 	img := named(l.image("linux", arch(), strings.Repeat("a", 5000)), "a:1")
@@ -217,7 +217,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// What is here already is not written again, and still checked.
+// Blobs that are here already are not written again, and still checked.
 func TestKnownBlobs(t *testing.T) {
 	ctx, store := newContent(t)
 	l := &layout{}
@@ -241,8 +241,8 @@ func TestKnownBlobs(t *testing.T) {
 	}
 }
 
-// A write that is given up waits until the store has closed its file: whoever
-// then takes the ingest away leaves nothing.
+// A writer that is given up waits until the store has closed its file. Whoever
+// then removes the ingest leaves nothing.
 func TestGivenUpWriteIsEnded(t *testing.T) {
 	ctx, store := newContent(t)
 	in := ingester{store, "a load"}

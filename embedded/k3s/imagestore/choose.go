@@ -119,8 +119,8 @@ func nameOf(m ocispec.Descriptor, name string) (string, error) {
 	return Reference(called)
 }
 
-// platformsOf returns what an image or an index of images is for, nothing for
-// what is no image.
+// platformsOf returns the platforms of an image or an index of images, and
+// nothing for anything else.
 func platformsOf(ctx context.Context, store content.Store, desc ocispec.Descriptor) ([]ocispec.Platform, error) {
 	if desc.Annotations[images.AnnotationManifestSubject] != "" || desc.Annotations["vnd.docker.reference.type"] != "" {
 		return nil, nil
@@ -172,8 +172,8 @@ func platformsOf(ctx context.Context, store content.Store, desc ocispec.Descript
 	return out, nil
 }
 
-// keep notes what an image refers to, so that it stays as long as the image,
-// and finds what the archive lacks. Other platforms are left out.
+// keep notes what an image refers to, so that this stays as long as the image,
+// and finds what the archive lacks. It skips other platforms.
 func keep(ctx context.Context, store content.Store, target ocispec.Descriptor) error {
 	handler := images.FilterPlatforms(images.ChildrenHandler(store), platforms.Default())
 	handler = images.LimitManifests(handler, platforms.Default(), 1)

@@ -14,23 +14,23 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// What became of an archive in the folder lies beside it.
+// The note about an archive lies beside it.
 const (
 	loadedSuffix = ".loaded" // the references
 	errorSuffix  = ".error"  // what was wrong
 )
 
-// Folder loads the archives that are put into a directory. A file beside each
-// says what became of it; it carries the archive's time, so that the next start
-// loads what is new only.
+// Folder loads the archives that are put into a directory. A note beside each
+// archive says what became of it. The note carries the archive's time, so that
+// the next start loads new archives only.
 type Folder struct {
 	Dir  string
 	Load func(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error)
 	Log  *slog.Logger
 }
 
-// Run loads what is there and then what comes, until ctx ends. The kernel
-// says when a file has been written and closed, or moved in.
+// Run loads the archives that are there and then each that comes, until ctx
+// ends. The kernel reports a file that was written and closed, or moved in.
 func (f Folder) Run(ctx context.Context) error {
 	for {
 		if err := os.MkdirAll(f.Dir, 0o755); err != nil {
@@ -70,7 +70,8 @@ func archiveOf(name string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(name, loadedSuffix), errorSuffix)
 }
 
-// unfinished reports names that programs give to files that they are writing.
+// unfinished reports whether programs give such names to files that they are
+// writing.
 func unfinished(name string) bool {
 	for _, suffix := range []string{".part", ".partial", ".crdownload", ".filepart", ".tmp", ".swp", "~"} {
 		if strings.HasSuffix(name, suffix) {
@@ -80,7 +81,7 @@ func unfinished(name string) bool {
 	return strings.HasPrefix(name, ".")
 }
 
-// look loads one file, unless noted says that a note of this archive decides.
+// look loads one file. With noted it skips an archive whose note is up to date.
 func (f Folder) look(ctx context.Context, name string, noted bool) {
 	if unfinished(name) || ctx.Err() != nil {
 		return

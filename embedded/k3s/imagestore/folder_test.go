@@ -44,7 +44,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// expectNote waits for what is noted beside an archive, and that it is all.
+// expectNote waits for the note beside an archive, and that it is the only one.
 func expectNote(t *testing.T, path, want string) {
 	t.Helper()
 	var b []byte
@@ -97,7 +97,7 @@ func TestFolder(t *testing.T) {
 	}
 	expectNote(t, at("slow.tar.loaded"), "docker.io/library/good-slow\n")
 
-	// Names of what is still being written, until they change.
+	// Files with such names are still being written, until the name changes.
 	write(t, at("later.tar.part"), "good-later")
 	if err := os.Rename(at("later.tar.part"), at("later.tar")); err != nil {
 		t.Fatal(err)

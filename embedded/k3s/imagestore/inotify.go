@@ -26,7 +26,7 @@ func watch(ctx context.Context, dir string) (*watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", dir, err)
 	}
-	// Reading it waits in the runtime's poller, and ends with Close.
+	// A read waits in the runtime's poller; Close ends it.
 	w := &watcher{dir: dir, file: os.NewFile(uintptr(fd), "inotify")}
 	if _, err := unix.InotifyAddWatch(fd, dir, unix.IN_CLOSE_WRITE|unix.IN_MOVED_TO|unix.IN_MOVED_FROM|unix.IN_DELETE|unix.IN_CREATE|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF|unix.IN_ONLYDIR); err != nil {
 		return nil, errors.Join(fmt.Errorf("watch %s: %w", dir, err), w.file.Close())
@@ -36,7 +36,7 @@ func watch(ctx context.Context, dir string) (*watcher, error) {
 }
 
 // each calls f with the name of every file that is complete or gone, and with
-// "" when names were lost. It returns when the directory is gone or watching
+// "" when names were lost. It returns when the directory is gone or the watch
 // ends.
 func (w *watcher) each(f func(name string)) error {
 	defer func() {
@@ -73,7 +73,7 @@ func (w *watcher) each(f func(name string)) error {
 }
 
 // complete reports whether a file that has just got its name has its content
-// too: a link, or a directory, which nobody closes.
+// too. Links and directories have it: nobody closes them.
 func (w *watcher) complete(name string) bool {
 	var st unix.Stat_t
 	if err := unix.Lstat(filepath.Join(w.dir, name), &st); err != nil {

@@ -43,12 +43,12 @@ func (s *Store) List(ctx context.Context) ([]mlops.Image, error) {
 	return out, nil
 }
 
-// isID reports whether a name is one that containerd's side of the kubelet
-// gives to each image besides its references.
+// isID reports whether a name is the id that containerd's side of the kubelet
+// gives each image besides its references.
 func isID(name string) bool { return strings.HasPrefix(name, "sha256:") }
 
-// isDigestOf reports whether an image is named by its digest only because it
-// was pulled by a tag, under which it is there too.
+// isDigestOf reports whether an image has a digest as its name only because it
+// was pulled by a tag. The list shows it under that tag too.
 func isDigestOf(img images.Image, all []images.Image) bool {
 	repository, _, ok := strings.Cut(img.Name, "@")
 	return ok && slices.ContainsFunc(all, func(o images.Image) bool {
@@ -71,8 +71,8 @@ func (s *Store) describe(ctx context.Context, client *containerd.Client, img ima
 	return out, nil
 }
 
-// Has reports whether an image is here. If it is not, alike is one that has
-// the same last part, "" if none has.
+// Has reports whether an image is here. If it is not, alike is one with the
+// same last part, "" if there is none.
 func (s *Store) Has(ctx context.Context, ref string) (has bool, alike string, err error) {
 	if ref, err = Reference(ref); err != nil {
 		return false, "", err

@@ -20,8 +20,9 @@ import (
 )
 
 // Load brings the images of an archive into containerd; pods can start from
-// them when it returns. name, if it is not "", is what the archive's one image
-// is called. What is loaded has a name only when all of it is there: whatever
+// them when it returns. A name that is not "" is given to the archive's only
+// image. An image gets its name when all of it is there, so a failure leaves
+// nothing behind.
 // fails before leaves nothing behind.
 func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.Image, err error) {
 	if name != "" {
@@ -34,8 +35,8 @@ func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.I
 		return nil, err
 	}
 	defer client.Close()
-	// All that a load writes belongs to its lease and goes with it, unless an
-	// image refers to it by then.
+	// The lease owns all that a load writes. What no image refers to goes with
+	// it.
 	lease, err := client.LeasesService().Create(ctx, leases.WithRandomID(), leases.WithExpiration(24*time.Hour), leases.WithLabel(leaseLabel, "true"))
 	if err != nil {
 		return nil, s.explain(fmt.Errorf("create lease: %w", err))
@@ -46,7 +47,7 @@ func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.I
 		}
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		// What no image refers to is gone when this returns.
+		// When this returns, what no image refers to is gone.
 		if derr := client.LeasesService().Delete(cctx, lease, leases.SynchronousDelete); derr != nil {
 			err = errors.Join(err, fmt.Errorf("end lease: %w", derr))
 		}
@@ -102,8 +103,8 @@ func (s *Store) load(ctx context.Context, client *containerd.Client, id string, 
 	return out, nil
 }
 
-// checkLayers holds layers that came as they are against the image's
-// configuration. Unpacking does that too, but not for a layer that an image on
+// checkLayers compares layers that came as they are with the image's
+// configuration. Unpacking does that too, but not for a layer of an image that
 // the machine has already.
 func checkLayers(ctx context.Context, client *containerd.Client, img images.Image) error {
 	manifest, err := images.Manifest(ctx, client.ContentStore(), img.Target, platforms.Default())

@@ -11,8 +11,8 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// Removable returns an image's reference in full, or why the image can't be
-// removed, whoever uses it.
+// Removable returns an image's full reference, or why nobody can remove it. It
+// does not look at who uses the image.
 func (s *Store) Removable(ctx context.Context, ref string) (string, error) {
 	ref, err := Reference(ref)
 	if err != nil {
@@ -55,9 +55,9 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 	return dropUnnamed(ctx, client, img)
 }
 
-// dropUnnamed removes what remains of an image that has lost a name, if that
-// was the last one: the names that the kubelet's side of containerd gave it.
-// The space is free when it returns.
+// dropUnnamed removes the rest of an image that has lost its last name: the
+// names that containerd's side of the kubelet gave it. When it returns, the
+// space is free.
 func dropUnnamed(ctx context.Context, client *containerd.Client, img images.Image) error {
 	id, err := configDigest(ctx, client, img)
 	if errdefs.IsNotFound(err) {

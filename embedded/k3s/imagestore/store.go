@@ -26,8 +26,8 @@ const (
 	leaseLabel = "benchtop.load"
 )
 
-// Store is containerd's image store. It connects for each request: nothing is
-// held while nobody asks.
+// Store is containerd's image store. It connects for each request and holds
+// nothing in between.
 type Store struct {
 	Address     string   // of containerd
 	Snapshotter string   // into which images are unpacked
@@ -43,7 +43,7 @@ func (s *Store) connect(ctx context.Context) (*containerd.Client, context.Contex
 	return client, namespaces.WithNamespace(ctx, namespace), nil
 }
 
-// Recover lets go of what a killed process was loading.
+// Recover drops what a killed process was loading.
 func (s *Store) Recover(ctx context.Context) error {
 	client, ctx, err := s.connect(ctx)
 	if err != nil {

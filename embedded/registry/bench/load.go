@@ -92,8 +92,8 @@ func (l latencies) at(q float64) time.Duration {
 const patience = 30 * time.Second
 
 // repeat calls fn for about d from n goroutines, at least three times each
-// unless that takes too long, and returns how long each call took and how long
-// all of it.
+// unless that takes too long. It returns how long each call took and how long
+// all took.
 func repeat(d time.Duration, n int, fn func(worker, i int) error) (latencies, time.Duration, error) {
 	var mu sync.Mutex
 	var all latencies

@@ -11,7 +11,7 @@ import (
 //go:embed client.py
 var clientScript string
 
-// pythonClient is what users wait for: the calls of MLflow's own client.
+// pythonClient times the calls of MLflow's own client, which users wait for.
 func pythonClient(python, base string) ([]result, error) {
 	f, err := os.CreateTemp("", "bench-client-")
 	if err != nil {

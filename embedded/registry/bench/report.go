@@ -11,12 +11,12 @@ type result struct {
 	value float64
 	unit  string
 	more  bool
-	// What is promised: at most limit, or that many times better than MLflow;
-	// zero if nothing is.
+	// The promise: at most limit, or at least that many times better than
+	// MLflow; zero if there is none.
 	limit, times float64
 }
 
-// report prints what was measured on both servers, and which promises hold.
+// report prints the figures of both servers, and which promises hold.
 func report(w io.Writer, ours, theirs []result) {
 	fmt.Fprintln(w, "Both answer a write when it is on disk. benchtop: SQLite, journal_mode=wal, synchronous=FULL: one fdatasync a commit, which concurrent requests share.")
 	fmt.Fprintln(w, "mlflow: SQLite as MLflow opens it, without a pragma for either: journal_mode=delete, synchronous=FULL: several fsyncs a commit. One worker process.")

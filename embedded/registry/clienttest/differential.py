@@ -14,8 +14,8 @@ MASKED = {"message", "creation_time", "last_update_time", "creation_timestamp", 
           "last_updated_timestamp_ms", "next_page_token", "request_time", "create_time", "last_update_time_ms"}
 
 
-# Fields that the newest server adds and that no client reads from us: how the
-# error would be called on another platform, and the workspace, of which there is one.
+# Fields that the newest server adds and that no client reads from us: the
+# error's name on another platform, and the workspace, of which there is one.
 DROPPED = {"sqlstate", "error_class", "workspace"}
 
 

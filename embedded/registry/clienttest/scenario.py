@@ -81,7 +81,7 @@ def runs(p):
 def logging(p):
     c = p.call
     c("logging run", "POST", A2 + "runs/create", {"experiment_id": "$e1", "run_name": "logging", "start_time": 4000}, capture={"r4": "run.info.run_id"})
-    # What MLflow stores of requests that it should refuse must not show in later answers.
+    # MLflow stores parts of requests that it should refuse; these must not show in later answers.
     c("run for nonsense", "POST", A2 + "runs/create", {"experiment_id": "$e1", "run_name": "nonsense", "start_time": 1}, capture={"rx": "run.info.run_id"})
     m = lambda **kw: {"run_id": "$r4", "key": "m", "value": 1.5, "timestamp": 10, **kw}
     for label, body in {"one": m(), "step": m(step=3, value=2), "older": m(step=1, value=9), "string": m(value="2.5", timestamp="11", step="4"), "nan": m(key="nan", value="NaN"),
@@ -107,7 +107,7 @@ def logging(p):
     c("batch no run", "POST", A2 + "runs/log-batch", {"metrics": []})
     c("batch run none", "POST", A2 + "runs/log-batch", {"run_id": "f" * 32, "metrics": []})
     c("batch result", "GET", A2 + "runs/get", params={"run_id": "$r4"})
-    # In an experiment of its own: what is kept of long values differs, and would in every search.
+    # In an experiment of its own: the servers keep long values differently, and every search would show that.
     c("experiment for long values", "POST", A2 + "experiments/create", {"name": "long values"}, capture={"el": "experiment_id"})
     c("run create long", "POST", A2 + "runs/create", {"experiment_id": "$el", "run_name": "long", "start_time": 1, "tags": [{"key": "created", "value": "v" * 8001}]}, capture={"rl": "run.info.run_id"})
     c("param long", "POST", A2 + "runs/log-parameter", {"run_id": "$rl", "key": "p", "value": "v" * 6001})

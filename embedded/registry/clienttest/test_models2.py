@@ -1,4 +1,4 @@
-"""What the last client before MLflow 3 does differently: models belong to runs."""
+"""The last client before MLflow 3: with it models belong to runs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The real MLflow client with the key of one project: what the project needs works, what is elsewhere is refused."""
+"""The real MLflow client with the key of one project: it reaches what belongs to the project, and nothing else."""
 
 import mlflow
 import numpy as np
@@ -75,7 +75,7 @@ def test_the_project_has_all_it_needs(project, tmp_path, monkeypatch):
 
 
 def test_a_version_from_elsewhere_can_be_served(foreign, monkeypatch, tmp_path):
-    """As the lab brings a version that was made of another project's run: whoever registers it there shows it."""
+    """The lab brings a version that was made of another project's run: registering it lets the project read that run."""
     admin = MlflowClient()
     with mlflow.start_run(experiment_id=foreign["experiment"]) as hidden:
         mlflow.log_text("secret", "a.txt")

@@ -1,7 +1,7 @@
 // Package db is the registry's SQLite file: one writer that groups concurrent
 // requests into durable commits, readers that never wait for it, migrations,
-// page tokens, and the outbox, whose rows are written with what they tell of.
-// It knows no nouns; these are the stores over it.
+// page tokens, and the outbox, which is written together with the changes that
+// it reports. It knows no nouns; the stores over it do.
 package db
 
 import (
@@ -25,12 +25,12 @@ type Options struct {
 	Now func() time.Time
 	// Readers is the number of connections that read at once; 4 if zero.
 	Readers int
-	// MaxUndelivered bounds what waits in the outbox for one webhook, because a
-	// receiver that is gone for good must not fill the disk; 10,000 if zero.
+	// MaxUndelivered bounds the rows that wait in the outbox for one webhook: a
+	// receiver that is gone for good must not fill the disk. 10,000 if zero.
 	MaxUndelivered int
 }
 
-// DB is the registry's database. Its methods may be called at once.
+// DB is the registry's database. Its methods may be called concurrently.
 type DB struct {
 	path string
 	log  *slog.Logger
@@ -49,9 +49,9 @@ type DB struct {
 }
 
 // Open opens the database at path, creating it if it is missing and bringing
-// its schema up to date. A copy of the file as it was is kept as
-// "<path>.before-<n>" before migration n changes it. Only one process may have
-// the file open at a time: what the stores remember of their writes relies on it.
+// its schema up to date. Before migration n changes the file, a copy is kept as
+// "<path>.before-<n>". Only one process may have the file open at a time: the
+// stores rely on it, because they remember what they wrote.
 func Open(ctx context.Context, path string, opt Options) (_ *DB, err error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -129,7 +129,7 @@ func (d *DB) Close() error {
 // Path is where the database lies.
 func (d *DB) Path() string { return d.path }
 
-// Log is where the stores log what no caller hears of.
+// Log is where the stores log errors that no caller sees.
 func (d *DB) Log() *slog.Logger { return d.log }
 
 // Now is the time that rows are stamped with.
@@ -180,8 +180,8 @@ func (d *DB) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return st, nil
 }
 
-// Rows runs a query and calls scan for each row. Only for query texts that are
-// constants of the program: its statement is kept for good.
+// Rows runs a query and calls scan for each row. The query must be a constant
+// of the program, because its statement is kept for good.
 func (d *DB) Rows(ctx context.Context, query string, scan func(*sql.Rows) error, args ...any) error {
 	st, err := d.stmt(ctx, query)
 	if err != nil {
@@ -191,7 +191,7 @@ func (d *DB) Rows(ctx context.Context, query string, scan func(*sql.Rows) error,
 	return eachRow(rs, err, scan)
 }
 
-// RowsOnce is Rows for a query text that is made up at run time.
+// RowsOnce is Rows for a query that is put together at run time.
 func (d *DB) RowsOnce(ctx context.Context, query string, scan func(*sql.Rows) error, args ...any) error {
 	rs, err := d.read.QueryContext(ctx, query, args...)
 	return eachRow(rs, err, scan)
@@ -203,8 +203,8 @@ func (d *DB) Row(ctx context.Context, query string, args []any, dest ...any) (fo
 	return found, err
 }
 
-// View calls fn with a function that is RowsOnce in one read transaction: all
-// that it reads is of the same moment.
+// View calls fn with a function like RowsOnce. All its reads are in one read
+// transaction and see the same moment.
 func (d *DB) View(ctx context.Context, fn func(rows func(query string, scan func(*sql.Rows) error) error) error) error {
 	tx, err := d.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

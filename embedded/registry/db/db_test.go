@@ -156,8 +156,8 @@ func TestChangedIsClosedByACommit(t *testing.T) {
 	}
 }
 
-// TestMemoryOfUndoneWrites: what stores remember of a write is forgotten if it
-// is undone, and what they have read goes when a commit makes it stale.
+// TestMemoryOfUndoneWrites: stores forget a write that is undone, and what they
+// have read when a commit makes it stale.
 func TestMemoryOfUndoneWrites(t *testing.T) {
 	d := open(t)
 	forgotten := 0

@@ -43,8 +43,8 @@ func SelectCols(cols []SortCol) string {
 }
 
 // After says that a row comes after the one with these values in the order of
-// cols. The first column's bound is repeated outside of the OR, where SQLite
-// can use it to enter an index in the right place.
+// cols. It repeats the first column's bound outside of the OR, where SQLite can
+// use it to enter an index in the right place.
 func After(cols []SortCol, at []any) Clause {
 	var out Clause
 	if cols[0].Desc {
@@ -70,7 +70,7 @@ func After(cols []SortCol, at []any) Clause {
 	return out
 }
 
-// CheckCols makes sure that a token has one plain value a column.
+// CheckCols checks that a token has one plain value a column.
 func CheckCols(at []any, n int) error {
 	ok := len(at) == n
 	for _, v := range at {

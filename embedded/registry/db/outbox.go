@@ -8,9 +8,9 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// The outbox is what webhooks are still to be told. An event's rows are written
-// in the transaction of the change itself, so both are there after a crash or
-// neither is. Whoever delivers them hears of new ones by OnLetters.
+// The outbox holds what webhooks are still to be told. An event's rows are
+// written in the transaction of the change itself, so after a crash both are
+// there or neither is. OnLetters tells the deliverer of new rows.
 type outbox struct {
 	max int // undelivered rows of one webhook
 	// listeners are the active webhooks by event; nil if not known. Only the
@@ -19,8 +19,8 @@ type outbox struct {
 	wake, dropped func(webhook int64)
 }
 
-// OnLetters says whom to call once rows for a webhook are on disk, and when
-// the oldest were dropped for newer ones. To be called before events are emitted.
+// OnLetters sets what to call when rows for a webhook are on disk, and when the
+// oldest were dropped for newer ones. Call it before any event is emitted.
 func (d *DB) OnLetters(wake, dropped func(webhook int64)) {
 	d.outbox.wake, d.outbox.dropped = wake, dropped
 }
@@ -29,7 +29,7 @@ func (d *DB) OnLetters(wake, dropped func(webhook int64)) {
 func (d *DB) MaxUndelivered() int { return d.outbox.max }
 
 // Emit puts an event into the outbox of each active webhook that listens for
-// it. It is part of the transaction: if that fails, nobody hears of anything.
+// it. It is part of the transaction: if that fails, nobody hears of the event.
 func (t *Tx) Emit(entity, action string, payload any) error {
 	event, ok := wire.WebhookEvent{Entity: wire.Enum(entity), Action: wire.Enum(action)}.Canonical()
 	if !ok {
@@ -69,14 +69,14 @@ func (t *Tx) Emit(entity, action string, payload any) error {
 	return nil
 }
 
-// Heard reports whether any webhook listens for anything: if none does, nobody
-// needs to find out what an event would say.
+// Heard reports whether any webhook listens for anything. If none does, the
+// caller need not find out what an event would say.
 func (t *Tx) Heard() (bool, error) {
 	listeners, err := t.listeners()
 	return len(listeners) > 0, err
 }
 
-// ForgetListeners is for who writes webhooks.
+// ForgetListeners must be called after each change of webhooks.
 func (t *Tx) ForgetListeners() { t.w.db.outbox.listeners = nil }
 
 // listeners returns the row ids of the active webhooks by event. The writer

@@ -13,12 +13,12 @@ type PageQuery struct {
 	OrderBy []string
 	Token   string
 	// Projects limits experiments, models and versions to those of these
-	// projects; empty is all.
+	// projects; empty means all.
 	Projects []string
 }
 
-// Page runs a search that goes from page to page by the values of its columns.
-// columns is "SELECT … FROM …"; the sort columns are selected behind them.
+// Page runs a search that goes from page to page by the values of cols. columns
+// is "SELECT … FROM …"; Page selects the sort columns behind them.
 func Page[T any](ctx context.Context, d *DB, columns string, cond Clause, cols []SortCol, q PageQuery, scan func(*sql.Rows, ...any) (T, error)) (out []T, next string, err error) {
 	key := q.Filter + "\x00" + strings.Join(q.OrderBy, "\x00") + "\x00" + columns
 	if cond.SQL == "" {

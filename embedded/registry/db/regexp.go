@@ -10,7 +10,7 @@ import (
 
 // SQLite knows the operator REGEXP but leaves the function to the program.
 func init() {
-	var last atomic.Pointer[regexp.Regexp] // of the pattern asked for last: one search asks for every row
+	var last atomic.Pointer[regexp.Regexp] // the last pattern: one search asks for it with every row
 	sqlite.MustRegisterDeterministicScalarFunction("regexp", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 		pattern, _ := args[0].(string)
 		value, ok := args[1].(string)

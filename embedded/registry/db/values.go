@@ -21,7 +21,7 @@ func NewID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// MsOf writes a time in milliseconds since the epoch, no time as 0.
+// MsOf writes a time in milliseconds since the epoch, and no time as 0.
 func MsOf(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -54,25 +54,26 @@ type Tx struct {
 	models bool
 }
 
-// Stale says that what a store has read of a row is stale after the commit.
+// Stale says that what a store has read of a row is out of date after the
+// commit.
 func (t *Tx) Stale(row int64) { t.stale = append(t.stale, row) }
 
 // After calls fn once the commit is on disk, before the request is answered.
 func (t *Tx) After(fn func()) { t.after = append(t.after, fn) }
 
-// TouchModels says that something changes that ModelsChanged tells of.
+// TouchModels makes the commit wake those who wait for ModelsChanged.
 func (t *Tx) TouchModels() { t.models = true }
 
-// Forget empties what stores remember of their writes: for who changes rows of
-// theirs by SQL.
+// Forget empties what stores remember of their writes. Code that changes their
+// rows by SQL must call it.
 func (t *Tx) Forget() { t.w.forget() }
 
-// OnUndo says what empties a store's memory of its writes, which may be of a
-// write that is undone. To be called before the first write.
+// OnUndo adds a function that empties a store's memory of its writes: one of
+// them may be undone. Call it before the first write.
 func (d *DB) OnUndo(forget func()) { d.writer.undo = append(d.writer.undo, forget) }
 
-// OnStale says what drops rows that a store keeps in memory, at a commit that
-// makes them stale. To be called before the first write.
+// OnStale adds a function that drops rows from a store's memory when a commit
+// makes them stale. Call it before the first write.
 func (d *DB) OnStale(drop func(rows []int64)) { d.writer.stale = append(d.writer.stale, drop) }
 
 func newWriter(ctx context.Context, pool *sql.DB, d *DB) (*writer, error) {
@@ -103,15 +104,16 @@ func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if lead && w.next() {
 		go w.rest()
 	}
-	// From here on the outcome is the writer's: returning early would leave
-	// the caller not knowing whether the write is there.
+	// From here on the writer decides the outcome. If Write returned early, the
+	// caller would not know whether the write is there.
 	<-r.done
 	return r.err
 }
 
-// next commits what is queued and reports whether more has come meanwhile.
-// Who finds the writer idle does it in the own goroutine: to wake another one
-// and to be woken by it costs a single client as much as the writing itself.
+// next commits what is queued and reports whether more has come meanwhile. A
+// caller that finds the writer idle runs the batch in its own goroutine: to
+// wake another one and to be woken by it costs a single client as much as the
+// write.
 func (w *writer) next() (more bool) {
 	w.mu.Lock()
 	group := w.queue
@@ -131,7 +133,7 @@ func (w *writer) next() (more bool) {
 	return w.busy
 }
 
-// rest goes on where a request has committed its group.
+// rest goes on after a caller has committed its group.
 func (w *writer) rest() {
 	for w.next() {
 	}
@@ -155,7 +157,7 @@ func (w *writer) close() error {
 	return errors.Join(w.conn.Close(), w.pool.Close())
 }
 
-// forget empties what the writer remembers, which may be of a write that is
+// forget empties what the writer remembers: it may come from a write that is
 // undone.
 func (w *writer) forget() {
 	for _, f := range w.undo {
@@ -208,7 +210,7 @@ func (w *writer) run(t *Tx, group []*writeReq) (err error) {
 			continue
 		}
 		if len(group) == 1 {
-			// The transaction is all that a request alone needs.
+			// A single request needs the transaction only.
 			if r.err = call(r.fn, t); r.err != nil {
 				t.stale, t.after, t.models = nil, nil, false
 				w.forget()
@@ -234,8 +236,8 @@ func (w *writer) run(t *Tx, group []*writeReq) (err error) {
 	return t.Exec("COMMIT")
 }
 
-// call turns a panic in one request into that request's error: the writer
-// must not die of it, the other requests have nothing to do with it.
+// call turns a panic in one request into that request's error: the writer must
+// not die of it, and the other requests have nothing to do with it.
 func call(fn func(*Tx) error, t *Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

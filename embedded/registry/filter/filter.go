@@ -1,6 +1,6 @@
-// Package filter reads MLflow's search grammar: comparisons joined by AND,
-// and order_by clauses. What may be compared with what depends on what is
-// searched for and is said by a Schema. The package knows nothing of SQL.
+// Package filter reads MLflow's search grammar: comparisons joined by AND, and
+// order_by clauses. A Schema says what may be compared with what in a search.
+// The package knows nothing of SQL.
 package filter
 
 import (

@@ -13,7 +13,7 @@ type kind int
 const (
 	end    kind = iota
 	word        // an identifier, a keyword or a double-quoted string; text is as written
-	text        // a single-quoted string; text is what is between the quotes
+	text        // a single-quoted string; text is between the quotes
 	number      // text is as written
 	op          // = != <> < <= > >=
 	punct       // ( ) ,

@@ -14,7 +14,7 @@ const (
 	eitherKind
 )
 
-// Attr is an attribute of what is searched for.
+// Attr is an attribute that a search may name.
 type Attr struct {
 	Name     string // canonical
 	Kind     valueKind

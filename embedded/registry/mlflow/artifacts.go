@@ -79,8 +79,8 @@ func (s *server) sendFile(w http.ResponseWriter, r *http.Request, root, p string
 	s.send(w, r, rc, info)
 }
 
-// send streams a file. What runs upload is anybody's: a browser must neither
-// guess a type nor run it in this server's name.
+// send streams a file. Anybody may have uploaded it, so a browser must neither
+// guess its type nor run it in this server's name.
 func (s *server) send(w http.ResponseWriter, r *http.Request, rc io.ReadCloser, info mlops.ObjectInfo) {
 	defer rc.Close()
 	h := w.Header()
@@ -118,7 +118,8 @@ var textTypes = map[string]bool{".txt": true, ".log": true, ".err": true, ".cfg"
 var fixedTypes = map[string]string{".json": "application/json", ".csv": "text/csv", ".html": "text/html; charset=utf-8", ".png": "image/png", ".jpg": "image/jpeg",
 	".jpeg": "image/jpeg", ".gif": "image/gif", ".svg": "image/svg+xml", ".pdf": "application/pdf"}
 
-// contentType guesses from the name only, the same on every machine first.
+// contentType guesses from the name only, first by tables that are the same on
+// every machine.
 func contentType(key string) string {
 	ext := strings.ToLower(path.Ext(key))
 	if b := path.Base(key); b == "MLmodel" || b == "MLproject" || textTypes[ext] {
@@ -140,8 +141,8 @@ func disposition(name string) string {
 	return "attachment"
 }
 
-// proxy serves /mlflow-artifacts: what clients upload and download through
-// this server. Paths are taken as they came: ServeMux would clean them.
+// proxy serves /mlflow-artifacts: uploads and downloads through this server.
+// Paths are taken as they came, while ServeMux would clean them.
 func (s *server) proxy(w http.ResponseWriter, r *http.Request, rest string) {
 	var err error
 	switch {
@@ -241,9 +242,9 @@ func (s *server) fileKey(r *http.Request, p string) (string, error) {
 	return key, err
 }
 
-// refuse reads an upload that is refused to its end. The answer would get lost
-// if the connection ended while the client sends, and clients repeat for
-// minutes what they have no answer to. Only who may write has this effect.
+// refuse reads a refused upload to its end. If the connection ended while the
+// client sends, the answer would get lost, and clients repeat for minutes a
+// request without an answer. Only clients that may write get here.
 func (s *server) refuse(r *http.Request, err error) error {
 	if code := mlops.CodeOf(err); (code == mlops.Invalid || code == mlops.Denied) && s.mayWrite(r) == nil {
 		_, _ = io.Copy(io.Discard, r.Body) // whether it comes to its end or not
@@ -260,7 +261,7 @@ func uploadError(r *http.Request, err error) error {
 	return err
 }
 
-// serverInfo is what clients ask before they use what not every server has.
+// serverInfo tells clients which optional features this server has.
 func (s *server) serverInfo() {
 	h := func(w http.ResponseWriter, _ *http.Request) {
 		objects, err := s.store.Artifacts.ArtifactStore()

@@ -44,7 +44,7 @@ func decode(r *http.Request, v any) error {
 }
 
 func decodeBody(r *http.Request, v any) error {
-	// What a client claims to send is room enough, within limits.
+	// Make room for what the client claims to send, within limits.
 	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), 1<<20)))
 	if _, err := body.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil {
 		var tooLarge *http.MaxBytesError
@@ -97,9 +97,9 @@ func typeName(t reflect.Type) string {
 	return "a number"
 }
 
-// structInfo is what decode knows of a request type. Tags of its fields:
-// json:"name" as usual, req:"true" for what must be sent, path:"name" for what
-// comes from the URL's path.
+// structInfo is decode's knowledge of a request type. Tags of its fields:
+// json:"name" as usual, req:"true" for a field that must be sent, path:"name"
+// for one that comes from the URL's path.
 type structInfo struct {
 	fields   map[string]int
 	required []namedField
@@ -135,8 +135,8 @@ func infoOf(t reflect.Type) *structInfo {
 	return info
 }
 
-// check refuses a request that lacks a field. For a text or a list empty is
-// the same as absent.
+// check refuses a request that lacks a field. An empty text or list counts as
+// absent.
 func (s *structInfo) check(v reflect.Value) error {
 	for _, f := range s.required {
 		if fv := v.Field(f.index); fv.IsZero() || fv.Kind() == reflect.Slice && fv.Len() == 0 {

@@ -96,7 +96,7 @@ type pageReq struct {
 	ViewType   wire.Enum   `json:"view_type"`
 }
 
-// query is the search that is asked for, within the projects of who asks.
+// query is the requested search, limited to the caller's projects.
 func (q *pageReq) query(ctx context.Context, standard, max int) (db.PageQuery, error) {
 	n, err := pageSize(q.MaxResults, standard, max)
 	return db.PageQuery{Filter: q.Filter, Max: n, OrderBy: q.OrderBy, Token: q.PageToken, Projects: principalOf(ctx).Projects}, err

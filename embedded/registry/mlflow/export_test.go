@@ -17,7 +17,7 @@ func Calls() (registered, scoped []string) {
 	return s.calls, scoped
 }
 
-// NewHandlerWith has a route that nobody has thought about.
+// NewHandlerWith has a route without a row.
 func NewHandlerWith(st *store.Store, auth mlops.Authenticator, pattern string) http.Handler {
 	s := NewHandler(st, auth, slog.New(slog.DiscardHandler)).(*server)
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { plain(w, "secret") })

@@ -8,10 +8,11 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// refuseForged refuses what a web page of another origin has made the browser
-// send. Without credentials that is all of it. With them it is only what the
-// browser may have put a password to that it remembers: whoever sends
-// credentials of their own, a proxy or a notebook's page, is no forger.
+// refuseForged refuses requests that a web page of another origin has made the
+// browser send. Without credentials it refuses all of them. With credentials it
+// refuses only those to which the browser may have added a password that it
+// remembers: a proxy or a notebook's page that sends its own credentials is no
+// forger.
 func (s *server) refuseForged(r *http.Request) error {
 	err := http.NewCrossOriginProtection().Check(r)
 	if err == nil || s.auth != nil && !remembered(r) {
@@ -25,11 +26,11 @@ func (s *server) refuseForged(r *http.Request) error {
 }
 
 // remembered reports whether a browser may have added the credentials of a
-// request of another origin by itself. It never adds tokens. It does add
-// passwords to navigations, forms and images, and to what a script sends
-// without asking first. It asks first, and we never agree, before a script may
-// send a header of its own, a method other than POST, or JSON; and what it
-// sends says where it comes from, unless a proxy has taken that away.
+// request of another origin by itself. Browsers never add tokens. They add
+// passwords to navigations, forms and images, and to requests that a script may
+// send without a preflight. A script's own headers, methods other than POST,
+// and JSON need a preflight, which we always refuse. The scripts' other
+// requests name their origin, unless a proxy has taken that away.
 func remembered(r *http.Request) bool {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !strings.EqualFold(scheme, "Basic") {
 		return false
@@ -41,8 +42,8 @@ func remembered(r *http.Request) bool {
 	return r.Header.Get("Origin") != "" && r.Method == http.MethodPost && simple(r.Header.Get("Content-Type"))
 }
 
-// simple reports whether browsers send bodies of this type anywhere without
-// asking first.
+// simple reports whether browsers send bodies of this type anywhere without a
+// preflight.
 func simple(contentType string) bool {
 	kind, _, err := mime.ParseMediaType(contentType)
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-// gc lets the command remove what is deleted while the registry runs: the
+// gc lets the command remove deleted things while the registry runs: the
 // database belongs to one process. Only admins may.
 func (s *server) gc() {
 	s.handle("POST /api/registry/gc", func(w http.ResponseWriter, r *http.Request) {

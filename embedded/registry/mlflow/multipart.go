@@ -97,8 +97,9 @@ func (s *server) beginUpload(w http.ResponseWriter, r *http.Request, key string,
 	return nil
 }
 
-// origin is how the client has reached this server, so it will again. Who
-// knows of a proxy in between says so in the request's URL and Host.
+// origin is the address at which the client has reached this server, and will
+// again. A caller that knows of a proxy in between has put that into the
+// request's URL and Host.
 func origin(r *http.Request) string {
 	if r.TLS != nil || r.URL.Scheme == "https" {
 		return "https://" + r.Host
@@ -107,7 +108,7 @@ func origin(r *http.Request) string {
 }
 
 // partsPath is where parts are put, below mlflow-artifacts. Clients put them
-// without credentials, as to S3: what opens the door is the upload's id.
+// without credentials, as to S3: the upload's id opens the door.
 const partsPath = "/parts/"
 
 func (s *server) part(w http.ResponseWriter, r *http.Request, rest string) error {

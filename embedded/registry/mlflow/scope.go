@@ -18,32 +18,32 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/traces"
 )
 
-// This file decides what a principal of single projects reaches. Every call has
-// a row in scopes, which names the fields of its request that say what the call
-// is about; they are checked before the handler runs. A call without a row is
-// refused. Who reaches every project passes without a look.
+// This file decides what a principal that is limited to projects reaches. Every
+// call has a row in scopes. The row names the fields of the request that say
+// what the call is about, and they are checked before the handler runs. A call
+// without a row is refused. Principals without a limit are not checked.
 //
-// What is outside is answered with 403, whether it exists or not: get-by-name
-// must not invite clients to create it, and an id must not tell that there is
-// something of others behind it.
+// Outside of the projects the answer is 403, whether a thing exists or not:
+// get-by-name must not invite clients to create it, and an id must not tell
+// that somebody has it.
 
-// aim is how a field says what a call is about.
+// aim says how a field tells what a call is about.
 type aim int
 
 const (
 	experiment   aim = iota // id of an experiment
 	experimentOr            // the same; empty is the experiment "0"
-	showsLogged             // id of an experiment, of which some logged models are enough
+	showsLogged             // id of an experiment; some of its logged models are enough
 	run                     // id of a run
 	loggedModel             // id of a logged model
 	trace                   // id of a trace
 	newTrace                // the same, or an id that no trace has
-	knownTraces             // ids of traces; those outside are dropped, as what does not exist is
+	knownTraces             // ids of traces; those outside are dropped, like those that do not exist
 	name                    // name of an experiment or a registered model, whether it exists or not
-	readRun                 // as run, but in a call that changes something reading the run is enough
+	readRun                 // as run, but reading the run is enough although the call changes something
 	readModel               // the same for a logged model
 	source                  // where the files of a new version come from
-	emptyOnly               // what only they may say who reach everything
+	emptyOnly               // only a principal without a limit may set it
 )
 
 // target is a field of a request: its name in the JSON, query, path or header,
@@ -53,7 +53,7 @@ type target struct {
 	field string
 }
 
-// scope says how a call is kept within projects.
+// callScope says how a call is kept within projects.
 type callScope struct {
 	targets []target
 	// inQuery: the handler limits its search (pageReq.query).
@@ -64,7 +64,7 @@ type callScope struct {
 
 func of(targets ...target) callScope { return callScope{targets: targets} }
 
-// These rows are those of many calls.
+// Many calls share these rows.
 var (
 	aboutRun        = of(target{run, "run_id"}, target{run, "run_uuid"})
 	aboutExperiment = of(target{experiment, "experiment_id"})
@@ -77,7 +77,8 @@ var (
 	webhookCalls    = callScope{refused: "webhooks are told of the changes of all projects"}
 )
 
-// scopes has a row for every call. Those of the protocol are without their root.
+// scopes has a row for every call. Calls of the protocol stand without their
+// root.
 var scopes = map[string]callScope{
 	"POST experiments/create":                of(target{name, "name"}, target{emptyOnly, "artifact_location"}),
 	"GET experiments/get":                    aboutExperiment,
@@ -183,16 +184,16 @@ func principalOf(ctx context.Context) mlops.Principal {
 	return p
 }
 
-// reach is one request of a principal of single projects. changes is whether
-// the call writes: then reading what it is about is not enough.
+// reach is one request of a principal that is limited to projects. If changes
+// is true the call writes, and reading what it is about is not enough.
 type reach struct {
 	store   *store.Store
 	who     mlops.Principal
 	changes bool
 }
 
-// inScope checks a call by its row. values returns what a field says; for
-// knownTraces drop is called with what to take out.
+// inScope checks a call by its row. values returns a field's values. For
+// knownTraces, inScope calls drop to take values out.
 func (s *server) inScope(ctx context.Context, call string, changes bool, values func(field string) []string, drop func(field string, keep func(string) bool)) error {
 	who := principalOf(ctx)
 	if !who.Limited() {
@@ -237,7 +238,7 @@ func (s *server) inScope(ctx context.Context, call string, changes bool, values 
 	return nil
 }
 
-// check refuses what a value means if it is outside.
+// check refuses a value if what it names is outside.
 func (r reach) check(ctx context.Context, a aim, v string) error {
 	switch a {
 	case experiment, experimentOr:
@@ -278,9 +279,9 @@ func (r reach) name(v string) error {
 	return r.who.Outside(fmt.Sprintf("%q is not part of it: expected %s, or a name that begins with %s. (an experiment's also with %s/)", clip(v), strings.Join(r.who.Projects, " or "), p, p))
 }
 
-// source looks at models:/<name>/<version> and models:/<name>@<alias>. What
-// else lies on this server has to name a run or a logged model, which are looked
-// at themselves.
+// source checks models:/<name>/<version> and models:/<name>@<alias>. Any other
+// source on this server has to name a run or a logged model, and these are
+// checked by fields of their own.
 func (r reach) source(v string) error {
 	u, err := url.Parse(v)
 	if err != nil || u.Scheme != "models" {
@@ -302,8 +303,9 @@ func (r reach) thing(ctx context.Context, kind scope.Kind, id string, changes bo
 	return err
 }
 
-// showsLogged lets a search into an experiment of others that a version of one's
-// models comes from: MLflow's client looks there for the files of runs:/ sources.
+// showsLogged lets a search into an experiment of others if a version of one's
+// models comes from it: MLflow's client looks there for the files of runs:/
+// sources.
 func (r reach) showsLogged(ctx context.Context, experiment string) error {
 	ok, err := r.holds(ctx, scope.KindExperiment, experiment, false)
 	if err == nil && !ok {
@@ -320,8 +322,8 @@ func (r reach) holds(ctx context.Context, kind scope.Kind, id string, changes bo
 	if err != nil || changes || exists && r.who.Holds(of) {
 		return err == nil && exists && r.who.Holds(of), err
 	}
-	// The version names it, also when it is gone for good: then the handler says
-	// so, which clients know what to do about.
+	// A version still names what is gone for good. Then the handler says that
+	// it is gone, and clients know what to do about that.
 	return r.store.Scope.MadeVersion(ctx, kind, id, r.who.Projects)
 }
 

@@ -140,7 +140,7 @@ var nothing = strings.NewReplacer("{exp}", "4711", "{run}", strings.Repeat("0", 
 
 const span = `{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "{hex}", "spanId": "00f067aa0ba902b7", "name": "s", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}]}]}]}`
 
-// requests has one for each call that is about something.
+// requests has one for each call that concerns something.
 var requests = map[string]string{ // call → path after the root, a blank, and the body
 	"POST experiments/create":                `experiments/create {"name": "{new}"}`,
 	"GET experiments/get":                    `experiments/get?experiment_id={exp}`,
@@ -225,12 +225,12 @@ var requests = map[string]string{ // call → path after the root, a blank, and 
 	"POST /v1/traces":                                      `/v1/traces ` + span,
 }
 
-// elsewhere has the calls that other tests are about.
+// elsewhere has the calls that other tests cover.
 var elsewhere = []string{"GET experiments/search", "POST experiments/search", "GET registered-models/search", "GET model-versions/search", "GET traces/batchGet", "POST traces/batchGetInfos",
 	"POST webhooks", "GET webhooks", "GET webhooks/{webhook_id}", "PATCH webhooks/{webhook_id}", "DELETE webhooks/{webhook_id}", "POST webhooks/{webhook_id}/test", "POST /api/registry/gc",
 	"GET /api/lineage/datasets", "GET /api/lineage/datasets/{digest}"}
 
-// TestEveryCallIsScoped: who adds a call must say how it is kept within projects.
+// TestEveryCallIsScoped: a new call needs a row that keeps it within projects.
 func TestEveryCallIsScoped(t *testing.T) {
 	registered, scoped := mlflow.Calls()
 	for _, call := range registered {
@@ -249,7 +249,7 @@ func TestEveryCallIsScoped(t *testing.T) {
 }
 
 // TestKeysOfProjects sends each call three times as the key of project wine:
-// about something of wine, of iris, and about nothing that exists.
+// about something of wine, of iris, and about something that does not exist.
 func TestKeysOfProjects(t *testing.T) {
 	l := newLab(t)
 	for call, request := range requests {
@@ -292,7 +292,7 @@ func TestKeysOfProjects(t *testing.T) {
 	}
 }
 
-// TestSearchesOfProjects: pages are full, and have nothing of others.
+// TestSearchesOfProjects: pages are full and show nothing of others.
 func TestSearchesOfProjects(t *testing.T) {
 	l := newLab(t)
 	for range 3 {
@@ -339,7 +339,7 @@ func TestSearchesOfProjects(t *testing.T) {
 			t.Error(answer)
 		}
 	}
-	// One of others among many is refused.
+	// One thing of others among many is refused.
 	for path, body := range map[string]string{
 		"runs/search": `{"experiment_ids": ["` + own.Replace("{exp}") + `", "` + foreign.Replace("{exp}") + `"]}`, "logged-models/search": `{"experiment_ids": ["` + own.Replace("{exp}") + `", "0"]}`,
 		"runs/log-batch":  `{"run_id": "` + own.Replace("{run}") + `", "metrics": [{"key": "a", "value": 1, "timestamp": 1}, {"key": "a", "value": 1, "timestamp": 1, "model_id": "` + foreign.Replace("{lm}") + `"}]}`,
@@ -387,8 +387,8 @@ func TestNothingMovesAcross(t *testing.T) {
 	l.want(200, "ada", "POST", "/api/2.0/mlflow/traces", traceBody("tr-new", own.Replace("{exp}")))
 }
 
-// TestRegisteredFromElsewhere: who registers a run of another experiment in a
-// model of the project shows the project that run, to read.
+// TestRegisteredFromElsewhere: registering a run of another experiment in a
+// model of the project lets the project read that run.
 func TestRegisteredFromElsewhere(t *testing.T) {
 	l := newLab(t)
 	own, foreign, hidden := l.things("wine"), l.things("iris"), l.things("iris")
@@ -445,8 +445,8 @@ func TestLoggedModelsFromElsewhere(t *testing.T) {
 	}
 }
 
-// TestVersionsOutliveTheirRuns: what a version keeps of a run that was removed
-// for good is for its project, and that the run is gone is said.
+// TestVersionsOutliveTheirRuns: the project still reads what its version keeps
+// of a run that was removed for good, and hears that the run is gone.
 func TestVersionsOutliveTheirRuns(t *testing.T) {
 	l := newLab(t)
 	own, foreign, hidden := l.things("wine"), l.things("iris"), l.things("iris")
@@ -501,7 +501,7 @@ func TestArtifactsOfProjects(t *testing.T) {
 	l.want(403, "eve", "PUT", own.Replace(at+"{exp}/{run}/artifacts/new"), "x")
 }
 
-// TestWholeLab: what is about all projects is refused and says so.
+// TestWholeLab: calls about all projects are refused, with that reason.
 func TestWholeLab(t *testing.T) {
 	l := newLab(t)
 	for _, c := range [][2]string{{"GET", "/api/2.0/mlflow/webhooks"}, {"POST", "/api/2.0/mlflow/webhooks"}, {"GET", "/api/2.0/mlflow/webhooks/x"}, {"PATCH", "/api/2.0/mlflow/webhooks/x"}, {"DELETE", "/api/2.0/mlflow/webhooks/x"},

@@ -1,5 +1,5 @@
 // Package mlflow speaks MLflow's REST protocol over the store. Handlers parse,
-// call the store and encode; what a call means is the store's business.
+// call the store and encode; the store knows what a call means.
 package mlflow
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 // Version is the MLflow version whose protocol this server speaks. Clients
-// decide by it what they may use.
+// decide by it which features they use.
 const Version = "3.17.0"
 
 type server struct {
@@ -26,8 +26,8 @@ type server struct {
 	auth  mlops.Authenticator
 	log   *slog.Logger
 	mux   *http.ServeMux
-	// calls are those of scopes that were registered, scoped the patterns that
-	// look there.
+	// calls are the registered calls that scopes has rows for; scoped are the
+	// patterns that look there.
 	calls  []string
 	scoped map[string]bool
 }
@@ -62,7 +62,7 @@ func plain(w http.ResponseWriter, text string) {
 	_, _ = w.Write([]byte(text))
 }
 
-// open says what answers without credentials.
+// open lists the paths that answer without credentials.
 func open(p string) bool {
 	if rest, ok := cutAPI(p, "2.0/mlflow-artifacts"); ok && strings.HasPrefix(rest, partsPath) {
 		return true
@@ -86,8 +86,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.auth == nil && !localHost(r.Host) {
-		// Without credentials all that keeps a web page away is that it has
-		// another origin; a name that it lets resolve to this machine would not.
+		// Without credentials only its other origin keeps a web page away. A
+		// name that the page resolves to this machine would get around that.
 		s.fail(w, r, mlops.Errorf(mlops.Denied, "this registry has no credentials and answers to localhost and 127.0.0.1 only, not to %q", r.Host))
 		return
 	}

@@ -30,8 +30,8 @@ func webhookAnswer(w wire.Webhook, err error) (any, error) {
 	return map[string]any{"webhook": w}, err
 }
 
-// webhooks registers the calls. All of them need the right to write: what
-// addresses are told of changes is nobody else's business.
+// webhooks registers the calls. All of them need the right to write: only
+// writers may see which addresses are told of changes.
 func (s *server) webhooks() {
 	type ref struct {
 		ID string `path:"webhook_id"`

@@ -2,10 +2,10 @@ package search
 
 import "github.com/benchtop-lab/benchtop/embedded/registry/db"
 
-// OfProjects is the condition that a name belongs to one of the projects. No
-// projects are no condition. It says in SQL what mlops.Belongs says: a name that
-// follows "wine." or "wine/" lies between "wine." and "wine0", as '.', '/' and
-// '0' are neighbours.
+// OfProjects is the condition that a name belongs to one of the projects;
+// without projects there is no condition. It says in SQL what mlops.Belongs
+// says: a name that follows "wine." or "wine/" lies between "wine." and
+// "wine0", as '.', '/' and '0' are neighbours.
 func OfProjects(col string, projects []string) db.Clause {
 	if len(projects) == 0 {
 		return db.Clause{}
@@ -21,9 +21,9 @@ func OfProjects(col string, projects []string) db.Clause {
 	return c
 }
 
-// MadeVersions is the condition that a version v of a model of one of the
-// projects fits which: who registers a run or a logged model shows where the
-// version comes from.
+// MadeVersions is the condition that a version v, of a model of one of the
+// projects, fits which. Registering a run or a logged model shows the project
+// where the version comes from.
 func MadeVersions(which db.Clause, projects []string) db.Clause {
 	c := db.SQL("EXISTS (SELECT 1 FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE (")
 	c.Add(which.SQL+")", which.Args...)
@@ -32,6 +32,6 @@ func MadeVersions(which db.Clause, projects []string) db.Clause {
 	return c
 }
 
-// MadeOfLogged says in SQL that version v was made of logged model l: of itself,
-// or of the run that has logged it, whose files it is part of.
+// MadeOfLogged says in SQL that version v was made of logged model l: of l
+// itself, or of the run that logged l, because l's files are part of the run's.
 const MadeOfLogged = "v.model_id = l.model_id OR l.source_run_id <> '' AND v.run_id = l.source_run_id"

@@ -8,16 +8,16 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/filter"
 )
 
-// runGroup is the comparisons of a filter with one thing, a metric for
-// example: together they are a range of an index.
+// runGroup is the comparisons of a filter with one thing, for example a metric.
+// Together they are a range of an index.
 type runGroup struct {
 	entity filter.Entity
 	key    string
 	comps  []filter.Comparison
 }
 
-// groupRuns sorts comparisons into those that an index can answer, by what
-// they compare, and conditions on the run r that are added to base.
+// groupRuns splits comparisons: those that an index can answer become groups by
+// what they compare, the others become conditions on the run r in base.
 func groupRuns(comps []filter.Comparison, base db.Clause) ([]*runGroup, db.Clause) {
 	var groups []*runGroup
 next:
@@ -31,8 +31,8 @@ next:
 			}
 			continue
 		}
-		// What has no key cannot be in an index; and a run may have read
-		// several datasets, one for each comparison.
+		// These stand alone: a missing key is in no index, and a run may have
+		// read several datasets, one for each comparison.
 		alone := c.Op == filter.IsNull || c.Entity == filter.Dataset
 		if !alone {
 			for _, g := range groups {
@@ -57,7 +57,7 @@ func indexedAttribute(c filter.Comparison) bool {
 	return false
 }
 
-// absent reports whether the group says that a key is not there.
+// absent reports whether the group asks for a key to be missing.
 func (g *runGroup) absent() bool { return g.comps[0].Op == filter.IsNull }
 
 // scans reports whether an index must be read from end to end for the group.
@@ -97,7 +97,7 @@ func (g *runGroup) compare(alias, col string) db.Clause {
 }
 
 // runs selects the numbers of the runs that fit, as column run, from an index
-// alone; not for groups that are absent.
+// alone. It does not work for absent groups.
 func (g *runGroup) runs(in string) db.Clause {
 	switch g.entity {
 	case filter.Metric, filter.Param, filter.Tag:
@@ -123,9 +123,9 @@ func datasetColumn(key string) (alias, col string) {
 	return "d", key
 }
 
-// check is the group as a condition on the run with this number, a column.
-// Each is a subquery that gives a value: of EXISTS SQLite would make a join,
-// and lose the order in which runs are visited.
+// check is the group as a condition on the run with this number, a column. Each
+// condition is a subquery with a value: SQLite would make a join of EXISTS and
+// lose the order in which runs are visited.
 func (g *runGroup) check(run string) db.Clause {
 	var out db.Clause
 	switch g.entity {

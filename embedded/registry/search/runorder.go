@@ -26,9 +26,9 @@ func keyTable(e filter.Entity) string {
 }
 
 // orderRuns returns the columns that order runs r, and the joins that they
-// need. The newest first unless start_time is named; the id makes it total.
-// The values of these columns are what page tokens hold, whichever way a page
-// was found.
+// need. The newest come first unless start_time is named; the id makes the
+// order total. Page tokens hold the values of these columns, in whichever way a
+// page was found.
 func orderRuns(orders []filter.Order) (joins db.Clause, cols []db.SortCol) {
 	started := false
 	for i, o := range orders {
@@ -68,9 +68,9 @@ type valueIndex struct {
 	run   string
 	value string
 	desc  bool
-	// classed says that a class comes before the value in the order: 0 for
-	// rows with a value. The last class are the runs without one; required
-	// says that the filter excludes them.
+	// classed says that a class comes before the value in the order: 0 for rows
+	// with a value, the last class for runs without one. required says that the
+	// filter excludes the latter.
 	classed, required bool
 	pin               func(value any) db.Clause // that r has this value
 	none              db.Clause                 // that r has none
@@ -108,7 +108,7 @@ func (q *runSearch) indexOf(o filter.Order) *valueIndex {
 	default:
 		return nil
 	}
-	// What the filter says of it bounds the walk.
+	// The filter's comparisons with this key bound the walk.
 	for _, g := range q.groups {
 		if g.entity == o.Entity && g.key == o.Key && !g.absent() {
 			x.cond.And(g.compare("k", column))
@@ -126,7 +126,7 @@ func (x *valueIndex) runs() db.Clause {
 	return db.SQL(x.from + " CROSS JOIN runs r ON r.id = " + x.run)
 }
 
-// class is what a mark holds before the value.
+// class begins a mark: it stands before the value.
 func (x *valueIndex) class(class int) []any {
 	if x.classed {
 		return []any{class}
@@ -134,10 +134,10 @@ func (x *valueIndex) class(class int) []any {
 	return nil
 }
 
-// mark is what a page token holds of the first order_by clause.
+// mark is the part of a page token for the first order_by clause.
 func (x *valueIndex) mark(class int, value any) []any { return append(x.class(class), value) }
 
-// split takes apart what a page token holds.
+// split takes a position of a page token apart.
 func (x *valueIndex) split(at []any) (class float64, value any, rest []any) {
 	switch {
 	case at == nil:

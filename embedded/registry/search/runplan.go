@@ -29,9 +29,9 @@ type runSearch struct {
 	groups []*runGroup
 	orders []filter.Order
 
-	// While one value of what orders[0] named is walked, orders is what
-	// follows, pins says that r has the value, and prefix is what the marks of
-	// these runs begin with.
+	// While the walk is at one value of what orders[0] named, orders holds the
+	// rest, pins says that r has the value, and prefix begins the marks of
+	// these runs.
 	pins   db.Clause
 	prefix []any
 }
@@ -44,14 +44,15 @@ type hit struct {
 
 // limits says when a search for runs takes which way.
 type limits struct {
-	// lead is up to how many runs may fit a comparison for its index to lead:
-	// with so many of 100,000, a page of fifty costs as much by walking.
+	// lead is how many runs may fit a comparison at most for its index to lead.
+	// With so many of 100,000, walking costs as much for a page of fifty.
 	lead int
-	// walk is how many runs are visited before it is decided whether to walk on.
+	// walk is how many runs are visited before the search decides whether to
+	// walk on.
 	walk int
-	// gather is up to how many runs may fit a comparison for their numbers to
-	// be gathered: to look one up there is cheaper than in the table, but to
-	// gather costs, too.
+	// gather is how many runs may fit a comparison at most for their numbers to
+	// be gathered. A look-up there is cheaper than in the table, but gathering
+	// costs, too.
 	gather int
 }
 
@@ -59,8 +60,8 @@ var usualLimits = limits{lead: 1500, walk: 2000, gather: 20000}
 
 // page returns the n runs behind at, a position in the order.
 func (q *runSearch) page(ctx context.Context, at []any, n int) ([]hit, error) {
-	// Patterns are not counted before a walk has failed: an index must be read
-	// from end to end for them.
+	// Patterns are counted only after a walk has failed: that means reading an
+	// index from end to end.
 	lead, fits, err := q.least(ctx, q.limits.lead, func(g *runGroup) bool { return !g.absent() && !g.scans() })
 	if err != nil {
 		return nil, err
@@ -89,8 +90,8 @@ type fit struct {
 	runs db.Clause
 }
 
-// least asks the indexes which group has the fewest runs; those with more than
-// max, or not asked, have max+1. It is -1 if all have more.
+// least asks the indexes which group has the fewest runs. Groups that have more
+// than max, or that ask excludes, get max+1. best is -1 if all have more.
 func (q *runSearch) least(ctx context.Context, max int, ask func(*runGroup) bool) (best int, fits []fit, err error) {
 	best, fewest := -1, max+1
 	fits = make([]fit, len(q.groups))
@@ -102,7 +103,7 @@ func (q *runSearch) least(ctx context.Context, max int, ask func(*runGroup) bool
 		runs := g.runs(q.in)
 		of := fmt.Sprintf(" FROM (%s LIMIT %d)", runs.SQL, max+1)
 		if g.scans() {
-			// Once is enough.
+			// Read the index only once.
 			var ids string
 			err = q.db.RowsOnce(ctx, "SELECT count(*), '[' || coalesce(group_concat(run), '') || ']'"+of, func(r *sql.Rows) error { return r.Scan(&fits[i].n, &ids) }, runs.Args...)
 			runs = db.SQL("SELECT value AS run FROM json_each(?)", ids)
@@ -119,9 +120,9 @@ func (q *runSearch) least(ctx context.Context, max int, ask func(*runGroup) bool
 	return best, fits, nil
 }
 
-// join sorts the runs that fit all groups: those of the lead, if there is one,
-// are looked at. Of the other groups those are gathered that have not too
-// many runs, unless the lead has so few that it is not worth it.
+// join sorts the runs that fit all groups. With a lead it looks only at the
+// lead's runs. It gathers the runs of each other group that has few enough,
+// unless the lead is so short that gathering is not worth it.
 func (q *runSearch) join(ctx context.Context, lead int, fits []fit, at []any, n int) ([]hit, error) {
 	from, run := db.SQL("runs r"), "r.id"
 	few := false
@@ -130,7 +131,7 @@ func (q *runSearch) join(ctx context.Context, lead int, fits []fit, at []any, n 
 			return nil, nil
 		}
 		few = fits[lead].n <= q.limits.lead
-		// What is known of the number alone is checked before the run is read.
+		// Conditions on the number alone are checked before the run is read.
 		from, run = db.SQL("("+fits[lead].runs.SQL+") d CROSS JOIN runs r ON r.id = d.run", fits[lead].runs.Args...), "d.run"
 	}
 	cond := q.base
@@ -146,7 +147,7 @@ func (q *runSearch) join(ctx context.Context, lead int, fits []fit, at []any, n 
 	return q.sorted(ctx, from, cond, q.orders, nil, at, n)
 }
 
-// walk visits runs in the order asked for. It is not done if it gave up.
+// walk visits runs in the order asked for. done is false if it gave up.
 func (q *runSearch) walk(ctx context.Context, at []any, n int) (hits []hit, done bool, err error) {
 	if byStart(q.orders) {
 		return q.visit(ctx, at, n)
@@ -189,8 +190,8 @@ func (q *runSearch) visit(ctx context.Context, at []any, n int) (hits []hit, don
 	if at != nil {
 		where.And(db.After(cols, at))
 	}
-	// The inner query visits, in order; the outer one checks, and ends it when
-	// the page is full.
+	// The inner query visits runs in order. The outer one checks them, and ends
+	// the inner one when the page is full.
 	inner, outer := "SELECT r.id", "SELECT r.id"
 	for i, c := range cols {
 		inner += fmt.Sprintf(", %s AS c%d", c.Expr, i)
@@ -217,12 +218,12 @@ func (q *runSearch) visit(ctx context.Context, at []any, n int) (hits []hit, don
 	}
 }
 
-// tooSparse says that a walk which has found hits of n in some rounds would
-// need more than 8 of them.
+// tooSparse says that a walk would need more than 8 times its rounds so far to
+// find n hits.
 func tooSparse(hits, n, rounds int) bool { return hits*8 < n*rounds }
 
-// sorted runs a query that ends when n runs are found. prefix is what their
-// marks have between the search's own and the order's.
+// sorted runs a query that ends when n runs are found. In their marks, prefix
+// stands between the search's prefix and the order's values.
 func (q *runSearch) sorted(ctx context.Context, from, cond db.Clause, orders []filter.Order, first *db.SortCol, at []any, n int, prefix ...any) ([]hit, error) {
 	joins, cols := orderRuns(orders)
 	if first != nil {

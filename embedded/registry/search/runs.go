@@ -1,6 +1,6 @@
 // Package search turns filters and orders of the protocol into SQL: conditions
 // for the pages of any table, and the planner of searches for runs, which asks
-// the indexes in which of three ways a page is found. It knows tables, no nouns.
+// the indexes which of three ways to take. It knows tables, no nouns.
 package search
 
 import (
@@ -53,8 +53,8 @@ func (p *Runs) Page(ctx context.Context, q RunQuery) (ids []int64, next string, 
 	return ids, next, nil
 }
 
-// plan checks a search and says where its page begins; nil if nothing can be
-// found.
+// plan checks a search and says where its page begins. It returns nil if there
+// is nothing to find.
 func (p *Runs) plan(ctx context.Context, q RunQuery) (*runSearch, []any, error) {
 	comps, err := filter.Parse(q.Filter, filter.Runs)
 	if err != nil {

@@ -9,11 +9,10 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
 )
 
-// walkIndex visits runs by the value that order_by names first. Runs with the
-// same value are ordered by what follows, and there may be very many of them
-// (a param has few values), so that the index alone does not give the order:
-// it is walked in stretches, and the value that a stretch ends before is
-// walked by itself.
+// walkIndex visits runs by the value that order_by names first. The index alone
+// does not give the order: very many runs may share a value (a param has few
+// values), and the next clause orders these. So it walks the index in
+// stretches, and each value between two stretches by itself.
 func (q *runSearch) walkIndex(ctx context.Context, x *valueIndex, at []any, n int) (hits []hit, done bool, err error) {
 	class, value, rest := x.split(at)
 	started := at != nil && class == 0
@@ -71,7 +70,7 @@ func (q *runSearch) walkIndex(ctx context.Context, x *valueIndex, at []any, n in
 	return append(hits, some...), done, err
 }
 
-// ifAt is a position if it is one in what is being searched.
+// ifAt returns at if the position is in what is being searched.
 func ifAt(is bool, at []any) []any {
 	if is {
 		return at

@@ -1,6 +1,6 @@
-// Package store opens the registry's database with the stores of all its
-// nouns. Who needs one noun takes its store from here; none of them knows this
-// package. DESIGN.md, one folder up, says which of them know each other.
+// Package store opens the registry's database with the stores of all its nouns.
+// Code that needs one noun takes its store from here, and no store knows this
+// package. DESIGN.md, one folder up, says which stores know each other.
 package store
 
 import (
@@ -37,8 +37,8 @@ type Options struct {
 	Now       func() time.Time
 	// Readers is the number of connections that read at once; 4 if zero.
 	Readers int
-	// WebhookAllow lists networks that webhooks may reach although they are
-	// this machine's or the cluster's own.
+	// WebhookAllow lists networks that webhooks may reach although they belong
+	// to this machine or the cluster.
 	WebhookAllow []netip.Prefix
 }
 

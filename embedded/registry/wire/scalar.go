@@ -92,7 +92,7 @@ func (e *Enum) UnmarshalJSON(b []byte) error {
 }
 
 // Name returns the value's name, given the names by number from first on.
-// What is not known is returned as it is.
+// An unknown value is returned as it is.
 func (e Enum) Name(first int, names ...string) string {
 	if n, err := strconv.Atoi(string(e)); err == nil && n >= first && n < first+len(names) {
 		return names[n-first]

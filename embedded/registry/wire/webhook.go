@@ -13,7 +13,7 @@ type Webhook struct {
 	Secret      string         `json:"-"` // never leaves the server
 }
 
-// WebhookEvent is what a webhook wants to hear of.
+// WebhookEvent is an event that a webhook listens to.
 type WebhookEvent struct {
 	Entity Enum `json:"entity"`
 	Action Enum `json:"action"`

@@ -14,7 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost"
 )
 
-// standIn behaves like the binary as far as this package looks.
+// standIn behaves like the binary, as far as this package can see.
 const standIn = `#!/bin/sh
 case "$1" in
 up)

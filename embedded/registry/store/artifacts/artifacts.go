@@ -1,5 +1,5 @@
 // Package artifacts keeps the files of runs and models in an object store:
-// paths, uploads in parts, and the removal of what was deleted.
+// paths, uploads in parts, and the removal of deleted files.
 package artifacts
 
 import (
@@ -48,9 +48,9 @@ func (s *Store) ArtifactStore() (mlops.ObjectStore, error) {
 	return s.objects, nil
 }
 
-// CleanPath checks a path below an artifact root as a client sends it and
-// returns it without ornament; "" is the root. Anything that could lead
-// outside is refused, also if it is percent-encoded a second time.
+// CleanPath checks a client's path below an artifact root and returns it in its
+// plain form; "" is the root. It refuses anything that could lead outside, also
+// if percent-encoded a second time.
 func CleanPath(p string) (string, error) {
 	for i, q := 0, p; i < 4; i++ {
 		if strings.ContainsAny(q, "\\\x00") || strings.HasPrefix(q, "/") || len(q) > 1 && q[1] == ':' && isLetter(q[0]) && (len(q) == 2 || q[2] == '/') || hasScheme(q) {
@@ -77,8 +77,8 @@ func CleanPath(p string) (string, error) {
 	return c, nil
 }
 
-// FileKey is CleanPath for a file that is about to be written. A path that
-// ends like a folder has lost the file's name on its way.
+// FileKey is CleanPath for a file that is about to be written. A path that ends
+// like a folder has lost the file's name on its way.
 func (s *Store) FileKey(ctx context.Context, p string) (string, error) {
 	key, err := CleanPath(p)
 	if err != nil {

@@ -19,10 +19,9 @@ type GCReport struct {
 	DatabaseFree int64 `json:"database_free_bytes"` // that the file can use again without growing
 }
 
-// GC removes for good what was deleted more than olderThan ago: experiments,
-// runs and logged models with their artifacts and unfinished uploads. Files go first, so that a GC
-// that is interrupted can be repeated. A model version keeps the files that it
-// points at: what lies under its source is spared.
+// GC removes for good what was deleted more than olderThan ago: experiments, runs and logged models with their
+// artifacts and unfinished uploads. Files go first, so that an interrupted GC can be repeated. It spares what lies
+// under the source of a model version.
 func (s *Store) GC(ctx context.Context, olderThan time.Duration) (rep GCReport, err error) {
 	objects, err := s.ArtifactStore()
 	if err != nil {

@@ -39,8 +39,8 @@ func (s *Store) removeTree(ctx context.Context, objects mlops.ObjectStore, uri s
 		if n == 0 {
 			break
 		}
-		// Listings leave out what lies below a file, for which there were
-		// times when MinIO took it. It shows when the file is gone.
+		// MinIO once took files below a file, and listings leave them out. They
+		// show when the upper file is gone.
 		if pass == maxDepth {
 			return fmt.Errorf("remove artifacts below %s: new ones come all the time", root)
 		}
@@ -51,7 +51,7 @@ func (s *Store) removeTree(ctx context.Context, objects mlops.ObjectStore, uri s
 // maxDepth is more than the levels that a path can have.
 const maxDepth = 1024
 
-// removeFound removes what one listing shows, and returns how much that was.
+// removeFound removes what one listing shows, and returns how much that is.
 func (s *Store) removeFound(ctx context.Context, objects mlops.ObjectStore, root string, kept []string, rep *GCReport) (n int, err error) {
 	infos, err := objects.List(ctx, root, true)
 	if mlops.CodeOf(err) == mlops.NotFound {

@@ -17,15 +17,15 @@ const uploadFor = 12 * time.Hour
 // maxPart is S3's limit.
 const maxPart = 5 << 30
 
-// noMultipart is how clients tell that they must upload a file whole: they
-// compare the beginning of the message, and give up at any other.
+// noMultipart tells clients to upload a file whole. They compare the beginning
+// of the message, and give up at any other.
 const noMultipart = "Multipart upload is not supported for the current artifact repository"
 
 // Upload is an upload in parts that a client has begun.
 type Upload struct {
-	ID string // a secret: who knows it may put parts
-	// URLs are where the client puts the parts itself, if it can be expected
-	// to reach the object store; else they go through this server, to PutPart.
+	ID string // a secret: whoever knows it may put parts
+	// URLs are where the client puts the parts itself, if it should reach the
+	// object store; otherwise they go through this server, to PutPart.
 	URLs []string
 }
 
@@ -138,8 +138,8 @@ func (s *Store) forgetUploads(ctx context.Context, storeIDs ...string) error {
 	})
 }
 
-// dropUploads gives up the unfinished uploads below root, or, if it is empty,
-// those that took too long: their clients cannot go on.
+// dropUploads gives up the unfinished uploads below root. With an empty root it
+// gives up those that took too long: their clients cannot go on.
 func (s *Store) dropUploads(ctx context.Context, objects mlops.ObjectStore, root string, rep *GCReport) error {
 	multi, ok := objects.(mlops.MultipartStore)
 	if !ok {

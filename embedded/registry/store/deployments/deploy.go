@@ -8,9 +8,9 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// CreateDeployment makes a deployment of its own volume, and with it its first
-// revision: of where the alias points that it follows, of version, or of the
-// newest version if neither is given.
+// CreateDeployment makes a deployment with its own volume, together with its
+// first revision: of the version that its alias points at, of version, or of
+// the newest one if neither is given.
 func (s *Store) CreateDeployment(ctx context.Context, d mlops.Deployment, version int, act mlops.Act) (mlops.Deployment, error) {
 	if err := mlops.ValidateName("deployment", d.Name); err != nil {
 		return mlops.Deployment{}, err
@@ -49,8 +49,8 @@ func (s *Store) CreateDeployment(ctx context.Context, d mlops.Deployment, versio
 	return s.Deployment(ctx, d.Name)
 }
 
-// deploymentNameFree reports what has the name. The deployment of a project
-// that was just added may have no row yet.
+// deploymentNameFree fails if the name is taken, and says by what. It looks at
+// projects too: one that was just added may have no deployment yet.
 func deploymentNameFree(t *db.Tx, name string) error {
 	var model string
 	found, err := t.Row("SELECT model FROM deployments WHERE name = ?", []any{name}, &model)
@@ -104,8 +104,8 @@ func firstVersion(t *db.Tx, model, alias string, version int) (int64, error) {
 	return newest, nil
 }
 
-// ResolveVersion finds the version that an alias points at, that has a number,
-// or that is the newest, and reports if there is none.
+// ResolveVersion finds the version that an alias points at, the one with a
+// number, or the newest. It fails if there is none.
 func (s *Store) ResolveVersion(ctx context.Context, model, alias string, version int) (int, error) {
 	var found int64
 	err := s.db.Write(ctx, func(t *db.Tx) (err error) {
@@ -122,7 +122,7 @@ func (s *Store) ResolveVersion(ctx context.Context, model, alias string, version
 	return int(found), err
 }
 
-// SetReplicas says how many servers a deployment ought to have.
+// SetReplicas says how many servers a deployment should have.
 func (s *Store) SetReplicas(ctx context.Context, name string, replicas int) error {
 	if err := mlops.ValidateReplicas(replicas); err != nil {
 		return err
@@ -135,8 +135,8 @@ func (s *Store) SetReplicas(ctx context.Context, name string, replicas int) erro
 	})
 }
 
-// EndDeployment marks a deployment of its own. DeleteDeployment removes its
-// row when the cluster has let go of it.
+// EndDeployment marks a deployment with its own volume as deleting.
+// DeleteDeployment removes its row when the cluster has let go of it.
 func (s *Store) EndDeployment(ctx context.Context, name string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error {
 		d, err := findDeployment(t, name)
@@ -150,8 +150,8 @@ func (s *Store) EndDeployment(ctx context.Context, name string) error {
 	})
 }
 
-// DeleteDeployment removes the row of a deployment that is marked, with its
-// history. One that is not there is no error.
+// DeleteDeployment removes the row of a marked deployment, with its history, if
+// there is one.
 func (s *Store) DeleteDeployment(ctx context.Context, name string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error {
 		d, err := findDeployment(t, name)

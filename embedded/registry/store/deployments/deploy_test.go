@@ -64,8 +64,8 @@ func TestResolveVersion(t *testing.T) {
 	dbtest.WantCode(t, err, mlops.NotFound, `there is no registered model "none"`)
 }
 
-// What others follow, and what is served by hand, moves no alias: it is the
-// project's deployment's.
+// Following an alias or serving by hand moves no alias: only the project's
+// deployment does.
 func TestOwnDeploymentsMoveNoAlias(t *testing.T) {
 	s, ctx := served(t, 2), t.Context()
 	s.goLive(t)
@@ -147,7 +147,7 @@ func TestReplicas(t *testing.T) {
 	if d := dbtest.Must(s.Deployments.Deployment(ctx, "iris"))(t); d.Replicas != 0 {
 		t.Errorf("it has %d replicas", d.Replicas)
 	}
-	// What was there stays as it was set.
+	// Values that were set stay.
 	dbtest.Must(s.Deployments.EnsureDeployment(ctx, mlops.Deployment{Name: "iris", Project: "iris", Model: "iris"}))(t)
 	if d := dbtest.Must(s.Deployments.Deployment(ctx, "iris"))(t); d.Replicas != 0 {
 		t.Errorf("it has %d replicas", d.Replicas)

@@ -35,7 +35,7 @@ func (s *Store) EnsureDeployment(ctx context.Context, d mlops.Deployment) (mlops
 	return s.Deployment(ctx, d.Name)
 }
 
-// Deployment returns a deployment by name, with the revision that ought to be
+// Deployment returns a deployment by name, with the revision that should be
 // served.
 func (s *Store) Deployment(ctx context.Context, name string) (mlops.Deployment, error) {
 	out, err := s.deployments(ctx, "WHERE d.name = ?", name)
@@ -73,7 +73,7 @@ func (s *Store) deployments(ctx context.Context, where string, args ...any) (out
 	return out, s.addRevisions(ctx, out)
 }
 
-// addRevisions fills in the revisions of which the ids are known, in one question.
+// addRevisions fills in the revisions with known ids, by one query.
 func (s *Store) addRevisions(ctx context.Context, ds []mlops.Deployment) error {
 	var ids []int64
 	for _, d := range ds {

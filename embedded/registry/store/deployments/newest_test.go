@@ -55,7 +55,7 @@ func TestRevisionsOfAVersion(t *testing.T) {
 	if rs := dbtest.Must(s.Deployments.RevisionsOf(ctx, "iris", 99))(t); len(rs) != 0 {
 		t.Errorf("of a version that was never served: %+v", rs)
 	}
-	// Each deployment comes with the revision that ought to be served.
+	// Each deployment comes with the revision that should be served.
 	r := dbtest.Must(s.Deployments.Revisions(ctx, "second", 1))(t)[0]
 	dbtest.OK(t, s.Deployments.StartRevision(ctx, r.ID))
 	ds := dbtest.Must(s.Deployments.Deployments(ctx))(t)
@@ -64,7 +64,7 @@ func TestRevisionsOfAVersion(t *testing.T) {
 	}
 }
 
-// What the overview reads of fifty projects, of twenty trainings each.
+// The overview's reads, for fifty projects with twenty trainings each.
 func BenchmarkOverview(b *testing.B) {
 	s, ctx := storetest.Open(b), b.Context()
 	var names []string

@@ -40,8 +40,8 @@ func (s *Store) RevisionsOf(ctx context.Context, model string, version int) ([]m
 	return s.revisions(ctx, `WHERE r.id IN (SELECT max(id) FROM revisions WHERE model = ? AND version = ? GROUP BY deployment) ORDER BY d.name`, model, version)
 }
 
-// OpenRevisions returns the revisions that have neither ended nor are live,
-// oldest first. What is being deleted has none.
+// OpenRevisions returns the revisions that have neither ended nor gone live,
+// oldest first. It leaves out deployments that are being deleted.
 func (s *Store) OpenRevisions(ctx context.Context) ([]mlops.Revision, error) {
 	return s.revisions(ctx, "WHERE r.state IN ('judging', 'waiting', 'starting') AND NOT d.deleting AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) ORDER BY r.id")
 }
@@ -70,9 +70,9 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 	return out, err
 }
 
-// FollowModels makes the revisions that moved aliases and new versions ask
-// for, and says how many. The same transaction notes what was looked at, so
-// that nothing is asked for twice and nothing is missed.
+// FollowModels makes the revisions that moved aliases and new versions ask for,
+// and returns how many. The same transaction notes what it looked at, so that
+// nothing is asked for twice or missed.
 func (s *Store) FollowModels(ctx context.Context) (made int, err error) {
 	due, err := s.due(ctx)
 	if err != nil || len(due) == 0 {
@@ -92,7 +92,8 @@ func (s *Store) FollowModels(ctx context.Context) (made int, err error) {
 	return made, err
 }
 
-// due returns the deployments whose model has news for them.
+// due returns the deployments whose model has changed in a way that concerns
+// them.
 func (s *Store) due(ctx context.Context) (names []string, err error) {
 	err = s.db.Rows(ctx, `SELECT d.name FROM deployments d JOIN registered_models m ON m.name = d.model WHERE d.pinned = 0 AND d.deleting = 0 AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.name = d.project AND p.deleting) AND (
 		d.automatic AND d.newest < (SELECT coalesce(max(v.version), 0) FROM model_versions v WHERE v.model = m.id AND v.status = 'READY')
@@ -125,7 +126,7 @@ func follow(t *db.Tx, name string) (made int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	// The alias comes last, so that what a person has decided stays.
+	// The alias comes last, so that a person's decision stays.
 	if d.automatic && newest > d.newest {
 		if err := t.Exec("UPDATE deployments SET newest = ? WHERE id = ?", newest, d.id); err != nil {
 			return 0, err
@@ -148,7 +149,7 @@ func follow(t *db.Tx, name string) (made int, err error) {
 			made++
 			return made, nil
 		}
-		// The alias was taken back: what it asked for before is not wanted.
+		// The alias was taken back: its version is not wanted any more.
 		if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'the alias was moved back', ended = ?
 			WHERE deployment = ? AND state IN ('judging', 'waiting') AND cause = ?`, t.Now, d.id, string(mlops.CauseAlias)); err != nil {
 			return 0, err
@@ -163,9 +164,9 @@ func aliased(t *db.Tx, model, alias string) (version int64, err error) {
 	return version, err
 }
 
-// servedVersion is the version of the model that ought to be served, 0 for
-// none. A version of a model that had the name before is none: its run or the
-// time when it was made differs. Revisions of old have no such time.
+// servedVersion is the version of the model that should be served, 0 for none.
+// A version of an earlier model of that name does not count: its run or the
+// time when it was made differs. Old revisions have no such time.
 func servedVersion(t *db.Tx, d deploymentRow) (version int64, err error) {
 	_, err = t.Row(`SELECT r.version FROM revisions r JOIN registered_models m ON m.name = r.model
 		JOIN model_versions v ON v.model = m.id AND v.version = r.version AND v.run_id = r.run_id AND r.made IN (0, v.created) WHERE r.id = ?`, []any{d.revision}, &version)
@@ -281,8 +282,8 @@ func (s *Store) RejectRevision(ctx context.Context, id int64, act mlops.Act) err
 	})
 }
 
-// StartRevision makes a revision the one that ought to be served, and points
-// the followed alias at its version.
+// StartRevision makes a revision the one that should be served, and points the
+// followed alias at its version.
 func (s *Store) StartRevision(ctx context.Context, id int64) error {
 	return s.moveRevision(ctx, id, func(t *db.Tx, d deploymentRow, r revisionRow) error {
 		if r.state != mlops.RevisionJudging && r.state != mlops.RevisionWaiting {
@@ -298,8 +299,8 @@ func (s *Store) StartRevision(ctx context.Context, id int64) error {
 	})
 }
 
-// serve notes what ought to be served. The alias is the project's deployment's
-// to move: others that follow it only look where it points.
+// serve notes what should be served. Only the project's deployment moves the
+// alias; others that follow it only read it.
 func serve(t *db.Tx, d deploymentRow, revision, version int64) error {
 	if err := t.Exec("UPDATE deployments SET revision = ?, newest = max(newest, ?) WHERE id = ?", revision, version, d.id); err != nil {
 		return err

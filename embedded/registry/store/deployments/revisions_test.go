@@ -16,7 +16,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/storetest"
 )
 
-// lab is a registry and what these tests do to it.
+// lab is a registry with helpers for these tests.
 type lab struct{ *store.Store }
 
 // served is a registry with model iris and a deployment that follows its alias
@@ -38,7 +38,7 @@ func (s *lab) version(t *testing.T) {
 	dbtest.Must(s.Models.CreateModelVersion(t.Context(), models.NewVersion{Name: "iris", Source: "s3://mlflow/x"}))(t)
 }
 
-// follow makes the due revisions and puts the newest one into service.
+// goLive makes the due revisions and puts the newest one into service.
 func (s *lab) goLive(t *testing.T) mlops.Revision {
 	t.Helper()
 	ctx := t.Context()
@@ -179,7 +179,7 @@ func TestANewerRevisionSupersedesOpenOnes(t *testing.T) {
 	if r.By != "ann" || r.Reason != "why not" {
 		t.Errorf("on record is %+v", r)
 	}
-	// One that starts gives way only when the next one starts too.
+	// A starting revision gives way only when the next one starts too.
 	dbtest.OK(t, s.Deployments.StartRevision(ctx, r.ID))
 	next := dbtest.Must(s.Deployments.CreateRevision(ctx, "iris", 2, mlops.CausePromote, false, mlops.Act{By: "ann"}))(t)
 	want(t, s, "4: v2 judging by promote, 3: v1 starting by promote, 2: v2 superseded by new version, 1: v1 superseded by new version", 1)
@@ -279,7 +279,7 @@ func TestGatesOfAProject(t *testing.T) {
 	dbtest.WantCode(t, s.Projects.SetGates(ctx, "iris", mlops.Gates{Approval: "maybe"}), mlops.Invalid, `approval is "maybe"`)
 }
 
-// Whoever waits for changes of models is woken by them and by nothing else.
+// Changes of models wake the waiters, and nothing else does.
 func TestModelsChanged(t *testing.T) {
 	s, ctx := served(t, 1), t.Context()
 	exp := dbtest.Must(s.Experiments.CreateExperiment(ctx, "e", "", nil))(t)
@@ -347,7 +347,7 @@ func TestAVersionWithoutARunOfAnotherModel(t *testing.T) {
 		t.Errorf("the newest is %+v", r)
 	}
 	dbtest.Must(s.Deployments.CreateRevision(ctx, "beside", 1, mlops.CausePromote, false, mlops.Act{}))(t)
-	// Of revisions of old it is not known.
+	// Old revisions do not know it.
 	dbtest.OK(t, s.DB.Write(ctx, func(t *db.Tx) error { return t.Exec("UPDATE revisions SET made = 0") }))
 	_, err := s.Deployments.CreateRevision(ctx, "beside", 1, mlops.CausePromote, false, mlops.Act{})
 	dbtest.WantCode(t, err, mlops.InvalidState, "deployment beside serves version 1 already")

@@ -80,7 +80,7 @@ func projectsText(projects []string) (string, error) {
 	return string(b), err
 }
 
-// LimitKey makes a key one of these projects only.
+// LimitKey limits a key to these projects.
 func (s *Store) LimitKey(ctx context.Context, id int64, projects []string) error {
 	text, err := projectsText(projects)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Store) DeleteKey(ctx context.Context, name string) error {
 	})
 }
 
-// KeyUsed notes when a key was used; one that is gone is no error.
+// KeyUsed notes when a key was used, unless the key is gone.
 func (s *Store) KeyUsed(ctx context.Context, id int64, at time.Time) error {
 	return s.db.Write(ctx, func(t *db.Tx) error { return t.Exec("UPDATE keys SET last_used = ? WHERE id = ?", at.UnixMilli(), id) })
 }

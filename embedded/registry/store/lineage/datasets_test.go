@@ -57,7 +57,7 @@ func TestDatasetUse(t *testing.T) {
 	if use.Stored != nil || use.Runs != 1 || len(use.Versions) != 1 || len(use.Deployments) != 1 || use.Deployments[0].Name != "other" {
 		t.Errorf("a dataset that is not stored: %+v", use)
 	}
-	// What a deleted run has made may still be served.
+	// A version of a deleted run may still be served.
 	if err := s.Runs.DeleteRun(ctx, foreign); err != nil {
 		t.Fatal(err)
 	}

@@ -32,12 +32,12 @@ type Store struct {
 	deployed Deployments
 }
 
-// New returns the lineage of what the stores over a database keep.
+// New returns the lineage over the stores of a database.
 func New(d *db.DB, e *experiments.Store, r *runs.Store, l *loggedmodels.Store, m *models.Store, ds *datasets.Store) *Store {
 	return &Store{db: d, experiments: e, runs: r, logged: l, models: m, datasets: ds}
 }
 
-// SetDeployments says who knows what is deployed.
+// SetDeployments sets who is asked for the deployments.
 func (s *Store) SetDeployments(d Deployments) {
 	s.mu.Lock()
 	s.deployed = d
@@ -57,7 +57,7 @@ type Lineage struct {
 	mlops.Lineage
 }
 
-// Deployments says what is deployed; the loop knows, the registry asks.
+// Deployments lists the deployments; the loop knows them, the registry asks.
 type Deployments interface {
 	Deployments(ctx context.Context) ([]mlops.Deployment, error)
 }
@@ -168,7 +168,7 @@ func wholeDigest(digest string, candidates []string) string {
 	return ""
 }
 
-// otherVersions returns what the run of a version has made besides.
+// otherVersions returns the other versions that a version's run has made.
 func (s *Store) otherVersions(ctx context.Context, v wire.ModelVersion) (out []mlops.LineageVersion, err error) {
 	err = s.db.Rows(ctx, `SELECT m.name, cast(v.version AS TEXT) FROM model_versions v JOIN registered_models m ON m.id = v.model
 		WHERE v.run_id = ?1 AND m.prompt = 0 AND NOT (m.name = ?2 AND v.version = cast(?3 AS INTEGER)) ORDER BY m.name, v.version DESC LIMIT ?4`, func(r *sql.Rows) error {

@@ -124,7 +124,7 @@ func (s *Store) FinalizeLoggedModel(ctx context.Context, modelID, status string)
 	return s.LoggedModel(ctx, modelID, false)
 }
 
-// DeleteLoggedModel marks a model as deleted; once more is no error.
+// DeleteLoggedModel marks a model as deleted. It may be repeated.
 func (s *Store) DeleteLoggedModel(ctx context.Context, modelID string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error {
 		n, err := t.Changes("UPDATE logged_models SET lifecycle = 'deleted', updated = ? WHERE model_id = ?", t.Now, modelID)

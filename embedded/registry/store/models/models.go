@@ -191,8 +191,8 @@ func (s *Store) DeleteRegisteredModel(ctx context.Context, name string) error {
 	})
 }
 
-// takeAlong gives the deployments of a model that is renamed its new name, with
-// their history. They have seen its versions already, whose numbers stay.
+// takeAlong gives the deployments of a renamed model its new name, with their
+// history. They have seen its versions already: the numbers stay.
 func takeAlong(t *db.Tx, name, newName string) error {
 	if err := t.Exec("UPDATE revisions SET model = ? WHERE model = ? AND deployment IN (SELECT id FROM deployments WHERE own AND model = ?)", newName, name, name); err != nil {
 		return err

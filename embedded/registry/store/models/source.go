@@ -57,8 +57,8 @@ func (s *Store) checkSource(ctx context.Context, n *NewVersion) error {
 	return nil
 }
 
-// checkModelSource checks models:/<model id> and models:/<name>/<version>; of
-// the latter the new version inherits what it does not say itself.
+// checkModelSource checks models:/<model id> and models:/<name>/<version>. From
+// the latter the new version inherits fields that it does not set itself.
 func (s *Store) checkModelSource(ctx context.Context, n *NewVersion, u *url.URL) error {
 	name, version, isVersion := strings.Cut(strings.Trim(u.Path, "/"), "/")
 	if !isVersion && !strings.Contains(name, "@") {

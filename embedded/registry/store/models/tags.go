@@ -21,7 +21,7 @@ func (s *Store) SetRegisteredModelTag(ctx context.Context, name string, kv wire.
 	})
 }
 
-// DeleteRegisteredModelTag removes a tag; one that is not there is no error.
+// DeleteRegisteredModelTag removes a tag, if the model has it.
 func (s *Store) DeleteRegisteredModelTag(ctx context.Context, name, key string) error {
 	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
 		return err
@@ -34,8 +34,8 @@ func (s *Store) DeleteRegisteredModelTag(ctx context.Context, name, key string) 
 	})
 }
 
-// SetAlias points an alias at a version and tells webhooks of it. Whoever
-// changes an alias, also from a page, does it through here or by the function
+// SetAlias points an alias at a version and tells webhooks of it. Every change
+// of an alias, also from a page, must come through here or through the function
 // SetAlias.
 func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error { return SetAlias(t, name, alias, version) })
@@ -60,8 +60,7 @@ func SetAlias(t *db.Tx, name, alias, version string) error {
 	return emit(t, name, "MODEL_VERSION_ALIAS", "CREATED", map[string]any{"alias": alias, "version": version})
 }
 
-// DeleteAlias removes an alias and tells webhooks of it; one that is not
-// there is no error.
+// DeleteAlias removes an alias, if there is one, and tells webhooks of it.
 func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error { return deleteAlias(t, name, alias) })
 }

@@ -20,7 +20,7 @@ func (s *Store) SetModelVersionTag(ctx context.Context, name, version string, kv
 	})
 }
 
-// DeleteModelVersionTag removes a tag; one that is not there is no error.
+// DeleteModelVersionTag removes a tag, if the version has it.
 func (s *Store) DeleteModelVersionTag(ctx context.Context, name, version, key string) error {
 	if err := validateRegistryTag(wire.KV{Key: key}); err != nil {
 		return err

@@ -49,8 +49,7 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 }
 
 // DeleteProject removes a project that is marked as deleting, and its
-// trainings. Its runs, models and datasets stay. One that is not there is no
-// error.
+// trainings, if it is there. Its runs, models and datasets stay.
 func (s *Store) DeleteProject(ctx context.Context, name string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error {
 		var id int64

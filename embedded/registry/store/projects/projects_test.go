@@ -24,7 +24,7 @@ func TestProjectRows(t *testing.T) {
 	if got := dbtest.Must(s.Projects.PutProject(ctx, p))(t); !got.Deleting {
 		t.Errorf("marked: %+v", got)
 	}
-	for range 2 { // what is gone is no error
+	for range 2 { // deleting again is fine
 		if err := s.Projects.DeleteProject(ctx, "wine"); err != nil {
 			t.Fatal(err)
 		}

@@ -31,8 +31,8 @@ func (s *Store) CreateTraining(ctx context.Context, project string, trigger mlop
 	return s.Training(ctx, id)
 }
 
-// AdoptTraining makes the row of a training whose Job is there already, made
-// by the CronJob. A Job that has a row keeps it.
+// AdoptTraining makes the row of a training whose Job the CronJob has made. A
+// Job that has a row keeps it.
 func (s *Store) AdoptTraining(ctx context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (mlops.Training, error) {
 	if job == "" {
 		return mlops.Training{}, mlops.Errorf(mlops.Invalid, "the name of the Job must not be empty")
@@ -65,8 +65,8 @@ func findProject(t *db.Tx, name string) (id int64, err error) {
 
 var trainingRank = map[mlops.TrainingState]int{mlops.TrainingRequested: 0, mlops.TrainingRunning: 1, mlops.TrainingSucceeded: 2, mlops.TrainingFailed: 2}
 
-// SetTraining moves a training forward. The state it is in already may be
-// repeated, with another message; going back is refused.
+// SetTraining moves a training forward. It may repeat the present state with
+// another message, and refuses to go back.
 func (s *Store) SetTraining(ctx context.Context, id int64, state mlops.TrainingState, message string, endedAt time.Time) error {
 	rank, ok := trainingRank[state]
 	if !ok {

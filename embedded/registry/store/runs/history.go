@@ -72,7 +72,7 @@ func scanPoint(r *sql.Rows, key string) (wire.Metric, error) {
 }
 
 // series returns the number under which a metric's history is kept, 0 if the
-// find has not logged it.
+// run has not logged it.
 func (s *Store) series(ctx context.Context, runID, key string) (int64, error) {
 	var id int64
 	found, err := s.db.Row(ctx, "SELECT id FROM runs WHERE run_id = ?", []any{runID}, &id)
@@ -112,8 +112,8 @@ func (s *Store) HistoryInterval(ctx context.Context, runIDs []string, key string
 		}, series, start, end); err != nil {
 			return nil, err
 		}
-		// The steps that one run shows are shown for all of them, so that
-		// curves can be compared point by point.
+		// A step that is picked for one run is shown for all, so that curves
+		// can be compared point by point.
 		for _, i := range spread(len(all), max) {
 			steps[all[i]] = true
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// TestHistoryEndsWithItsRun makes sure that what a purged run has logged is
-// not left for a later one that gets the same number.
+// TestHistoryEndsWithItsRun makes sure that a later run with the same number
+// does not get a purged run's history.
 func TestHistoryEndsWithItsRun(t *testing.T) {
 	s := storetest.Open(t)
 	for _, purge := range []string{"DELETE FROM runs WHERE exp = ?", "DELETE FROM experiments WHERE id = ?"} {

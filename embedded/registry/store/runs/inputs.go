@@ -11,7 +11,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// TagContext is the input tag that says what a dataset was read for.
+// TagContext is the input tag that says why a dataset was read.
 const TagContext = "mlflow.data.context"
 
 // LogInputs says which datasets and logged models a run has read.

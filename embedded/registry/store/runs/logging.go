@@ -84,7 +84,7 @@ func (b Batch) validate() error {
 	return wire.ValidateTags(b.Tags)
 }
 
-// putParam writes a param once; the same value again is no error.
+// putParam writes a param once. The same value may be written again.
 func putParam(t *db.Tx, r *runRow, p wire.KV) error {
 	n, err := t.Changes("INSERT INTO params (run, key, exp, value) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", r.id, p.Key, r.exp, p.Value)
 	if err != nil || n == 1 {
@@ -100,8 +100,8 @@ func putParam(t *db.Tx, r *runRow, p wire.KV) error {
 	return nil
 }
 
-// rowsPerInsert is how many points of history one statement writes: to run a
-// statement costs more than to write a row, but the driver looks for each
+// rowsPerInsert is how many points of history one statement writes. Running a
+// statement costs more than writing a row, but the driver looks for each
 // parameter among all of its statement.
 const rowsPerInsert = 8
 
@@ -112,7 +112,7 @@ var (
 
 // putMetrics appends points and keeps the latest of each key.
 func (s *Store) putMetrics(t *db.Tx, r *runRow, ms []wire.Metric) error {
-	points := make(map[*latestRow][]latestRow) // history lies by series: there the points of one are neighbours
+	points := make(map[*latestRow][]latestRow) // by series, as history is stored
 	changed := make(map[string]*latestRow)
 	for _, m := range ms {
 		p := pointOf(m)
@@ -143,8 +143,8 @@ func (s *Store) putMetrics(t *db.Tx, r *runRow, ms []wire.Metric) error {
 	return nil
 }
 
-// putPoints writes history in the order in which it lies: clients mix the keys
-// of a step, and each would be looked for in another place.
+// putPoints writes history in the order in which it is stored. Clients mix the
+// keys of a step, and each key's place is elsewhere.
 func putPoints(t *db.Tx, bySeries map[*latestRow][]latestRow) error {
 	groups := slices.SortedFunc(maps.Values(bySeries), func(a, b []latestRow) int { return cmp.Compare(a[0].series, b[0].series) })
 	points := slices.Concat(groups...)

@@ -117,7 +117,7 @@ func runNoun(d *wire.Run, names map[string]string) mlops.Run {
 }
 
 // MetricHistory returns at most max points of a metric (all if max is 0) in
-// order of step. Extremes are kept; what lies between them is thinned out.
+// order of step. It keeps extremes and thins out the points between them.
 func (s *Store) MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error) {
 	points, err := s.downSampled(ctx, runID, key, max)
 	return metricNouns(points), err

@@ -12,7 +12,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// Store keeps runs and what they log. Its methods may be called at once.
+// Store keeps runs and what they log. Its methods may be called concurrently.
 type Store struct {
 	db          *db.DB
 	experiments *experiments.Store
@@ -21,7 +21,7 @@ type Store struct {
 	docs        *docCache
 }
 
-// New returns the runs of a database. To be called before the first write.
+// New returns the runs of a database. Call it before the first write.
 func New(d *db.DB, exps *experiments.Store) *Store {
 	s := &Store{db: d, experiments: exps, search: search.NewRuns(d), cache: newRunCache(), docs: newDocCache(8 << 20)}
 	d.OnUndo(s.cache.reset)
@@ -101,8 +101,8 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun) (*wire.Run, error) {
 	return s.RunByID(ctx, runID)
 }
 
-// find returns the row of a run; found through the cache, as it is needed for
-// every metric.
+// find returns the row of a run. It goes through the cache, because every
+// metric needs it.
 func (s *Store) find(t *db.Tx, runID string) (*runRow, error) {
 	if r, ok := s.cache.runs[runID]; ok {
 		return r, nil
@@ -119,7 +119,7 @@ func (s *Store) find(t *db.Tx, runID string) (*runRow, error) {
 	return r, nil
 }
 
-// Check makes sure that there is a run, deleted or not.
+// Check fails unless there is the run, deleted or not.
 func (s *Store) Check(t *db.Tx, runID string) error {
 	_, err := s.find(t, runID)
 	return err
@@ -138,7 +138,7 @@ func (s *Store) active(t *db.Tx, runID string) (*runRow, error) {
 	return r, nil
 }
 
-// RunUpdate changes what is not nil.
+// RunUpdate changes the fields that are not nil.
 type RunUpdate struct {
 	Status  *string
 	EndTime *int64

@@ -112,9 +112,9 @@ func (s *Store) yes(ctx context.Context, c db.Clause) (yes bool, err error) {
 	return yes, err
 }
 
-// VersionAt reports whether a key of the artifact store lies below a run or a
-// logged model of which a version of one of the projects was made, or below what
-// such a version has kept of one that is gone.
+// VersionAt reports whether a version of one of the projects has files at a key
+// of the artifact store: below the run or logged model that it was made of, or
+// below what it has kept of one that is gone.
 func (s *Store) VersionAt(ctx context.Context, key string, projects []string) (yes bool, err error) {
 	for _, id := range strings.Split(key, "/") { // their folders are named by their ids
 		c := db.SQL("SELECT artifact_uri FROM runs r WHERE r.run_id = ?", id)

@@ -13,8 +13,9 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// Assessments are what people and judges say about traces. The protocol's
-// message is kept as it came; only what is searched stands in columns.
+// Assessments are judgements of people and programs about traces. The
+// protocol's message is kept as it came; only the searched fields stand in
+// columns.
 
 func timeText(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z") }
 
@@ -159,8 +160,8 @@ func snake(s string) string {
 	return b.String()
 }
 
-// DeleteAssessment removes an assessment; what it has overridden is valid
-// again. One that is not there is no error.
+// DeleteAssessment removes an assessment, if there is one. What it has
+// overridden is valid again.
 func (s *Store) DeleteAssessment(ctx context.Context, traceID, assessmentID string) error {
 	return s.changeTrace(ctx, traceID, func(t *db.Tx, id int64) error {
 		if err := t.Exec(`UPDATE assessments SET valid = 1, doc = json_set(doc, '$.valid', json('true')) WHERE trace = ?1 AND assessment_id =

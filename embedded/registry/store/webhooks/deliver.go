@@ -3,9 +3,6 @@ package webhooks
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,18 +16,19 @@ import (
 	"syscall"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/db"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-// Deliveries are made in the background from the outbox, one goroutine for
-// each webhook that has rows there: a slow receiver delays its own deliveries,
-// never those of others nor a request. One webhook hears of events in the order
-// of their commits, so an event that is tried again holds back later ones.
-// A row goes when the receiver has answered well or after the last try. What
-// was sent but not yet removed when the process ended is sent again, under the
-// same delivery id.
+// One goroutine for each webhook delivers its rows of the outbox in the
+// background: a slow receiver delays only its own deliveries, and no request. A
+// webhook hears of events in the order of their commits, so an event that is
+// tried again holds back later ones. A row goes when the receiver has accepted
+// it or after the last try. If the process ends after an event was sent and
+// before its row is gone, the event is sent again under the same delivery id.
 const (
 	deliveryTries  = 4
 	deliveryWait   = time.Second // before the second try; doubled each time
@@ -66,7 +64,7 @@ func newDeliverer(s *Store, allow []netip.Prefix) *deliverer {
 	}}
 }
 
-// start begins to deliver, with what an earlier process has left.
+// start begins to deliver, first the rows that an earlier process has left.
 func (d *deliverer) start(ctx context.Context) error {
 	d.mu.Lock()
 	d.started = true
@@ -119,9 +117,8 @@ var clusterNets = []netip.Prefix{netip.MustParsePrefix(mlops.PodNetwork), netip.
 
 var errTarget = errors.New("the webhook's address is this machine's or the cluster's own, which is refused unless the operator allows it")
 
-// checkTarget is called with the address that a name has resolved to, right
-// before the connection: checking the name earlier could be tricked by a name
-// that changes.
+// checkTarget is called right before the connection, with the address that a
+// name has resolved to. A name that changes could trick an earlier check.
 func checkTarget(address string, allow []netip.Prefix) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -190,8 +187,8 @@ func (d *deliverer) backoff(n int) time.Duration {
 	return d.wait << (n - 1)
 }
 
-// untilDue is how long a row has to wait still: never longer than after a
-// failure just now, whatever was done to the clock.
+// untilDue is how long a row still has to wait: never longer than after a
+// failure just now, even if the clock was changed.
 func (d *deliverer) untilDue(l letter) time.Duration {
 	return min(time.Duration(l.nextTryMs-d.store.db.NowMs())*time.Millisecond, d.backoff(l.tries))
 }
@@ -209,7 +206,7 @@ func (d *deliverer) rest(hook int64) (ended bool) {
 	return true
 }
 
-// sleep waits, or until deliveries end.
+// sleep waits for that long, or until deliveries end.
 func (d *deliverer) sleep(wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -227,7 +224,7 @@ func (d *deliverer) deliver(l letter) {
 		return
 	}
 	if d.ctx.Err() != nil {
-		return // cut off by the end of the process, which is nobody's failure
+		return // the end of the process cut it off, which is no failure
 	}
 	tries := l.tries + 1
 	again := err != nil && !errors.Is(err, errTarget) || status == 429 || status >= 500
@@ -240,9 +237,9 @@ func (d *deliverer) deliver(l letter) {
 	d.note(func(ctx context.Context) error { return d.store.postponeLetter(ctx, l.id, tries, next) })
 }
 
-// note writes how a try went, if the disk is full as often as it takes: to go
-// on without would send the same again and again. The end of deliveries does
-// not keep what has been sent from being noted.
+// note writes how a try went. While the disk is full it tries again: to go on
+// without the note would send the same event for ever. What has been sent is
+// also noted while deliveries end.
 func (d *deliverer) note(write func(context.Context) error) {
 	for {
 		err := write(context.WithoutCancel(d.ctx))
@@ -254,8 +251,8 @@ func (d *deliverer) note(write func(context.Context) error) {
 	}
 }
 
-// post sends an event of a time once. The body is the same for every try; the
-// time in the header is that of the try.
+// post sends an event once. created is the time of the event: the body is the
+// same for every try, and the time in the header is that of the try.
 func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.WebhookEvent, payload any, created int64, id string) (status int, body string, err error) {
 	b, err := json.Marshal(map[string]any{"entity": strings.ToLower(string(event.Entity)), "action": strings.ToLower(string(event.Action)),
 		"timestamp": time.UnixMilli(created).UTC().Format(time.RFC3339Nano), "data": payload})
@@ -266,12 +263,16 @@ func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.Webhook
 	if err != nil {
 		return 0, "", err
 	}
-	at := strconv.FormatInt(d.store.db.Now().Unix(), 10)
+	at := d.store.db.Now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-MLflow-Delivery-Id", id)
-	req.Header.Set("X-MLflow-Timestamp", at)
+	req.Header.Set("X-MLflow-Timestamp", strconv.FormatInt(at.Unix(), 10))
 	if w.Secret != "" {
-		req.Header.Set("X-MLflow-Signature", sign(w.Secret, id, at, b))
+		signature, err := sign(w.Secret, id, at, b)
+		if err != nil {
+			return 0, "", err
+		}
+		req.Header.Set("X-MLflow-Signature", signature)
 	}
 	resp, err := d.http.Do(req)
 	if err != nil {
@@ -282,13 +283,15 @@ func (d *deliverer) post(ctx context.Context, w wire.Webhook, event wire.Webhook
 	return resp.StatusCode, string(answer), err
 }
 
-// sign is the signature of a delivery: HMAC-SHA256 over its id, its time and
-// its body, so that neither can be replayed under another.
-func sign(secret, id, timestamp string, body []byte) string {
-	m := hmac.New(sha256.New, []byte(secret))
-	fmt.Fprintf(m, "%s.%s.", id, timestamp)
-	m.Write(body)
-	return "v1," + base64.StdEncoding.EncodeToString(m.Sum(nil))
+// sign returns the signature of a delivery over its id, its time in seconds and
+// its body, as Standard Webhooks 1.0 has it. Only the headers' names are MLflow's
+// own, and the key is the secret's bytes as they are.
+func sign(secret, id string, at time.Time, body []byte) (string, error) {
+	hook, err := standardwebhooks.NewWebhookRaw([]byte(secret))
+	if err != nil {
+		return "", fmt.Errorf("sign delivery: %w", err)
+	}
+	return hook.Sign(id, at, body)
 }
 
 // WebhookTest is how a test delivery went.

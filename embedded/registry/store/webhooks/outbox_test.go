@@ -111,7 +111,7 @@ func (r *receiver) all() []heard {
 	return slices.Clone(r.heard)
 }
 
-// wait returns what was heard once there are n deliveries.
+// wait returns the deliveries once there are n.
 func (r *receiver) wait(t *testing.T, n int) []heard {
 	t.Helper()
 	until(t, fmt.Sprintf("%d deliveries", n), func() bool { return len(r.all()) >= n })
@@ -169,7 +169,7 @@ func model(t *testing.T, s *lab) {
 }
 
 // TestCrashBeforeDelivery opens the database as a crash right after the commit
-// leaves it: copied while the store is open, and nothing was delivered.
+// leaves it: copied while the store is open and before any delivery.
 func TestCrashBeforeDelivery(t *testing.T) {
 	r := newReceiver(t, nil)
 	path := filepath.Join(t.TempDir(), "registry.db")
@@ -271,8 +271,8 @@ func TestSlowReceiverDelaysOnlyItself(t *testing.T) {
 	slow.wait(t, 6*events)
 }
 
-// TestNobodyListens: no row is written for what nobody wants to hear, and
-// webhooks that are made, changed or removed count from the next write on.
+// TestNobodyListens: no row is written for an event that no webhook wants, and
+// a change of webhooks counts from the next write on.
 func TestNobodyListens(t *testing.T) {
 	s, ctx := outboxStore(t, filepath.Join(t.TempDir(), "registry.db"), db.Options{}), t.Context()
 	model(t, s)
@@ -297,7 +297,7 @@ func TestNobodyListens(t *testing.T) {
 	set(1)
 	dbtest.Must(s.UpdateWebhook(ctx, w.WebhookID, WebhookChange{Status: &active}))(t)
 	set(2)
-	// What the writer learns in a write that is undone, it forgets.
+	// The writer forgets what it learned in a write that is undone.
 	err := s.db.Write(ctx, func(t *db.Tx) error {
 		if err := t.Exec("UPDATE webhooks SET status = 'DISABLED'"); err != nil {
 			return err
@@ -320,7 +320,7 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// TestFailedWriteTellsNobody, neither alone nor in a group with others.
+// TestFailedWriteTellsNobody fails a write alone, and in a group with others.
 func TestFailedWriteTellsNobody(t *testing.T) {
 	s, ctx := outboxStore(t, filepath.Join(t.TempDir(), "registry.db"), db.Options{}), t.Context()
 	model(t, s)
@@ -416,7 +416,8 @@ func TestTooManyUndelivered(t *testing.T) {
 	if n := strings.Count(logged.String(), "webhook events dropped"); n != 1 {
 		t.Errorf("logged %d times: %s", n, logged.String())
 	}
-	// What waits for a disabled webhook is delivered when it is active again.
+	// Events that wait for a disabled webhook are delivered when it is active
+	// again.
 	disabled, active := "DISABLED", "ACTIVE"
 	dbtest.Must(s.UpdateWebhook(ctx, w.WebhookID, WebhookChange{Status: &disabled}))(t)
 	s.hook = deliverTo(t, s)

@@ -1,5 +1,5 @@
-// Package webhooks keeps the addresses that are told of events, and tells them:
-// what is in the outbox is delivered by one goroutine for each webhook.
+// Package webhooks keeps the addresses that are told of events. It delivers the
+// outbox to them, with one goroutine for each webhook.
 package webhooks
 
 import (
@@ -23,8 +23,8 @@ type Store struct {
 	hook *deliverer
 }
 
-// New returns the webhooks of a database. Those may be reached whose address is
-// not this machine's or the cluster's own, or is in allow.
+// New returns the webhooks of a database. They reach addresses outside of this
+// machine and the cluster, and those in allow.
 func New(d *db.DB, allow []netip.Prefix) *Store {
 	s := &Store{db: d}
 	s.hook = newDeliverer(s, allow)
@@ -32,7 +32,7 @@ func New(d *db.DB, allow []netip.Prefix) *Store {
 	return s
 }
 
-// Start begins to deliver, with what an earlier process has left.
+// Start begins to deliver, first the rows that an earlier process has left.
 func (s *Store) Start(ctx context.Context) error { return s.hook.start(ctx) }
 
 // Close ends deliveries under way; their rows stay.
@@ -116,7 +116,7 @@ func nameFree(t *db.Tx, name, id string) error {
 	return err
 }
 
-// UpdateWebhook changes what is set in c.
+// UpdateWebhook changes the fields that are set in c.
 func (s *Store) UpdateWebhook(ctx context.Context, id string, c WebhookChange) (wire.Webhook, error) {
 	if err := c.validate(); err != nil {
 		return wire.Webhook{}, err
@@ -141,7 +141,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, id string, c WebhookChange) (
 			return mlops.Errorf(mlops.NotFound, "there is no webhook with id %q", wire.Head(id))
 		}
 		t.ForgetListeners()
-		// What waited while it was disabled is due now.
+		// Events that waited while it was disabled are due now.
 		t.After(func() { s.hook.wake(row) })
 		return t.Exec(`UPDATE webhooks SET name = coalesce(?, name), description = coalesce(?, description), url = coalesce(?, url), secret = coalesce(?, secret),
 			status = coalesce(?, status), events = coalesce(?, events), updated = ? WHERE id = ?`, c.Name, c.Description, c.URL, c.Secret, c.Status, events, t.Now, row)
@@ -152,7 +152,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, id string, c WebhookChange) (
 	return s.Webhook(ctx, id)
 }
 
-// DeleteWebhook removes a webhook and what it was still to be told.
+// DeleteWebhook removes a webhook and its undelivered events.
 func (s *Store) DeleteWebhook(ctx context.Context, id string) error {
 	return s.db.Write(ctx, func(t *db.Tx) error {
 		t.ForgetListeners()
