@@ -98,12 +98,7 @@ func (c *control) stop(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (c *control) train(w http.ResponseWriter, r *http.Request) {
-	t, err := c.a.loopPort.Train(r.Context(), r.PathValue("project"))
-	if err != nil {
-		c.fail(w, err)
-		return
-	}
-	writeJSON(w, http.StatusCreated, t)
+	c.answerStep(w, http.StatusCreated, func(s steps) (any, error) { return s.Train(r.Context(), r.PathValue("project")) })
 }
 
 func (c *control) training(w http.ResponseWriter, r *http.Request) {

@@ -21,9 +21,6 @@ func (l loop) AddProject(_ context.Context, req mlops.ProjectRequest) (p mlops.P
 	if sample == "" {
 		sample, name = req.Dataset, req.Name
 	}
-	if err := l.w.down("loop"); err != nil {
-		return p, err
-	}
 	l.w.Change(func() {
 		switch {
 		case !slices.ContainsFunc(samples, func(s ui.SampleProject) bool { return s.Name == sample }):
