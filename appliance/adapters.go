@@ -16,85 +16,33 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // The pages ask before everything has started; until a system serves, its
-// adapter answers that it is unavailable and says what is being waited for.
+// port is an error that says what is being waited for.
 
 func unavailable(what string) error {
 	return mlops.Errorf(mlops.Unavailable, "%s is still starting: try again in a few seconds", what)
 }
 
-// clusterPort reads the cluster.
-type clusterPort struct{ cluster *cluster.Cluster }
+// clusterPort is the cluster as pages and commands read it.
+type clusterPort struct{ *cluster.Client }
 
-func (p clusterPort) client() (*cluster.Client, error) {
-	if c := p.cluster.Client(); c != nil {
-		return c, nil
-	}
-	return nil, unavailable("Kubernetes")
-}
+var _ ports.Cluster = clusterPort{}
 
-func (p clusterPort) Objects(ctx context.Context) ([]mlops.Object, error) {
-	c, err := p.client()
-	if err != nil {
-		return nil, err
+// connected returns the cluster once it can be asked.
+func connected(to *cluster.Cluster) (clusterPort, error) {
+	if c := to.Client(); c != nil {
+		return clusterPort{c}, nil
 	}
-	return c.Objects(ctx)
-}
-
-func (p clusterPort) Events(ctx context.Context, max int) ([]mlops.Event, error) {
-	c, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Events(ctx, max)
-}
-
-func (p clusterPort) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error) {
-	c, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Pods(ctx, namespace)
-}
-
-func (p clusterPort) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {
-	c, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Logs(ctx, namespace, pod, follow, tail)
-}
-
-func (p clusterPort) KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error) {
-	c, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	return c.KubeconfigUsers(ctx)
-}
-
-func (p clusterPort) RevokeKubeconfig(ctx context.Context, user string) error {
-	c, err := p.client()
-	if err != nil {
-		return err
-	}
-	return c.RevokeKubeconfig(ctx, user)
-}
-
-func (p clusterPort) Images(ctx context.Context) ([]mlops.Image, error) {
-	c, err := p.client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Images(ctx)
+	return clusterPort{}, unavailable("Kubernetes")
 }
 
 // loopPort joins the rows, the cluster and what the servers say of themselves.
 type loopPort struct {
 	registry *registry.Unit
-	cluster  clusterPort
+	cluster  *cluster.Cluster
 	loop     *loopUnit
 	ingress  ingressClient
 	domain   string
@@ -109,12 +57,21 @@ func (p loopPort) rows() (*registry.Store, error) {
 	return nil, unavailable("the registry")
 }
 
-// running returns the loop once it runs.
-func (p loopPort) running() (*loop.Loop, error) {
+// steps is the running loop as pages and commands have it act. Its answers say
+// where a deployment answers, and of a project that is not there, which are.
+type steps struct {
+	*loop.Loop
+	port loopPort
+}
+
+var _ ports.Steps = steps{}
+
+// steps returns the loop once it runs.
+func (p loopPort) steps() (steps, error) {
 	if l := p.loop.get(); l != nil {
-		return l, nil
+		return steps{l, p}, nil
 	}
-	return nil, unavailable("the loop")
+	return steps{}, unavailable("the loop")
 }
 
 func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
@@ -126,7 +83,7 @@ func (p loopPort) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (p loopPort) NextTrainings(ctx context.Context) (map[string]time.Time, error) {
-	c, err := p.cluster.client()
+	c, err := connected(p.cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +104,7 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.cluster.client()
+	c, err := connected(p.cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -176,28 +133,40 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var troubles map[string]error
+	var troubles, ofProjects map[string]error
 	if l := p.loop.get(); l != nil {
-		troubles = l.DeploymentTroubles()
+		troubles, ofProjects = l.DeploymentTroubles(), l.Troubles()
 	}
 	for i := range out {
-		if err := explain(ctx, store, &out[i], troubles[out[i].Name]); err != nil {
+		if err := explain(ctx, store, &out[i], troubles[out[i].Name], ofProjects[out[i].Project]); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
+// troubleText is what users see of a trouble. What is not meant for them is
+// told to whoever may ask for the status.
+func troubleText(trouble error) string {
+	if mlops.CodeOf(trouble) == mlops.Internal {
+		return "`benchtop status` says why"
+	}
+	return mlops.MessageOf(trouble)
+}
+
 // explain says why a deployment has nothing to serve, as far as rows and the
-// loop know; trouble is what the loop had with it.
-func explain(ctx context.Context, store *registry.Store, d *mlops.Deployment, trouble error) error {
+// loop know; trouble is what the loop had with it, ofProject with its project,
+// which comes first.
+func explain(ctx context.Context, store *registry.Store, d *mlops.Deployment, trouble, ofProject error) error {
 	switch {
 	case trouble != nil:
-		d.Message = "it is not up to date, it is tried again: " + mlops.MessageOf(trouble)
+		d.Message = "it is not up to date, it is tried again: " + troubleText(trouble)
 	case d.Deleting:
 		d.Message = "it is being deleted"
 	case d.Replicas == 0:
 		d.Message = "it has no servers: `benchtop deploy` with --replicas gives it some"
+	case ofProject != nil && d.Ready == 0:
+		d.Message = "its project " + d.Project + " is not up to date, it is tried again: " + troubleText(ofProject)
 	case d.Version == "" && d.Revision == nil:
 		history, err := store.Deployments.Revisions(ctx, d.Name, 1)
 		if err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/benchtop-lab/benchtop/lab/workloads"
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/machine"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 	"github.com/benchtop-lab/benchtop/ui/sessionfile"
 )
 
@@ -195,7 +196,7 @@ func (a *Appliance) build() error {
 	})
 	a.buildKubernetes(bundle)
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
-	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.cluster}, loop: a.loop, domain: a.cfg.Domain, dataDir: a.cfg.DataDir,
+	a.loopPort = loopPort{registry: a.registry, cluster: a.cluster, loop: a.loop, domain: a.cfg.Domain, dataDir: a.cfg.DataDir,
 		ingress: ingressClient{base: "http://" + net.JoinHostPort(a.cfg.NodeAddress, strconv.Itoa(a.cfg.HTTPPort)), http: &http.Client{Timeout: 30 * time.Second}}}
 
 	sessions, err := sessionfile.Open(a.paths.Secrets() + "/sessions.json")
@@ -210,8 +211,11 @@ func (a *Appliance) build() error {
 			"/health": {Handler: mlflow}, "/version": {Handler: mlflow}, "/get-artifact": {Handler: mlflow}, "/model-versions/get-artifact": {Handler: mlflow},
 			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Needs: mlops.Read},
 		},
-		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Registry: registryPort{a.registry}, Loop: a.loopPort,
-		Cluster: clusterPort{a.cluster}, Metrics: a.prometheus, Machine: machine.New(a.cfg.DataDir), Units: a.units,
+		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Loop: a.loopPort,
+		Registry: func() (ports.Registry, error) { return openRegistry(a.registry) },
+		Steps:    func() (ports.Steps, error) { return a.loopPort.steps() },
+		Cluster:  func() (ports.Cluster, error) { return connected(a.cluster) },
+		Metrics:  a.prometheus, Machine: machine.New(a.cfg.DataDir), Units: a.units,
 		Retention: a.cfg.retentionTime(), Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {
 		return err
@@ -223,7 +227,7 @@ func (a *Appliance) build() error {
 func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop {
 	return loop.New(loop.Config{
 		Store: loopRowsOf(a.registry.Store()), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.cluster.Client(), Keys: a.keys, Log: log,
-		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: checkProject, Node: a.node,
+		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: func(p mlops.Project) error { return checkProject(p, machineRoom()) }, Node: a.node,
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
 			return mlops.ProjectSpec{
 				Project: p, Dataset: d, Image: bundle.Ref("lab-python"),

@@ -85,7 +85,11 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 }
 
 func (c *control) status(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusOK, c.a.status(r.Context(), c.served.Load()))
+	var diagnose diagnosis
+	if r.URL.Query().Has("findings") {
+		diagnose = c.a.diagnose
+	}
+	writeJSON(w, http.StatusOK, c.a.status(r.Context(), c.served.Load(), diagnose))
 }
 
 func (c *control) stop(w http.ResponseWriter, _ *http.Request) {
@@ -94,12 +98,7 @@ func (c *control) stop(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (c *control) train(w http.ResponseWriter, r *http.Request) {
-	t, err := c.a.loopPort.Train(r.Context(), r.PathValue("project"))
-	if err != nil {
-		c.fail(w, err)
-		return
-	}
-	writeJSON(w, http.StatusCreated, t)
+	c.answerStep(w, http.StatusCreated, func(s steps) (any, error) { return s.Train(r.Context(), r.PathValue("project")) })
 }
 
 func (c *control) training(w http.ResponseWriter, r *http.Request) {

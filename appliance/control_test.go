@@ -34,7 +34,7 @@ func serveControl(t *testing.T, ingress http.Handler) (*Appliance, *Control) {
 	a := &Appliance{cfg: DefaultConfig(), paths: p, version: "1.2.3", quit: make(chan struct{}), log: slog.New(slog.DiscardHandler),
 		units: supervise.New(io.Discard, slog.LevelInfo), cluster: cluster.New(cluster.Config{}), loop: &loopUnit{}, network: newNetwork(DefaultConfig(), "test")}
 	a.registry = registry.NewUnit(registry.UnitConfig{Path: filepath.Join(p.Data, "registry.db"), Addr: "127.0.0.1:0"})
-	a.loopPort = loopPort{registry: a.registry, cluster: clusterPort{a.cluster}, loop: a.loop, domain: "lab.internal",
+	a.loopPort = loopPort{registry: a.registry, cluster: a.cluster, loop: a.loop, domain: "lab.internal",
 		ingress: ingressClient{base: web.URL, http: web.Client()}}
 	a.control = newControl(a)
 	a.units.Announce(a.control, supervise.Options{})

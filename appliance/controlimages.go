@@ -11,7 +11,11 @@ import (
 )
 
 func (c *control) images(w http.ResponseWriter, r *http.Request) {
-	images, err := clusterPort{c.a.cluster}.Images(r.Context())
+	var images []mlops.Image
+	client, err := connected(c.a.cluster)
+	if err == nil {
+		images, err = client.Images(r.Context())
+	}
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -27,7 +31,7 @@ func (c *control) loadImages(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
-	cluster, err := clusterPort{c.a.cluster}.client()
+	cluster, err := connected(c.a.cluster)
 	var images []mlops.Image
 	if err == nil {
 		images, err = cluster.LoadImages(r.Context(), r.Body, r.URL.Query().Get("name"))
@@ -47,7 +51,7 @@ func (c *control) loadImages(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) removeImage(w http.ResponseWriter, r *http.Request) {
-	cluster, err := clusterPort{c.a.cluster}.client()
+	cluster, err := connected(c.a.cluster)
 	var ref string
 	if err == nil {
 		ref, err = cluster.RemoveImage(r.Context(), r.URL.Query().Get("ref"), r.URL.Query().Get("force") == "true")

@@ -27,12 +27,8 @@ type LogRequest struct {
 // DeploymentLogs makes one log of those of a deployment's pods, or of one of
 // them.
 func (p clusterPort) DeploymentLogs(ctx context.Context, d mlops.Deployment, pod string, follow bool, tail int, emit func([]mlops.LogLine) error) error {
-	c, err := p.client()
-	if err != nil {
-		return err
-	}
-	source := podSource{c, func(ctx context.Context) ([]mlops.Pod, error) {
-		pods, err := c.ServerPods(ctx, d)
+	source := podSource{p.Client, func(ctx context.Context) ([]mlops.Pod, error) {
+		pods, err := p.ServerPods(ctx, d)
 		return podsNamed(pods, pod), err
 	}}
 	return podlogs.Merge(ctx, source, podlogs.Options{Follow: follow, Tail: tail}, emit)
@@ -47,7 +43,7 @@ func podsNamed(pods []mlops.Pod, name string) []mlops.Pod {
 
 // logsOf finds the pods of a project, or of a deployment.
 func (c *control) logsOf(ctx context.Context, r LogRequest) (podlogs.Source, error) {
-	client, err := clusterPort{c.a.cluster}.client()
+	client, err := connected(c.a.cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +82,7 @@ func (c *control) logsOf(ctx context.Context, r LogRequest) (podlogs.Source, err
 		}
 		return nil, mlops.Errorf(mlops.NotFound, "%s has no pod %s: expected one of %v, or the last part of its name", r.Name, r.Pod, names)
 	}
-	return podSource{client, func(ctx context.Context) ([]mlops.Pod, error) {
+	return podSource{client.Client, func(ctx context.Context) ([]mlops.Pod, error) {
 		pods, err := list(ctx)
 		return podsNamed(pods, r.Pod), err
 	}}, nil

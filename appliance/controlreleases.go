@@ -29,8 +29,7 @@ func (c *control) releaseCalls(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /v1/deployments", c.deploy)
 	mux.HandleFunc("DELETE /v1/deployments/{deployment}", func(w http.ResponseWriter, r *http.Request) {
-		d, err := c.a.loopPort.Undeploy(r.Context(), r.PathValue("deployment"))
-		c.answer(w, http.StatusAccepted, d, err)
+		c.answerStep(w, http.StatusAccepted, func(s steps) (any, error) { return s.Undeploy(r.Context(), r.PathValue("deployment")) })
 	})
 	mux.HandleFunc("GET /v1/deployments/{deployment}/revisions", func(w http.ResponseWriter, r *http.Request) {
 		rs, err := c.a.loopPort.Revisions(r.Context(), r.PathValue("deployment"), maxHistory)
@@ -62,33 +61,42 @@ func (c *control) answer(w http.ResponseWriter, status int, v any, err error) {
 	writeJSON(w, status, v)
 }
 
+// answerStep has the loop do something, once it runs, and answers with what came
+// of it.
+func (c *control) answerStep(w http.ResponseWriter, status int, do func(steps) (any, error)) {
+	var out any
+	s, err := c.a.loopPort.steps()
+	if err == nil {
+		out, err = do(s)
+	}
+	c.answer(w, status, out, err)
+}
+
 func (c *control) release(w http.ResponseWriter, r *http.Request) {
 	var in ReleaseRequest
 	if err := decodeCall(r, &in); err != nil {
 		c.fail(w, err)
 		return
 	}
-	name, ctx, port := r.PathValue("deployment"), r.Context(), c.a.loopPort
-	var out any
-	var err error
-	switch verb := r.PathValue("verb"); verb {
-	case "promote":
-		out, err = port.Promote(ctx, name, in.Version, in.Override, in.Act)
-	case "rollback":
-		out, err = port.Rollback(ctx, name, in.Revision, in.Act)
-	case "approve":
-		out, err = port.Approve(ctx, name, in.Revision, in.Act)
-	case "reject":
-		out, err = port.Reject(ctx, name, in.Revision, in.Act)
-	case "hold":
-		out, err = port.Hold(ctx, name, in.Pinned, in.Paused)
-	default:
-		err = mlops.Errorf(mlops.EndpointError, "a deployment cannot %s", verb)
+	name, verb, ctx := r.PathValue("deployment"), r.PathValue("verb"), r.Context()
+	change := map[string]func(steps) (any, error){
+		"promote":  func(s steps) (any, error) { return s.Promote(ctx, name, in.Version, in.Override, in.Act) },
+		"rollback": func(s steps) (any, error) { return s.Rollback(ctx, name, in.Revision, in.Act) },
+		"approve":  func(s steps) (any, error) { return s.Approve(ctx, name, in.Revision, in.Act) },
+		"reject":   func(s steps) (any, error) { return s.Reject(ctx, name, in.Revision, in.Act) },
+		"hold":     func(s steps) (any, error) { return s.Hold(ctx, name, in.Pinned, in.Paused) },
+	}[verb]
+	if change == nil {
+		c.fail(w, mlops.Errorf(mlops.EndpointError, "a deployment cannot %s", verb))
+		return
 	}
-	if err == nil {
-		c.a.log.Info("what is served was changed", "deployment", name, "how", r.PathValue("verb"), "by", in.Act.By)
-	}
-	c.answer(w, http.StatusOK, out, err)
+	c.answerStep(w, http.StatusOK, func(s steps) (any, error) {
+		out, err := change(s)
+		if err == nil {
+			c.a.log.Info("what is served was changed", "deployment", name, "how", verb, "by", in.Act.By)
+		}
+		return out, err
+	})
 }
 
 // Deployments lists what is served.

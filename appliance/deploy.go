@@ -9,33 +9,21 @@ import (
 )
 
 // Deploy makes a deployment of a registered model.
-func (p loopPort) Deploy(ctx context.Context, req mlops.DeployRequest) (mlops.Deployed, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Deployed{}, err
-	}
-	out, err := l.Deploy(ctx, req)
-	return mlops.Deployed{Deployment: p.addressed(out.Deployment), Created: out.Created, Changed: out.Changed, Beside: out.Beside}, err
+func (s steps) Deploy(ctx context.Context, req mlops.DeployRequest) (mlops.Deployed, error) {
+	out, err := s.Loop.Deploy(ctx, req)
+	return mlops.Deployed{Deployment: s.port.addressed(out.Deployment), Created: out.Created, Changed: out.Changed, Beside: out.Beside}, err
 }
 
 // Scale sets how many servers a deployment ought to have.
-func (p loopPort) Scale(ctx context.Context, deployment string, replicas int) (mlops.Deployment, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Deployment{}, err
-	}
-	d, err := l.Scale(ctx, deployment, replicas)
-	return p.addressed(d), err
+func (s steps) Scale(ctx context.Context, deployment string, replicas int) (mlops.Deployment, error) {
+	d, err := s.Loop.Scale(ctx, deployment, replicas)
+	return s.port.addressed(d), err
 }
 
 // Undeploy begins to delete a deployment that is not its project's.
-func (p loopPort) Undeploy(ctx context.Context, deployment string) (mlops.Deployment, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Deployment{}, err
-	}
-	d, err := l.Undeploy(ctx, deployment)
-	return p.addressed(d), err
+func (s steps) Undeploy(ctx context.Context, deployment string) (mlops.Deployment, error) {
+	d, err := s.Loop.Undeploy(ctx, deployment)
+	return s.port.addressed(d), err
 }
 
 // addressed says where a deployment answers.
@@ -58,7 +46,11 @@ func (c *control) deploy(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
-	out, err := c.a.loopPort.Deploy(r.Context(), req)
+	var out mlops.Deployed
+	s, err := c.a.loopPort.steps()
+	if err == nil {
+		out, err = s.Deploy(r.Context(), req)
+	}
 	status := http.StatusOK
 	if out.Created {
 		status = http.StatusCreated

@@ -27,7 +27,7 @@ func (p loopPort) Diagnose(ctx context.Context, d mlops.Deployment) ([]mlops.Fin
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.cluster.client()
+	c, err := connected(p.cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (p loopPort) Diagnose(ctx context.Context, d mlops.Deployment) ([]mlops.Fin
 		if pod.Deleting || !doctor.Ended(pod, e.Now) || pod.LastExit.Code == 0 {
 			continue // its last words are of no interest
 		}
-		if words := lastWords(ctx, c, pod); words != "" {
+		if words := lastWords(ctx, c.Client, pod); words != "" {
 			e.Words[pod.Name] = words
 		}
 	}

@@ -18,7 +18,7 @@ type kubeconfigAnswer struct {
 
 // kubeconfig answers with a kubeconfig for the query's role and server.
 func (c *control) kubeconfig(w http.ResponseWriter, r *http.Request) {
-	client, err := clusterPort{c.a.cluster}.client()
+	client, err := connected(c.a.cluster)
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -36,7 +36,11 @@ func (c *control) kubeconfig(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) kubeconfigs(w http.ResponseWriter, r *http.Request) {
-	users, err := clusterPort{c.a.cluster}.KubeconfigUsers(r.Context())
+	var users []mlops.KubeconfigUser
+	client, err := connected(c.a.cluster)
+	if err == nil {
+		users, err = client.KubeconfigUsers(r.Context())
+	}
 	if err != nil {
 		c.fail(w, err)
 		return
@@ -45,7 +49,11 @@ func (c *control) kubeconfigs(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) revokeKubeconfig(w http.ResponseWriter, r *http.Request) {
-	if err := (clusterPort{c.a.cluster}).RevokeKubeconfig(r.Context(), r.PathValue("user")); err != nil {
+	client, err := connected(c.a.cluster)
+	if err == nil {
+		err = client.RevokeKubeconfig(r.Context(), r.PathValue("user"))
+	}
+	if err != nil {
 		c.fail(w, err)
 		return
 	}

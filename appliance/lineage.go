@@ -22,27 +22,31 @@ type VersionLineage struct {
 // lineageCalls are the calls of the command line about where versions come
 // from and what came of datasets.
 func (c *control) lineageCalls(mux *http.ServeMux) {
-	registry := registryPort{c.a.registry}
 	mux.HandleFunc("GET /v1/lineage", func(w http.ResponseWriter, r *http.Request) {
-		out, err := c.lineage(r.Context(), registry, r.URL.Query().Get("of"))
+		out, err := c.lineage(r.Context(), r.URL.Query().Get("of"))
 		c.answer(w, http.StatusOK, out, err)
 	})
 	mux.HandleFunc("GET /v1/datasets", func(w http.ResponseWriter, r *http.Request) {
-		all, err := registry.DatasetSummaries(r.Context())
+		var all []mlops.DatasetSummary
+		registry, err := openRegistry(c.a.registry)
+		if err == nil {
+			all, err = registry.DatasetSummaries(r.Context())
+		}
 		c.answer(w, http.StatusOK, all, err)
 	})
 	mux.HandleFunc("POST /v1/datasets/{dataset}", func(w http.ResponseWriter, r *http.Request) {
-		d, err := c.a.loopPort.AddDataset(r.Context(), r.PathValue("dataset"), r.URL.Query().Get("source"), r.Body)
-		c.answer(w, http.StatusCreated, d, err)
+		c.answerStep(w, http.StatusCreated, func(s steps) (any, error) {
+			return s.AddDataset(r.Context(), r.PathValue("dataset"), r.URL.Query().Get("source"), r.Body)
+		})
 	})
 	mux.HandleFunc("GET /v1/datasets/{dataset}", func(w http.ResponseWriter, r *http.Request) {
-		use, err := c.datasetUse(r.Context(), registry, r.PathValue("dataset"))
+		use, err := c.datasetUse(r.Context(), r.PathValue("dataset"))
 		c.answer(w, http.StatusOK, use, err)
 	})
 }
 
 // lineage is the lineage of MODEL/VERSION, or of what a deployment serves now.
-func (c *control) lineage(ctx context.Context, registry registryPort, of string) (VersionLineage, error) {
+func (c *control) lineage(ctx context.Context, of string) (VersionLineage, error) {
 	deployed, err := c.a.loopPort.Deployments(ctx)
 	if err != nil {
 		return VersionLineage{}, err
@@ -56,6 +60,10 @@ func (c *control) lineage(ctx context.Context, registry registryPort, of string)
 	version, err := strconv.Atoi(number)
 	if err != nil || version < 1 {
 		return VersionLineage{}, mlops.Errorf(mlops.Invalid, "%q is not the number of a version: expected MODEL/VERSION such as %s/3, or the name of a deployment", number, model)
+	}
+	registry, err := openRegistry(c.a.registry)
+	if err != nil {
+		return VersionLineage{}, err
 	}
 	v, l, err := registry.Lineage(ctx, model, version, deployed)
 	return VersionLineage{Version: v, Lineage: l}, err
@@ -89,8 +97,12 @@ func servedVersion(deployed []mlops.Deployment, name string) (model, version str
 
 // datasetUse is what came of a dataset, which is named by its digest, or by
 // its name for the newest version that is stored.
-func (c *control) datasetUse(ctx context.Context, registry registryPort, dataset string) (mlops.DatasetUse, error) {
+func (c *control) datasetUse(ctx context.Context, dataset string) (mlops.DatasetUse, error) {
 	deployed, err := c.a.loopPort.Deployments(ctx)
+	if err != nil {
+		return mlops.DatasetUse{}, err
+	}
+	registry, err := openRegistry(c.a.registry)
 	if err != nil {
 		return mlops.DatasetUse{}, err
 	}

@@ -17,14 +17,10 @@ const addOne = "add one with `benchtop project add " + DefaultProject + "`"
 
 // Train requests a training. A project that is not there is answered with
 // those that are.
-func (p loopPort) Train(ctx context.Context, project string) (mlops.Training, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Training{}, err
-	}
-	t, err := l.Train(ctx, project)
+func (s steps) Train(ctx context.Context, project string) (mlops.Training, error) {
+	t, err := s.Loop.Train(ctx, project)
 	if mlops.CodeOf(err) == mlops.NotFound {
-		err = p.noProject(ctx, project)
+		err = s.port.noProject(ctx, project)
 	}
 	return t, err
 }
@@ -59,45 +55,24 @@ func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, erro
 }
 
 // AddProject makes a project.
-func (p loopPort) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Project{}, err
-	}
-	return l.Add(ctx, req)
-}
-
-// AddDataset makes what is read the newest version of a dataset.
-func (p loopPort) AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Dataset{}, err
-	}
-	return l.AddDataset(ctx, name, source, content)
+func (s steps) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
+	return s.Loop.Add(ctx, req)
 }
 
 // EditProject changes a project.
-func (p loopPort) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Project{}, err
-	}
-	out, err := l.Edit(ctx, name, edit)
+func (s steps) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
+	out, err := s.Loop.Edit(ctx, name, edit)
 	if mlops.CodeOf(err) == mlops.NotFound {
-		err = p.noProject(ctx, name)
+		err = s.port.noProject(ctx, name)
 	}
 	return out, err
 }
 
 // DeleteProject begins to delete a project.
-func (p loopPort) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {
-	l, err := p.running()
-	if err != nil {
-		return mlops.Project{}, err
-	}
-	out, err := l.Delete(ctx, name)
+func (s steps) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {
+	out, err := s.Loop.Delete(ctx, name)
 	if mlops.CodeOf(err) == mlops.NotFound {
-		err = p.noProject(ctx, name)
+		err = s.port.noProject(ctx, name)
 	}
 	return out, err
 }
@@ -138,8 +113,7 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 			c.fail(w, err)
 			return
 		}
-		p, err := port.AddProject(r.Context(), req)
-		c.answer(w, http.StatusCreated, p, err)
+		c.answerStep(w, http.StatusCreated, func(s steps) (any, error) { return s.AddProject(r.Context(), req) })
 	})
 	mux.HandleFunc("PATCH /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
 		var edit mlops.ProjectEdit
@@ -147,12 +121,10 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 			c.fail(w, err)
 			return
 		}
-		p, err := port.EditProject(r.Context(), r.PathValue("project"), edit)
-		c.answer(w, http.StatusOK, p, err)
+		c.answerStep(w, http.StatusOK, func(s steps) (any, error) { return s.EditProject(r.Context(), r.PathValue("project"), edit) })
 	})
 	mux.HandleFunc("DELETE /v1/projects/{project}", func(w http.ResponseWriter, r *http.Request) {
-		p, err := port.DeleteProject(r.Context(), r.PathValue("project"))
-		c.answer(w, http.StatusAccepted, p, err)
+		c.answerStep(w, http.StatusAccepted, func(s steps) (any, error) { return s.DeleteProject(r.Context(), r.PathValue("project")) })
 	})
 }
 

@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -10,6 +9,13 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
+	"github.com/benchtop-lab/benchtop/embedded/registry/db"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/artifacts"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/experiments"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/lineage"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/loggedmodels"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // registryHandler serves the MLflow API on the web server's port too. Until
@@ -40,197 +46,63 @@ type askDeployments func(context.Context) ([]mlops.Deployment, error)
 
 func (f askDeployments) Deployments(ctx context.Context) ([]mlops.Deployment, error) { return f(ctx) }
 
-// registryPort reads the registry for the pages.
-type registryPort struct{ unit *registry.Unit }
+// The stores whose rows the pages read, beside those that the loop acts on.
+type (
+	experimentRows  = experiments.Store
+	modelRows       = models.Store
+	artifactRows    = artifacts.Store
+	lineageRows     = lineage.Store
+	loggedModelRows = loggedmodels.Store
+)
 
-func (p registryPort) store() (*registry.Store, error) {
-	if s := p.unit.Store(); s != nil {
-		return s, nil
-	}
-	return nil, unavailable("the registry")
+// registryPort is the registry as pages and commands read it.
+type registryPort struct {
+	*experimentRows
+	*runRows
+	*modelRows
+	*artifactRows
+	*datasetRows
+	*projectRows
+	*lineageRows
+	*loggedModelRows
+	db *db.DB
 }
 
-func (p registryPort) Experiments(ctx context.Context) ([]mlops.Experiment, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
+var _ ports.Registry = registryPort{}
+
+// openRegistry returns the registry once it is open.
+func openRegistry(unit *registry.Unit) (registryPort, error) {
+	s := unit.Store()
+	if s == nil {
+		return registryPort{}, unavailable("the registry")
 	}
-	return s.Experiments.Experiments(ctx)
+	return registryPort{s.Experiments, s.Runs, s.Models, s.Artifacts, s.Datasets, s.Projects, s.Lineage, s.LoggedModels, s.DB}, nil
 }
 
-func (p registryPort) ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Experiments.ExperimentSummaries(ctx)
-}
-
-func (p registryPort) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.RunPage{}, err
-	}
-	return s.Runs.SearchRuns(ctx, q)
-}
-
-func (p registryPort) Run(ctx context.Context, id string) (mlops.Run, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.Run{}, err
-	}
-	return s.Runs.Run(ctx, id)
-}
-
-func (p registryPort) MetricHistory(ctx context.Context, runID, key string, max int) ([]mlops.Metric, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Runs.MetricHistory(ctx, runID, key, max)
-}
-
-func (p registryPort) RunsByID(ctx context.Context, runIDs []string) ([]mlops.Run, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Runs.RunsByID(ctx, runIDs)
-}
-
-func (p registryPort) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.ModelPage{}, err
-	}
-	return s.Models.Models(ctx, q)
-}
-
-func (p registryPort) Model(ctx context.Context, name string) (mlops.RegisteredModel, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.RegisteredModel{}, err
-	}
-	return s.Models.Model(ctx, name)
-}
-
-func (p registryPort) Versions(ctx context.Context, q mlops.VersionQuery) (mlops.VersionPage, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.VersionPage{}, err
-	}
-	return s.Models.Versions(ctx, q)
-}
-
+// Lineage implements ports.Registry.
 func (p registryPort) Lineage(ctx context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.ModelVersion{}, mlops.Lineage{}, err
-	}
-	return s.Lineage.LineageOf(ctx, model, version, askDeployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+	return p.LineageOf(ctx, model, version, known(deployed))
 }
 
-func (p registryPort) SetAlias(ctx context.Context, model, alias string, version int) error {
-	s, err := p.store()
-	if err != nil {
-		return err
-	}
-	return s.Models.SetAlias(ctx, model, alias, strconv.Itoa(version))
-}
-
-func (p registryPort) DeleteAlias(ctx context.Context, model, alias string) error {
-	s, err := p.store()
-	if err != nil {
-		return err
-	}
-	return s.Models.DeleteAlias(ctx, model, alias)
-}
-
-func (p registryPort) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Models.VersionsOfRuns(ctx, runIDs)
-}
-
-func (p registryPort) NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Models.NewestVersions(ctx, models)
-}
-
-func (p registryPort) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Projects.NewestTrainings(ctx)
-}
-
-func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.LoggedModels.RunModels(ctx, runID)
-}
-
-func (p registryPort) Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Artifacts.Artifacts(ctx, runID, path)
-}
-
-func (p registryPort) OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, mlops.Artifact{}, err
-	}
-	return s.Artifacts.OpenArtifact(ctx, runID, path)
-}
-
-func (p registryPort) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Datasets.Datasets(ctx)
-}
-
-func (p registryPort) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Lineage.DatasetSummaries(ctx)
-}
-
+// DatasetUse implements ports.Registry.
 func (p registryPort) DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error) {
-	s, err := p.store()
-	if err != nil {
-		return mlops.DatasetUse{}, err
-	}
-	return s.Lineage.DatasetUse(ctx, digest, askDeployments(func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }))
+	return p.lineageRows.DatasetUse(ctx, digest, known(deployed))
 }
 
-func (p registryPort) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
-	s, err := p.store()
-	if err != nil {
-		return nil, err
-	}
-	return s.Projects.Trainings(ctx, project, max)
+// known is a lineage.Deployments of what was asked for already.
+func known(deployed []mlops.Deployment) askDeployments {
+	return func(context.Context) ([]mlops.Deployment, error) { return deployed, nil }
 }
 
-// Changed never fires before the store is open; pages look again by then,
-// because the registry becoming ready is a change of its unit.
-func (p registryPort) Changed() <-chan struct{} {
-	if s := p.unit.Store(); s != nil {
-		return s.DB.Changed()
-	}
-	return nil
+// SetAlias implements ports.Registry.
+func (p registryPort) SetAlias(ctx context.Context, model, alias string, version int) error {
+	return p.modelRows.SetAlias(ctx, model, alias, strconv.Itoa(version))
 }
+
+// LoggedModels implements ports.Registry.
+func (p registryPort) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
+	return p.RunModels(ctx, runID)
+}
+
+// Changed implements ports.Registry.
+func (p registryPort) Changed() <-chan struct{} { return p.db.Changed() }

@@ -20,6 +20,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
 )
 
@@ -27,7 +28,7 @@ import (
 // changes its alias from the page: clients of the registry's API see it.
 func TestModelPagesOnARealRegistry(t *testing.T) {
 	unit := registry.NewUnit(registry.UnitConfig{Path: filepath.Join(t.TempDir(), "registry.db"), Addr: "127.0.0.1:0"})
-	if _, err := (registryPort{unit}).Model(t.Context(), "m"); mlops.CodeOf(err) != mlops.Unavailable {
+	if _, err := openRegistry(unit); mlops.CodeOf(err) != mlops.Unavailable {
 		t.Errorf("before the registry is open: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -62,7 +63,7 @@ func TestModelPagesOnARealRegistry(t *testing.T) {
 	w := uitest.Empty(time.Now)
 	w.Deployments = []mlops.Deployment{{Name: "m-live", Model: "m", Version: "2", Replicas: 1, Ready: 1}}
 	cfg := w.Config()
-	cfg.Assets, cfg.Registry = uitest.Assets(), registryPort{unit}
+	cfg.Assets, cfg.Registry = uitest.Assets(), func() (ports.Registry, error) { return openRegistry(unit) }
 	server, err := ui.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -8,12 +8,14 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/health"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 // healthz says whether everything serves, and nothing else, because it asks
 // for no credentials.
 func (s *Server) healthz(c echo.Context) error {
-	ready, total, state := readiness(s.cfg.Units.Status(0))
+	ready, total, state := health.Readiness(s.site.Units.Status(0))
 	status := http.StatusOK
 	if state != "ready" {
 		status = http.StatusServiceUnavailable
@@ -23,15 +25,15 @@ func (s *Server) healthz(c echo.Context) error {
 
 // Status is the answer of GET /api/status.
 type Status struct {
-	Version     string             `json:"version"`
-	Components  []Component        `json:"components,omitempty"`
-	State       string             `json:"state"` // starting, ready, degraded or stopping
-	Time        time.Time          `json:"time"`
-	Units       []supervise.Status `json:"units,omitempty"` // as Machine: not for keys of single projects
-	Machine     *MachineSample     `json:"machine,omitempty"`
-	Projects    []ProjectStatus    `json:"projects"`
-	Deployments []mlops.Deployment `json:"deployments"`
-	Problems    []string           `json:"problems,omitempty"` // what could not be read, and why
+	Version     string               `json:"version"`
+	Components  []Component          `json:"components,omitempty"`
+	State       string               `json:"state"` // starting, ready, degraded or stopping
+	Time        time.Time            `json:"time"`
+	Units       []supervise.Status   `json:"units,omitempty"` // as Machine: not for keys of single projects
+	Machine     *mlops.MachineSample `json:"machine,omitempty"`
+	Projects    []ProjectStatus      `json:"projects"`
+	Deployments []mlops.Deployment   `json:"deployments"`
+	Problems    []string             `json:"problems,omitempty"` // what could not be read, and why
 }
 
 // ProjectStatus is a project with what it does next and did last.
@@ -43,46 +45,34 @@ type ProjectStatus struct {
 
 // apiStatus answers with the state of everything, for programs.
 func (s *Server) apiStatus(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	units := s.cfg.Units.Status(0)
-	_, _, state := readiness(units)
-	out := Status{Version: s.cfg.Version, Components: s.cfg.Components, State: state, Time: s.cfg.Now().UTC(), Units: units,
+	units := s.site.Units.Status(0)
+	_, _, state := health.Readiness(units)
+	out := Status{Version: s.cfg.Version, Components: s.cfg.Components, State: state, Time: s.site.Now().UTC(), Units: units,
 		Projects: []ProjectStatus{}, Deployments: []mlops.Deployment{}}
-	if visitorOf(c).principal.Limited() {
+	if page.VisitorOf(c).Principal.Limited() {
 		out.Units = nil
-	} else if p, ok := s.machine.last(); ok {
+	} else if p, ok := s.machine.Sampler.Last(); ok {
 		out.Machine = &p.MachineSample
 	}
 	note := func(what string, err error) {
-		if p := s.problem(what, err); p != nil {
+		if p := s.site.Problem(what, err); p != nil {
 			out.Problems = append(out.Problems, what+": "+p.Message)
 		}
 	}
-	projects, err := s.cfg.Loop.Projects(ctx)
+	projects, err := s.site.Loop.Projects(ctx)
 	note("projects", err)
-	next, err := s.cfg.Loop.NextTrainings(ctx)
+	next, err := s.site.Loop.NextTrainings(ctx)
 	note("schedules", err)
-	trainings, err := s.cfg.Registry.NewestTrainings(ctx)
+	trainings, err := s.site.Registry.NewestTrainings(ctx)
 	note("trainings", err)
 	for _, p := range projects {
 		out.Projects = append(out.Projects, ProjectStatus{Project: p, NextTraining: next[p.Name],
-			LastTraining: find(trainings, func(t mlops.Training) bool { return t.Project == p.Name })})
+			LastTraining: page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name })})
 	}
-	ds, err := s.cfg.Loop.Deployments(ctx)
+	ds, err := s.site.Loop.Deployments(ctx)
 	note("deployments", err)
 	out.Deployments = append(out.Deployments, ds...)
 	return c.JSONPretty(http.StatusOK, out, "  ")
-}
-
-// apiTrain starts a training, for programs.
-func (s *Server) apiTrain(c echo.Context) error {
-	ctx, cancel := gather(c)
-	defer cancel()
-	t, err := s.cfg.Loop.Train(ctx, c.Param("project"))
-	if err != nil {
-		return err
-	}
-	s.logger().Info("training requested", "project", t.Project, "training", t.ID, "by", visitorOf(c).principal.Name)
-	return c.JSONPretty(http.StatusCreated, t, "  ")
 }

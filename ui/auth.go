@@ -5,12 +5,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 // requireSession lets signed-in browsers through. A page that was asked for
@@ -46,7 +45,7 @@ func navigates(r *http.Request) bool {
 func (s *Server) require(p mlops.Permission) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if who := visitorOf(c).principal; !who.Role.May(p) {
+			if who := page.VisitorOf(c).Principal; !who.Role.May(p) {
 				return mlops.Errorf(mlops.Denied, "%s may not do this: its role is %s. It takes %s.", who.Name, who.Role, rolesWith(p))
 			}
 			return next(c)
@@ -115,19 +114,9 @@ func (s *Server) credentials(c echo.Context) (visitor, error) {
 		s.logger().Warn("credentials refused", "address", address, "path", c.Request().URL.Path)
 	}
 	if err != nil {
-		return visitor{}, sentence(err)
+		return visitor{}, page.Sentence(err)
 	}
 	return visitor{principal: p}, nil
-}
-
-// sentence makes a sentence of the message of an error that users see.
-func sentence(err error) error {
-	var e *mlops.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	first, size := utf8.DecodeRuneInString(e.Message)
-	return &mlops.Error{Code: e.Code, Message: string(unicode.ToUpper(first)) + strings.TrimSuffix(e.Message[size:], ".") + ".", Err: e.Err}
 }
 
 // localPath returns target if it is a path on this server, "/" otherwise:

@@ -5,46 +5,28 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) forward(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 func TestSignInWithPassword(t *testing.T) {
-	l := start(t, uitest.Empty(atNoon))
-	resp, body := l.get("/runs?filter=a%20b")
-	l.expect(resp, body, http.StatusSeeOther)
+	l := visit.Start(t, uitest.Empty(visit.AtNoon))
+	resp, body := l.Get("/runs?filter=a%20b")
+	l.Expect(resp, body, http.StatusSeeOther)
 	at := resp.Header.Get("Location")
 	if at != "/login?next=%2Fruns%3Ffilter%3Da%2520b" {
 		t.Fatalf("without a session the page leads to %q", at)
 	}
-	resp, body = l.post(at, "/login", url.Values{"name": {"admin"}, "password": {"wrong"}, "next": {"/runs?filter=a%20b"}})
-	l.expect(resp, body, http.StatusUnauthorized, "Name or password is not right.", `value="/runs?filter=a%20b"`)
+	resp, body = l.Post(at, "/login", url.Values{"name": {"admin"}, "password": {"wrong"}, "next": {"/runs?filter=a%20b"}})
+	l.Expect(resp, body, http.StatusUnauthorized, "Name or password is not right.", `value="/runs?filter=a%20b"`)
 
-	resp, body = l.post(at, "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}, "next": {"/runs?filter=a%20b"}})
-	l.expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Post(at, "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}, "next": {"/runs?filter=a%20b"}})
+	l.Expect(resp, body, http.StatusSeeOther)
 	if got := resp.Header.Get("Location"); got != "/runs?filter=a%20b" {
 		t.Errorf("sign-in leads to %q", got)
 	}
@@ -57,14 +39,14 @@ func TestSignInWithPassword(t *testing.T) {
 	if session == nil || !session.HttpOnly || session.SameSite != http.SameSiteLaxMode || session.Path != "/" || session.MaxAge <= 0 {
 		t.Fatalf("session cookie %+v", session)
 	}
-	for _, stored := range l.world.Sessions {
+	for _, stored := range l.World.Sessions {
 		if strings.Contains(stored.Hash, session.Value) {
 			t.Error("the session's id is stored")
 		}
 	}
-	resp, body = l.get("/")
-	l.expect(resp, body, http.StatusOK, "Overview")
-	resp, _ = l.get("/login?next=/system")
+	resp, body = l.Get("/")
+	l.Expect(resp, body, http.StatusOK, "Overview")
+	resp, _ = l.Get("/login?next=/system")
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/system" {
 		t.Error("the sign-in form is shown to one who is signed in")
 	}
@@ -73,9 +55,9 @@ func TestSignInWithPassword(t *testing.T) {
 func TestSignInLeadsNowhereElse(t *testing.T) {
 	for _, next := range []string{"https://evil.example/", "//evil.example", "/\\evil.example", "/\tevil", "\\\\evil.example", "evil.example",
 		"/%2f..//evil@example\r\nX: y", "javascript:alert(1)", "///evil.example", "/\x00", ""} {
-		l := start(t, uitest.Empty(atNoon))
-		resp, body := l.post("/login", "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}, "next": {next}})
-		l.expect(resp, body, http.StatusSeeOther)
+		l := visit.Start(t, uitest.Empty(visit.AtNoon))
+		resp, body := l.Post("/login", "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}, "next": {next}})
+		l.Expect(resp, body, http.StatusSeeOther)
 		if got := resp.Header.Get("Location"); got != "/" {
 			t.Errorf("next=%q leads to %q", next, got)
 		}
@@ -83,123 +65,123 @@ func TestSignInLeadsNowhereElse(t *testing.T) {
 }
 
 func TestSignInWithLink(t *testing.T) {
-	w := uitest.Empty(atNoon)
-	l := start(t, w)
+	w := uitest.Empty(visit.AtNoon)
+	l := visit.Start(t, w)
 	w.Change(func() { w.LoginTokens["once"] = true })
-	resp, body := l.get("/login?token=once&next=https://evil.example")
-	l.expect(resp, body, http.StatusSeeOther)
+	resp, body := l.Get("/login?token=once&next=https://evil.example")
+	l.Expect(resp, body, http.StatusSeeOther)
 	if resp.Header.Get("Location") != "/" {
 		t.Errorf("the link leads to %q", resp.Header.Get("Location"))
 	}
-	resp, body = l.get("/")
-	l.expect(resp, body, http.StatusOK, "Overview")
-	if resp, _ = l.get("/login?token=once"); resp.StatusCode != http.StatusSeeOther {
+	resp, body = l.Get("/")
+	l.Expect(resp, body, http.StatusOK, "Overview")
+	if resp, _ = l.Get("/login?token=once"); resp.StatusCode != http.StatusSeeOther {
 		t.Error("opening the link again in the same browser should lead to the overview, got", resp.Status)
 	}
 	// Another browser cannot use it again.
-	resp, body = l.do(newBrowser(t), http.MethodGet, "/login?token=once", nil)
-	l.expect(resp, body, http.StatusUnauthorized, "already used or has expired")
-	if strings.Contains(l.log.String(), "once") {
-		t.Error("the token is in the log:", l.log.String())
+	resp, body = l.Do(visit.NewBrowser(t), http.MethodGet, "/login?token=once", nil)
+	l.Expect(resp, body, http.StatusUnauthorized, "already used or has expired")
+	if strings.Contains(l.Log.String(), "once") {
+		t.Error("the token is in the log:", l.Log.String())
 	}
 }
 
 func TestSignInForPeopleOnly(t *testing.T) {
-	l := start(t, uitest.Empty(atNoon))
-	resp, body := l.post("/login", "/login", url.Values{"name": {"trainer"}, "password": {"trainer"}})
-	l.expect(resp, body, http.StatusForbidden, "This account is for programs")
+	l := visit.Start(t, uitest.Empty(visit.AtNoon))
+	resp, body := l.Post("/login", "/login", url.Values{"name": {"trainer"}, "password": {"trainer"}})
+	l.Expect(resp, body, http.StatusForbidden, "This account is for programs")
 }
 
 func TestSignInNeedsItsForm(t *testing.T) {
-	l := start(t, uitest.Empty(atNoon))
+	l := visit.Start(t, uitest.Empty(visit.AtNoon))
 	form := url.Values{"name": {"admin"}, "password": {uitest.Password}}
-	resp, body := l.do(l.client, http.MethodPost, "/login", form)
-	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+	resp, body := l.Do(l.Client, http.MethodPost, "/login", form)
+	l.Expect(resp, body, http.StatusForbidden, "The form has expired")
 
 	// A token from another browser's form is worth nothing.
-	_, page := l.do(newBrowser(t), http.MethodGet, "/login", nil)
-	form.Set("csrf", csrfField.FindStringSubmatch(page)[1])
-	resp, body = l.do(l.client, http.MethodPost, "/login", form)
-	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+	_, page := l.Do(visit.NewBrowser(t), http.MethodGet, "/login", nil)
+	form.Set("csrf", visit.CSRFField.FindStringSubmatch(page)[1])
+	resp, body = l.Do(l.Client, http.MethodPost, "/login", form)
+	l.Expect(resp, body, http.StatusForbidden, "The form has expired")
 }
 
 func TestTooManyAttempts(t *testing.T) {
-	c := &clock{now: noon}
-	l := start(t, uitest.Empty(c.Now))
+	c := visit.NewClock()
+	l := visit.Start(t, uitest.Empty(c.Now))
 	for range 6 {
-		resp, body := l.post("/login", "/login", url.Values{"name": {"admin"}, "password": {"wrong"}})
-		l.expect(resp, body, http.StatusUnauthorized)
+		resp, body := l.Post("/login", "/login", url.Values{"name": {"admin"}, "password": {"wrong"}})
+		l.Expect(resp, body, http.StatusUnauthorized)
 	}
-	resp, body := l.post("/login", "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}})
-	l.expect(resp, body, http.StatusTooManyRequests, "wait 60 seconds")
+	resp, body := l.Post("/login", "/login", url.Values{"name": {"admin"}, "password": {uitest.Password}})
+	l.Expect(resp, body, http.StatusTooManyRequests, "wait 60 seconds")
 	if resp.Header.Get("Retry-After") != "60" {
 		t.Errorf("Retry-After %q", resp.Header.Get("Retry-After"))
 	}
-	resp, body = l.get("/login?token=guess")
-	l.expect(resp, body, http.StatusTooManyRequests)
-	resp, body = l.do(&http.Client{}, http.MethodGet, "/api/status", nil, "Authorization", "Bearer guess")
-	l.expect(resp, body, http.StatusTooManyRequests, `"message"`)
+	resp, body = l.Get("/login?token=guess")
+	l.Expect(resp, body, http.StatusTooManyRequests)
+	resp, body = l.Do(&http.Client{}, http.MethodGet, "/api/status", nil, "Authorization", "Bearer guess")
+	l.Expect(resp, body, http.StatusTooManyRequests, `"message"`)
 
-	c.forward(61 * time.Second)
-	l.asAdmin()
+	c.Forward(61 * time.Second)
+	l.AsAdmin()
 }
 
 func TestSignOut(t *testing.T) {
-	l := start(t, uitest.Empty(atNoon)).asAdmin()
-	base, err := url.Parse(l.url)
+	l := visit.Start(t, uitest.Empty(visit.AtNoon)).AsAdmin()
+	base, err := url.Parse(l.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept := l.client.Jar.Cookies(base)
-	resp, body := l.post("/", "/logout", nil)
-	l.expect(resp, body, http.StatusSeeOther)
+	kept := l.Client.Jar.Cookies(base)
+	resp, body := l.Post("/", "/logout", nil)
+	l.Expect(resp, body, http.StatusSeeOther)
 	// The session is over at the server too, not only forgotten by the browser.
-	l.client.Jar.SetCookies(base, kept)
-	resp, body = l.get("/")
-	l.expect(resp, body, http.StatusSeeOther)
+	l.Client.Jar.SetCookies(base, kept)
+	resp, body = l.Get("/")
+	l.Expect(resp, body, http.StatusSeeOther)
 }
 
 func TestSessionsEnd(t *testing.T) {
-	c := &clock{now: noon}
-	l := start(t, uitest.Empty(c.Now)).asAdmin()
-	c.forward(6 * 24 * time.Hour)
-	resp, body := l.get("/")
-	l.expect(resp, body, http.StatusOK)
-	c.forward(25 * time.Hour)
-	resp, body = l.get("/")
-	l.expect(resp, body, http.StatusSeeOther)
-	resp, body = l.get("/live/")
-	l.expect(resp, body, http.StatusUnauthorized, "Your session has ended")
-	resp, body = l.get("/session")
-	l.expect(resp, body, http.StatusUnauthorized)
+	c := visit.NewClock()
+	l := visit.Start(t, uitest.Empty(c.Now)).AsAdmin()
+	c.Forward(6 * 24 * time.Hour)
+	resp, body := l.Get("/")
+	l.Expect(resp, body, http.StatusOK)
+	c.Forward(25 * time.Hour)
+	resp, body = l.Get("/")
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get("/live/")
+	l.Expect(resp, body, http.StatusUnauthorized, "Your session has ended")
+	resp, body = l.Get("/session")
+	l.Expect(resp, body, http.StatusUnauthorized)
 }
 
 func TestChangesNeedTokenAndRole(t *testing.T) {
-	l := start(t, uitest.Full(atNoon)).asAdmin()
-	resp, body := l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{})
-	l.expect(resp, body, http.StatusForbidden, "The form has expired")
-	resp, body = l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {"AAAA"}})
-	l.expect(resp, body, http.StatusForbidden, "The form has expired")
-	resp, body = l.do(l.client, http.MethodPost, "/logout", url.Values{})
-	l.expect(resp, body, http.StatusForbidden, "The form has expired")
+	l := visit.Start(t, uitest.Full(visit.AtNoon)).AsAdmin()
+	resp, body := l.Do(l.Client, http.MethodPost, "/projects/iris/train", url.Values{})
+	l.Expect(resp, body, http.StatusForbidden, "The form has expired")
+	resp, body = l.Do(l.Client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {"AAAA"}})
+	l.Expect(resp, body, http.StatusForbidden, "The form has expired")
+	resp, body = l.Do(l.Client, http.MethodPost, "/logout", url.Values{})
+	l.Expect(resp, body, http.StatusForbidden, "The form has expired")
 
-	_, page := l.get("/runs")
-	token := csrfField.FindStringSubmatch(page)[1]
-	resp, body = l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {token}}, "Sec-Fetch-Site", "cross-site")
-	l.expect(resp, body, http.StatusForbidden, "came from another site")
-	resp, body = l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {token}}, "Origin", "https://evil.example")
-	l.expect(resp, body, http.StatusForbidden, "came from another site")
+	_, page := l.Get("/runs")
+	token := visit.CSRFField.FindStringSubmatch(page)[1]
+	resp, body = l.Do(l.Client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {token}}, "Sec-Fetch-Site", "cross-site")
+	l.Expect(resp, body, http.StatusForbidden, "came from another site")
+	resp, body = l.Do(l.Client, http.MethodPost, "/projects/iris/train", url.Values{"csrf": {token}}, "Origin", "https://evil.example")
+	l.Expect(resp, body, http.StatusForbidden, "came from another site")
 
-	guest := start(t, uitest.Full(atNoon)).signIn("guest", "guest")
-	resp, body = guest.post("/runs", "/projects/iris/train", nil)
-	guest.expect(resp, body, http.StatusForbidden, "guest may not do this: its role is reader. It takes role editor or admin.")
+	guest := visit.Start(t, uitest.Full(visit.AtNoon)).SignIn("guest", "guest")
+	resp, body = guest.Post("/runs", "/projects/iris/train", nil)
+	guest.Expect(resp, body, http.StatusForbidden, "guest may not do this: its role is reader. It takes role editor or admin.")
 }
 
 func TestCredentialsOfPrograms(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Passwords["nobody:nobody"] = mlops.Principal{Name: "nobody", Role: "none"}
 	w.Tokens["good-token"] = mlops.Principal{Name: "ci", Role: mlops.RoleReader}
-	l := start(t, w)
+	l := visit.Start(t, w)
 	plain := &http.Client{}
 	for _, c := range []struct {
 		name, authorization string
@@ -215,11 +197,11 @@ func TestCredentialsOfPrograms(t *testing.T) {
 		{"wrong token", "Bearer other", 401, "These credentials are not right."},
 		{"other scheme", "Digest x", 401, "These credentials are not right."},
 	} {
-		resp, body := l.do(plain, http.MethodGet, "/api/status", nil, "Authorization", c.authorization)
+		resp, body := l.Do(plain, http.MethodGet, "/api/status", nil, "Authorization", c.authorization)
 		if c.authorization == "" {
-			resp, body = l.do(plain, http.MethodGet, "/api/status", nil)
+			resp, body = l.Do(plain, http.MethodGet, "/api/status", nil)
 		}
-		l.expect(resp, body, c.status, c.text)
+		l.Expect(resp, body, c.status, c.text)
 		if resp.StatusCode == 401 && !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") {
 			t.Errorf("%s: no challenge", c.name)
 		}
@@ -235,7 +217,7 @@ var basicAdmin = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+ui
 // TestProgramsGetJSON: whatever goes wrong, a program is not shown a page.
 func TestProgramsGetJSON(t *testing.T) {
 	breaks := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the handler broke") })
-	l := start(t, uitest.Empty(atNoon), func(c *ui.Config) {
+	l := visit.Start(t, uitest.Empty(visit.AtNoon), func(c *ui.Config) {
 		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: breaks, Needs: mlops.Administer}, "/version": {Handler: breaks}}
 	})
 	plain := &http.Client{}
@@ -255,8 +237,8 @@ func TestProgramsGetJSON(t *testing.T) {
 		{"GET", "/version", "", 500, "INTERNAL_ERROR", "internal error"},
 	} {
 		for _, accept := range []string{"*/*", "text/html"} {
-			resp, body := l.do(plain, c.method, c.path, nil, "Authorization", c.authorization, "Accept", accept)
-			l.expectJSON(resp, body, c.status, c.code, c.text)
+			resp, body := l.Do(plain, c.method, c.path, nil, "Authorization", c.authorization, "Accept", accept)
+			l.ExpectJSON(resp, body, c.status, c.code, c.text)
 			if c.status == 405 && resp.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s: Allow %q", c.path, resp.Header.Get("Allow"))
 			}
@@ -268,50 +250,50 @@ func TestMounts(t *testing.T) {
 	seen := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(name + " " + r.URL.Path)) })
 	}
-	l := start(t, uitest.Empty(atNoon), func(c *ui.Config) {
+	l := visit.Start(t, uitest.Empty(visit.AtNoon), func(c *ui.Config) {
 		c.Mounts = map[string]ui.Mount{"/api/2.0/mlflow/": {Handler: seen("registry")}, "/prometheus/": {Handler: seen("metrics"), Needs: mlops.Administer},
 			"/version": {Handler: seen("registry")}}
 	})
 	plain := &http.Client{}
-	resp, body := l.do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{})
-	l.expect(resp, body, 200, "registry /api/2.0/mlflow/runs/create")
+	resp, body := l.Do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{})
+	l.Expect(resp, body, 200, "registry /api/2.0/mlflow/runs/create")
 	for _, site := range []string{"same-site", "cross-site"} {
 		// The registry knows itself what is forged; the metrics are only read.
-		resp, body = l.do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{}, "Sec-Fetch-Site", site)
-		l.expect(resp, body, 200)
-		resp, body = l.do(plain, http.MethodPost, "/prometheus/api/v1/query", url.Values{}, "Sec-Fetch-Site", site, "Authorization", basicAdmin)
-		l.expect(resp, body, 200, "metrics /prometheus/api/v1/query")
+		resp, body = l.Do(plain, http.MethodPost, "/api/2.0/mlflow/runs/create", url.Values{}, "Sec-Fetch-Site", site)
+		l.Expect(resp, body, 200)
+		resp, body = l.Do(plain, http.MethodPost, "/prometheus/api/v1/query", url.Values{}, "Sec-Fetch-Site", site, "Authorization", basicAdmin)
+		l.Expect(resp, body, 200, "metrics /prometheus/api/v1/query")
 	}
-	resp, body = l.do(plain, http.MethodGet, "/prometheus/api/v1/query", nil)
-	l.expectJSON(resp, body, 401, "UNAUTHENTICATED", "Credentials are required")
-	resp, body = l.do(plain, http.MethodGet, "/prometheus/api/v1/query", nil, "Authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=")
-	l.expectJSON(resp, body, 403, "PERMISSION_DENIED", "guest may not do this")
-	l.asAdmin()
-	resp, body = l.get("/prometheus/api/v1/query")
-	l.expect(resp, body, 200, "metrics /prometheus/api/v1/query")
-	resp, body = l.get("/prometheus")
-	l.expect(resp, body, 200, "metrics /prometheus")
-	resp, body = l.do(plain, http.MethodGet, "/version", nil)
-	l.expect(resp, body, 200, "registry /version")
-	resp, body = l.get("/version/more")
-	l.expect(resp, body, 404)
+	resp, body = l.Do(plain, http.MethodGet, "/prometheus/api/v1/query", nil)
+	l.ExpectJSON(resp, body, 401, "UNAUTHENTICATED", "Credentials are required")
+	resp, body = l.Do(plain, http.MethodGet, "/prometheus/api/v1/query", nil, "Authorization", "Basic Z3Vlc3Q6Z3Vlc3Q=")
+	l.ExpectJSON(resp, body, 403, "PERMISSION_DENIED", "guest may not do this")
+	l.AsAdmin()
+	resp, body = l.Get("/prometheus/api/v1/query")
+	l.Expect(resp, body, 200, "metrics /prometheus/api/v1/query")
+	resp, body = l.Get("/prometheus")
+	l.Expect(resp, body, 200, "metrics /prometheus")
+	resp, body = l.Do(plain, http.MethodGet, "/version", nil)
+	l.Expect(resp, body, 200, "registry /version")
+	resp, body = l.Get("/version/more")
+	l.Expect(resp, body, 404)
 }
 
 func TestStrangersSeeNothing(t *testing.T) {
-	l := start(t, uitest.Full(atNoon))
+	l := visit.Start(t, uitest.Full(visit.AtNoon))
 	for _, path := range []string{"/", "/runs", "/models/iris", "/deployments/iris/predict", "/system", "/no/such/page", "/runs/x/download?path=a", "/runs/x/artifacts"} {
-		resp, body := l.get(path)
-		l.expect(resp, body, http.StatusSeeOther)
+		resp, body := l.Get(path)
+		l.Expect(resp, body, http.StatusSeeOther)
 		if !strings.HasPrefix(strings.TrimPrefix(resp.Header.Get("Location"), "/"), "login") || strings.Contains(body, "iris") {
 			t.Errorf("%s: %s %s", path, resp.Header.Get("Location"), body)
 		}
 	}
 	for _, path := range []string{"/live/", "/live/runs", "/logs/pods/iris/x", "/session"} {
-		resp, body := l.get(path)
-		l.expect(resp, body, http.StatusUnauthorized)
+		resp, body := l.Get(path)
+		l.Expect(resp, body, http.StatusUnauthorized)
 	}
-	resp, body := l.do(l.client, http.MethodPost, "/projects/iris/train", url.Values{})
-	l.expect(resp, body, http.StatusUnauthorized)
-	resp, body = l.get("/runs", "HX-Request", "true")
-	l.expect(resp, body, http.StatusUnauthorized)
+	resp, body := l.Do(l.Client, http.MethodPost, "/projects/iris/train", url.Values{})
+	l.Expect(resp, body, http.StatusUnauthorized)
+	resp, body = l.Get("/runs", "HX-Request", "true")
+	l.Expect(resp, body, http.StatusUnauthorized)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/assets/web"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // Component is an embedded system and its version, for the System page.
@@ -54,14 +55,17 @@ type Config struct {
 	Mounts map[string]Mount
 
 	Auth     Auth
-	Keys     Keys
 	Sessions Sessions
-	Registry Registry
-	Loop     Loop
-	Cluster  Cluster
-	Metrics  Metrics
-	Machine  Machine
-	Units    Units
+	Keys     ports.Keys
+	Loop     ports.Loop
+	Metrics  ports.Metrics
+	Machine  ports.Machine
+	Units    ports.Units
+	// Those that are functions return an error with the code Unavailable until
+	// the backend serves.
+	Registry func() (ports.Registry, error)
+	Steps    func() (ports.Steps, error)
+	Cluster  func() (ports.Cluster, error)
 
 	// Samples are the projects that can be added with one click.
 	Samples []SampleProject
@@ -85,7 +89,7 @@ type Config struct {
 func (c *Config) complete() error {
 	for name, missing := range map[string]bool{
 		"Address": c.Address == "", "Auth": c.Auth == nil, "Keys": c.Keys == nil, "Sessions": c.Sessions == nil,
-		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Cluster": c.Cluster == nil,
+		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Cluster": c.Cluster == nil,
 		"Metrics": c.Metrics == nil, "Machine": c.Machine == nil, "Units": c.Units == nil,
 	} {
 		if missing {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/benchtop-lab/benchtop/ui/pages/front"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -18,7 +19,7 @@ func (s *Server) refuseCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 	protection := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
 		r := c.Request()
-		if s.mounted(r.URL.Path) || isFront(r.URL.Path) || s.known(r.Header.Get("Origin"), r) || protection.Check(r) == nil {
+		if s.mounted(r.URL.Path) || front.Below(r.URL.Path) || s.known(r.Header.Get("Origin"), r) || protection.Check(r) == nil {
 			return next(c)
 		}
 		return &foreign{origin: r.Header.Get("Origin"), site: r.Header.Get("Sec-Fetch-Site"), host: r.Host, peer: peerOf(r),

@@ -9,11 +9,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
-
-// statusOf is the HTTP status of the page that shows an error.
-func statusOf(err error) int { return mlops.CodeOf(err).HTTPStatus() }
 
 // showError answers a failed request: JSON where a program asked, a page
 // otherwise. The user sees the message, the log the cause.
@@ -22,7 +20,7 @@ func (s *Server) showError(err error, c echo.Context) {
 		return
 	}
 	var he *echo.HTTPError
-	status, message := statusOf(err), mlops.MessageOf(err)
+	status, message := page.StatusOf(err), mlops.MessageOf(err)
 	var limited *tooMany
 	var other *foreign
 	if errors.As(err, &limited) {
@@ -52,12 +50,12 @@ func (s *Server) showError(err error, c echo.Context) {
 		}
 		sendErr = c.JSON(status, map[string]any{"error_code": code, "message": message})
 	default:
-		p := &page{status: status, title: errorTitle(status)}
+		p := &page.Page{Status: status, Title: errorTitle(status)}
 		failure := view.Failure{Status: status, Title: errorTitle(status), Message: message, Starting: status == http.StatusServiceUnavailable}
 		if other != nil {
 			failure.Help = other.help()
 		}
-		p.body = view.ErrorPage(failure)
+		p.Body = view.ErrorPage(failure)
 		sendErr = s.render(c, p)
 	}
 	if sendErr != nil {
@@ -94,22 +92,4 @@ func httpMessage(status int) string {
 		return "The request is too large: at most 1 MB is expected here."
 	}
 	return http.StatusText(status)
-}
-
-// problem turns the error of a port into what a part of a page shows in its
-// place. It returns nil for nil.
-func (s *Server) problem(what string, err error) *view.Problem {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &view.Problem{What: what, Message: "This takes longer than expected; the page goes on trying."}
-	}
-	switch mlops.CodeOf(err) {
-	case mlops.Unavailable:
-		return &view.Problem{What: what, Starting: true, Message: mlops.MessageOf(err)}
-	case mlops.Internal:
-		s.logger().Error("cannot read "+what, "err", err)
-	}
-	return &view.Problem{What: what, Message: mlops.MessageOf(err)}
 }

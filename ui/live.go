@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 
 // live serves the event stream of a page: the parts that have changed since
 // they were last sent, whenever something happens.
-func (s *Server) live(f pageFunc) echo.HandlerFunc {
+func (s *Server) live(f page.Func) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		// Only a page that can be shown can be live; errors are plain answers.
 		if _, err := f(c); err != nil {
@@ -44,13 +45,13 @@ func (s *Server) live(f pageFunc) echo.HandlerFunc {
 			if _, err := s.session(c); mlops.CodeOf(err) == mlops.Unauthorized {
 				return nil // signed out, or its key was revoked
 			}
-			unitsChanged, registryChanged := s.cfg.Units.Changed(), s.cfg.Registry.Changed()
+			unitsChanged, registryChanged := s.site.Units.Changed(), s.site.Registry.Changed()
 			p, err := f(c)
 			if err != nil {
 				s.logger().Debug("live page ended", "path", c.Request().URL.Path, "err", err)
 				return nil
 			}
-			if err := sendChanged(st, "view", []byte(p.view), sent); err != nil {
+			if err := sendChanged(st, "view", []byte(p.View), sent); err != nil {
 				return nil // the reader is gone
 			}
 			if err := s.sendParts(c.Request().Context(), st, p, sent); err != nil {
@@ -95,21 +96,21 @@ func (s *Server) waitForChange(c echo.Context, st *stream, beat *time.Ticker, ch
 	}
 }
 
-func (s *Server) sendParts(ctx context.Context, st *stream, p *page, sent map[string][]byte) error {
-	for _, part := range p.parts {
+func (s *Server) sendParts(ctx context.Context, st *stream, p *page.Page, sent map[string][]byte) error {
+	for _, part := range p.Parts {
 		var out bytes.Buffer
-		if err := part.body.Render(ctx, &out); err != nil {
-			s.logger().Error("cannot render a part", "part", part.name, "err", err)
+		if err := part.Body.Render(ctx, &out); err != nil {
+			s.logger().Error("cannot render a part", "part", part.Name, "err", err)
 			return err
 		}
-		if err := sendChanged(st, part.name, out.Bytes(), sent); err != nil {
+		if err := sendChanged(st, part.Name, out.Bytes(), sent); err != nil {
 			return err
 		}
 	}
-	if len(p.charts) == 0 {
+	if len(p.Charts) == 0 {
 		return nil
 	}
-	data, err := json.Marshal(p.charts)
+	data, err := json.Marshal(p.Charts)
 	if err != nil {
 		s.logger().Error("cannot render charts", "err", err)
 		return err

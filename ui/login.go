@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -62,9 +63,9 @@ func (s *Server) login(c echo.Context) error {
 		return s.showLogin(c, http.StatusUnauthorized, form)
 	}
 	if err != nil { // an access key that has expired, or keys are not known yet
-		err = sentence(err)
+		err = page.Sentence(err)
 		form.Error = mlops.MessageOf(err)
-		return s.showLogin(c, statusOf(err), form)
+		return s.showLogin(c, page.StatusOf(err), form)
 	}
 	if !principal.Role.May(mlops.Browse) {
 		form.Error = "This account is for programs; sign in as admin."
@@ -84,7 +85,7 @@ func (s *Server) showLogin(c echo.Context, status int, form view.Login) error {
 	}
 	s.setCookie(c, loginCookie, secret, 3600)
 	form.CSRF = csrfToken(secret)
-	return s.render(c, &page{status: status, title: "Sign in", bare: true, body: view.LoginPage(form)})
+	return s.render(c, &page.Page{Status: status, Title: "Sign in", Bare: true, Body: view.LoginPage(form)})
 }
 
 func (s *Server) logout(c echo.Context) error {

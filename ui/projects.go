@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,6 +12,10 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/paths"
+	"github.com/benchtop-lab/benchtop/ui/pills"
+	"github.com/benchtop-lab/benchtop/ui/serving"
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
@@ -36,57 +39,55 @@ func (s *Server) projectRoutes(api, pages, signedIn, changes *echo.Group) {
 	api.DELETE("/projects/:project", s.apiDeleteProject, s.require(mlops.Administer))
 }
 
-func projectURL(name string) string { return "/projects/" + url.PathEscape(name) }
-
 // projects is the list of projects.
-func (s *Server) projects(c echo.Context) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) projects(c echo.Context) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	v := view.Projects{CSRF: csrf(c), MayOperate: visitorOf(c).principal.Role.May(mlops.Operate), Datasets: s.datasetNames(ctx, "")}
-	projects, err := s.cfg.Loop.Projects(ctx)
-	v.Problem = s.problem("the projects", err)
+	v := view.Projects{CSRF: page.VisitorOf(c).CSRF, MayOperate: page.May(c, mlops.Operate), Datasets: s.datasetNames(ctx, "")}
+	projects, err := s.site.Loop.Projects(ctx)
+	v.Problem = s.site.Problem("the projects", err)
 	var deployed []mlops.Deployment
 	if len(projects) > 0 {
 		var derr error
-		deployed, derr = s.cfg.Loop.Deployments(ctx)
-		s.problem("the deployments", derr) // logged; the rows go without
+		deployed, derr = s.site.Loop.Deployments(ctx)
+		s.site.Problem("the deployments", derr) // logged; the rows go without
 	}
-	trainings, terr := s.cfg.Registry.NewestTrainings(ctx)
-	s.problem("the trainings", terr) // logged; the rows go without
+	trainings, terr := s.site.Registry.NewestTrainings(ctx)
+	s.site.Problem("the trainings", terr) // logged; the rows go without
 	v.Rows = make([]view.ProjectRow, len(projects))
 	for i, p := range projects {
 		v.Rows[i] = projectRow(p, trainings, deployed)
 	}
 	if err == nil {
 		for _, sample := range s.cfg.Samples {
-			if visitorOf(c).principal.Reaches(sample.Name) && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
+			if page.VisitorOf(c).Principal.Reaches(sample.Name) && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
 				v.Samples = append(v.Samples, view.Sample{Name: sample.Name, Title: sample.Title, Size: fmt.Sprintf("%d rows × %d features", sample.Rows, sample.Features)})
 			}
 		}
 	}
 	if gone := c.QueryParam("deleted"); gone != "" && err == nil {
 		if slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == gone && p.Deleting }) {
-			v.Notice = &view.Notice{Kind: view.Busy, Text: "Project “" + clip(gone) + "” is being deleted. Its runs, models and dataset stay."}
+			v.Notice = &view.Notice{Kind: view.Busy, Text: "Project “" + view.Clip(gone) + "” is being deleted. Its runs, models and dataset stay."}
 		} else if !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == gone }) {
-			v.Notice = &view.Notice{Kind: view.Good, Text: "Project “" + clip(gone) + "” is deleted. Its runs, models and dataset stay."}
+			v.Notice = &view.Notice{Kind: view.Good, Text: "Project “" + view.Clip(gone) + "” is deleted. Its runs, models and dataset stay."}
 		}
 	}
-	return &page{title: "Projects", nav: "projects", body: view.ProjectsPage(v),
-		parts: []part{{"projects", view.ProjectRows(v)}, {"samples", view.SampleForms(v)}}}, nil
+	return &page.Page{Title: "Projects", Nav: "projects", Body: view.ProjectsPage(v),
+		Parts: []page.Part{{Name: "projects", Body: view.ProjectRows(v)}, {Name: "samples", Body: view.SampleForms(v)}}}, nil
 }
 
 func projectRow(p mlops.Project, trainings []mlops.Training, deployed []mlops.Deployment) view.ProjectRow {
-	row := view.ProjectRow{Name: p.Name, URL: projectURL(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
+	row := view.ProjectRow{Name: p.Name, URL: paths.Project(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
 	if p.Deleting {
 		return row
 	}
-	if t := find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }); t != nil {
-		pill := trainingPill(t.State)
-		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), trainingURL(*t)
+	if t := page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }); t != nil {
+		pill := pills.Training(t.State)
+		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), paths.Training(*t)
 	}
 	for _, d := range deployed {
 		if d.IsOf(p.Name) {
-			row.Serves = servedModel(d)
+			row.Serves = serving.Model(d)
 		}
 	}
 	return row
@@ -100,19 +101,19 @@ func scheduleValue(p mlops.Project) view.Value {
 }
 
 // project is the page of one project.
-func (s *Server) project(c echo.Context) (*page, error) { return s.projectPage(c, nil, "") }
+func (s *Server) project(c echo.Context) (*page.Page, error) { return s.projectPage(c, nil, "") }
 
 // projectPage shows a project, with the form as it was sent if it was.
-func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError string) (*page, error) {
-	ctx, cancel := gather(c)
+func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError string) (*page.Page, error) {
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	p, err := s.findProject(ctx, c.Param("name"))
 	if err != nil {
 		return nil, err
 	}
-	role := visitorOf(c).principal.Role
-	v := view.Project{Name: p.Name, CSRF: csrf(c), Deleting: p.Deleting, MayOperate: role.May(mlops.Operate), MayDelete: role.May(mlops.Administer), DeleteError: deleteError,
-		Form: view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params)}}
+	role := page.VisitorOf(c).Principal.Role
+	v := view.Project{Name: p.Name, CSRF: page.VisitorOf(c).CSRF, Deleting: p.Deleting, MayOperate: role.May(mlops.Operate), MayDelete: role.May(mlops.Administer), DeleteError: deleteError,
+		Form: projectForm(p)}
 	if form != nil {
 		v.Form = *form
 	}
@@ -121,16 +122,16 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	var trainings []mlops.Training
 	errs := make([]error, 4)
 	next := view.Text("none is planned")
-	together(
+	page.Together(
 		func() {
 			var all []mlops.Dataset
-			all, errs[0] = s.cfg.Registry.Datasets(ctx)
-			dataset = newestDataset(all, p.Dataset)
+			all, errs[0] = s.site.Registry.Datasets(ctx)
+			dataset = page.NewestDataset(all, p.Dataset)
 		},
-		func() { trainings, errs[1] = s.cfg.Registry.Trainings(ctx, p.Name, trainingsShown) },
-		func() { deployed, errs[2] = s.cfg.Loop.Deployments(ctx) },
+		func() { trainings, errs[1] = s.site.Registry.Trainings(ctx, p.Name, trainingsShown) },
+		func() { deployed, errs[2] = s.site.Loop.Deployments(ctx) },
 		func() {
-			all, err := s.cfg.Loop.NextTrainings(ctx)
+			all, err := s.site.Loop.NextTrainings(ctx)
 			if at := all[p.Name]; !at.IsZero() {
 				next = view.At(at)
 			}
@@ -138,31 +139,32 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 		},
 	)
 	for i, what := range []string{"the dataset", "the trainings", "the deployment", "the schedule"} {
-		if problem := s.problem(what, errs[i]); problem != nil && v.Problem == nil && !p.Deleting {
+		if problem := s.site.Problem(what, errs[i]); problem != nil && v.Problem == nil && !p.Deleting {
 			v.Problem = problem
 		}
 	}
 	data := view.Text(p.Dataset)
 	if dataset != nil {
-		data = view.Ref(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features), datasetURL(dataset.SHA256))
+		data = view.Ref(fmt.Sprintf("%s v%d, %d rows × %d features", dataset.Name, dataset.Version, dataset.Rows, dataset.Features), paths.Dataset(dataset.SHA256))
 	}
 	serves := view.Fact{Name: "Serves", Value: view.Text("no model yet")}
 	address := view.Fact{Name: "Deployment", Value: view.Text("none yet")}
 	for _, d := range deployed {
 		if d.Own && d.Project == p.Name {
-			v.Beside = append(v.Beside, view.Link{Text: d.Name, URL: deploymentURL(d.Name)})
+			v.Beside = append(v.Beside, view.Link{Text: d.Name, URL: paths.Deployment(d.Name)})
 		}
 		if d.IsOf(p.Name) {
-			serves.Value, address.Value = servedModel(d), view.Ref(d.Name, deploymentURL(d.Name))
+			serves.Value, address.Value = serving.Model(d), view.Ref(d.Name, paths.Deployment(d.Name))
 		}
 	}
 	v.Facts = []view.Fact{{Name: "Dataset", Value: data}, {Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
 		{Name: "Model", Value: view.Ref(p.Name, "/models/"+url.PathEscape(p.Name))}, serves, address,
+		{Name: "CPU", Value: view.Text(p.Resources.CPUText())}, {Name: "Memory", Value: view.Text(p.Resources.MemoryText())},
 		{Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
 	v.Follows = follows(p)
 	v.Datasets = s.datasetNames(ctx, p.Dataset)
 	for _, t := range trainings {
-		row := view.TrainingRow{Job: t.Job, URL: trainingURL(t), Pill: trainingPill(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
+		row := view.TrainingRow{Job: t.Job, URL: paths.Training(t), Pill: pills.Training(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
 		if t.EndedAt.IsZero() {
 			row.Took = view.Value{Since: t.CreatedAt}
 		} else {
@@ -170,8 +172,8 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 		}
 		v.Trainings = append(v.Trainings, row)
 	}
-	return &page{title: p.Name, nav: "projects", body: view.ProjectPage(v),
-		parts: []part{{"project", view.ProjectHead(v)}, {"trainings", view.TrainingRows(v)}}}, nil
+	return &page.Page{Title: p.Name, Nav: "projects", Body: view.ProjectPage(v),
+		Parts: []page.Part{{Name: "project", Body: view.ProjectHead(v)}, {Name: "trainings", Body: view.TrainingRows(v)}}}, nil
 }
 
 // follows says which fields the configuration decides.
@@ -180,7 +182,7 @@ func follows(p mlops.Project) string {
 	for _, f := range []struct {
 		name   string
 		edited bool
-	}{{"schedule", p.Edited.Schedule}, {"time zone", p.Edited.TimeZone}, {"parameters", p.Edited.Params}} {
+	}{{"schedule", p.Edited.Schedule}, {"time zone", p.Edited.TimeZone}, {"parameters", p.Edited.Params}, {"CPU and memory", p.Edited.Resources}, {"environment", p.Edited.Environment}} {
 		if !f.edited {
 			names = append(names, f.name)
 		}
@@ -192,7 +194,7 @@ func follows(p mlops.Project) string {
 }
 
 func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, error) {
-	projects, err := s.cfg.Loop.Projects(ctx)
+	projects, err := s.site.Loop.Projects(ctx)
 	if err != nil {
 		return mlops.Project{}, err
 	}
@@ -205,37 +207,68 @@ func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, e
 }
 
 func (s *Server) addProject(c echo.Context) error {
-	p, err := s.cfg.Loop.AddProject(c.Request().Context(), mlops.ProjectRequest{Sample: c.FormValue("sample"), Name: strings.TrimSpace(c.FormValue("name")), Dataset: c.FormValue("dataset")})
+	p, err := s.site.Steps.AddProject(c.Request().Context(), mlops.ProjectRequest{Sample: c.FormValue("sample"), Name: strings.TrimSpace(c.FormValue("name")), Dataset: c.FormValue("dataset")})
 	if err != nil {
-		return sentence(err)
+		return page.Sentence(err)
 	}
 	s.changedProject(c, "project added", p.Name)
-	return c.Redirect(http.StatusSeeOther, projectURL(p.Name))
+	return c.Redirect(http.StatusSeeOther, paths.Project(p.Name))
 }
 
 func (s *Server) changedProject(c echo.Context, what, name string) {
-	s.logger().Info(what, "project", name, "by", visitorOf(c).principal.Name)
+	s.site.Log().Info(what, "project", name, "by", page.VisitorOf(c).Principal.Name)
 }
 
 func (s *Server) editProject(c echo.Context) error {
 	name := c.Param("name")
-	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: strings.TrimSpace(c.FormValue("schedule")), TimeZone: strings.TrimSpace(c.FormValue("time_zone")), Params: strings.TrimSpace(c.FormValue("params"))}
-	params := mlops.JSONObject(form.Params)
-	_, err := s.cfg.Loop.EditProject(c.Request().Context(), name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params})
+	field := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
+	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: field("schedule"), TimeZone: field("time_zone"), Params: field("params"),
+		CPU: field("cpu_request"), CPULimit: field("cpu_limit"), Memory: field("memory_request"), MemoryLimit: field("memory_limit"), Environment: field("environment")}
+	err := s.changeProject(c.Request().Context(), name, form)
 	switch mlops.CodeOf(err) {
 	case "":
 		s.changedProject(c, "project changed", name)
-		return c.Redirect(http.StatusSeeOther, projectURL(name))
+		return c.Redirect(http.StatusSeeOther, paths.Project(name))
 	case mlops.Invalid:
-		form.Error = mlops.MessageOf(sentence(err))
+		form.Error = mlops.MessageOf(page.Sentence(err))
 		p, perr := s.projectPage(c, &form, "")
 		if perr != nil {
 			return perr
 		}
-		p.status = statusOf(err)
-		return s.render(c, p)
+		p.Status = page.StatusOf(err)
+		return s.site.Render(c, p)
 	}
-	return sentence(err)
+	return page.Sentence(err)
+}
+
+// changeProject makes a project what its form says.
+func (s *Server) changeProject(ctx context.Context, name string, form view.ProjectForm) error {
+	variables, err := mlops.ParseVariables(form.Environment)
+	if err != nil {
+		return mlops.Errorf(mlops.Invalid, "environment: %s", mlops.MessageOf(err))
+	}
+	p, err := s.findProject(ctx, name)
+	if err != nil {
+		return err
+	}
+	params, environment := mlops.JSONObject(form.Params), p.Environment.Instead(variables)
+	_, err = s.site.Steps.EditProject(ctx, name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params, Environment: &environment,
+		Resources: &mlops.ResourcesEdit{Requests: mlops.AmountsEdit{CPU: &form.CPU, Memory: &form.Memory}, Limits: mlops.AmountsEdit{CPU: &form.CPULimit, Memory: &form.MemoryLimit}}})
+	return err
+}
+
+// projectForm is the form of a project as it is.
+func projectForm(p mlops.Project) view.ProjectForm {
+	form := view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params),
+		CPU: p.Resources.Requests.CPU, CPULimit: p.Resources.Limits.CPU, Memory: p.Resources.Requests.Memory, MemoryLimit: p.Resources.Limits.Memory}
+	if len(p.Environment) > 0 {
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)      // the template does what is needed of that
+		_ = enc.Encode(p.Environment) // strings always become JSON
+		form.Environment = strings.TrimSpace(b.String())
+	}
+	return form
 }
 
 func (s *Server) deleteProject(c echo.Context) error {
@@ -245,20 +278,20 @@ func (s *Server) deleteProject(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		p.status = http.StatusBadRequest
-		return s.render(c, p)
+		p.Status = http.StatusBadRequest
+		return s.site.Render(c, p)
 	}
-	if _, err := s.cfg.Loop.DeleteProject(context.WithoutCancel(c.Request().Context()), name); err != nil {
-		return sentence(err)
+	if _, err := s.site.Steps.DeleteProject(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return page.Sentence(err)
 	}
 	s.changedProject(c, "project is being deleted", name)
-	return c.Redirect(http.StatusSeeOther, withQuery("/projects", "deleted", name))
+	return c.Redirect(http.StatusSeeOther, paths.WithQuery("/projects", "deleted", name))
 }
 
 func (s *Server) apiProjects(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
-	projects, err := s.cfg.Loop.Projects(ctx)
+	projects, err := s.site.Loop.Projects(ctx)
 	if err != nil {
 		return err
 	}
@@ -270,7 +303,7 @@ func (s *Server) apiProjects(c echo.Context) error {
 }
 
 func (s *Server) apiProject(c echo.Context) error {
-	ctx, cancel := gather(c)
+	ctx, cancel := page.Gather(c)
 	defer cancel()
 	p, err := s.findProject(ctx, c.Param("project"))
 	if err != nil {
@@ -286,16 +319,16 @@ func (s *Server) apiProject(c echo.Context) error {
 // projectStatuses leaves out what a project that goes has no more. It asks once
 // for all.
 func (s *Server) projectStatuses(ctx context.Context, projects []mlops.Project) ([]ProjectStatus, error) {
-	trainings, err := s.cfg.Registry.NewestTrainings(ctx)
+	trainings, err := s.site.Registry.NewestTrainings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.cfg.Loop.NextTrainings(ctx)
-	s.problem("the schedules", err) // logged; the cluster may have none yet
+	next, err := s.site.Loop.NextTrainings(ctx)
+	s.site.Problem("the schedules", err) // logged; the cluster may have none yet
 	out := make([]ProjectStatus, len(projects))
 	for i, p := range projects {
 		if out[i].Project = p; !p.Deleting {
-			out[i].LastTraining, out[i].NextTraining = find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }), next[p.Name]
+			out[i].LastTraining, out[i].NextTraining = page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }), next[p.Name]
 		}
 	}
 	return out, nil
@@ -303,10 +336,10 @@ func (s *Server) projectStatuses(ctx context.Context, projects []mlops.Project) 
 
 func (s *Server) apiAddProject(c echo.Context) error {
 	var req mlops.ProjectRequest
-	if err := decodeBody(c, &req, `{"sample": "wine"} or {"name": "churn", "dataset": "churn"}`); err != nil {
+	if err := page.DecodeBody(c, &req, `{"sample": "wine"} or {"name": "churn", "dataset": "churn"}`); err != nil {
 		return err
 	}
-	p, err := s.cfg.Loop.AddProject(c.Request().Context(), req)
+	p, err := s.site.Steps.AddProject(c.Request().Context(), req)
 	if err != nil {
 		return err
 	}
@@ -316,13 +349,13 @@ func (s *Server) apiAddProject(c echo.Context) error {
 
 func (s *Server) apiEditProject(c echo.Context) error {
 	var edit mlops.ProjectEdit
-	if err := decodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}}`); err != nil {
+	if err := page.DecodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}, "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}, "environment": {"OMP_NUM_THREADS": "2", "OLD": null}}`); err != nil {
 		return err
 	}
 	if edit == (mlops.ProjectEdit{}) {
-		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone or params")
+		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone, params, resources or environment")
 	}
-	p, err := s.cfg.Loop.EditProject(c.Request().Context(), c.Param("project"), edit)
+	p, err := s.site.Steps.EditProject(c.Request().Context(), c.Param("project"), edit)
 	if err != nil {
 		return err
 	}
@@ -331,26 +364,10 @@ func (s *Server) apiEditProject(c echo.Context) error {
 }
 
 func (s *Server) apiDeleteProject(c echo.Context) error {
-	p, err := s.cfg.Loop.DeleteProject(context.WithoutCancel(c.Request().Context()), c.Param("project"))
+	p, err := s.site.Steps.DeleteProject(context.WithoutCancel(c.Request().Context()), c.Param("project"))
 	if err != nil {
 		return err
 	}
 	s.changedProject(c, "project is being deleted", p.Name)
 	return c.JSONPretty(http.StatusAccepted, p, "  ")
-}
-
-// decodeBody reads one JSON value and refuses fields that mean nothing. The
-// error of an empty body is io.EOF too.
-func decodeBody(c echo.Context, v any, example string) error {
-	dec := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 1<<20))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(v)
-	if err == nil && dec.More() {
-		err = errors.New("there is more than one JSON value")
-	}
-	if err == nil || mlops.CodeOf(err) != mlops.Internal {
-		return err
-	}
-	return &mlops.Error{Code: mlops.Invalid, Err: err,
-		Message: fmt.Sprintf("the request is not as expected, for example %s: %s", example, strings.TrimPrefix(err.Error(), "json: "))}
 }

@@ -10,70 +10,88 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
 func TestProjectPages(t *testing.T) {
-	l := start(t, uitest.Full(atNoon)).asAdmin()
-	resp, body := l.post("/projects", "/projects", url.Values{"sample": {"wine"}})
-	l.expect(resp, body, http.StatusSeeOther)
+	l := visit.Start(t, uitest.Full(visit.AtNoon)).AsAdmin()
+	resp, body := l.Post("/projects", "/projects", url.Values{"sample": {"wine"}})
+	l.Expect(resp, body, http.StatusSeeOther)
 	if at := resp.Header.Get("Location"); at != "/projects/wine" {
 		t.Errorf("adding leads to %s", at)
 	}
-	resp, body = l.post("/projects", "/projects", url.Values{"sample": {"wine"}})
-	l.expect(resp, body, http.StatusBadRequest, "Project wine exists already")
-	resp, body = l.post("/projects", "/projects", url.Values{"sample": {"titanic"}})
-	l.expect(resp, body, http.StatusBadRequest, "expected one of iris, wine, breast-cancer")
+	resp, body = l.Post("/projects", "/projects", url.Values{"sample": {"wine"}})
+	l.Expect(resp, body, http.StatusBadRequest, "Project wine exists already")
+	resp, body = l.Post("/projects", "/projects", url.Values{"sample": {"titanic"}})
+	l.Expect(resp, body, http.StatusBadRequest, "expected one of iris, wine, breast-cancer")
 
 	form := url.Values{"schedule": {"nonsense"}, "time_zone": {"UTC"}, "params": {`{"C": 2}`}}
-	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
-	l.expect(resp, body, http.StatusBadRequest, "expected five cron fields", `value="nonsense"`, `aria-invalid="true"`, "{&#34;C&#34;: 2}")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusBadRequest, "expected five cron fields", `value="nonsense"`, `aria-invalid="true"`, "{&#34;C&#34;: 2}")
 	form.Set("schedule", "")
-	resp, body = l.post("/projects/wine", "/projects/wine/edit", form)
-	l.expect(resp, body, http.StatusSeeOther)
-	resp, body = l.get("/projects/wine")
-	l.expect(resp, body, http.StatusOK, "by hand only", "Taken from Benchtop’s configuration file until changed here: time zone.")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get("/projects/wine")
+	l.Expect(resp, body, http.StatusOK, "by hand only", "Taken from Benchtop’s configuration file until changed here: time zone, CPU and memory, environment.")
 
-	resp, body = l.post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
-	l.expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")
-	resp, body = l.post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"wine"}})
-	l.expect(resp, body, http.StatusSeeOther)
-	resp, body = l.get(resp.Header.Get("Location"))
-	l.expect(resp, body, http.StatusOK, "Project “wine” is being deleted.")
-	resp, body = l.get("/projects/nobody")
-	l.expect(resp, body, http.StatusNotFound, "There is no project &#34;nobody&#34;.")
+	form.Set("memory_limit", "much")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusBadRequest, "memory limit: expected memory such as 512Mi or 2Gi", `value="much"`)
+	form.Set("memory_limit", "2Gi")
+	form.Set("environment", "A=1")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusBadRequest, "Environment: expected a JSON object of strings such as", ">A=1</textarea>")
+	form.Set("environment", `{"A": "1", "B": "2"}`)
+	form.Set("cpu_request", "500m")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusSeeOther)
+	form.Set("environment", `{"B": "<3"}`)
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get("/projects/wine")
+	l.Expect(resp, body, http.StatusOK, "500m set aside, no limit", "nothing set aside, at most 2Gi", "{&#34;B&#34;:&#34;&lt;3&#34;}</textarea>", "until changed here: time zone.")
+
+	resp, body = l.Post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
+	l.Expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")
+	resp, body = l.Post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"wine"}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get(resp.Header.Get("Location"))
+	l.Expect(resp, body, http.StatusOK, "Project “wine” is being deleted.")
+	resp, body = l.Get("/projects/nobody")
+	l.Expect(resp, body, http.StatusNotFound, "There is no project &#34;nobody&#34;.")
 }
 
 // Who may only read sees no form, and may not use the addresses behind it.
 func TestProjectsByRole(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Passwords["eddy:eddy"] = mlops.Principal{Name: "eddy", Role: mlops.RoleEditor}
-	l := start(t, w).signIn("guest", "guest")
+	l := visit.Start(t, w).SignIn("guest", "guest")
 	for _, path := range []string{"/projects", "/projects/iris"} {
-		resp, body := l.get(path)
-		l.expect(resp, body, http.StatusOK)
+		resp, body := l.Get(path)
+		l.Expect(resp, body, http.StatusOK)
 		if strings.Contains(body, `action="/projects`) {
 			t.Errorf("%s shows a reader a form", path)
 		}
 	}
-	l = start(t, w).signIn("eddy", "eddy")
-	resp, body := l.get("/projects/iris")
-	l.expect(resp, body, http.StatusOK, "/projects/iris/edit")
+	l = visit.Start(t, w).SignIn("eddy", "eddy")
+	resp, body := l.Get("/projects/iris")
+	l.Expect(resp, body, http.StatusOK, "/projects/iris/edit")
 	if strings.Contains(body, "/projects/iris/delete") {
 		t.Error("an editor sees the form that deletes")
 	}
-	resp, body = l.post("/projects/iris", "/projects/iris/delete", url.Values{"confirm": {"iris"}})
-	l.expect(resp, body, http.StatusForbidden)
+	resp, body = l.Post("/projects/iris", "/projects/iris/delete", url.Values{"confirm": {"iris"}})
+	l.Expect(resp, body, http.StatusForbidden)
 }
 
 func TestProjectsAPI(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	for _, role := range []mlops.Role{mlops.RoleAdmin, mlops.RoleEditor, mlops.RoleReader} {
 		w.Tokens[string(role)] = mlops.Principal{Name: string(role), Role: role}
 	}
-	l := start(t, w)
+	l := visit.Start(t, w)
 	ask := func(role mlops.Role, method, path, body string) (int, string) {
 		t.Helper()
-		req, err := http.NewRequest(method, l.url+path, strings.NewReader(body))
+		req, err := http.NewRequest(method, l.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,6 +133,10 @@ func TestProjectsAPI(t *testing.T) {
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"params": 5}`, 400, "expected a JSON object such as"},
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"schedule": "nonsense"}`, 400, "expected five cron fields"},
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"params": {"C": 2}, "schedule": ""}`, 200, `"schedule": ""`},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"environment": {"A": 1}}`, 400, "expected a JSON object of strings such as"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"gpu": "1"}}`, 400, "unknown field"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"limits": {"memory": "much"}}}`, 400, "expected memory such as 512Mi or 2Gi"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"limits": {"memory": "2Gi"}}, "environment": {"A": "1", "B": null}}`, 200, `"A": "1"`},
 		{mlops.RoleEditor, "DELETE", "/api/projects/wine", "", 403, ""},
 		{mlops.RoleAdmin, "DELETE", "/api/projects/wine", "", 202, `"deleting": true`},
 		{mlops.RoleAdmin, "DELETE", "/api/projects/nobody", "", 404, "there is no project"},
@@ -129,16 +151,16 @@ func TestProjectsAPI(t *testing.T) {
 
 // The overview asks once what the servers serve, however many projects there are.
 func TestOverviewAsksServersOnce(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	for _, name := range []string{"wine", "breast-cancer"} {
 		w.Projects = append(w.Projects, mlops.Project{Name: name, Dataset: name})
 	}
-	l := start(t, w).asAdmin()
+	l := visit.Start(t, w).AsAdmin()
 	w.Lock()
 	w.DeploymentCalls = 0
 	w.Unlock()
-	resp, body := l.get("/")
-	l.expect(resp, body, http.StatusOK, "Train wine now")
+	resp, body := l.Get("/")
+	l.Expect(resp, body, http.StatusOK, "Train wine now")
 	w.Lock()
 	defer w.Unlock()
 	if w.DeploymentCalls != 1 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
 func trustLoopback(c *ui.Config) {
@@ -17,26 +18,6 @@ func trustLoopback(c *ui.Config) {
 
 func publicURL(at string) func(*ui.Config) {
 	return func(c *ui.Config) { c.PublicURL, _ = url.Parse(at) }
-}
-
-// signIn sends the form as a browser does that sees the server at origin,
-// through a proxy that adds headers.
-func (l *lab) signInFrom(origin string, headers ...string) (*http.Response, string) {
-	l.t.Helper()
-	client := newBrowser(l.t)
-	resp, page := l.do(client, http.MethodGet, "/login", nil, headers...)
-	token := csrfField.FindStringSubmatch(page)
-	if token == nil {
-		l.t.Fatalf("no form: %s %s", resp.Status, page)
-	}
-	// The jar keeps cookies for HTTPS from plain HTTP; the proxy would not.
-	var cookies []string
-	for _, c := range resp.Cookies() {
-		cookies = append(cookies, c.Name+"="+c.Value)
-	}
-	form := url.Values{"name": {"admin"}, "password": {uitest.Password}, "csrf": {token[1]}}
-	return l.do(&http.Client{CheckRedirect: client.CheckRedirect}, http.MethodPost, "/login", form,
-		append([]string{"Origin", origin, "Cookie", strings.Join(cookies, "; ")}, headers...)...)
 }
 
 func TestSignInBehindAProxy(t *testing.T) {
@@ -71,9 +52,9 @@ func TestSignInBehindAProxy(t *testing.T) {
 			if c.config == nil {
 				c.config = func(*ui.Config) {}
 			}
-			l := start(t, uitest.Empty(atNoon), c.config)
-			resp, body := l.signInFrom(c.origin, c.headers...)
-			l.expect(resp, body, c.status)
+			l := visit.Start(t, uitest.Empty(visit.AtNoon), c.config)
+			resp, body := l.SignInFrom(c.origin, c.headers...)
+			l.Expect(resp, body, c.status)
 			got := ""
 			for _, k := range resp.Cookies() {
 				if strings.HasSuffix(k.Name, "benchtop_session") {
@@ -92,19 +73,19 @@ func TestSignInBehindAProxy(t *testing.T) {
 
 // TestAdviceForProxies: who is refused behind a proxy reads what to set.
 func TestAdviceForProxies(t *testing.T) {
-	l := start(t, uitest.Empty(atNoon))
-	resp, body := l.signInFrom("http://lab.example:8088")
-	l.expect(resp, body, 403, "came from another site", "page is from http://lab.example:8088, the lab was asked as 127.0.0.1:", "proxy_set_header Host $http_host;", "public_url: http://lab.example:8088")
+	l := visit.Start(t, uitest.Empty(visit.AtNoon))
+	resp, body := l.SignInFrom("http://lab.example:8088")
+	l.Expect(resp, body, 403, "came from another site", "page is from http://lab.example:8088, the lab was asked as 127.0.0.1:", "proxy_set_header Host $http_host;", "public_url: http://lab.example:8088")
 	if strings.Contains(body, "trusted_proxies") {
 		t.Error("advice about a header that nobody sent")
 	}
-	resp, body = l.signInFrom("http://lab.example:8088", "X-Forwarded-Host", "lab.example:8088")
-	l.expect(resp, body, 403, "trusted_proxies: 127.0.0.1")
-	resp, body = l.signInFrom("http://lab.example:8088", "Accept", "application/json")
-	l.expectJSON(resp, body, 403, "PERMISSION_DENIED", "page is from http://lab.example:8088")
+	resp, body = l.SignInFrom("http://lab.example:8088", "X-Forwarded-Host", "lab.example:8088")
+	l.Expect(resp, body, 403, "trusted_proxies: 127.0.0.1")
+	resp, body = l.SignInFrom("http://lab.example:8088", "Accept", "application/json")
+	l.ExpectJSON(resp, body, 403, "PERMISSION_DENIED", "page is from http://lab.example:8088")
 	// A browser that says it itself: no proxy is to blame.
-	resp, body = l.signInFrom("http://evil.example", "Sec-Fetch-Site", "cross-site")
-	l.expect(resp, body, 403, "came from another site")
+	resp, body = l.SignInFrom("http://evil.example", "Sec-Fetch-Site", "cross-site")
+	l.Expect(resp, body, 403, "came from another site")
 	if strings.Contains(body, "evil.example") || strings.Contains(body, "proxy") {
 		t.Errorf("advice for a forger: %s", body)
 	}
@@ -113,42 +94,42 @@ func TestAdviceForProxies(t *testing.T) {
 // TestBelowAPath: the pages say that they do not work there, programs do not
 // mind.
 func TestBelowAPath(t *testing.T) {
-	l := start(t, uitest.Full(atNoon)).asAdmin()
+	l := visit.Start(t, uitest.Full(visit.AtNoon)).AsAdmin()
 	for _, path := range []string{"/", "/login", "/runs", "/live/"} {
-		resp, body := l.get(path, "X-Forwarded-Prefix", "/lab")
-		l.expect(resp, body, 400, "below the path /lab, where they do not work. Give the lab a host name of its own")
+		resp, body := l.Get(path, "X-Forwarded-Prefix", "/lab")
+		l.Expect(resp, body, 400, "below the path /lab, where they do not work. Give the lab a host name of its own")
 	}
-	resp, body := l.get("/runs", "X-Forwarded-Prefix", "/")
-	l.expect(resp, body, 200)
-	resp, body = l.get("/api/status", "X-Forwarded-Prefix", "/lab")
-	l.expect(resp, body, 200)
+	resp, body := l.Get("/runs", "X-Forwarded-Prefix", "/")
+	l.Expect(resp, body, 200)
+	resp, body = l.Get("/api/status", "X-Forwarded-Prefix", "/lab")
+	l.Expect(resp, body, 200)
 	// A proxy that says nothing: the first redirect stays below the path, and
 	// the page that it leads to knows whether its style sheet is there.
-	stranger := newBrowser(t)
-	resp, body = l.do(stranger, http.MethodGet, "/", nil)
-	l.expect(resp, body, 303)
+	stranger := visit.NewBrowser(t)
+	resp, body = l.Do(stranger, http.MethodGet, "/", nil)
+	l.Expect(resp, body, 303)
 	if at, err := url.Parse("http://proxy.example/lab/"); err != nil || at.JoinPath(resp.Header.Get("Location")).Path != "/lab/login" {
 		t.Errorf("/lab/ leads to %s", resp.Header.Get("Location"))
 	}
-	_, body = l.do(stranger, http.MethodGet, "/login", nil)
-	l.expectText(body, `<p class="astray"><strong>The style sheet of this page did not load.`)
+	_, body = l.Do(stranger, http.MethodGet, "/login", nil)
+	l.ExpectText(body, `<p class="astray"><strong>The style sheet of this page did not load.`)
 }
 
 // TestSessionsOfBothKinds: one browser may be signed in with and without HTTPS.
 func TestSessionsOfBothKinds(t *testing.T) {
-	l := start(t, uitest.Empty(atNoon), trustLoopback)
+	l := visit.Start(t, uitest.Empty(visit.AtNoon), trustLoopback)
 	https := []string{"X-Forwarded-Host", "lab.example", "X-Forwarded-Proto", "https"}
-	resp, _ := l.signInFrom("https://lab.example", https...)
+	resp, _ := l.SignInFrom("https://lab.example", https...)
 	session := resp.Cookies()[0]
-	plain := &http.Client{CheckRedirect: newBrowser(t).CheckRedirect}
-	resp, body := l.do(plain, http.MethodGet, "/runs", nil, append(https, "Cookie", session.Name+"="+session.Value)...)
-	l.expect(resp, body, 200, "Sign out")
+	plain := &http.Client{CheckRedirect: visit.NewBrowser(t).CheckRedirect}
+	resp, body := l.Do(plain, http.MethodGet, "/runs", nil, append(https, "Cookie", session.Name+"="+session.Value)...)
+	l.Expect(resp, body, 200, "Sign out")
 	// The right session counts, whatever another page has set beside it.
-	resp, body = l.do(plain, http.MethodGet, "/runs", nil, append(https, "Cookie", "benchtop_session=forged; "+session.Name+"="+session.Value)...)
-	l.expect(resp, body, 200, "Sign out")
-	token := csrfField.FindStringSubmatch(body)[1]
-	resp, body = l.do(plain, http.MethodPost, "/logout", url.Values{"csrf": {token}}, append(https, "Cookie", session.Name+"="+session.Value)...)
-	l.expect(resp, body, 303)
+	resp, body = l.Do(plain, http.MethodGet, "/runs", nil, append(https, "Cookie", "benchtop_session=forged; "+session.Name+"="+session.Value)...)
+	l.Expect(resp, body, 200, "Sign out")
+	token := visit.CSRFField.FindStringSubmatch(body)[1]
+	resp, body = l.Do(plain, http.MethodPost, "/logout", url.Values{"csrf": {token}}, append(https, "Cookie", session.Name+"="+session.Value)...)
+	l.Expect(resp, body, 303)
 	if gone := resp.Cookies()[0]; gone.Name != session.Name || gone.MaxAge >= 0 || !gone.Secure {
 		t.Errorf("signing out leaves %+v", gone)
 	}
@@ -157,13 +138,13 @@ func TestSessionsOfBothKinds(t *testing.T) {
 // TestAttemptsOfForwardedClients counts who is behind the proxy, and not what
 // they say of themselves.
 func TestAttemptsOfForwardedClients(t *testing.T) {
-	c := &clock{now: noon}
-	guess := func(l *lab, status int, headers ...string) {
+	c := visit.NewClock()
+	guess := func(l *visit.Lab, status int, headers ...string) {
 		t.Helper()
-		resp, body := l.do(&http.Client{}, http.MethodGet, "/api/status", nil, append(headers, "Authorization", "Bearer guess")...)
-		l.expect(resp, body, status)
+		resp, body := l.Do(&http.Client{}, http.MethodGet, "/api/status", nil, append(headers, "Authorization", "Bearer guess")...)
+		l.Expect(resp, body, status)
 	}
-	l := start(t, uitest.Empty(c.Now), trustLoopback)
+	l := visit.Start(t, uitest.Empty(c.Now), trustLoopback)
 	for i := range 6 {
 		guess(l, 401, "X-Forwarded-For", "203.0.113."+string(rune('1'+i))+", 192.0.2.1, 10.1.0.9") // made up, the client, a proxy
 	}
@@ -176,7 +157,7 @@ func TestAttemptsOfForwardedClients(t *testing.T) {
 	guess(l, 401, "Forwarded", "for=unknown") // then it is the proxy
 	guess(l, 401)
 
-	l = start(t, uitest.Empty(c.Now))
+	l = visit.Start(t, uitest.Empty(c.Now))
 	for i := range 6 {
 		guess(l, 401, "X-Forwarded-For", "192.0.2."+string(rune('1'+i)))
 	}

@@ -8,6 +8,19 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/pages/access"
+	"github.com/benchtop-lab/benchtop/ui/pages/compare"
+	"github.com/benchtop-lab/benchtop/ui/pages/datasets"
+	"github.com/benchtop-lab/benchtop/ui/pages/deployments"
+	"github.com/benchtop-lab/benchtop/ui/pages/front"
+	"github.com/benchtop-lab/benchtop/ui/pages/logs"
+	"github.com/benchtop-lab/benchtop/ui/pages/models"
+	"github.com/benchtop-lab/benchtop/ui/pages/overview"
+	"github.com/benchtop-lab/benchtop/ui/pages/runs"
+	"github.com/benchtop-lab/benchtop/ui/pages/system"
+	"github.com/benchtop-lab/benchtop/ui/serving"
+	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 func (s *Server) routes() {
@@ -27,64 +40,23 @@ func (s *Server) routes() {
 
 	// Anybody may ask for these; compressed like every page.
 	open := e.Group("", refusePrefix, middleware.BodyLimit("1M"), compressed())
-	e.GET(frontPrefix+"/assets/:name", s.static.serve)
-	e.Any(frontPrefix, s.front, compressed())
-	e.Any(frontPrefix+"/*", s.front, compressed())
+	e.GET(front.Prefix+"/assets/:name", s.static.serve)
 	open.GET("/login", s.loginPage)
 	open.POST("/login", s.login)
 
 	// Programs come with a password or a token, browsers with a session.
 	api := e.Group("/api", s.requireCredentials(mlops.Read), compressed())
 	endpoint(api, "/status", s.apiStatus)
-	api.POST("/projects/:project/train", s.apiTrain, s.require(mlops.Operate))
-	s.releaseRoutes(api)
-	s.datasetRoutes(e, api)
 	api.RouteNotFound("/*", func(c echo.Context) error {
 		return mlops.Errorf(mlops.EndpointError, "There is no endpoint %s %s.", c.Request().Method, c.Request().URL.Path)
 	})
 
 	signedIn := e.Group("", refusePrefix, s.requireSession, middleware.BodyLimit("1M"))
 	pages := signedIn.Group("", compressed())
-	page := func(path string, p pageFunc, mw ...echo.MiddlewareFunc) {
-		pages.GET(path, s.show(p), mw...)
-		signedIn.GET("/live"+path, s.live(p), mw...)
-	}
-	page("/", s.overview)
-	page("/runs", s.runs)
-	page("/experiments", s.experiments)
-	page("/runs/:id", s.run)
-	page("/compare", s.compare)
-	page("/trainings/:id", s.training)
-	page("/models", s.models)
-	page("/models/:name", s.model)
-	page("/models/:name/versions/:version", s.version)
-	page("/datasets", s.datasets, requireWhole)
-	page("/datasets/:digest", s.dataset, requireWhole)
-	page("/deployments", s.deployments)
-	page("/deployments/:name", s.deployment)
-	page("/system", s.systemUnits, requireWhole)
-	page("/system/pods", s.systemPods, requireWhole)
-	page("/system/pods/:namespace/:name", s.systemPod, requireWhole)
-	page("/system/images", s.systemImages, requireWhole)
-	page("/system/objects", s.systemObjects, requireWhole)
-	page("/system/events", s.systemEvents, requireWhole)
-
-	pages.GET("/runs/:id/artifacts", s.show(s.artifacts))
-	signedIn.GET("/runs/:id/download", s.download)
-	signedIn.GET("/runs/:id/image", s.image)
-	signedIn.GET("/logs/pods/:namespace/:name", s.podLogs)
-	signedIn.GET("/logs/deployments/:name", s.deploymentLogs)
-	pages.GET("/deployments/:name/predict", s.predict)
 	signedIn.GET("/session", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 
+	s.pages(pageRoutes{s, e, api, signedIn, pages})
 	changes := signedIn.Group("", s.require(mlops.Operate), s.requireCSRF)
-	changes.POST("/projects/:project/train", s.train)
-	for _, at := range []string{"/models/:name", "/models/:name/versions/:version"} {
-		changes.POST(at+"/aliases", s.setAlias)
-		changes.POST(at+"/aliases/remove", s.removeAlias)
-	}
-	s.releasePages(changes)
-	s.accessRoutes(pages, signedIn)
 	s.projectRoutes(api, pages, signedIn, changes)
 	signedIn.POST("/logout", s.logout, s.requireCSRF)
 
@@ -105,6 +77,25 @@ func (s *Server) routes() {
 	pages.RouteNotFound("/*", func(echo.Context) error {
 		return mlops.Errorf(mlops.NotFound, "There is no page at this address.")
 	})
+}
+
+// pages lets each page package bring its own addresses.
+func (s *Server) pages(r page.Routes) {
+	desk := serving.Desk{Site: s.site, Examples: s.cfg.Examples, IngressPort: s.cfg.IngressPort}
+	about := system.About{Version: s.cfg.Version, Licenses: s.static.url(s.cfg.Assets.Licenses)}
+	for _, c := range s.cfg.Components {
+		about.Components = append(about.Components, view.Fact{Name: c.Name, Value: view.Text(c.Version)})
+	}
+	overview.Routes(r, s.site, s.machine)
+	runs.Routes(r, s.site)
+	compare.Routes(r, s.site)
+	models.Routes(r, s.site, desk)
+	datasets.Routes(r, s.site, desk)
+	deployments.Routes(r, s.site, desk, s.machine.Series)
+	access.Routes(r, s.site, s.cfg.S3Port)
+	system.Routes(r, s.site, s.machine, about)
+	logs.Routes(r, s.site, desk)
+	front.Routes(r, s.site, desk, s.pagesURL)
 }
 
 // endpoint serves reading programs, and tells the others that they may only

@@ -13,6 +13,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/ports"
+	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 // This file keeps keys of single projects within them. Pages and the API ask the
@@ -21,27 +24,12 @@ import (
 // it, it is the server that asks for itself. The wrappers embed nothing, so a new
 // method of a port does not compile before somebody has decided about it.
 //
+// Some ports are functions, because their backends are not up from the first
+// second: such a port is asked for after it is clear that who asks may ask.
+//
 // What a list has of other projects is left out, and so is not found where a
 // page looks into the list; what is asked for by name is refused, whether it
 // exists or not.
-
-type principalKey struct{}
-
-// admit makes a visitor the one who asks in this request.
-func admit(c echo.Context, v visitor) {
-	c.Set(visitorKey, v)
-	c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), principalKey{}, v.principal)))
-}
-
-func principalOf(ctx context.Context) mlops.Principal {
-	p, _ := ctx.Value(principalKey{}).(mlops.Principal)
-	return p
-}
-
-// byItself is the context for what the server asks for itself, in a request.
-func byItself(ctx context.Context) context.Context {
-	return context.WithValue(ctx, principalKey{}, mlops.Principal{})
-}
 
 // requireWhole refuses keys of single projects.
 func requireWhole(next echo.HandlerFunc) echo.HandlerFunc {
@@ -54,11 +42,11 @@ func requireWhole(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // outside is the error for what a key does not reach, as a sentence.
-func outside(p mlops.Principal, what string) error { return sentence(p.Outside(what)) }
+func outside(p mlops.Principal, what string) error { return page.Sentence(p.Outside(what)) }
 
 // whole refuses keys of single projects, and says why.
 func whole(ctx context.Context, why string) error {
-	if p := principalOf(ctx); p.Limited() {
+	if p := page.PrincipalOf(ctx); p.Limited() {
 		return outside(p, why+": it takes a key without projects")
 	}
 	return nil
@@ -66,52 +54,60 @@ func whole(ctx context.Context, why string) error {
 
 // within refuses a project that who asks does not reach.
 func within(ctx context.Context, project string) error {
-	if p := principalOf(ctx); !p.Reaches(project) {
-		return outside(p, "does not reach "+strconv.Quote(clip(project)))
+	if p := page.PrincipalOf(ctx); !p.Reaches(project) {
+		return outside(p, "does not reach "+strconv.Quote(view.Clip(project)))
 	}
 	return nil
 }
 
 // holds refuses a model of another project.
 func holds(ctx context.Context, model string) error {
-	if p := principalOf(ctx); !p.Holds(model) {
-		return outside(p, "has no model "+strconv.Quote(clip(model)))
+	if p := page.PrincipalOf(ctx); !p.Holds(model) {
+		return outside(p, "has no model "+strconv.Quote(view.Clip(model)))
 	}
 	return nil
 }
 
-// only returns those of a list that who asks reaches.
-func only[T any](ctx context.Context, list []T, reaches func(mlops.Principal, T) bool) []T {
-	p := principalOf(ctx)
-	if !p.Limited() {
-		return list
+// ask asks a port if it is up.
+func ask[P, T any](port func() (P, error), what func(P) (T, error)) (T, error) {
+	p, err := port()
+	if err != nil {
+		var none T
+		return none, err
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return !reaches(p, v) })
+	return what(p)
 }
 
-func summaryReached(p mlops.Principal, e mlops.ExperimentSummary) bool { return p.Holds(e.Name) }
+// tell has a port do something if it is up.
+func tell[P any](port func() (P, error), what func(P) error) error {
+	p, err := port()
+	if err != nil {
+		return err
+	}
+	return what(p)
+}
 
 // scopedRegistry is the registry as who asks may see it.
 type scopedRegistry struct {
-	all  Registry
-	loop Loop // knows which project reads which dataset
+	all  func() (ports.Registry, error)
+	loop ports.Loop // knows which project reads which dataset
 }
 
 func (r scopedRegistry) Experiments(ctx context.Context) ([]mlops.Experiment, error) {
-	found, err := r.all.Experiments(ctx)
-	return only(ctx, found, func(p mlops.Principal, e mlops.Experiment) bool { return p.Holds(e.Name) }), err
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Experiment, error) { return all.Experiments(ctx) })
+	return page.Only(ctx, found, func(p mlops.Principal, e mlops.Experiment) bool { return p.Holds(e.Name) }), err
 }
 
 func (r scopedRegistry) ExperimentSummaries(ctx context.Context) ([]mlops.ExperimentSummary, error) {
-	found, err := r.all.ExperimentSummaries(ctx)
-	return only(ctx, found, summaryReached), err
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.ExperimentSummary, error) { return all.ExperimentSummaries(ctx) })
+	return page.Only(ctx, found, func(p mlops.Principal, e mlops.ExperimentSummary) bool { return p.Holds(e.Name) }), err
 }
 
 // SearchRuns looks in the experiments that who asks reaches, so pages are full.
 func (r scopedRegistry) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
-	p := principalOf(ctx)
+	p := page.PrincipalOf(ctx)
 	if !p.Limited() {
-		return r.all.SearchRuns(ctx, q)
+		return ask(r.all, func(all ports.Registry) (mlops.RunPage, error) { return all.SearchRuns(ctx, q) })
 	}
 	active, err := r.Experiments(ctx)
 	if err != nil {
@@ -142,17 +138,17 @@ func (r scopedRegistry) SearchRuns(ctx context.Context, q mlops.RunQuery) (mlops
 	}
 	for _, id := range asked {
 		if !reached[id] {
-			return mlops.RunPage{}, outside(p, "has no experiment "+clip(id))
+			return mlops.RunPage{}, outside(p, "has no experiment "+view.Clip(id))
 		}
 	}
-	return r.all.SearchRuns(ctx, q)
+	return ask(r.all, func(all ports.Registry) (mlops.RunPage, error) { return all.SearchRuns(ctx, q) })
 }
 
 // Run returns a run of one's own, or one that a version of one's models was made
 // of: who has registered it there shows it.
 func (r scopedRegistry) Run(ctx context.Context, id string) (mlops.Run, error) {
-	run, err := r.all.Run(ctx, id)
-	p := principalOf(ctx)
+	run, err := ask(r.all, func(all ports.Registry) (mlops.Run, error) { return all.Run(ctx, id) })
+	p := page.PrincipalOf(ctx)
 	if !p.Limited() {
 		return run, err
 	}
@@ -163,13 +159,13 @@ func (r scopedRegistry) Run(ctx context.Context, id string) (mlops.Run, error) {
 		}
 	}
 	if err == nil || mlops.CodeOf(err) == mlops.NotFound {
-		err = outside(p, "has no run "+clip(id))
+		err = outside(p, "has no run "+view.Clip(id))
 	}
 	return mlops.Run{}, err
 }
 
 func (r scopedRegistry) seesRun(ctx context.Context, run mlops.Run) (bool, error) {
-	if principalOf(ctx).Holds(run.Experiment) {
+	if page.PrincipalOf(ctx).Holds(run.Experiment) {
 		return true, nil
 	}
 	versions, err := r.VersionsOfRuns(ctx, []string{run.ID})
@@ -177,8 +173,8 @@ func (r scopedRegistry) seesRun(ctx context.Context, run mlops.Run) (bool, error
 }
 
 func (r scopedRegistry) RunsByID(ctx context.Context, ids []string) ([]mlops.Run, error) {
-	found, err := r.all.RunsByID(ctx, ids)
-	if err != nil || !principalOf(ctx).Limited() {
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Run, error) { return all.RunsByID(ctx, ids) })
+	if err != nil || !page.PrincipalOf(ctx).Limited() {
 		return found, err
 	}
 	out := make([]mlops.Run, 0, len(found))
@@ -196,7 +192,7 @@ func (r scopedRegistry) RunsByID(ctx context.Context, ids []string) ([]mlops.Run
 
 // sees refuses a run of others.
 func (r scopedRegistry) sees(ctx context.Context, runID string) error {
-	if !principalOf(ctx).Limited() {
+	if !page.PrincipalOf(ctx).Limited() {
 		return nil
 	}
 	_, err := r.Run(ctx, runID)
@@ -207,39 +203,43 @@ func (r scopedRegistry) MetricHistory(ctx context.Context, runID, key string, ma
 	if err := r.sees(ctx, runID); err != nil {
 		return nil, err
 	}
-	return r.all.MetricHistory(ctx, runID, key, max)
+	return ask(r.all, func(all ports.Registry) ([]mlops.Metric, error) { return all.MetricHistory(ctx, runID, key, max) })
 }
 
 func (r scopedRegistry) Models(ctx context.Context, q mlops.ModelQuery) (mlops.ModelPage, error) {
-	q.Projects = principalOf(ctx).Projects
-	return r.all.Models(ctx, q)
+	q.Projects = page.PrincipalOf(ctx).Projects
+	return ask(r.all, func(all ports.Registry) (mlops.ModelPage, error) { return all.Models(ctx, q) })
 }
 
 func (r scopedRegistry) Model(ctx context.Context, name string) (mlops.RegisteredModel, error) {
 	if err := holds(ctx, name); err != nil {
 		return mlops.RegisteredModel{}, err
 	}
-	return r.all.Model(ctx, name)
+	return ask(r.all, func(all ports.Registry) (mlops.RegisteredModel, error) { return all.Model(ctx, name) })
 }
 
 func (r scopedRegistry) Versions(ctx context.Context, q mlops.VersionQuery) (mlops.VersionPage, error) {
 	if err := holds(ctx, q.Model); err != nil {
 		return mlops.VersionPage{}, err
 	}
-	return r.all.Versions(ctx, q)
+	return ask(r.all, func(all ports.Registry) (mlops.VersionPage, error) { return all.Versions(ctx, q) })
 }
 
 func (r scopedRegistry) VersionsOfRuns(ctx context.Context, runIDs []string) ([]mlops.ModelVersion, error) {
-	found, err := r.all.VersionsOfRuns(ctx, runIDs)
-	return only(ctx, found, func(p mlops.Principal, v mlops.ModelVersion) bool { return p.Holds(v.Model) }), err
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.ModelVersion, error) { return all.VersionsOfRuns(ctx, runIDs) })
+	return page.Only(ctx, found, func(p mlops.Principal, v mlops.ModelVersion) bool { return p.Holds(v.Model) }), err
 }
 
 func (r scopedRegistry) Lineage(ctx context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error) {
 	if err := holds(ctx, model); err != nil {
 		return mlops.ModelVersion{}, mlops.Lineage{}, err
 	}
-	v, l, err := r.all.Lineage(ctx, model, version, deployed)
-	if p := principalOf(ctx); p.Limited() {
+	all, err := r.all()
+	if err != nil {
+		return mlops.ModelVersion{}, mlops.Lineage{}, err
+	}
+	v, l, err := all.Lineage(ctx, model, version, deployed)
+	if p := page.PrincipalOf(ctx); p.Limited() {
 		l = l.Within(p)
 	}
 	return v, l, err
@@ -249,48 +249,52 @@ func (r scopedRegistry) SetAlias(ctx context.Context, model, alias string, versi
 	if err := holds(ctx, model); err != nil {
 		return err
 	}
-	return r.all.SetAlias(ctx, model, alias, version)
+	return tell(r.all, func(all ports.Registry) error { return all.SetAlias(ctx, model, alias, version) })
 }
 
 func (r scopedRegistry) DeleteAlias(ctx context.Context, model, alias string) error {
 	if err := holds(ctx, model); err != nil {
 		return err
 	}
-	return r.all.DeleteAlias(ctx, model, alias)
+	return tell(r.all, func(all ports.Registry) error { return all.DeleteAlias(ctx, model, alias) })
 }
 
 func (r scopedRegistry) LoggedModels(ctx context.Context, runID string) ([]mlops.LoggedModel, error) {
 	if err := r.sees(ctx, runID); err != nil {
 		return nil, err
 	}
-	return r.all.LoggedModels(ctx, runID)
+	return ask(r.all, func(all ports.Registry) ([]mlops.LoggedModel, error) { return all.LoggedModels(ctx, runID) })
 }
 
 func (r scopedRegistry) Artifacts(ctx context.Context, runID, path string) ([]mlops.Artifact, error) {
 	if err := r.sees(ctx, runID); err != nil {
 		return nil, err
 	}
-	return r.all.Artifacts(ctx, runID, path)
+	return ask(r.all, func(all ports.Registry) ([]mlops.Artifact, error) { return all.Artifacts(ctx, runID, path) })
 }
 
 func (r scopedRegistry) OpenArtifact(ctx context.Context, runID, path string) (io.ReadCloser, mlops.Artifact, error) {
 	if err := r.sees(ctx, runID); err != nil {
 		return nil, mlops.Artifact{}, err
 	}
-	return r.all.OpenArtifact(ctx, runID, path)
+	all, err := r.all()
+	if err != nil {
+		return nil, mlops.Artifact{}, err
+	}
+	return all.OpenArtifact(ctx, runID, path)
 }
 
 // Datasets returns those that projects read which who asks reaches.
 func (r scopedRegistry) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
-	if !principalOf(ctx).Limited() {
-		return r.all.Datasets(ctx)
+	if !page.PrincipalOf(ctx).Limited() {
+		return ask(r.all, func(all ports.Registry) ([]mlops.Dataset, error) { return all.Datasets(ctx) })
 	}
 	projects, err := scopedLoop{r.loop}.Projects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.all.Datasets(ctx)
-	return only(ctx, found, func(_ mlops.Principal, d mlops.Dataset) bool {
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Dataset, error) { return all.Datasets(ctx) })
+	return page.Only(ctx, found, func(_ mlops.Principal, d mlops.Dataset) bool {
 		return slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Dataset == d.Name })
 	}), err
 }
@@ -301,51 +305,59 @@ func (r scopedRegistry) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSu
 	if err := whole(ctx, dataOfAll); err != nil {
 		return nil, err
 	}
-	return r.all.DatasetSummaries(ctx)
+	return ask(r.all, func(all ports.Registry) ([]mlops.DatasetSummary, error) { return all.DatasetSummaries(ctx) })
 }
 
 func (r scopedRegistry) DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error) {
 	if err := whole(ctx, dataOfAll); err != nil {
 		return mlops.DatasetUse{}, err
 	}
-	return r.all.DatasetUse(ctx, digest, deployed)
+	return ask(r.all, func(all ports.Registry) (mlops.DatasetUse, error) { return all.DatasetUse(ctx, digest, deployed) })
 }
 
 func (r scopedRegistry) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
 	if err := within(ctx, project); err != nil {
 		return nil, err
 	}
-	return r.all.Trainings(ctx, project, max)
+	return ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.Trainings(ctx, project, max) })
 }
 
 func (r scopedRegistry) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
-	found, err := r.all.NewestTrainings(ctx)
-	return only(ctx, found, func(p mlops.Principal, t mlops.Training) bool { return p.Reaches(t.Project) }), err
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.NewestTrainings(ctx) })
+	return page.Only(ctx, found, func(p mlops.Principal, t mlops.Training) bool { return p.Reaches(t.Project) }), err
 }
 
 func (r scopedRegistry) NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error) {
-	found, err := r.all.NewestVersions(ctx, models)
-	return only(ctx, found, func(p mlops.Principal, v mlops.ModelVersion) bool { return p.Holds(v.Model) }), err
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.ModelVersion, error) { return all.NewestVersions(ctx, models) })
+	return page.Only(ctx, found, func(p mlops.Principal, v mlops.ModelVersion) bool { return p.Holds(v.Model) }), err
 }
 
-func (r scopedRegistry) Changed() <-chan struct{} { return r.all.Changed() }
+// Changed never fires before the registry can be read; pages look again by then,
+// because its becoming ready is a change of its unit.
+func (r scopedRegistry) Changed() <-chan struct{} {
+	all, err := r.all()
+	if err != nil {
+		return nil
+	}
+	return all.Changed()
+}
 
 // scopedLoop is the loop as who asks may see it.
-type scopedLoop struct{ all Loop }
+type scopedLoop struct{ all ports.Loop }
 
 func (l scopedLoop) Projects(ctx context.Context) ([]mlops.Project, error) {
 	found, err := l.all.Projects(ctx)
-	return only(ctx, found, func(p mlops.Principal, v mlops.Project) bool { return p.Reaches(v.Name) }), err
+	return page.Only(ctx, found, func(p mlops.Principal, v mlops.Project) bool { return p.Reaches(v.Name) }), err
 }
 
 func (l scopedLoop) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	found, err := l.all.Deployments(ctx)
-	return only(ctx, found, func(p mlops.Principal, d mlops.Deployment) bool { return p.Reaches(d.Project) }), err
+	return page.Only(ctx, found, func(p mlops.Principal, d mlops.Deployment) bool { return p.Reaches(d.Project) }), err
 }
 
 // serves refuses a deployment of another project.
 func (l scopedLoop) serves(ctx context.Context, deployment string) error {
-	p := principalOf(ctx)
+	p := page.PrincipalOf(ctx)
 	if !p.Limited() {
 		return nil
 	}
@@ -354,40 +366,14 @@ func (l scopedLoop) serves(ctx context.Context, deployment string) error {
 		return err
 	}
 	if !slices.ContainsFunc(ds, func(d mlops.Deployment) bool { return d.Name == deployment }) {
-		return outside(p, "has no deployment "+strconv.Quote(clip(deployment)))
+		return outside(p, "has no deployment "+strconv.Quote(view.Clip(deployment)))
 	}
 	return nil
 }
 
-// AddProject makes a project of one of the key's names, of data that its
-// projects read already: a project's trainer may read all of its dataset.
-func (l scopedLoop) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
-	if err := within(ctx, cmp.Or(req.Sample, req.Name)); err != nil {
-		return mlops.Project{}, err
-	}
-	if req.Dataset != "" {
-		if err := l.reads(ctx, req.Dataset); err != nil {
-			return mlops.Project{}, err
-		}
-	}
-	return l.all.AddProject(ctx, req)
-}
-
-func (l scopedLoop) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
-	if err := within(ctx, name); err != nil {
-		return mlops.Project{}, err
-	}
-	if edit.Dataset != nil {
-		if err := l.reads(ctx, strings.TrimSpace(*edit.Dataset)); err != nil {
-			return mlops.Project{}, err
-		}
-	}
-	return l.all.EditProject(ctx, name, edit)
-}
-
 // reads refuses a dataset that no project reads which who asks reaches.
 func (l scopedLoop) reads(ctx context.Context, dataset string) error {
-	p := principalOf(ctx)
+	p := page.PrincipalOf(ctx)
 	if !p.Limited() {
 		return nil
 	}
@@ -396,41 +382,9 @@ func (l scopedLoop) reads(ctx context.Context, dataset string) error {
 		return err
 	}
 	if !slices.ContainsFunc(projects, func(v mlops.Project) bool { return v.Dataset == dataset }) {
-		return outside(p, "reads no dataset "+strconv.Quote(clip(dataset)))
+		return outside(p, "reads no dataset "+strconv.Quote(view.Clip(dataset)))
 	}
 	return nil
-}
-
-// AddDataset makes a version of a dataset that the key's projects read, and no
-// other project.
-func (l scopedLoop) AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error) {
-	if err := l.reads(ctx, name); err != nil {
-		return mlops.Dataset{}, err
-	}
-	if p := principalOf(ctx); p.Limited() {
-		all, err := l.all.Projects(ctx)
-		if err != nil {
-			return mlops.Dataset{}, err
-		}
-		if slices.ContainsFunc(all, func(v mlops.Project) bool { return v.Dataset == name && !p.Reaches(v.Name) }) {
-			return mlops.Dataset{}, outside(p, "the dataset "+strconv.Quote(clip(name))+" is read elsewhere too: it takes a key without projects to change it")
-		}
-	}
-	return l.all.AddDataset(ctx, name, source, content)
-}
-
-func (l scopedLoop) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {
-	if err := within(ctx, name); err != nil {
-		return mlops.Project{}, err
-	}
-	return l.all.DeleteProject(ctx, name)
-}
-
-func (l scopedLoop) Train(ctx context.Context, project string) (mlops.Training, error) {
-	if err := within(ctx, project); err != nil {
-		return mlops.Training{}, err
-	}
-	return l.all.Train(ctx, project)
 }
 
 func (l scopedLoop) Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error) {
@@ -438,92 +392,6 @@ func (l scopedLoop) Revisions(ctx context.Context, deployment string, max int) (
 		return nil, err
 	}
 	return l.all.Revisions(ctx, deployment, max)
-}
-
-func (l scopedLoop) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Revision{}, err
-	}
-	return l.all.Promote(ctx, deployment, version, override, act)
-}
-
-func (l scopedLoop) Rollback(ctx context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Revision{}, err
-	}
-	return l.all.Rollback(ctx, deployment, to, act)
-}
-
-func (l scopedLoop) Approve(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Revision{}, err
-	}
-	return l.all.Approve(ctx, deployment, number, act)
-}
-
-func (l scopedLoop) Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Revision{}, err
-	}
-	return l.all.Reject(ctx, deployment, number, act)
-}
-
-func (l scopedLoop) Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Deployment{}, err
-	}
-	return l.all.Hold(ctx, deployment, pinned, paused)
-}
-
-// Deploy makes deployments of the models that the key's projects train: those of
-// other models are no project's, however they are called. What has a name that
-// is asked for must not follow from the answer.
-func (l scopedLoop) Deploy(ctx context.Context, req mlops.DeployRequest) (mlops.Deployed, error) {
-	p := principalOf(ctx)
-	if !p.Limited() {
-		return l.all.Deploy(ctx, req)
-	}
-	if req.Ref != "" {
-		// No model of a project's name has an @ or a / in it.
-		req.Model, req.Alias, req.Version = mlops.ParseModelRef(req.Ref)
-		req.Ref = ""
-	}
-	projects, err := l.Projects(ctx)
-	if err != nil {
-		return mlops.Deployed{}, err
-	}
-	if !slices.ContainsFunc(projects, func(v mlops.Project) bool { return v.Name == req.Model }) {
-		return mlops.Deployed{}, outside(p, "trains no model "+strconv.Quote(clip(req.Model))+": it may deploy "+strings.Join(p.Projects, " or ")+", while the project is there")
-	}
-	all, err := l.all.Deployments(ctx)
-	if err != nil {
-		return mlops.Deployed{}, err
-	}
-	taken := mlops.Errorf(mlops.Exists, "the name that this deployment would have is taken: give it another name")
-	if slices.ContainsFunc(all, func(d mlops.Deployment) bool {
-		return !p.Reaches(d.Project) && (d.Name == req.Name || req.Name == "" && d.Model == req.Model)
-	}) {
-		return mlops.Deployed{}, taken
-	}
-	out, err := l.all.Deploy(ctx, req)
-	if req.Name == "" && mlops.CodeOf(err) == mlops.Exists {
-		err = taken
-	}
-	return out, err
-}
-
-func (l scopedLoop) Scale(ctx context.Context, deployment string, replicas int) (mlops.Deployment, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Deployment{}, err
-	}
-	return l.all.Scale(ctx, deployment, replicas)
-}
-
-func (l scopedLoop) Undeploy(ctx context.Context, deployment string) (mlops.Deployment, error) {
-	if err := l.serves(ctx, deployment); err != nil {
-		return mlops.Deployment{}, err
-	}
-	return l.all.Undeploy(ctx, deployment)
 }
 
 func (l scopedLoop) SetGates(ctx context.Context, project string, g mlops.Gates) error {
@@ -538,7 +406,7 @@ func (l scopedLoop) RevisionsOf(ctx context.Context, model string, version int) 
 		return nil, err
 	}
 	found, err := l.all.RevisionsOf(ctx, model, version)
-	if err != nil || !principalOf(ctx).Limited() {
+	if err != nil || !page.PrincipalOf(ctx).Limited() {
 		return found, err
 	}
 	ds, err := l.Deployments(ctx)
@@ -549,7 +417,7 @@ func (l scopedLoop) RevisionsOf(ctx context.Context, model string, version int) 
 
 func (l scopedLoop) NextTrainings(ctx context.Context) (map[string]time.Time, error) {
 	next, err := l.all.NextTrainings(ctx)
-	if p := principalOf(ctx); p.Limited() {
+	if p := page.PrincipalOf(ctx); p.Limited() {
 		maps.DeleteFunc(next, func(project string, _ time.Time) bool { return !p.Reaches(project) })
 	}
 	return next, err
@@ -569,9 +437,161 @@ func (l scopedLoop) Predict(ctx context.Context, deployment string, body []byte)
 	return l.all.Predict(ctx, deployment, body)
 }
 
+// scopedSteps makes the loop do what who asks may make it do.
+type scopedSteps struct {
+	all  func() (ports.Steps, error)
+	loop scopedLoop // knows which deployments and projects who asks reaches
+}
+
+// AddProject makes a project of one of the key's names, of data that its
+// projects read already: a project's trainer may read all of its dataset.
+func (s scopedSteps) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
+	if err := within(ctx, cmp.Or(req.Sample, req.Name)); err != nil {
+		return mlops.Project{}, err
+	}
+	if req.Dataset != "" {
+		if err := s.loop.reads(ctx, req.Dataset); err != nil {
+			return mlops.Project{}, err
+		}
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Project, error) { return all.AddProject(ctx, req) })
+}
+
+func (s scopedSteps) EditProject(ctx context.Context, name string, edit mlops.ProjectEdit) (mlops.Project, error) {
+	if err := within(ctx, name); err != nil {
+		return mlops.Project{}, err
+	}
+	if edit.Dataset != nil {
+		if err := s.loop.reads(ctx, strings.TrimSpace(*edit.Dataset)); err != nil {
+			return mlops.Project{}, err
+		}
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Project, error) { return all.EditProject(ctx, name, edit) })
+}
+
+// AddDataset makes a version of a dataset that the key's projects read, and no
+// other project.
+func (s scopedSteps) AddDataset(ctx context.Context, name, source string, content io.Reader) (mlops.Dataset, error) {
+	if err := s.loop.reads(ctx, name); err != nil {
+		return mlops.Dataset{}, err
+	}
+	if p := page.PrincipalOf(ctx); p.Limited() {
+		all, err := s.loop.all.Projects(ctx)
+		if err != nil {
+			return mlops.Dataset{}, err
+		}
+		if slices.ContainsFunc(all, func(v mlops.Project) bool { return v.Dataset == name && !p.Reaches(v.Name) }) {
+			return mlops.Dataset{}, outside(p, "the dataset "+strconv.Quote(view.Clip(name))+" is read elsewhere too: it takes a key without projects to change it")
+		}
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Dataset, error) { return all.AddDataset(ctx, name, source, content) })
+}
+
+func (s scopedSteps) DeleteProject(ctx context.Context, name string) (mlops.Project, error) {
+	if err := within(ctx, name); err != nil {
+		return mlops.Project{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Project, error) { return all.DeleteProject(ctx, name) })
+}
+
+func (s scopedSteps) Train(ctx context.Context, project string) (mlops.Training, error) {
+	if err := within(ctx, project); err != nil {
+		return mlops.Training{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Training, error) { return all.Train(ctx, project) })
+}
+
+func (s scopedSteps) Promote(ctx context.Context, deployment string, version int, override bool, act mlops.Act) (mlops.Revision, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Revision{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Revision, error) {
+		return all.Promote(ctx, deployment, version, override, act)
+	})
+}
+
+func (s scopedSteps) Rollback(ctx context.Context, deployment string, to int, act mlops.Act) (mlops.Revision, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Revision{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Revision, error) { return all.Rollback(ctx, deployment, to, act) })
+}
+
+func (s scopedSteps) Approve(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Revision{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Revision, error) { return all.Approve(ctx, deployment, number, act) })
+}
+
+func (s scopedSteps) Reject(ctx context.Context, deployment string, number int, act mlops.Act) (mlops.Revision, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Revision{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Revision, error) { return all.Reject(ctx, deployment, number, act) })
+}
+
+func (s scopedSteps) Hold(ctx context.Context, deployment string, pinned, paused *bool) (mlops.Deployment, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Deployment{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Deployment, error) { return all.Hold(ctx, deployment, pinned, paused) })
+}
+
+// Deploy makes deployments of the models that the key's projects train: those of
+// other models are no project's, however they are called. What has a name that
+// is asked for must not follow from the answer.
+func (s scopedSteps) Deploy(ctx context.Context, req mlops.DeployRequest) (mlops.Deployed, error) {
+	p := page.PrincipalOf(ctx)
+	if !p.Limited() {
+		return ask(s.all, func(all ports.Steps) (mlops.Deployed, error) { return all.Deploy(ctx, req) })
+	}
+	if req.Ref != "" {
+		// No model of a project's name has an @ or a / in it.
+		req.Model, req.Alias, req.Version = mlops.ParseModelRef(req.Ref)
+		req.Ref = ""
+	}
+	projects, err := s.loop.Projects(ctx)
+	if err != nil {
+		return mlops.Deployed{}, err
+	}
+	if !slices.ContainsFunc(projects, func(v mlops.Project) bool { return v.Name == req.Model }) {
+		return mlops.Deployed{}, outside(p, "trains no model "+strconv.Quote(view.Clip(req.Model))+": it may deploy "+strings.Join(p.Projects, " or ")+", while the project is there")
+	}
+	all, err := s.loop.all.Deployments(ctx)
+	if err != nil {
+		return mlops.Deployed{}, err
+	}
+	taken := mlops.Errorf(mlops.Exists, "the name that this deployment would have is taken: give it another name")
+	if slices.ContainsFunc(all, func(d mlops.Deployment) bool {
+		return !p.Reaches(d.Project) && (d.Name == req.Name || req.Name == "" && d.Model == req.Model)
+	}) {
+		return mlops.Deployed{}, taken
+	}
+	out, err := ask(s.all, func(all ports.Steps) (mlops.Deployed, error) { return all.Deploy(ctx, req) })
+	if req.Name == "" && mlops.CodeOf(err) == mlops.Exists {
+		err = taken
+	}
+	return out, err
+}
+
+func (s scopedSteps) Scale(ctx context.Context, deployment string, replicas int) (mlops.Deployment, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Deployment{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Deployment, error) { return all.Scale(ctx, deployment, replicas) })
+}
+
+func (s scopedSteps) Undeploy(ctx context.Context, deployment string) (mlops.Deployment, error) {
+	if err := s.loop.serves(ctx, deployment); err != nil {
+		return mlops.Deployment{}, err
+	}
+	return ask(s.all, func(all ports.Steps) (mlops.Deployment, error) { return all.Undeploy(ctx, deployment) })
+}
+
 // scopedCluster shows the namespace of a project, which has its name, and nothing
 // else of the cluster.
-type scopedCluster struct{ all Cluster }
+type scopedCluster struct{ all func() (ports.Cluster, error) }
 
 const clusterWide = "the cluster belongs to the whole lab"
 
@@ -579,54 +599,54 @@ func (k scopedCluster) Objects(ctx context.Context) ([]mlops.Object, error) {
 	if err := whole(ctx, clusterWide); err != nil {
 		return nil, err
 	}
-	return k.all.Objects(ctx)
+	return ask(k.all, func(all ports.Cluster) ([]mlops.Object, error) { return all.Objects(ctx) })
 }
 
 func (k scopedCluster) Events(ctx context.Context, max int) ([]mlops.Event, error) {
 	if err := whole(ctx, clusterWide); err != nil {
 		return nil, err
 	}
-	return k.all.Events(ctx, max)
+	return ask(k.all, func(all ports.Cluster) ([]mlops.Event, error) { return all.Events(ctx, max) })
 }
 
 func (k scopedCluster) KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error) {
 	if err := whole(ctx, clusterWide); err != nil {
 		return nil, err
 	}
-	return k.all.KubeconfigUsers(ctx)
+	return ask(k.all, func(all ports.Cluster) ([]mlops.KubeconfigUser, error) { return all.KubeconfigUsers(ctx) })
 }
 
 func (k scopedCluster) RevokeKubeconfig(ctx context.Context, user string) error {
 	if err := whole(ctx, clusterWide); err != nil {
 		return err
 	}
-	return k.all.RevokeKubeconfig(ctx, user)
+	return tell(k.all, func(all ports.Cluster) error { return all.RevokeKubeconfig(ctx, user) })
 }
 
 func (k scopedCluster) Images(ctx context.Context) ([]mlops.Image, error) {
 	if err := whole(ctx, clusterWide); err != nil {
 		return nil, err
 	}
-	return k.all.Images(ctx)
+	return ask(k.all, func(all ports.Cluster) ([]mlops.Image, error) { return all.Images(ctx) })
 }
 
 func (k scopedCluster) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error) {
 	if err := within(ctx, namespace); err != nil {
 		return nil, err
 	}
-	return k.all.Pods(ctx, namespace)
+	return ask(k.all, func(all ports.Cluster) ([]mlops.Pod, error) { return all.Pods(ctx, namespace) })
 }
 
 func (k scopedCluster) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {
 	if err := within(ctx, namespace); err != nil {
 		return nil, err
 	}
-	return k.all.Logs(ctx, namespace, pod, follow, tail)
+	return ask(k.all, func(all ports.Cluster) (io.ReadCloser, error) { return all.Logs(ctx, namespace, pod, follow, tail) })
 }
 
 func (k scopedCluster) DeploymentLogs(ctx context.Context, d mlops.Deployment, pod string, follow bool, tail int, emit func([]mlops.LogLine) error) error {
 	if err := within(ctx, d.Project); err != nil {
 		return err
 	}
-	return k.all.DeploymentLogs(ctx, d, pod, follow, tail, emit)
+	return tell(k.all, func(all ports.Cluster) error { return all.DeploymentLogs(ctx, d, pod, follow, tail, emit) })
 }

@@ -17,16 +17,17 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
+	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
 
 // addresses returns all routes of a method, with what belongs to iris in the
 // place of their parameters.
-func addresses(l *lab, methods ...string) map[string]string {
-	l.world.Lock()
-	run, training := l.world.Runs[0], l.world.Trainings[0]
-	l.world.Unlock()
+func addresses(l *visit.Lab, methods ...string) map[string]string {
+	l.World.Lock()
+	run, training := l.World.Runs[0], l.World.Trainings[0]
+	l.World.Unlock()
 	out := map[string]string{}
-	for _, r := range l.server.Handler().(*echo.Echo).Routes() {
+	for _, r := range l.Server.Handler().(*echo.Echo).Routes() {
 		if !slices.Contains(methods, r.Method) || strings.HasSuffix(r.Path, "*") && r.Path != "/prometheus/*" {
 			continue
 		}
@@ -45,15 +46,15 @@ var own = []string{"/login", "/healthz", "/assets/:name", "/front/assets/:name",
 // TestKeysOfOtherProjects goes through every address: there is nothing of iris
 // for the key of another project, nor of what is no project's, live or not.
 func TestKeysOfOtherProjects(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.AddOwn() // forest, of no project
 	w.Passwords["ada:ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"wine"}}
 	w.Tokens["ada"] = w.Passwords["ada:ada"]
 	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics of iris") })
-	l := start(t, w, func(c *ui.Config) {
+	l := visit.Start(t, w, func(c *ui.Config) {
 		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: reached, Needs: mlops.Read}}
 	})
-	l.signIn("ada", "ada")
+	l.SignIn("ada", "ada")
 	seen := 0
 	for address, route := range addresses(l, http.MethodGet) {
 		if slices.Contains(own, route) {
@@ -65,11 +66,11 @@ func TestKeysOfOtherProjects(t *testing.T) {
 			cancel()
 			ctx, cancel = context.WithTimeout(t.Context(), 400*time.Millisecond)
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+path, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := l.client.Do(req)
+		resp, err := l.Client.Do(req)
 		if err != nil {
 			cancel()
 			t.Errorf("%s: %v", path, err)
@@ -99,8 +100,8 @@ func TestKeysOfOtherProjects(t *testing.T) {
 		t.Errorf("only %d addresses answered", seen)
 	}
 	for _, path := range []string{"/system", "/system/pods", "/system/pods/iris/x", "/system/images", "/system/objects", "/system/events", "/prometheus/api/v1/query", "/access", "/live/system", "/live/access", "/logs/pods/iris/x"} {
-		resp, body := l.get(path)
-		l.expect(resp, body, http.StatusForbidden)
+		resp, body := l.Get(path)
+		l.Expect(resp, body, http.StatusForbidden)
 		if path != "/access" && path != "/live/access" && !strings.Contains(body, "The key ada is limited to project wine, and ") {
 			t.Errorf("%s does not say why: %s", path, body)
 		}
@@ -125,7 +126,7 @@ func TestKeysOfOtherProjects(t *testing.T) {
 		case route == "/api/deployments/:name" && method == http.MethodPatch:
 			body = `{"replicas": 0}`
 		}
-		req, err := http.NewRequest(method, l.url+path, strings.NewReader(body))
+		req, err := http.NewRequest(method, l.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +149,7 @@ func TestKeysOfOtherProjects(t *testing.T) {
 		{"/deployments/iris/approve", url.Values{"revision": {"1"}}}, {"/deployments/iris/gates", url.Values{"gates": {""}}}, {"/projects/add", url.Values{"sample": {"iris"}}},
 		{"/models/iris/versions/1/deploy", url.Values{"name": {"mine"}, "replicas": {"1"}}}, {"/deployments/iris/replicas", url.Values{"replicas": {"0"}}}, {"/deployments/iris/delete", url.Values{"confirm": {"iris"}}},
 	} {
-		resp, body := l.post("/", c.path, c.form)
+		resp, body := l.Post("/", c.path, c.form)
 		if resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s: %d %s", c.path, resp.StatusCode, body)
 		}
@@ -180,18 +181,18 @@ func snapshot(w *uitest.World) string {
 
 // TestKeyOfAProject: for its own project a key sees what everybody sees.
 func TestKeyOfAProject(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Experiments = append(w.Experiments, mlops.Experiment{ID: "77", Name: "secret", ArtifactURI: "mlflow-artifacts:/77"})
 	w.Passwords["ada:ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"iris"}}
 	w.Passwords["eddy:eddy"] = mlops.Principal{Name: "eddy", Role: mlops.RoleEditor}
-	ada, eddy := start(t, w).signIn("ada", "ada"), start(t, w).signIn("eddy", "eddy")
+	ada, eddy := visit.Start(t, w).SignIn("ada", "ada"), visit.Start(t, w).SignIn("eddy", "eddy")
 	for address, route := range addresses(ada, http.MethodGet) {
 		path := strings.TrimPrefix(address, "GET ")
 		if slices.Contains(own, route) || strings.HasPrefix(path, "/system") || strings.HasPrefix(path, "/datasets") || strings.HasPrefix(path, "/live/") || strings.HasPrefix(path, "/logs/") {
 			continue
 		}
-		mine, body := ada.get(path)
-		theirs, _ := eddy.get(path)
+		mine, body := ada.Get(path)
+		theirs, _ := eddy.Get(path)
 		if mine.StatusCode != theirs.StatusCode {
 			t.Errorf("%s: %d, for who reaches all %d: %.200s", path, mine.StatusCode, theirs.StatusCode, body)
 		}
@@ -204,22 +205,22 @@ func TestKeyOfAProject(t *testing.T) {
 	}
 	// What the server remembers for all is not what one key sees, nor the other
 	// way round.
-	if _, body := eddy.get("/experiments"); !strings.Contains(body, "secret") {
+	if _, body := eddy.Get("/experiments"); !strings.Contains(body, "secret") {
 		t.Error("who reaches all does not see an experiment")
 	}
-	eddy.client = newBrowser(t)
-	eddy.signIn("ada", "ada")
-	if _, body := eddy.get("/experiments"); strings.Contains(body, "secret") || !strings.Contains(body, "iris") {
+	eddy.Client = visit.NewBrowser(t)
+	eddy.SignIn("ada", "ada")
+	if _, body := eddy.Get("/experiments"); strings.Contains(body, "secret") || !strings.Contains(body, "iris") {
 		t.Error("what was remembered shows an experiment of others")
 	}
-	resp, body := ada.post("/", "/projects/iris/train", nil)
-	ada.expect(resp, body, http.StatusSeeOther)
+	resp, body := ada.Post("/", "/projects/iris/train", nil)
+	ada.Expect(resp, body, http.StatusSeeOther)
 }
 
 // TestDeploymentsOfProjects: a key makes, scales and ends deployments of its
 // projects' models, and neither sees nor learns of any other.
 func TestDeploymentsOfProjects(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.AddOwn() // forest, of no project
 	w.Projects = append(w.Projects, mlops.Project{ID: 90, Name: "wine"})
 	of := func(id int64, name, project, model string) mlops.Deployment {
@@ -228,22 +229,22 @@ func TestDeploymentsOfProjects(t *testing.T) {
 	w.Deployments = append(w.Deployments, of(91, "wine-1", "wine", "wine"), of(92, "iris-2", "iris", "iris"))
 	w.Tokens["ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"wine", "gone"}}
 	w.Tokens["eve"] = mlops.Principal{Name: "eve", Role: mlops.RoleReader, Projects: []string{"wine"}}
-	l := start(t, w)
+	l := visit.Start(t, w)
 	do := func(who, method, path, body string, status int, texts ...string) {
 		t.Helper()
-		req, err := http.NewRequest(method, l.url+path, strings.NewReader(body))
+		req, err := http.NewRequest(method, l.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+who)
-		resp, err := l.client.Do(req)
+		resp, err := l.Client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		answer, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		l.expect(resp, string(answer), status, texts...)
-		l.refuse(resp, string(answer), `"model": "digits-forest"`, `"model": "iris"`, `"namespace": "models"`, " serves ")
+		l.Expect(resp, string(answer), status, texts...)
+		l.Refuse(resp, string(answer), `"model": "digits-forest"`, `"model": "iris"`, `"namespace": "models"`, " serves ")
 	}
 	for _, who := range []string{"ada", "eve"} {
 		do(who, "GET", "/api/deployments", "", 200, `"wine-1"`)
@@ -277,27 +278,27 @@ func TestDeploymentsOfProjects(t *testing.T) {
 }
 
 func TestCreateKeyOfAProject(t *testing.T) {
-	l := start(t, uitest.Full(atNoon)).signIn("admin", uitest.Password)
-	resp, body := l.post("/access", "/access", url.Values{"name": {"robot"}, "role": {"admin"}, "projects": {"iris"}})
-	l.expect(resp, body, http.StatusBadRequest, "Role admin is for the whole lab", `value="iris"`)
-	resp, body = l.post("/access", "/access", url.Values{"name": {"robot"}, "role": {"trainer"}, "projects": {"iris, wine"}})
-	l.expect(resp, body, http.StatusOK, "Key robot", `data-label="Projects" class="wrap">iris wine<`)
+	l := visit.Start(t, uitest.Full(visit.AtNoon)).SignIn("admin", uitest.Password)
+	resp, body := l.Post("/access", "/access", url.Values{"name": {"robot"}, "role": {"admin"}, "projects": {"iris"}})
+	l.Expect(resp, body, http.StatusBadRequest, "Role admin is for the whole lab", `value="iris"`)
+	resp, body = l.Post("/access", "/access", url.Values{"name": {"robot"}, "role": {"trainer"}, "projects": {"iris, wine"}})
+	l.Expect(resp, body, http.StatusOK, "Key robot", `data-label="Projects" class="wrap">iris wine<`)
 	if strings.Contains(body, "/prometheus/") {
 		t.Error("the lines to copy have what the key does not reach")
 	}
-	l.world.Keys[slices.IndexFunc(l.world.Keys, func(k mlops.Key) bool { return k.Name == "robot" })].Gone = []string{"wine"}
-	resp, body = l.get("/access")
-	l.expect(resp, body, http.StatusOK, "iris wine(gone)")
+	l.World.Keys[slices.IndexFunc(l.World.Keys, func(k mlops.Key) bool { return k.Name == "robot" })].Gone = []string{"wine"}
+	resp, body = l.Get("/access")
+	l.Expect(resp, body, http.StatusOK, "iris wine(gone)")
 }
 
 // TestDatasetsOfProjects: a project's trainer may read all of its dataset, so a
 // key must not point its project at the data of others, nor change those.
 func TestDatasetsOfProjects(t *testing.T) {
-	w := uitest.Full(atNoon)
+	w := uitest.Full(visit.AtNoon)
 	w.Projects = append(w.Projects, mlops.Project{ID: 90, Name: "wine", Dataset: "wine"}, mlops.Project{ID: 91, Name: "also-iris", Dataset: "iris"})
 	w.Tokens["ada"] = mlops.Principal{Name: "ada", Role: mlops.RoleEditor, Projects: []string{"wine", "churn"}}
 	w.Tokens["ivy"] = mlops.Principal{Name: "ivy", Role: mlops.RoleEditor, Projects: []string{"iris"}}
-	l := start(t, w)
+	l := visit.Start(t, w)
 	for _, c := range []struct {
 		who, method, path, body string
 		status                  int
@@ -312,12 +313,12 @@ func TestDatasetsOfProjects(t *testing.T) {
 		{"ada", "POST", "/api/datasets/wine", "a,b,species\n1,2,x\n", 201, ""},
 		{"ada", "GET", "/datasets", "", 303, ""}, // it has no session
 	} {
-		req, err := http.NewRequest(c.method, l.url+c.path, strings.NewReader(c.body))
+		req, err := http.NewRequest(c.method, l.URL+c.path, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+c.who)
-		resp, err := l.client.Do(req)
+		resp, err := l.Client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

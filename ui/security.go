@@ -15,10 +15,6 @@ import (
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// filePolicy is for bytes that a run made: whatever they are, they may do
-// nothing in the browser.
-const filePolicy = "default-src 'none'; sandbox; frame-ancestors 'none'"
-
 func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()

@@ -16,6 +16,9 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/charts"
+	"github.com/benchtop-lab/benchtop/ui/health"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 // drainTimeout is how long requests may go on once the server was asked to
@@ -25,21 +28,17 @@ const drainTimeout = 1500 * time.Millisecond
 // Server is the unit "web".
 type Server struct {
 	cfg      Config
+	site     *page.Site
 	echo     *echo.Echo
 	static   *static
 	attempts *limiter
-	machine  *sampler
+	machine  health.Machine
 	log      atomic.Pointer[slog.Logger]
 	// stopping ends the event streams, which would otherwise keep a
 	// graceful shutdown waiting for ever.
 	stopping chan struct{}
 	streams  atomic.Int64
-	// summaries are remembered because they count all runs.
-	summaries remembered[[]mlops.ExperimentSummary]
-	histories histories
-	series    seriesCache
-	offered   offered
-	address   atomic.Pointer[net.TCPAddr]
+	address  atomic.Pointer[net.TCPAddr]
 }
 
 var _ supervise.Unit = (*Server)(nil)
@@ -50,14 +49,16 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("create web server: %w", err)
 	}
-	cfg.Registry, cfg.Loop, cfg.Cluster = scopedRegistry{cfg.Registry, cfg.Loop}, scopedLoop{cfg.Loop}, scopedCluster{cfg.Cluster}
 	st, err := newStatic(cfg.Assets)
 	if err != nil {
 		return nil, fmt.Errorf("create web server: %w", err)
 	}
 	s := &Server{cfg: cfg, static: st, attempts: newLimiter(cfg.Now), stopping: make(chan struct{})}
-	s.machine = newSampler(cfg.Machine, cfg.SampleEvery, cfg.Now)
 	s.log.Store(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	loop := scopedLoop{cfg.Loop}
+	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster},
+		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines}
+	s.machine = health.Machine{Site: s.site, Sampler: health.NewSampler(cfg.Machine, cfg.SampleEvery, cfg.Now), Series: charts.New(cfg.Metrics, cfg.Now, cfg.Retention)}
 	s.routes()
 	return s, nil
 }
@@ -95,7 +96,7 @@ func (s *Server) Run(ctx context.Context, h *supervise.Handle) error {
 	}
 	sampling, stopSampling := context.WithCancel(ctx)
 	defer stopSampling()
-	go s.machine.run(sampling, func(err error) { s.logger().Warn("cannot measure the machine", "err", err) })
+	go s.machine.Sampler.Run(sampling, func(err error) { s.logger().Warn("cannot measure the machine", "err", err) })
 
 	served := make(chan error, 1)
 	go func() {

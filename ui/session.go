@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
 const (
@@ -30,14 +31,22 @@ type visitor struct {
 	expires   time.Time
 }
 
-const (
-	visitorKey = "visitor"
-	csrfKey    = "csrf"
-)
+const visitorKey = "visitor"
 
 func visitorOf(c echo.Context) visitor {
 	v, _ := c.Get(visitorKey).(visitor)
 	return v
+}
+
+// admit makes a visitor the one who asks in this request. An event stream keeps
+// its form token, else each update would look like a change.
+func admit(c echo.Context, v visitor) {
+	c.Set(visitorKey, v)
+	out := page.Visitor{Principal: v.principal, HTTPS: callerOf(c).https}
+	if v.id != "" {
+		out.CSRF = csrfToken(v.id)
+	}
+	page.Admit(c, out)
 }
 
 func newSecret() string {
@@ -117,7 +126,7 @@ func (s *Server) session(c echo.Context) (visitor, error) {
 		return visitor{}, err
 	}
 	if err := s.cfg.Auth.Valid(session.Principal); err != nil {
-		return visitor{}, sentence(err)
+		return visitor{}, page.Sentence(err)
 	}
 	return visitor{principal: session.Principal, id: id, expires: session.ExpiresAt}, nil
 }
@@ -144,17 +153,6 @@ func csrfValid(secret, token string) bool {
 	got := make([]byte, len(mac))
 	subtle.XORBytes(got, raw[:len(mac)], raw[len(mac):])
 	return hmac.Equal(got, mac)
-}
-
-// csrf returns the token for the forms of a page. An event stream keeps its
-// token, else each update would look like a change.
-func csrf(c echo.Context) string {
-	if token, ok := c.Get(csrfKey).(string); ok {
-		return token
-	}
-	token := csrfToken(visitorOf(c).id)
-	c.Set(csrfKey, token)
-	return token
 }
 
 func csrfMAC(secret string) []byte {

@@ -57,6 +57,55 @@ func (s *Server) openStream(c echo.Context) (*stream, func(), error) {
 	return st, end, nil
 }
 
+// streamLines answers with an event stream of the lines that send sends, until it
+// returns, or nobody who may look looks any more. See page.Site.
+func (s *Server) streamLines(c echo.Context, send func(ctx context.Context, lines chan<- []byte)) error {
+	st, end, err := s.openStream(c)
+	if err != nil {
+		return err
+	}
+	lines := make(chan []byte, 64)
+	ctx := c.Request().Context() // ends with the stream
+	go func() {
+		defer close(lines)
+		send(ctx, lines)
+	}()
+	s.passLines(c, st, lines)
+	end()
+	// Until the sender has seen the end: it must not outlive the request.
+	for range lines {
+	}
+	return nil
+}
+
+// passLines sends batches of lines until there are no more, or nobody who may
+// look any more.
+func (s *Server) passLines(c echo.Context, st *stream, lines <-chan []byte) {
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+	for {
+		select {
+		case <-st.done:
+			return
+		case <-beat.C:
+			if _, err := s.session(c); mlops.CodeOf(err) == mlops.Unauthorized {
+				return
+			}
+			if err := st.beat(); err != nil {
+				return
+			}
+		case batch, ok := <-lines:
+			if !ok {
+				_ = st.send("end", []byte("The log ends here.")) // if it fails the reader is gone
+				return
+			}
+			if err := st.send("lines", batch); err != nil {
+				return
+			}
+		}
+	}
+}
+
 // send writes one event; data may have several lines.
 func (st *stream) send(event string, data []byte) error {
 	var b bytes.Buffer

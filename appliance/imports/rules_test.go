@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,6 +177,49 @@ func registryViolation(dir, path string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s imports %s: the registry's stores know few others, so that each can be read alone: pass in what it needs, or extend the table and the DESIGN", from, to)
+}
+
+// uiParts says which packages of the UI know which; tests may know all. Those
+// below ui/pages know these and no other page, and nobody knows the server but who
+// starts it.
+var uiParts = map[string][]string{
+	"view":        nil,
+	"ports":       nil,
+	"paths":       nil,
+	"pills":       {"view"},
+	"page":        {"ports", "view"},
+	"charts":      {"paths", "ports", "view"},
+	"traffic":     {"charts", "ports", "view"},
+	"health":      {"charts", "page", "pills", "ports", "view"},
+	"pods":        {"page", "paths", "pills", "view"},
+	"runtable":    {"page", "paths", "pills", "view"},
+	"serving":     {"page", "paths", "pills", "traffic", "view"},
+	"machine":     {"ports"},
+	"sessionfile": {""},
+}
+
+// uiViolation is violation inside of the UI, for files that are no tests.
+func uiViolation(dir, path string) string {
+	from, in := strings.CutPrefix(dir, "ui/")
+	to, ours := strings.CutPrefix(path, module+"/ui")
+	if !in || !ours || within(from, []string{"uitest"}) {
+		return "" // the server puts the pages together, and a lab of memory is for tests
+	}
+	to = strings.TrimPrefix(to, "/")
+	may, known := uiParts[from]
+	if name, page := strings.CutPrefix(from, "pages/"); page && !strings.Contains(name, "/") {
+		if _, shared := uiParts[to]; shared && to != "machine" && to != "sessionfile" {
+			return ""
+		}
+		return fmt.Sprintf("%s imports %s: a page knows what pages share, and neither another page nor the server: what two pages need gets a package of its own", from, cmp.Or(to, "ui"))
+	}
+	switch {
+	case !known:
+		return fmt.Sprintf("%s is a package that is not in the table of the UI's parts: add it there and to the DESIGN", dir)
+	case slices.Contains(may, to):
+		return ""
+	}
+	return fmt.Sprintf("%s imports %s: what pages share knows little, so that each can be read alone: pass in what it needs, or extend the table and the DESIGN", from, cmp.Or(to, "ui"))
 }
 
 // violation returns why the package in dir (relative to the module's root)

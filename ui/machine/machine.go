@@ -14,10 +14,11 @@ import (
 
 	"github.com/prometheus/procfs"
 
-	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
-// Machine implements ui.Machine on Linux.
+// Machine implements ports.Machine on Linux.
 type Machine struct {
 	dir  string
 	mu   sync.Mutex
@@ -28,12 +29,12 @@ type Machine struct {
 // exist yet: its nearest parent counts then.
 func New(dir string) *Machine { return &Machine{dir: dir} }
 
-var _ ui.Machine = (*Machine)(nil)
+var _ ports.Machine = (*Machine)(nil)
 
-// Sample implements ui.Machine. CPU is the share since the call before, since
+// Sample implements ports.Machine. CPU is the share since the call before, since
 // the boot of the machine for the first.
-func (m *Machine) Sample(context.Context) (ui.MachineSample, error) {
-	s := ui.MachineSample{Cores: runtime.NumCPU()}
+func (m *Machine) Sample(context.Context) (mlops.MachineSample, error) {
+	s := mlops.MachineSample{Cores: runtime.NumCPU()}
 	proc, err := procfs.NewDefaultFS()
 	if err != nil {
 		return s, fmt.Errorf("measure the machine: %w", err)

@@ -15,27 +15,18 @@ type cluster struct{ w *World }
 func (c cluster) Objects(context.Context) ([]mlops.Object, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	if err := c.w.Down["cluster"]; err != nil {
-		return nil, err
-	}
 	return append([]mlops.Object(nil), c.w.Objects...), nil
 }
 
 func (c cluster) Events(_ context.Context, limit int) ([]mlops.Event, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	if err := c.w.Down["cluster"]; err != nil {
-		return nil, err
-	}
 	return append([]mlops.Event(nil), c.w.Events[:min(limit, len(c.w.Events))]...), nil
 }
 
 func (c cluster) KubeconfigUsers(context.Context) ([]mlops.KubeconfigUser, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	if err := c.w.Down["cluster"]; err != nil {
-		return nil, err
-	}
 	return slices.Clone(c.w.KubeconfigUsers), nil
 }
 
@@ -53,18 +44,12 @@ func (c cluster) RevokeKubeconfig(_ context.Context, user string) error {
 func (c cluster) Images(context.Context) ([]mlops.Image, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	if err := c.w.Down["cluster"]; err != nil {
-		return nil, err
-	}
 	return append([]mlops.Image(nil), c.w.Images...), nil
 }
 
 func (c cluster) Pods(_ context.Context, namespace string) ([]mlops.Pod, error) {
 	c.w.Lock()
 	defer c.w.Unlock()
-	if err := c.w.Down["cluster"]; err != nil {
-		return nil, err
-	}
 	var out []mlops.Pod
 	for _, p := range c.w.Pods {
 		if namespace == "" || p.Namespace == namespace {
@@ -77,9 +62,6 @@ func (c cluster) Pods(_ context.Context, namespace string) ([]mlops.Pod, error) 
 // DeploymentLogs says what the pods have said as if each line had taken a second,
 // all at the same time.
 func (c cluster) DeploymentLogs(ctx context.Context, d mlops.Deployment, pod string, follow bool, tail int, emit func([]mlops.LogLine) error) error {
-	if err := c.w.down("cluster"); err != nil {
-		return err
-	}
 	c.w.Lock()
 	var all []mlops.LogLine
 	var last mlops.Pod
@@ -112,9 +94,6 @@ func (c cluster) DeploymentLogs(ctx context.Context, d mlops.Deployment, pod str
 }
 
 func (c cluster) Logs(ctx context.Context, namespace, pod string, follow bool, tail int) (io.ReadCloser, error) {
-	if err := c.w.down("cluster"); err != nil {
-		return nil, err
-	}
 	c.w.Lock()
 	lines, ok := c.w.Logs[namespace+"/"+pod]
 	c.w.Unlock()

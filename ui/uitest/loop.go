@@ -32,9 +32,6 @@ func (l loop) Deployments(context.Context) ([]mlops.Deployment, error) {
 }
 
 func (l loop) Train(_ context.Context, project string) (mlops.Training, error) {
-	if err := l.w.down("loop"); err != nil {
-		return mlops.Training{}, err
-	}
 	var t mlops.Training
 	known := false
 	l.w.Change(func() {

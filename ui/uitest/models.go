@@ -65,9 +65,6 @@ func cut[T any](all []T, n int, token string) (page []T, next string, err error)
 func (r registry) Models(_ context.Context, q mlops.ModelQuery) (mlops.ModelPage, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return mlops.ModelPage{}, err
-	}
 	var names []string
 	for _, m := range r.w.Models {
 		if strings.Contains(strings.ToLower(m.Name), strings.ToLower(q.Name)) && (mlops.Principal{Projects: q.Projects}).Holds(m.Name) {
@@ -90,18 +87,12 @@ func (r registry) Models(_ context.Context, q mlops.ModelQuery) (mlops.ModelPage
 func (r registry) Model(_ context.Context, name string) (mlops.RegisteredModel, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return mlops.RegisteredModel{}, err
-	}
 	return r.model(name)
 }
 
 func (r registry) Versions(_ context.Context, q mlops.VersionQuery) (mlops.VersionPage, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return mlops.VersionPage{}, err
-	}
 	var all []mlops.ModelVersion
 	for _, v := range r.w.Versions {
 		if v.Model == q.Model {
@@ -116,9 +107,6 @@ func (r registry) Versions(_ context.Context, q mlops.VersionQuery) (mlops.Versi
 func (r registry) VersionsOfRuns(_ context.Context, ids []string) ([]mlops.ModelVersion, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	var out []mlops.ModelVersion
 	for _, v := range r.w.Versions {
 		if v.RunID != "" && slices.Contains(ids, v.RunID) {
@@ -134,9 +122,6 @@ func (r registry) VersionsOfRuns(_ context.Context, ids []string) ([]mlops.Model
 func (r registry) Lineage(_ context.Context, model string, version int, deployed []mlops.Deployment) (mlops.ModelVersion, mlops.Lineage, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return mlops.ModelVersion{}, mlops.Lineage{}, err
-	}
 	i := slices.IndexFunc(r.w.Versions, func(v mlops.ModelVersion) bool { return v.Model == model && v.Version == version })
 	if i < 0 {
 		return mlops.ModelVersion{}, mlops.Lineage{}, mlops.Errorf(mlops.NotFound, "registered model %q has no version %d", model, version)
@@ -211,9 +196,6 @@ func without(aliases []mlops.Alias, alias string) []mlops.Alias {
 }
 
 func (r registry) changeAliases(model, alias string, change func(*mlops.RegisteredModel) error) error {
-	if err := r.w.down("registry"); err != nil {
-		return err
-	}
 	if err := mlops.ValidateAlias(alias); err != nil {
 		return err
 	}

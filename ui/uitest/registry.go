@@ -21,9 +21,6 @@ func (r registry) Changed() <-chan struct{} {
 }
 
 func (r registry) Experiments(context.Context) ([]mlops.Experiment, error) {
-	if err := r.w.down("registry"); err != nil {
-		return nil, err
-	}
 	r.w.Lock()
 	defer r.w.Unlock()
 	var out []mlops.Experiment
@@ -36,9 +33,6 @@ func (r registry) Experiments(context.Context) ([]mlops.Experiment, error) {
 }
 
 func (r registry) ExperimentSummaries(context.Context) ([]mlops.ExperimentSummary, error) {
-	if err := r.w.down("registry"); err != nil {
-		return nil, err
-	}
 	r.w.Lock()
 	defer r.w.Unlock()
 	var out []mlops.ExperimentSummary
@@ -63,9 +57,6 @@ func (r registry) all() []mlops.Run {
 }
 
 func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
-	if err := r.w.down("registry"); err != nil {
-		return mlops.Run{}, err
-	}
 	r.w.Lock()
 	defer r.w.Unlock()
 	for _, run := range r.all() {
@@ -79,9 +70,6 @@ func (r registry) Run(_ context.Context, id string) (mlops.Run, error) {
 func (r registry) RunsByID(_ context.Context, ids []string) ([]mlops.Run, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	var out []mlops.Run
 	for _, run := range r.all() {
 		if slices.Contains(ids, run.ID) {
@@ -94,9 +82,6 @@ func (r registry) RunsByID(_ context.Context, ids []string) ([]mlops.Run, error)
 func (r registry) MetricHistory(_ context.Context, runID, key string, limit int) ([]mlops.Metric, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	points := r.w.History[runID+"/"+key]
 	return points[:min(limit, len(points))], nil
 }
@@ -104,9 +89,6 @@ func (r registry) MetricHistory(_ context.Context, runID, key string, limit int)
 func (r registry) NewestTrainings(context.Context) ([]mlops.Training, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	var out []mlops.Training
 	for _, t := range r.w.Trainings {
 		if !slices.ContainsFunc(out, func(o mlops.Training) bool { return o.Project == t.Project }) {
@@ -119,9 +101,6 @@ func (r registry) NewestTrainings(context.Context) ([]mlops.Training, error) {
 func (r registry) NewestVersions(_ context.Context, models []string) ([]mlops.ModelVersion, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	newest := map[string]mlops.ModelVersion{}
 	for _, v := range r.w.Versions {
 		if slices.Contains(models, v.Model) && v.Version > newest[v.Model].Version {
@@ -134,18 +113,12 @@ func (r registry) NewestVersions(_ context.Context, models []string) ([]mlops.Mo
 func (r registry) LoggedModels(_ context.Context, runID string) ([]mlops.LoggedModel, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	return r.w.Logged[runID], nil
 }
 
 func (r registry) Artifacts(_ context.Context, runID, dir string) ([]mlops.Artifact, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	found := map[string]mlops.Artifact{}
 	for name, contents := range r.w.Files[runID] {
 		rest, below := name, dir == ""
@@ -173,9 +146,6 @@ func (r registry) OpenArtifact(_ context.Context, runID, name string) (io.ReadCl
 	r.w.Lock()
 	defer r.w.Unlock()
 	contents, ok := r.w.Files[runID][name]
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, mlops.Artifact{}, err
-	}
 	if !ok {
 		return nil, mlops.Artifact{}, mlops.Errorf(mlops.NotFound, "There is no artifact %q.", name)
 	}
@@ -185,18 +155,12 @@ func (r registry) OpenArtifact(_ context.Context, runID, name string) (io.ReadCl
 func (r registry) Datasets(context.Context) ([]mlops.Dataset, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	return append([]mlops.Dataset(nil), r.w.Datasets...), nil
 }
 
 func (r registry) Trainings(_ context.Context, project string, limit int) ([]mlops.Training, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	if err := r.w.Down["registry"]; err != nil {
-		return nil, err
-	}
 	var out []mlops.Training
 	for _, t := range r.w.Trainings {
 		if t.Project == project && len(out) < limit {

@@ -23,11 +23,8 @@ var (
 	attributes = []string{"start_time", "end_time", "run_name", "status", "user_id", "run_id", "artifact_uri"}
 )
 
-// SearchRuns implements ui.Registry.
+// SearchRuns implements ports.Registry.
 func (r registry) SearchRuns(_ context.Context, q mlops.RunQuery) (mlops.RunPage, error) {
-	if err := r.w.down("registry"); err != nil {
-		return mlops.RunPage{}, err
-	}
 	r.w.Lock()
 	defer r.w.Unlock()
 	matches, err := r.matcher(q)

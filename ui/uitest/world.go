@@ -10,6 +10,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/ui"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 // Password is the admin's in every world.
@@ -44,7 +45,7 @@ type World struct {
 	Logs        map[string][]string // namespace/pod → lines
 	Rate        float64             // requests per second
 	ErrorRate   float64
-	Machine     ui.MachineSample
+	Machine     mlops.MachineSample
 	Units       []supervise.Status
 	LoginTokens map[string]bool
 	Passwords   map[string]mlops.Principal // "name:password"
@@ -74,7 +75,7 @@ func Empty(now func() time.Time) *World {
 		LoginTokens: map[string]bool{}, Tokens: map[string]mlops.Principal{}, Sessions: map[string]ui.Session{}, Down: map[string]error{},
 		Passwords: map[string]mlops.Principal{"admin:" + Password: {Name: "admin", Role: mlops.RoleAdmin},
 			"guest:guest": {Name: "guest", Role: mlops.RoleReader}, "trainer:trainer": {Name: "trainer", Role: mlops.RoleTrainer}},
-		Machine: ui.MachineSample{CPU: 0.07, Cores: 2, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30, DiskUsed: 31 << 30, DiskTotal: 200 << 30, ProcessBytes: 612 << 20},
+		Machine: mlops.MachineSample{CPU: 0.07, Cores: 2, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30, DiskUsed: 31 << 30, DiskTotal: 200 << 30, ProcessBytes: 612 << 20},
 		changed: make(chan struct{}), unitChanged: make(chan struct{})}
 	w.Units = readyUnits(now())
 	return w
@@ -85,8 +86,11 @@ func (w *World) Config() ui.Config {
 	return ui.Config{Address: "127.0.0.1:0", Version: "0.1.0", Now: w.Clock,
 		Components: []ui.Component{{Name: "K3s", Version: "v1.35.1-k3s1"}, {Name: "MinIO", Version: "2026-02-12"},
 			{Name: "Prometheus", Version: "v3.11.3"}, {Name: "Traefik", Version: "v3.6.12"}},
-		Auth: auth{w}, Keys: keys{w}, Sessions: sessions{w}, Registry: registry{w}, Loop: loop{w}, Cluster: cluster{w}, Metrics: metrics{w},
-		Machine: machine{w}, Units: units{w}, Samples: samples,
+		Auth: auth{w}, Keys: keys{w}, Sessions: sessions{w}, Loop: loop{w}, Metrics: metrics{w},
+		Registry: func() (ports.Registry, error) { return registry{w}, w.down("registry") },
+		Steps:    func() (ports.Steps, error) { return loop{w}, w.down("loop") },
+		Cluster:  func() (ports.Cluster, error) { return cluster{w}, w.down("cluster") },
+		Machine:  machine{w}, Units: units{w}, Samples: samples,
 		Examples: map[string][]float64{"iris": {5.1, 3.5, 1.4, 0.2}}}
 }
 
@@ -114,7 +118,7 @@ func Starting(what string) error {
 
 type machine struct{ w *World }
 
-func (m machine) Sample(context.Context) (ui.MachineSample, error) {
+func (m machine) Sample(context.Context) (mlops.MachineSample, error) {
 	m.w.Lock()
 	defer m.w.Unlock()
 	return m.w.Machine, nil

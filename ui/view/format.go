@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Bytes formats a size in binary units.
@@ -138,4 +140,30 @@ func chartJSON(c Chart) string {
 		return "{}"
 	}
 	return string(raw)
+}
+
+// Clip bounds a text that an error or a title repeats.
+func Clip(s string) string {
+	const most = 300
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most]) + "…"
+}
+
+// Capital makes the first letter of a text a capital.
+func Capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
+// Finite returns v, or nil for what cannot be drawn.
+func Finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
 }

@@ -1,0 +1,79 @@
+// Package paths makes the addresses of pages. A page that links to another knows
+// it by nothing else.
+package paths
+
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Compare compares runs, by what they differ in.
+func Compare(runs ...string) string {
+	return "/compare?" + url.Values{"run": runs, "only": {"differences"}}.Encode()
+}
+
+func Run(id string) string { return "/runs/" + url.PathEscape(id) }
+
+func Training(t mlops.Training) string {
+	if t.RunID != "" {
+		return Run(t.RunID)
+	}
+	return "/trainings/" + strconv.FormatInt(t.ID, 10)
+}
+
+func Deployment(name string) string { return "/deployments/" + url.PathEscape(name) }
+
+func Model(name string) string { return "/models/" + url.PathEscape(name) }
+
+func Version(model string, version int) string {
+	return Model(model) + "/versions/" + strconv.Itoa(version)
+}
+
+func VersionText(version int) string { return "v" + strconv.Itoa(version) }
+
+// WithQuery adds the pairs of key and value whose value is not empty.
+func WithQuery(path string, pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func Dataset(digest string) string { return "/datasets/" + url.PathEscape(digest) }
+
+func Project(name string) string { return "/projects/" + url.PathEscape(name) }
+
+func Pod(p mlops.Pod) string {
+	return "/system/pods/" + url.PathEscape(p.Namespace) + "/" + url.PathEscape(p.Name)
+}
+
+func PodLog(namespace, pod string) string {
+	return "/logs/pods/" + url.PathEscape(namespace) + "/" + url.PathEscape(pod)
+}
+
+// Source returns the address in a dataset source, which MLflow keeps as
+// JSON with a field that depends on the kind of source.
+func Source(source string) string {
+	var fields map[string]any
+	if json.Unmarshal([]byte(source), &fields) == nil {
+		for _, key := range []string{"uri", "url", "path"} {
+			if address, ok := fields[key].(string); ok {
+				return address
+			}
+		}
+	}
+	return source
+}
+
+func File(runID, what, p string) string {
+	return Run(runID) + "/" + what + "?path=" + url.QueryEscape(p)
+}
