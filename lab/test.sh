@@ -1,6 +1,8 @@
 #!/bin/sh
 # Lint and test the workloads: lab/test.sh [pytest arguments].
 #
+# All tests run in two processes, each with servers of its own; with arguments, in one.
+#
 # Makes what it needs once, outside the tree, in ${BENCHTOP_CACHE:-~/.cache/benchtop}: a virtual environment from
 # requirements.lock, and, unless BENCHTOP_TEST_S3 names an S3 endpoint (http://<access key>:<secret key>@host:port),
 # a MinIO server built from the main module's pins. BENCHTOP_TEST_MLFLOW names another registry than the real MLflow
@@ -46,4 +48,7 @@ fi
 export PYTHONDONTWRITEBYTECODE=1 RUFF_NO_CACHE=true
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
+# A file's tests share what they have started, so each file stays in one process. More processes than two start more
+# servers than they save time.
+[ $# -gt 0 ] || set -- -n 2 --dist loadfile
 exec "$venv/bin/python" -m pytest "$@"

@@ -12,7 +12,7 @@ sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "traine
 
 import pytest  # noqa: E402
 
-from support import pyfuncs, services, versions, workloads  # noqa: E402
+from support import pyfuncs, services, versions, workloads, zygote  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +33,14 @@ def mlflow_server(tmp_path_factory):
 def code(tmp_path_factory):
     """The programs' files laid out as the kubelet lays out ConfigMaps: {"trainer": folder, "server": folder}."""
     return {name: workloads.mount(tmp_path_factory.mktemp(name), name) for name in ("trainer", "server")}
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """What starts the trainer's programs quickly."""
+    started = zygote.Zygote()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +98,9 @@ def start_server(code, volume):
 
 
 @pytest.fixture
-def trainer(code, volume, s3, mlflow_server):
+def trainer(code, volume, s3, mlflow_server, programs):
     """Run the trainer against the real servers."""
-    return workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server)
+    return workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server, programs)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_brings_what_the_trainer_trained(trainer, volume, start_server):
     versions.serve(volume, 1, run.info.run_id)
     server = start_server().wait_up()
 
-    code, output, message = trainer.bring(1)
+    code, output, message = trainer.bring(1, fresh=True)
     assert code == 0, output
     assert f"brought {trainer.name} version 1 to {volume}" in output
     assert "Traceback" not in output

@@ -62,7 +62,7 @@ def test_a_model_logged_as_mlflow_shows_it(trainer, volume, start_server, bring)
         timeout=300,
     )
     version, run_id = done.stdout.split("registered ")[1].split()
-    code, output, message = trainer.bring(version)
+    code, output, message = trainer.bring(version, fresh=True)
     assert code == 0, output
     assert f"brought {trainer.name} version {version} to {volume}" in output
     assert message.startswith("an old message")
@@ -240,7 +240,7 @@ def test_a_model_finds_no_credentials(trainer, register_model, monkeypatch):
         (folder / "code").mkdir()
         (folder / "code/spy.py").write_text(SPY)
 
-    code, output, _ = trainer.bring(register_model("unsigned", spy))
+    code, output, _ = trainer.bring(register_model("unsigned", spy), fresh=True)
     assert code == 2, output
     assert "mine: []" in output
     # Root may read everything; pods never run as root.

@@ -30,11 +30,11 @@ def train(trainer, **env):
 
 
 @pytest.fixture(scope="module")
-def lab(code, s3, mlflow_server, tmp_path_factory):
+def lab(code, s3, mlflow_server, programs, tmp_path_factory):
     """A trainer whose model has three versions: 1 and 2 the same, 3 a forest."""
     volume = tmp_path_factory.mktemp("lab") / "models"
     volume.mkdir()
-    trainer = workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server)
+    trainer = workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server, programs)
     train(trainer)
     train(trainer)
     train(trainer, BENCHTOP_PARAMS=FOREST)
@@ -61,7 +61,7 @@ def reasons(errors):
 
 def test_the_first_version(lab):
     """Nothing is served yet: there is nothing to compare with, and the rest is measured."""
-    document, output = found(lab, 1)
+    document, output = found(lab, 1, fresh=True)
     run = run_of(lab, 1)
     own = document["candidate"]
     assert sorted(own) == ["accuracy", "f1_macro", "latency_p95_ms", "log_loss", "model_size_mb"]
@@ -220,7 +220,7 @@ def test_a_server_that_does_not_start(lab, tmp_path):
         "    print('theirs:', err.strerror, flush=True)\n"
         "sys.exit(3)\n"
     )
-    document, output = found(lab, 1, BENCHTOP_SERVER=str(spy))
+    document, output = found(lab, 1, fresh=True, BENCHTOP_SERVER=str(spy))
     assert "the server ended with code 3 while it loaded version 1" in reasons(document["errors"])["latency_p95_ms"]
     assert "mine: False" in output
     # Root may read everything; pods never run as root.

@@ -332,7 +332,7 @@ def test_what_health_says_while_a_model_loads(volume, pyfunc_models, monkeypatch
 
 def test_a_model_that_hangs(start_server, volume, pyfunc_models):
     pyfuncs.put(volume, 1, pyfunc_models / "odd")
-    server = start_server(BENCHTOP_PREDICT_SECONDS="10").wait_ready("1")
+    server = start_server(BENCHTOP_PREDICT_SECONDS="5").wait_ready("1")
     answers = []
     thread = threading.Thread(
         target=lambda: answers.append(httpx.post(f"{server.url}/predict", json={"inputs": [3]}, timeout=60))
@@ -343,7 +343,7 @@ def test_a_model_that_hangs(start_server, volume, pyfunc_models):
     assert server.client.get("/healthz").status_code == 200
     thread.join()
     assert answers[0].status_code == 503
-    assert "did not answer within 10 s and was ended; it is being loaded again" in answers[0].text
+    assert "did not answer within 5 s and was ended; it is being loaded again" in answers[0].text
     services.wait_for("the new process", lambda: post(server, {"inputs": [0]}).status_code == 200)
 
 

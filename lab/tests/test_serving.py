@@ -341,7 +341,7 @@ def test_idle_connections_outlive_the_ingress(start_server, volume):
         answer = b""
         while b"}\n" not in answer:
             answer += idle.recv(65536)
-        idle.settimeout(8)
+        idle.settimeout(6)
         with pytest.raises(TimeoutError):
             # uvicorn's default would close it after 5 s.
             idle.recv(1)

@@ -19,6 +19,7 @@ def test_train_store_serve(trainer, volume, start_server, monkeypatch):
     """The whole way: dataset in S3, run, artifacts, model version, volume, prediction."""
     server = start_server().wait_up()
     code, output = trainer.run(
+        fresh=True,
         BENCHTOP_JOB="iris-train-1",
         BENCHTOP_POD="iris-train-1-x",
         BENCHTOP_NODE="node",

@@ -119,12 +119,13 @@ class Server:
 class Trainer:
     """Runs the trainer with a pod's environment."""
 
-    def __init__(self, code, server, volume, s3, mlflow_uri):
+    def __init__(self, code, server, volume, s3, mlflow_uri, zygote):
         self.code = code
         self.server = server
         self.volume = volume
         self.s3 = s3
         self.mlflow_uri = mlflow_uri
+        self._zygote = zygote
         # The registry is shared by all tests.
         self.name = f"iris-{secrets.token_hex(4)}"
 
@@ -149,10 +150,14 @@ class Trainer:
             | env
         )
 
-    def start(self, **env):
+    def start(self, program="train.py", fresh=False, **env):
+        """A program that runs; a fresh one in an interpreter of its own, others with libraries that are there."""
+        env = self.environment(**env)
+        if not fresh:
+            return self._zygote.start(self.code / program, env)
         return subprocess.Popen(
-            [sys.executable, str(self.code / "train.py")],
-            env=self.environment(**env),
+            [sys.executable, str(self.code / program)],
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -163,20 +168,9 @@ class Trainer:
         """(exit code, output, termination message) of bring.py, or of another program that takes the same."""
         message = self.volume.parent / "termination-log"
         message.write_text("an old message, longer than any that comes. " * 50)
-        env = self.environment(
-            BENCHTOP_MODEL_VERSION=str(version), BENCHTOP_TERMINATION_LOG=str(message), BENCHTOP_DATASET_URI="", **env
-        )
-        done = subprocess.run(
-            [sys.executable, str(self.code / program)],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd="/",
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, done.stdout, message.read_text()
+        env = {"BENCHTOP_DATASET_URI": "", "BENCHTOP_TERMINATION_LOG": str(message)} | env
+        code, output = self.run(program=program, BENCHTOP_MODEL_VERSION=str(version), **env)
+        return code, output, message.read_text()
 
     def measure(self, version, against="", **env):
         """(exit code, output, termination message) of measure.py; against is the version that is served."""
