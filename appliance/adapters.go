@@ -133,28 +133,40 @@ func (p loopPort) Deployments(ctx context.Context) ([]mlops.Deployment, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var troubles map[string]error
+	var troubles, ofProjects map[string]error
 	if l := p.loop.get(); l != nil {
-		troubles = l.DeploymentTroubles()
+		troubles, ofProjects = l.DeploymentTroubles(), l.Troubles()
 	}
 	for i := range out {
-		if err := explain(ctx, store, &out[i], troubles[out[i].Name]); err != nil {
+		if err := explain(ctx, store, &out[i], troubles[out[i].Name], ofProjects[out[i].Project]); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
+// troubleText is what users see of a trouble. What is not meant for them is
+// told to whoever may ask for the status.
+func troubleText(trouble error) string {
+	if mlops.CodeOf(trouble) == mlops.Internal {
+		return "`benchtop status` says why"
+	}
+	return mlops.MessageOf(trouble)
+}
+
 // explain says why a deployment has nothing to serve, as far as rows and the
-// loop know; trouble is what the loop had with it.
-func explain(ctx context.Context, store *registry.Store, d *mlops.Deployment, trouble error) error {
+// loop know; trouble is what the loop had with it, ofProject with its project,
+// which comes first.
+func explain(ctx context.Context, store *registry.Store, d *mlops.Deployment, trouble, ofProject error) error {
 	switch {
 	case trouble != nil:
-		d.Message = "it is not up to date, it is tried again: " + mlops.MessageOf(trouble)
+		d.Message = "it is not up to date, it is tried again: " + troubleText(trouble)
 	case d.Deleting:
 		d.Message = "it is being deleted"
 	case d.Replicas == 0:
 		d.Message = "it has no servers: `benchtop deploy` with --replicas gives it some"
+	case ofProject != nil && d.Ready == 0:
+		d.Message = "its project " + d.Project + " is not up to date, it is tried again: " + troubleText(ofProject)
 	case d.Version == "" && d.Revision == nil:
 		history, err := store.Deployments.Revisions(ctx, d.Name, 1)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 )
 
 // DefaultConfigFile is read if it exists and no other file was named.
@@ -22,46 +23,54 @@ const DefaultConfigFile = "/etc/benchtop/config.yaml"
 // Config is the appliance's configuration. Flags win over the environment,
 // the environment over the file, the file over the defaults.
 type Config struct {
-	DataDir      string
-	Domain       string
-	NodeName     string
-	NodeAddress  string
-	HTTPAddr     string
-	PublicURL    string
-	Proxies      string
-	RegistryAddr string
-	S3Addr       string
-	S3PublicURL  string
-	TLSSAN       string
-	HTTPPort     int
-	HTTPSPort    int
-	Sample       string
-	Schedule     string
-	TimeZone     string
-	Params       string
-	Retention    string
-	RetentionMax string
-	LogLevel     string
+	DataDir       string
+	Domain        string
+	NodeName      string
+	NodeAddress   string
+	HTTPAddr      string
+	PublicURL     string
+	Proxies       string
+	RegistryAddr  string
+	S3Addr        string
+	S3PublicURL   string
+	TLSSAN        string
+	HTTPPort      int
+	HTTPSPort     int
+	Sample        string
+	Schedule      string
+	TimeZone      string
+	Params        string
+	CPURequest    string
+	CPULimit      string
+	MemoryRequest string
+	MemoryLimit   string
+	Environment   string
+	Retention     string
+	RetentionMax  string
+	LogLevel      string
 }
 
 // DefaultConfig returns the configuration of a machine without any.
 func DefaultConfig() Config {
 	return Config{
-		DataDir:      "/var/lib/benchtop",
-		Domain:       "lab.internal",
-		NodeAddress:  "10.44.0.1",
-		HTTPAddr:     ":8080",
-		Proxies:      "127.0.0.0/8, ::1",
-		RegistryAddr: ":5000",
-		S3Addr:       ":9000",
-		HTTPPort:     80,
-		HTTPSPort:    443,
-		Sample:       DefaultProject,
-		Schedule:     "*/30 * * * *",
-		TimeZone:     "UTC",
-		Retention:    "15d",
-		RetentionMax: "1GB",
-		LogLevel:     "info",
+		DataDir:       "/var/lib/benchtop",
+		Domain:        "lab.internal",
+		NodeAddress:   "10.44.0.1",
+		HTTPAddr:      ":8080",
+		Proxies:       "127.0.0.0/8, ::1",
+		RegistryAddr:  ":5000",
+		S3Addr:        ":9000",
+		HTTPPort:      80,
+		HTTPSPort:     443,
+		Sample:        DefaultProject,
+		Schedule:      "*/30 * * * *",
+		TimeZone:      "UTC",
+		CPURequest:    "100m",
+		MemoryRequest: "256Mi",
+		MemoryLimit:   "1Gi",
+		Retention:     "15d",
+		RetentionMax:  "1GB",
+		LogLevel:      "info",
 	}
 }
 
@@ -95,7 +104,19 @@ func LoadConfig(src Source) (Config, error) {
 			}
 		}
 	}
-	return cfg, cfg.checkPorts()
+	if err := cfg.checkPorts(); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.checkTrainer()
+}
+
+// checkTrainer finds a request that is above its limit, each alone being fine,
+// and one that this machine cannot meet: trainings would wait for ever.
+func (c Config) checkTrainer() error {
+	if err := cluster.CheckResources(c.projectDefaults().Resources, machineRoom()); err != nil {
+		return mlops.Errorf(mlops.Invalid, "the settings project.cpu_request, cpu_limit, memory_request and memory_limit: %s", mlops.MessageOf(err))
+	}
+	return nil
 }
 
 // checkPorts finds two settings that want the same port: each alone is fine.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,12 @@ func TestConfigFileErrors(t *testing.T) {
 		{"domain: a.b\n\ndomain: c.d\n", "FILE:3: key domain is set twice"},
 		{"ingress:\n  http_port: 80\n  http_port: 81\n", "FILE:3: key ingress.http_port is set twice"},
 		{"ingress:\n  http_port: 81\ningress:\n  https_port: 82\n", "FILE:3: key ingress is set twice"},
+		{"project:\n  cpu_request: half\n", `FILE:2: key project.cpu_request: expected cores such as 500m, for half of one, or 2, found "half"`},
+		{"project:\n  memory_limit: 512m\n", `FILE:2: key project.memory_limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512m"`},
+		{"project:\n  memory_limit: 128Mi\n", `the settings project.cpu_request, cpu_limit, memory_request and memory_limit: memory request 256Mi is above the memory limit 128Mi: expected a request that is at most the limit`},
+		{"project:\n  cpu_request: 100000\n", fmt.Sprintf("the settings project.cpu_request, cpu_limit, memory_request and memory_limit: CPU request 100000 is more than this machine has, %d cores: expected a request that it can meet", runtime.NumCPU())},
+		{"project:\n  environment: A=1\n", `FILE:2: key project.environment: expected a JSON object of strings such as {"OMP_NUM_THREADS": "2"}, found A=1`},
+		{"project:\n  environment: '{\"HOME\": \"/\"}'\n", `FILE:2: key project.environment: HOME is set by Benchtop itself: expected a name other than HOME that begins with none of BENCHTOP_, MLFLOW_TRACKING_ and AWS_`},
 		{"- domain\n", "FILE:1: expected a mapping of keys to values"},
 		{"just text\n", "FILE:1: expected a mapping of keys to values"},
 		{"domain: a.b\ningress: 80\n", "FILE:2: expected a mapping of keys to values"},
@@ -222,6 +229,7 @@ func TestConfigRoundTrip(t *testing.T) {
 			"data_dir": `/data with "quotes": and # signs`, "domain": "x.example", "node_name": "n1", "node_address": "10.9.8.7",
 			"http_addr": "[::1]:1", "public_url": "https://lab.example.org", "trusted_proxies": "10.0.0.0/8", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
 			"ingress.http_port": "4", "ingress.https_port": "5", "project.sample": "wine", "project.schedule": "1 2 3 4 5", "project.time_zone": "Asia/Kolkata", "project.params": `{"a": "b\n"}`,
+			"project.cpu_request": "250m", "project.cpu_limit": "2", "project.memory_request": "512Mi", "project.memory_limit": "2Gi", "project.environment": `{"A": "b\n"}`,
 			"prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}
 		v, ok := values[s.Key]

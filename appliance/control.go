@@ -85,7 +85,11 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 }
 
 func (c *control) status(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusOK, c.a.status(r.Context(), c.served.Load()))
+	var diagnose diagnosis
+	if r.URL.Query().Has("findings") {
+		diagnose = c.a.diagnose
+	}
+	writeJSON(w, http.StatusOK, c.a.status(r.Context(), c.served.Load(), diagnose))
 }
 
 func (c *control) stop(w http.ResponseWriter, _ *http.Request) {

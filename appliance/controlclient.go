@@ -82,9 +82,16 @@ func refused(status string, body []byte) error {
 }
 
 // Status returns the appliance's status; one that does not run is no error.
-func (c *Control) Status(ctx context.Context) (Status, error) {
+func (c *Control) Status(ctx context.Context) (Status, error) { return c.status(ctx, "/v1/status") }
+
+// diagnosed is Status with what is wrong with each deployment.
+func (c *Control) diagnosed(ctx context.Context) (Status, error) {
+	return c.status(ctx, "/v1/status?findings")
+}
+
+func (c *Control) status(ctx context.Context, path string) (Status, error) {
 	var s Status
-	err := c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	err := c.call(ctx, http.MethodGet, path, nil, &s)
 	if mlops.CodeOf(err) == mlops.Unavailable && !Locked(c.paths) {
 		return Status{State: StateStopped, DataDir: c.paths.Data, Loop: []ProjectStatus{}, Serving: []ServingStatus{}, Warnings: []string{}}, nil
 	}

@@ -1,6 +1,8 @@
 package appliance
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -75,9 +77,39 @@ func TestExplain(t *testing.T) {
 	} {
 		d := d
 		change(&d)
-		if err := explain(ctx, s, &d, nil); err != nil || !strings.HasPrefix(d.Message, want) {
+		if err := explain(ctx, s, &d, nil, nil); err != nil || !strings.HasPrefix(d.Message, want) {
 			t.Errorf("it says %q, %v; expected %q", d.Message, err, want)
 		}
+	}
+	// Without its project there is no namespace for it.
+	quota, secret := mlops.Errorf(mlops.InvalidState, "namespace iris is still being deleted"), errors.New("apply project iris: 500")
+	for _, c := range []struct {
+		trouble, ofProject error
+		ready              int
+		want               string
+	}{
+		{nil, quota, 0, "its project iris is not up to date, it is tried again: namespace iris is still being deleted"},
+		{nil, secret, 0, "its project iris is not up to date, it is tried again: `benchtop status` says why"},
+		{nil, secret, 1, "as it was"},
+		{quota, secret, 0, "it is not up to date, it is tried again: namespace iris is still being deleted"},
+	} {
+		d := d
+		d.Ready, d.Version, d.Message = c.ready, "1", "as it was"
+		if err := explain(ctx, s, &d, c.trouble, c.ofProject); err != nil || d.Message != c.want {
+			t.Errorf("it says %q, %v; expected %q", d.Message, err, c.want)
+		}
+	}
+	// Nobody is diagnosed unless somebody asks.
+	diagnosed := 0
+	diagnose := func(context.Context, mlops.Deployment) []mlops.Finding {
+		diagnosed++
+		return []mlops.Finding{{Check: "shop server"}}
+	}
+	if got := a.servingStatus(ctx, []mlops.Deployment{d}, nil); len(got) != 1 || len(got[0].Findings) != 0 || got[0].Revision == nil {
+		t.Errorf("the status is %+v", got)
+	}
+	if got := a.servingStatus(ctx, []mlops.Deployment{d}, diagnose); len(got) != 1 || len(got[0].Findings) != 1 || diagnosed != 1 {
+		t.Errorf("diagnosed %d times, the status is %+v", diagnosed, got)
 	}
 	if got := a.loopPort.addressed(d); got.Host != "shop.lab.internal" || got.Path != "/models/shop" {
 		t.Errorf("it answers at %s and %s", got.Host, got.Path)

@@ -125,17 +125,21 @@ func TestDiagnoseProject(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("found %+v, expected %+v", got, want)
 	}
-	p.Training.State, p.Training.Message = mlops.TrainingFailed, "OOMKilled"
+	p.Training.State, p.Training.Message = mlops.TrainingFailed, "no luck"
 	p.Deployment.Ready = 0
 	broken := doctor.Finding{Check: "iris server", Level: doctor.Fail, Detail: "no pod is ready: no model yet", Fix: "wait"}
 	p.Findings = []doctor.Finding{{Check: doctor.CheckDisk, Level: doctor.Warn, Detail: "nearly full", Fix: "free some"}, broken}
 	got = diagnoseProject(p)
 	want = []doctor.Finding{
-		{Check: "iris training", Level: doctor.Fail, Detail: "iris-train-1 failed: OOMKilled", Fix: "mend what its log names, and train again", Command: "benchtop logs iris"},
+		{Check: "iris training", Level: doctor.Fail, Detail: "iris-train-1 failed: no luck", Fix: "mend what its log names, and train again", Command: "benchtop logs iris"},
 		broken,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("found %+v, expected %+v", got, want)
+	}
+	p.Training.Message = "OOMKilled: the training needed more than its memory limit of 1Gi; raise it"
+	if f := diagnoseProject(p)[0]; f.Fix != "give its trainings more memory, and train again" || f.Command != "benchtop project edit iris --memory AMOUNT" {
+		t.Errorf("of a training without memory: %+v", f)
 	}
 	if got := diagnoseProject(ProjectStatus{Project: "new"}); len(got) != 0 {
 		t.Errorf("of a project without anything: %+v", got)

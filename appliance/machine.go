@@ -36,7 +36,7 @@ func (c Config) ports() []doctor.Port {
 // Diagnose checks the machine while nothing runs, and otherwise looks for the
 // layer that is broken, from the bottom up.
 func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
-	s, err := NewControl(c.DataDir).Status(ctx)
+	s, err := NewControl(c.DataDir).diagnosed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +120,9 @@ func diagnoseProject(p ProjectStatus) []doctor.Finding {
 		f := doctor.Finding{Check: p.Project + " training", Level: doctor.OK, Detail: t.Job + " " + string(t.State)}
 		if t.State == mlops.TrainingFailed {
 			f.Level, f.Detail, f.Fix, f.Command = doctor.Fail, t.Job+" failed: "+t.Message, "mend what its log names, and train again", "benchtop logs "+p.Project
+			if strings.HasPrefix(t.Message, mlops.OutOfMemory) {
+				f.Fix, f.Command = "give its trainings more memory, and train again", "benchtop project edit "+p.Project+" --memory AMOUNT"
+			}
 		}
 		out = append(out, f)
 	}

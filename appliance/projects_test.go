@@ -9,6 +9,7 @@ import (
 )
 
 func TestCheckProject(t *testing.T) {
+	machine := mlops.Resources{CPU: 2, Memory: 8 << 30}
 	good := mlops.Project{Name: "wine", Schedule: "0 3 * * *", TimeZone: "Europe/Berlin", Params: `{"C":1}`}
 	for _, c := range []struct {
 		change func(*mlops.Project)
@@ -19,12 +20,32 @@ func TestCheckProject(t *testing.T) {
 		{func(p *mlops.Project) { p.Schedule = "hourly" }, `schedule of project wine: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "hourly"`},
 		{func(p *mlops.Project) { p.TimeZone = "Mars" }, `time zone of project wine: expected the IANA name of a time zone such as UTC or Europe/Berlin, found "Mars"`},
 		{func(p *mlops.Project) { p.Params = "C=1" }, `params of project wine: expected a JSON object such as {"C": 0.5}, found "C=1"`},
+		{func(p *mlops.Project) { p.Resources.Limits.Memory, p.Environment = "2Gi", mlops.Variables{"A": "1"} }, ""},
+		{func(p *mlops.Project) { p.Resources.Limits.Memory = "lots" }, `resources of project wine: memory limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "lots"`},
+		{func(p *mlops.Project) { p.Resources.Requests.CPU = "3" }, "resources of project wine: CPU request 3 is more than this machine has, 2 cores: expected a request that it can meet"},
+		{func(p *mlops.Project) { p.Environment = mlops.Variables{"AWS_REGION": "x"} }, "environment of project wine: AWS_REGION is set by Benchtop itself: expected a name other than HOME that begins with none of BENCHTOP_, MLFLOW_TRACKING_ and AWS_"},
 	} {
 		p := good
 		c.change(&p)
-		if err := checkProject(p); c.want == "" && err != nil || c.want != "" && (mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != c.want) {
+		if err := checkProject(p, machine); c.want == "" && err != nil || c.want != "" && (mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != c.want) {
 			t.Errorf("%+v: %v, want %q", p, err, c.want)
 		}
+	}
+}
+
+// A lab follows the configuration for what nobody has edited.
+func TestProjectDefaults(t *testing.T) {
+	c := DefaultConfig()
+	d := c.projectDefaults()
+	if d.Resources != (mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "100m", Memory: "256Mi"}, Limits: mlops.ResourceAmounts{Memory: "1Gi"}}) || d.Environment != nil {
+		t.Errorf("without a setting they are %+v", d)
+	}
+	c.CPULimit, c.Environment = "2", `{"A": "1"}`
+	if d = c.projectDefaults(); d.Resources.Limits.CPU != "2" || d.Environment["A"] != "1" {
+		t.Errorf("they are %+v", d)
+	}
+	if room := machineRoom(); room.CPU < 1 || room.Memory < 128<<20 {
+		t.Errorf("this machine is said to have %+v", room)
 	}
 }
 

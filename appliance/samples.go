@@ -3,12 +3,16 @@ package appliance
 import (
 	"bytes"
 	"encoding/csv"
+	"runtime"
 	"strconv"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/assets/datasets"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/ui"
 )
 
@@ -81,12 +85,27 @@ func (c Config) firstSample() string {
 }
 
 func (c Config) projectDefaults() mlops.ProjectDefaults {
-	return mlops.ProjectDefaults{Schedule: c.Schedule, TimeZone: c.TimeZone, Params: mlops.JSONObject(c.Params)}
+	environment, _ := mlops.ParseVariables(c.Environment) // checked with the configuration
+	return mlops.ProjectDefaults{Schedule: c.Schedule, TimeZone: c.TimeZone, Params: mlops.JSONObject(c.Params), Environment: environment,
+		Resources: mlops.TrainerResources{
+			Requests: mlops.ResourceAmounts{CPU: c.CPURequest, Memory: c.MemoryRequest},
+			Limits:   mlops.ResourceAmounts{CPU: c.CPULimit, Memory: c.MemoryLimit},
+		}}
 }
 
-// checkProject refuses what the cluster or the trainer would not take, in the
-// words of the settings.
-func checkProject(p mlops.Project) error {
+// machineRoom is what this machine has for trainings, 0 for what is unknown.
+func machineRoom() mlops.Resources {
+	room := mlops.Resources{CPU: float64(runtime.NumCPU())}
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) == nil {
+		room.Memory = int64(info.Totalram) * int64(info.Unit) //nolint:gosec // no machine has that much
+	}
+	return room
+}
+
+// checkProject refuses what the cluster or the trainer would not take on a
+// machine, in the words of the settings.
+func checkProject(p mlops.Project, machine mlops.Resources) error {
 	for _, c := range []struct {
 		what, value string
 		check       func(string) error
@@ -98,6 +117,12 @@ func checkProject(p mlops.Project) error {
 		if err := c.check(c.value); err != nil {
 			return mlops.Errorf(mlops.Invalid, "%s of project %s: %v", c.what, p.Name, err)
 		}
+	}
+	if err := cluster.CheckResources(p.Resources, machine); err != nil {
+		return mlops.Errorf(mlops.Invalid, "resources of project %s: %s", p.Name, mlops.MessageOf(err))
+	}
+	if err := p.Environment.Validate(); err != nil {
+		return mlops.Errorf(mlops.Invalid, "environment of project %s: %s", p.Name, mlops.MessageOf(err))
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/assets/datasets"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 )
 
 // Setting is one key of the configuration. The table of settings is the only
@@ -93,6 +94,11 @@ var settings = []Setting{
 	{"project.schedule", "when projects train: five cron fields, or nothing for by hand only; a project whose schedule was edited keeps its own", func(c *Config) any { return &c.Schedule }, optional(schedule)},
 	{"project.time_zone", "time zone of that schedule, for example Europe/Berlin; one that was edited stays", func(c *Config) any { return &c.TimeZone }, timeZone},
 	{"project.params", "hyper-parameters of the trainers, a JSON object; those that were edited stay", func(c *Config) any { return &c.Params }, optional(jsonObject)},
+	{"project.cpu_request", "how much of the processor is set aside for each training, for example 500m for half a core; a project whose resources were edited keeps its own", func(c *Config) any { return &c.CPURequest }, optional(cluster.CheckCPU)},
+	{"project.cpu_limit", "the most that each training may use of the processor; nothing for no limit", func(c *Config) any { return &c.CPULimit }, optional(cluster.CheckCPU)},
+	{"project.memory_request", "how much memory is set aside for each training, for example 512Mi", func(c *Config) any { return &c.MemoryRequest }, optional(cluster.CheckMemory)},
+	{"project.memory_limit", "the most memory that each training may use, for example 2Gi; nothing for no limit", func(c *Config) any { return &c.MemoryLimit }, optional(cluster.CheckMemory)},
+	{"project.environment", "environment variables of the trainers, a JSON object of strings; those of a project that were edited stay", func(c *Config) any { return &c.Environment }, optional(environment)},
 	{"prometheus.retention_time", "how long metrics are kept, for example 15d", func(c *Config) any { return &c.Retention }, duration},
 	{"prometheus.retention_size", "how much disk metrics may use, for example 1GB", func(c *Config) any { return &c.RetentionMax }, size},
 }
@@ -265,6 +271,14 @@ func jsonObject(v string) error {
 		return fmt.Errorf("expected a JSON object such as {\"C\": 0.5}, found %q", v)
 	}
 	return nil
+}
+
+func environment(v string) error {
+	vars, err := mlops.ParseVariables(v)
+	if err != nil {
+		return err
+	}
+	return vars.Validate()
 }
 
 func duration(v string) error {

@@ -47,7 +47,7 @@ type ProjectStatus struct {
 	NextTraining time.Time         `json:"next_training,omitzero"`
 	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
 	Revision     *mlops.Revision   `json:"revision,omitempty"` // the newest of the deployment
-	Findings     []mlops.Finding   `json:"findings,omitempty"` // what is wrong with the deployment
+	Findings     []mlops.Finding   `json:"findings,omitempty"` // what is wrong with the deployment, if it was asked for
 	Deleting     bool              `json:"deleting,omitempty"`
 }
 
@@ -55,7 +55,7 @@ type ProjectStatus struct {
 type ServingStatus struct {
 	Deployment mlops.Deployment `json:"deployment"`
 	Revision   *mlops.Revision  `json:"revision,omitempty"` // the newest
-	Findings   []mlops.Finding  `json:"findings,omitempty"` // what is wrong with it
+	Findings   []mlops.Finding  `json:"findings,omitempty"` // what is wrong with it, if it was asked for
 }
 
 // failing reports whether it served and does no more.
@@ -64,8 +64,19 @@ func (s ServingStatus) failing() bool {
 	return d.Ready == 0 && d.Replicas > 0 && !d.Deleting && d.Revision != nil && d.Revision.State == mlops.RevisionLive
 }
 
-// status collects the appliance's status. What can't be read yet is left out.
-func (a *Appliance) status(ctx context.Context, served bool) Status {
+// diagnosis says what is wrong with a deployment.
+type diagnosis func(ctx context.Context, d mlops.Deployment) []mlops.Finding
+
+// diagnose is the diagnosis of deployments that are listed. What can't be asked
+// yet is left out.
+func (a *Appliance) diagnose(ctx context.Context, d mlops.Deployment) []mlops.Finding {
+	found, _ := a.loopPort.Diagnose(ctx, d)
+	return found
+}
+
+// status collects the appliance's status. What can't be read yet is left out;
+// so are findings if diagnose is nil: to look for them asks servers and logs.
+func (a *Appliance) status(ctx context.Context, served bool, diagnose diagnosis) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
 		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Serving: []ServingStatus{}, Network: a.network.findings(), Warnings: []string{}}
 	stopping, failed, starting := false, false, false
@@ -89,12 +100,12 @@ func (a *Appliance) status(ctx context.Context, served bool) Status {
 	for _, p := range projects {
 		ps := a.projectStatus(ctx, p, deployments)
 		ps.NextTraining = next[p.Name]
-		if ps.Deployment != nil && !p.Deleting {
-			ps.Findings, _ = a.loopPort.Diagnose(ctx, *ps.Deployment)
+		if diagnose != nil && ps.Deployment != nil && !p.Deleting {
+			ps.Findings = diagnose(ctx, *ps.Deployment)
 		}
 		s.Loop = append(s.Loop, ps)
 	}
-	s.Serving = a.servingStatus(ctx, deployments)
+	s.Serving = a.servingStatus(ctx, deployments, diagnose)
 	for _, o := range s.Serving {
 		if o.failing() {
 			failed = true
@@ -211,7 +222,7 @@ func (a *Appliance) projectStatus(ctx context.Context, p mlops.Project, deployme
 }
 
 // servingStatus is where the deployments stand that are not their project's.
-func (a *Appliance) servingStatus(ctx context.Context, deployments []mlops.Deployment) []ServingStatus {
+func (a *Appliance) servingStatus(ctx context.Context, deployments []mlops.Deployment, diagnose diagnosis) []ServingStatus {
 	out := []ServingStatus{}
 	store := a.registry.Store()
 	for _, d := range deployments {
@@ -222,7 +233,9 @@ func (a *Appliance) servingStatus(ctx context.Context, deployments []mlops.Deplo
 		if r, err := store.Deployments.Revisions(ctx, d.Name, 1); err == nil && len(r) > 0 {
 			s.Revision = &r[0]
 		}
-		s.Findings, _ = a.loopPort.Diagnose(ctx, d)
+		if diagnose != nil {
+			s.Findings = diagnose(ctx, d)
+		}
 		out = append(out, s)
 	}
 	return out

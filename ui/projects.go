@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -112,7 +113,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	}
 	role := page.VisitorOf(c).Principal.Role
 	v := view.Project{Name: p.Name, CSRF: page.VisitorOf(c).CSRF, Deleting: p.Deleting, MayOperate: role.May(mlops.Operate), MayDelete: role.May(mlops.Administer), DeleteError: deleteError,
-		Form: view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params)}}
+		Form: projectForm(p)}
 	if form != nil {
 		v.Form = *form
 	}
@@ -158,6 +159,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	}
 	v.Facts = []view.Fact{{Name: "Dataset", Value: data}, {Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
 		{Name: "Model", Value: view.Ref(p.Name, "/models/"+url.PathEscape(p.Name))}, serves, address,
+		{Name: "CPU", Value: view.Text(p.Resources.CPUText())}, {Name: "Memory", Value: view.Text(p.Resources.MemoryText())},
 		{Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
 	v.Follows = follows(p)
 	v.Datasets = s.datasetNames(ctx, p.Dataset)
@@ -180,7 +182,7 @@ func follows(p mlops.Project) string {
 	for _, f := range []struct {
 		name   string
 		edited bool
-	}{{"schedule", p.Edited.Schedule}, {"time zone", p.Edited.TimeZone}, {"parameters", p.Edited.Params}} {
+	}{{"schedule", p.Edited.Schedule}, {"time zone", p.Edited.TimeZone}, {"parameters", p.Edited.Params}, {"CPU and memory", p.Edited.Resources}, {"environment", p.Edited.Environment}} {
 		if !f.edited {
 			names = append(names, f.name)
 		}
@@ -219,9 +221,10 @@ func (s *Server) changedProject(c echo.Context, what, name string) {
 
 func (s *Server) editProject(c echo.Context) error {
 	name := c.Param("name")
-	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: strings.TrimSpace(c.FormValue("schedule")), TimeZone: strings.TrimSpace(c.FormValue("time_zone")), Params: strings.TrimSpace(c.FormValue("params"))}
-	params := mlops.JSONObject(form.Params)
-	_, err := s.site.Steps.EditProject(c.Request().Context(), name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params})
+	field := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
+	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: field("schedule"), TimeZone: field("time_zone"), Params: field("params"),
+		CPU: field("cpu_request"), CPULimit: field("cpu_limit"), Memory: field("memory_request"), MemoryLimit: field("memory_limit"), Environment: field("environment")}
+	err := s.changeProject(c.Request().Context(), name, form)
 	switch mlops.CodeOf(err) {
 	case "":
 		s.changedProject(c, "project changed", name)
@@ -236,6 +239,36 @@ func (s *Server) editProject(c echo.Context) error {
 		return s.site.Render(c, p)
 	}
 	return page.Sentence(err)
+}
+
+// changeProject makes a project what its form says.
+func (s *Server) changeProject(ctx context.Context, name string, form view.ProjectForm) error {
+	variables, err := mlops.ParseVariables(form.Environment)
+	if err != nil {
+		return mlops.Errorf(mlops.Invalid, "environment: %s", mlops.MessageOf(err))
+	}
+	p, err := s.findProject(ctx, name)
+	if err != nil {
+		return err
+	}
+	params, environment := mlops.JSONObject(form.Params), p.Environment.Instead(variables)
+	_, err = s.site.Steps.EditProject(ctx, name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params, Environment: &environment,
+		Resources: &mlops.ResourcesEdit{Requests: mlops.AmountsEdit{CPU: &form.CPU, Memory: &form.Memory}, Limits: mlops.AmountsEdit{CPU: &form.CPULimit, Memory: &form.MemoryLimit}}})
+	return err
+}
+
+// projectForm is the form of a project as it is.
+func projectForm(p mlops.Project) view.ProjectForm {
+	form := view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params),
+		CPU: p.Resources.Requests.CPU, CPULimit: p.Resources.Limits.CPU, Memory: p.Resources.Requests.Memory, MemoryLimit: p.Resources.Limits.Memory}
+	if len(p.Environment) > 0 {
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)      // the template does what is needed of that
+		_ = enc.Encode(p.Environment) // strings always become JSON
+		form.Environment = strings.TrimSpace(b.String())
+	}
+	return form
 }
 
 func (s *Server) deleteProject(c echo.Context) error {
@@ -316,11 +349,11 @@ func (s *Server) apiAddProject(c echo.Context) error {
 
 func (s *Server) apiEditProject(c echo.Context) error {
 	var edit mlops.ProjectEdit
-	if err := page.DecodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}}`); err != nil {
+	if err := page.DecodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}, "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}, "environment": {"OMP_NUM_THREADS": "2", "OLD": null}}`); err != nil {
 		return err
 	}
 	if edit == (mlops.ProjectEdit{}) {
-		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone or params")
+		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone, params, resources or environment")
 	}
 	p, err := s.site.Steps.EditProject(c.Request().Context(), c.Param("project"), edit)
 	if err != nil {

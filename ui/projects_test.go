@@ -32,7 +32,24 @@ func TestProjectPages(t *testing.T) {
 	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
 	l.Expect(resp, body, http.StatusSeeOther)
 	resp, body = l.Get("/projects/wine")
-	l.Expect(resp, body, http.StatusOK, "by hand only", "Taken from Benchtop’s configuration file until changed here: time zone.")
+	l.Expect(resp, body, http.StatusOK, "by hand only", "Taken from Benchtop’s configuration file until changed here: time zone, CPU and memory, environment.")
+
+	form.Set("memory_limit", "much")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusBadRequest, "memory limit: expected memory such as 512Mi or 2Gi", `value="much"`)
+	form.Set("memory_limit", "2Gi")
+	form.Set("environment", "A=1")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusBadRequest, "Environment: expected a JSON object of strings such as", ">A=1</textarea>")
+	form.Set("environment", `{"A": "1", "B": "2"}`)
+	form.Set("cpu_request", "500m")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusSeeOther)
+	form.Set("environment", `{"B": "<3"}`)
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get("/projects/wine")
+	l.Expect(resp, body, http.StatusOK, "500m set aside, no limit", "nothing set aside, at most 2Gi", "{&#34;B&#34;:&#34;&lt;3&#34;}</textarea>", "until changed here: time zone.")
 
 	resp, body = l.Post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
 	l.Expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")
@@ -116,6 +133,10 @@ func TestProjectsAPI(t *testing.T) {
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"params": 5}`, 400, "expected a JSON object such as"},
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"schedule": "nonsense"}`, 400, "expected five cron fields"},
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"params": {"C": 2}, "schedule": ""}`, 200, `"schedule": ""`},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"environment": {"A": 1}}`, 400, "expected a JSON object of strings such as"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"gpu": "1"}}`, 400, "unknown field"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"limits": {"memory": "much"}}}`, 400, "expected memory such as 512Mi or 2Gi"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"limits": {"memory": "2Gi"}}, "environment": {"A": "1", "B": null}}`, 200, `"A": "1"`},
 		{mlops.RoleEditor, "DELETE", "/api/projects/wine", "", 403, ""},
 		{mlops.RoleAdmin, "DELETE", "/api/projects/wine", "", 202, `"deleting": true`},
 		{mlops.RoleAdmin, "DELETE", "/api/projects/nobody", "", 404, "there is no project"},

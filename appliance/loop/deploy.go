@@ -94,7 +94,7 @@ func (l *Loop) tell(ctx context.Context, d mlops.Deployment, r mlops.Revision) (
 	if err != nil {
 		return false, err
 	}
-	return true, l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
+	return true, l.tellServers(ctx, d, r)
 }
 
 // start makes a revision the one that ought to be served. From here on the
@@ -107,7 +107,30 @@ func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	l.cfg.Log.Info("revision starts", "deployment", d.Name, "revision", r.Number, "version", r.Version, "cause", r.Cause, "by", r.By)
 	// The next pass comes at once: a rollback is in a hurry.
 	l.wake()
-	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID)
+	return l.tellServers(ctx, d, r)
+}
+
+// keepFor is how many versions stay on a volume for a rollback, beside the one
+// that is served: a rollback must not wait until its version has been brought.
+const keepFor = 3
+
+// lookBack is in how many revisions they are looked for: this is done often.
+const lookBack = 50
+
+// tellServers tells the servers of a deployment to serve a revision, and names
+// the versions that were live last, which must stay on their volume.
+func (l *Loop) tellServers(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
+	history, err := l.cfg.Store.Revisions(ctx, d.Name, lookBack)
+	if err != nil {
+		return fmt.Errorf("read history of %s: %w", d.Name, err)
+	}
+	var keep []int
+	for _, was := range history {
+		if len(keep) < keepFor && !was.LiveAt.IsZero() && was.Version != r.Version && !slices.Contains(keep, was.Version) {
+			keep = append(keep, was.Version)
+		}
+	}
+	return l.cfg.Cluster.Serve(ctx, d, r.Version, r.RunID, keep)
 }
 
 // serve follows the servers until all that are ready answer with the revision.
@@ -172,6 +195,9 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 	}
 	switch job.State {
 	case mlops.TrainingFailed:
+		if gone, err := l.renamed(ctx, r); err != nil || gone {
+			return err
+		}
 		return l.fail(ctx, d, r, fmt.Sprintf("version %d could not be brought to the servers: %s", r.Version, job.Message))
 	case mlops.TrainingSucceeded:
 		if l.cfg.Now().Sub(job.EndedAt) > loadPatience && since > loadPatience {
@@ -180,6 +206,20 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 	default: // the Job is under way
 	}
 	return nil
+}
+
+// renamed reports whether the model of a revision has another name since the
+// revision was read. A Job that looked for it under the old one says nothing of
+// the version; the next pass has another made.
+func (l *Loop) renamed(ctx context.Context, r mlops.Revision) (bool, error) {
+	now, err := l.cfg.Store.Revision(ctx, r.ID)
+	if err != nil {
+		return false, fmt.Errorf("read revision %d of %s: %w", r.Number, r.Deployment, err)
+	}
+	if now.Model != r.Model {
+		l.wake()
+	}
+	return now.Model != r.Model, nil
 }
 
 // fail ends a revision. The servers go on with the one that is live.
@@ -191,13 +231,22 @@ func (l *Loop) fail(ctx context.Context, d mlops.Deployment, r mlops.Revision, w
 	return l.restore(ctx, d.Name)
 }
 
-// restore tells the servers of a deployment what its row says.
+// restore tells the servers of a deployment what its row says. A first
+// revision that failed leaves nothing to serve.
 func (l *Loop) restore(ctx context.Context, name string) error {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
 	d, err := l.cfg.Store.Deployment(ctx, name)
-	if err != nil || d.Revision == nil {
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return nil // deleted since
+	}
+	if err != nil {
 		return err
 	}
-	return l.cfg.Cluster.Serve(ctx, d, d.Revision.Version, d.Revision.RunID)
+	if d.Revision == nil {
+		return l.cfg.Cluster.ServeNothing(ctx, d)
+	}
+	return l.tellServers(ctx, d, *d.Revision)
 }
 
 // since is how long this process has followed a revision that starts.
@@ -246,7 +295,7 @@ func (l *Loop) heal(ctx context.Context) bool {
 		going[p.Name] = p.Deleting
 	}
 	for _, d := range deployments {
-		if d.Revision == nil || d.Revision.State != mlops.RevisionLive || d.Deleting || going[d.Project] {
+		if d.Deleting || going[d.Project] || d.Revision != nil && d.Revision.State != mlops.RevisionLive {
 			continue
 		}
 		ok, herr := l.healOne(ctx, d)
@@ -260,6 +309,10 @@ func (l *Loop) heal(ctx context.Context) bool {
 }
 
 func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err error) {
+	if d.Revision == nil {
+		err := l.restore(ctx, d.Name)
+		return err == nil, err
+	}
 	r := *d.Revision
 	// They may not have been told, if telling them failed once.
 	if meant, err := l.tell(ctx, d, r); err != nil || !meant {

@@ -50,7 +50,7 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			served = &e
 		}
 		if names := gates.ToMeasure(candidate, served); len(names) > 0 && !r.Override {
-			if candidate.Measured, err = l.measure(ctx, d, r, live); err != nil {
+			if candidate.Measured, err = l.measure(ctx, d, r, live, names); err != nil {
 				return err
 			}
 			if candidate.Measured == nil {
@@ -104,17 +104,21 @@ func (l *Loop) lastLive(ctx context.Context, d mlops.Deployment) (*mlops.Revisio
 }
 
 // measure returns what was measured of a revision, nil while its Job runs. What
-// has been measured stays: gates that change, or a wait, need no other Job.
-func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, live *mlops.Revision) (*mlops.Measurement, error) {
-	if r.Measured != nil {
+// has been measured stays: only gates that ask for another metric need another
+// Job.
+func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, live *mlops.Revision, metrics []string) (*mlops.Measurement, error) {
+	if r.Measured != nil && r.Measured.Covers(metrics) {
 		return r.Measured, nil
 	}
 	spec, err := l.specOf(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	job, err := l.cfg.Cluster.Measure(ctx, spec, r, live)
+	job, err := l.cfg.Cluster.Measure(ctx, spec, r, live, metrics)
 	if err != nil || !job.State.Terminal() {
+		return nil, err
+	}
+	if gone, err := l.renamed(ctx, r); err != nil || gone {
 		return nil, err
 	}
 	m := mlops.Measurement{Failed: job.Message}
@@ -123,7 +127,7 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 			m = mlops.Measurement{Failed: mlops.MessageOf(err)}
 		}
 	}
-	m.At = job.EndedAt
+	m.At, m.Asked = job.EndedAt, metrics
 	if err := l.cfg.Store.MeasureRevision(ctx, r.ID, m); err != nil {
 		return nil, fmt.Errorf("keep what was measured of revision %d of %s: %w", r.Number, d.Name, err)
 	}

@@ -119,20 +119,6 @@ func (l *Loop) wake() {
 	}
 }
 
-// Train requests a training. The row is written first: whatever happens then,
-// the Job will be made.
-func (l *Loop) Train(ctx context.Context, project string) (mlops.Training, error) {
-	if _, err := l.living(ctx, project); err != nil {
-		return mlops.Training{}, err
-	}
-	t, err := l.cfg.Store.CreateTraining(ctx, project, mlops.TriggerManual)
-	if err != nil {
-		return t, fmt.Errorf("request training of %s: %w", project, err)
-	}
-	l.wake()
-	return t, nil
-}
-
 // Run reconciles until ctx ends: at every change of a Job or of a model's
 // versions and aliases, after every request, soon when something is left to
 // do, and once a minute in case a signal was lost.
@@ -198,10 +184,6 @@ func (l *Loop) Run(ctx context.Context) {
 	}
 }
 
-// recent is how many trainings of a project a pass looks at. Older ones have
-// ended, or their Jobs are long gone.
-const recent = 200
-
 // Reconcile makes one pass: projects into the cluster or out of it, Jobs for
 // requested trainings, rows for Jobs that the schedule made, and the Jobs'
 // outcome into the rows; then deployments. A project or deployment that fails
@@ -233,7 +215,7 @@ func (l *Loop) pass(ctx context.Context) (failed, err error) {
 				l.again = soon
 			}
 		} else if err = l.bring(ctx, p); err == nil {
-			err = l.reconcileProject(ctx, p.Name, jobs)
+			err = l.train(ctx, p.Name, jobs)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -249,69 +231,4 @@ func (l *Loop) pass(ctx context.Context) (failed, err error) {
 	l.troubles, l.ailing = troubles, ailing
 	l.mu.Unlock()
 	return errors.Join(errs...), err
-}
-
-func (l *Loop) reconcileProject(ctx context.Context, project string, jobs []mlops.Job) error {
-	trainings, err := l.cfg.Store.Trainings(ctx, project, recent)
-	if err != nil {
-		return fmt.Errorf("list trainings of %s: %w", project, err)
-	}
-	if len(trainings) == 0 {
-		first, err := l.cfg.Store.CreateTraining(ctx, project, mlops.TriggerFirstBoot)
-		if err != nil {
-			return fmt.Errorf("request first training of %s: %w", project, err)
-		}
-		trainings = append(trainings, first)
-	}
-	rows := make(map[string]mlops.Training, len(trainings))
-	for _, t := range trainings {
-		rows[t.Job] = t
-	}
-	found := make(map[string]bool, len(jobs))
-	for _, j := range jobs {
-		if j.Project != project {
-			continue
-		}
-		found[j.Name] = true
-		t, ok := rows[j.Name]
-		if !ok {
-			if t, err = l.cfg.Store.AdoptTraining(ctx, project, j.Name, j.Trigger, j.CreatedAt); err != nil {
-				return fmt.Errorf("record job %s of %s: %w", j.Name, project, err)
-			}
-		}
-		if t.State != j.State && !t.State.Terminal() {
-			// The runs end before the training's row does: after a crash in
-			// between, a row that has ended would leave them running for ever.
-			if j.State.Terminal() {
-				if err := l.cfg.Store.EndRuns(ctx, j.Name, mlops.RunKilled); err != nil {
-					return err
-				}
-			}
-			if err := l.cfg.Store.SetTraining(ctx, t.ID, j.State, j.Message, j.EndedAt); err != nil {
-				return fmt.Errorf("record outcome of job %s of %s: %w", j.Name, project, err)
-			}
-			l.cfg.Log.Info("training", "project", project, "job", j.Name, "trigger", j.Trigger, "state", j.State, "message", j.Message)
-		}
-	}
-	for _, t := range trainings {
-		switch {
-		case found[t.Job]:
-		case t.State == mlops.TrainingRequested:
-			if err := l.cfg.Cluster.StartTraining(ctx, t); err != nil {
-				return err
-			}
-			if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingRunning, "", time.Time{}); err != nil {
-				return fmt.Errorf("record start of job %s of %s: %w", t.Job, project, err)
-			}
-		case t.State == mlops.TrainingRunning && l.cfg.Now().Sub(t.CreatedAt) > time.Minute:
-			// Its Job is gone without an outcome: somebody deleted it.
-			if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
-				return err
-			}
-			if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, "its Job was deleted before it ended", l.cfg.Now()); err != nil {
-				return fmt.Errorf("record loss of job %s of %s: %w", t.Job, project, err)
-			}
-		}
-	}
-	return nil
 }

@@ -61,7 +61,7 @@ func TestFirstBoot(t *testing.T) {
 	}
 	// The project's row decides; then bytes before the row, the row before its
 	// projection. That it was the first start is remembered last.
-	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset LoopFact Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Trainings CreateTraining StartTraining iris SetTraining Deployments Project ApplyDeployment Deployment"
+	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset LoopFact Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Trainings CreateTraining StartTraining iris SetTraining Deployments Project ApplyDeployment Deployment ServeNothing"
 	if got := strings.Join(w.calls, " "); got != want {
 		t.Errorf("the steps were\n%s\nexpected\n%s", got, want)
 	}
@@ -335,4 +335,33 @@ func (w *world) state(training int) mlops.TrainingState {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.trainings[training].State
+}
+
+// The Job says what it runs, and its pods why they ended.
+func TestATrainingKeepsItsCodeAndItsEnd(t *testing.T) {
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	w.jobs[0].CodeSHA256, w.jobs[0].Image = "c0de", "lab:1"
+	w.jobs = append(w.jobs, mlops.Job{Name: "iris-trainer-1", Project: "iris", Trigger: mlops.TriggerSchedule, State: mlops.TrainingFailed, Message: "BackoffLimitExceeded: it failed thrice", CodeSHA256: "c0de", Image: "lab:1"})
+	run(t, l.Reconcile)
+	for _, tr := range w.trainings {
+		if tr.CodeSHA256 != "c0de" || tr.Image != "lab:1" {
+			t.Errorf("%s ran %q in %q", tr.Job, tr.CodeSHA256, tr.Image)
+		}
+	}
+	if got := w.trainings[1].Message; got != "BackoffLimitExceeded: it failed thrice" {
+		t.Errorf("the scheduled one says %q", got)
+	}
+	w.jobs[0].State, w.jobs[0].Message, w.why = mlops.TrainingFailed, "BackoffLimitExceeded: it failed thrice", map[string]string{"iris-train-1": "OOMKilled: it needs more"}
+	w.calls = nil
+	w.broken["WhyTrainingFailed"] = errors.New("no luck")
+	if err := l.Reconcile(t.Context()); err == nil || w.trainings[0].State != mlops.TrainingRunning {
+		t.Errorf("error %v, it is %s: its end was recorded without its reason", err, w.trainings[0].State)
+	}
+	delete(w.broken, "WhyTrainingFailed")
+	run(t, l.Reconcile)
+	if got := w.trainings[0]; got.State != mlops.TrainingFailed || got.Message != "OOMKilled: it needs more" {
+		t.Errorf("it is %s and says %q", got.State, got.Message)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,35 @@ func TestWhatWaitsIsNotMeasuredAgain(t *testing.T) {
 	}
 }
 
+// Only what the gates name is measured, so gates that name another metric while
+// a revision waits have it measured once more.
+func TestGatesThatAskForMore(t *testing.T) {
+	g := slowest(10)
+	g.Approval = mlops.ApprovalRequired
+	w, l := measuring(t, g)
+	w.register(2, 0.9)
+	found(t, l)
+	if r := w.revisions[1]; r.State != mlops.RevisionWaiting || !slices.Equal(w.asked[r.ID], []string{mlops.MeasuredLatency}) || !slices.Equal(r.Measured.Asked, w.asked[r.ID]) {
+		t.Errorf("%v was asked for, on record is %+v", w.asked, r.Measured)
+	}
+	one := 1.0
+	g.Metrics[mlops.MeasuredSize] = mlops.Bound{Maximum: &one}
+	w.gates(t, g)
+	w.finds = func(mlops.Revision, *mlops.Revision) mlops.Job {
+		return mlops.Job{State: mlops.TrainingSucceeded, Message: `{"candidate": {"latency_p95_ms": 2, "model_size_mb": 0.5}}`}
+	}
+	found(t, l)
+	r := w.revisions[1]
+	if r.State != mlops.RevisionWaiting || w.measured != 2 || !slices.Equal(w.asked[r.ID], []string{mlops.MeasuredLatency, mlops.MeasuredSize}) {
+		t.Errorf("measured %d times, %v was asked for, it is %+v", w.measured, w.asked, r)
+	}
+	delete(g.Metrics, mlops.MeasuredLatency) // fewer need no other Job
+	found(t, l)
+	if w.measured != 2 {
+		t.Errorf("measured %d times", w.measured)
+	}
+}
+
 // Two datasets, two hold-outs: both versions are evaluated on one.
 func TestVersionsOfTwoDatasetsAreComparedAnew(t *testing.T) {
 	w, l := measuring(t, mlops.Gates{Metrics: map[string]mlops.Bound{"accuracy": {Comparison: mlops.CompareGTE}}})
@@ -125,6 +155,28 @@ func TestAMeasurementThatFails(t *testing.T) {
 		if w.serves != 1 {
 			t.Error(w.history())
 		}
+	}
+}
+
+// Somebody renames the model while its Job ends: what the Job says of the old
+// name is no verdict, and another one is made for the new.
+func TestAModelIsRenamedWhileItIsMeasured(t *testing.T) {
+	w, l := measuring(t, slowest(10))
+	succeeds := w.finds
+	w.finds = func(r mlops.Revision, served *mlops.Revision) mlops.Job {
+		if r.Model == "iris" {
+			w.rename = "flowers"
+			return mlops.Job{State: mlops.TrainingFailed, Message: "there is no model iris"}
+		}
+		return succeeds(r, served)
+	}
+	w.register(2, 0.9)
+	for range 6 {
+		atRest(t, l)
+	}
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+	if r := w.revisions[1]; w.measured != 2 || r.Measured == nil || r.Measured.Failed != "" {
+		t.Errorf("measured %d times, on record is %+v", w.measured, r.Measured)
 	}
 }
 

@@ -26,6 +26,8 @@ type Store interface {
 	CreateTraining(ctx context.Context, project string, trigger mlops.Trigger) (mlops.Training, error)
 	AdoptTraining(ctx context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (mlops.Training, error)
 	SetTraining(ctx context.Context, id int64, state mlops.TrainingState, message string, endedAt time.Time) error
+	// SetTrainingCode notes what a training's Job runs.
+	SetTrainingCode(ctx context.Context, id int64, codeSHA256, image string) error
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
 	// EndRuns ends the runs that a Job's pods left running.
 	EndRuns(ctx context.Context, job string, status mlops.RunStatus) error
@@ -85,12 +87,19 @@ type Cluster interface {
 	// StartTraining may be repeated: a Job is made once per training.
 	StartTraining(ctx context.Context, t mlops.Training) error
 	TrainingJobs(ctx context.Context) ([]mlops.Job, error)
+	// WhyTrainingFailed is why the pods of a Job that failed have ended, "" if no
+	// more is known than the Job says.
+	WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error)
 	// WatchJobs signals when training jobs may have changed.
 	WatchJobs(ctx context.Context) <-chan struct{}
 
-	// Serve tells the servers of a deployment which version to serve. If they
-	// have been told before, it does nothing.
-	Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error
+	// Serve tells the servers of a deployment which version to serve, and
+	// whoever makes room on their volume which versions to keep for a rollback.
+	// If they have been told before, it does nothing.
+	Serve(ctx context.Context, d mlops.Deployment, version int, runID string, keep []int) error
+	// ServeNothing takes back what Serve has told the servers. If they have been
+	// told nothing, it does nothing.
+	ServeNothing(ctx context.Context, d mlops.Deployment) error
 	// NudgeServers makes the servers look again at what Serve has said.
 	NudgeServers(ctx context.Context, d mlops.Deployment) error
 	// Serving asks every server what it serves.
@@ -98,10 +107,11 @@ type Cluster interface {
 	// Bring starts the Job that brings a version to the servers' volume, once
 	// for each revision, and says how far the Job is.
 	Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error)
-	// Measure starts the Job that measures a revision, and served to compare
-	// with (nil for nothing), once for each revision. It says how far the Job
-	// is; the message of one that has succeeded is what it has found.
-	Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error)
+	// Measure starts the Job that measures metrics of a revision, and of served
+	// to compare with (nil for nothing). One that was made for a revision is
+	// made again only if it lacks a metric. It says how far the Job is; the
+	// message of one that has succeeded is what it has found.
+	Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (mlops.Job, error)
 }
 
 // Keys are the access keys that trainers and Jobs come with.

@@ -240,8 +240,8 @@ func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone
 		if j.Project != p.Name {
 			continue
 		}
-		if _, err := l.cfg.Store.AdoptTraining(ctx, p.Name, j.Name, j.Trigger, j.CreatedAt); err != nil {
-			return false, fmt.Errorf("record job %s of %s: %w", j.Name, p.Name, err)
+		if _, err := l.adopt(ctx, j); err != nil {
+			return false, err
 		}
 	}
 	if gone, err := l.cfg.Cluster.DeleteProject(ctx, p.Name); err != nil || !gone {

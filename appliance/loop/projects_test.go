@@ -69,6 +69,7 @@ func TestEditsStayAndTheRestFollowsTheConfiguration(t *testing.T) {
 	w := newWorld()
 	l := w.start()
 	run(t, l.Prepare)
+	memory := "2Gi"
 	schedule, same, params := "0 3 * * *", "UTC", mlops.JSONObject(`{ "C": 0.5 }`)
 	p, err := l.Edit(t.Context(), "iris", mlops.ProjectEdit{Schedule: &schedule, TimeZone: &same})
 	if err != nil || p.Schedule != schedule || p.Edited != (mlops.EditedFields{Schedule: true}) {
@@ -98,6 +99,14 @@ func TestEditsStayAndTheRestFollowsTheConfiguration(t *testing.T) {
 	run(t, l.Reconcile)
 	if len(w.applied) != applied {
 		t.Error("a project that has not changed was applied again")
+	}
+	edit := mlops.ProjectEdit{Environment: &mlops.VariablesEdit{"A": &schedule}, Resources: &mlops.ResourcesEdit{Limits: mlops.AmountsEdit{Memory: &memory}}}
+	if p, err = l.Edit(t.Context(), "iris", edit); err != nil || !p.Edited.Resources || !p.Edited.Environment {
+		t.Errorf("edited to %+v, %v", p, err)
+	}
+	run(t, l.Reconcile)
+	if last := w.applied[len(w.applied)-1].Project; last.Resources.Limits.Memory != "2Gi" || last.Environment["A"] != schedule {
+		t.Errorf("applied %+v", last)
 	}
 	bad := "nonsense"
 	if _, err := l.Edit(t.Context(), "iris", mlops.ProjectEdit{Schedule: &bad}); mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != "schedule of project iris: that is nonsense" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -264,6 +265,29 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+// A rollback must find its version on the volume, whatever has come since. A
+// version that was never live is nothing to go back to.
+func TestWhatARollbackWantsStays(t *testing.T) {
+	w, l := serving(t)
+	if len(w.keeps) != 0 {
+		t.Errorf("beside the first version %v stay", w.keeps)
+	}
+	for version := 2; version <= 5; version++ {
+		w.register(version, 0.9)
+		atRest(t, l)
+	}
+	if !slices.Equal(w.keeps, []int{4, 3, 2}) {
+		t.Errorf("while version 5 is served %v stay", w.keeps)
+	}
+	if _, err := l.Rollback(t.Context(), "iris", 0, mlops.Act{By: "ann", Reason: "worse"}); err != nil {
+		t.Fatal(err)
+	}
+	atRest(t, l)
+	if w.serves != 4 || !slices.Equal(w.keeps, []int{5, 3, 2}) {
+		t.Errorf("version %d is served, %v stay", w.serves, w.keeps)
+	}
+}
+
 func TestAVersionIsBrought(t *testing.T) {
 	w, l := serving(t)
 	w.register(2, 0.9)
@@ -289,6 +313,57 @@ func TestAVersionThatCannotBeServed(t *testing.T) {
 	if w.told != 1 {
 		t.Errorf("the servers are still told version %d", w.told)
 	}
+}
+
+// Somebody renames the model while the Job that brings a version fails.
+func TestAModelIsRenamedWhileAVersionIsBrought(t *testing.T) {
+	w, l := serving(t)
+	w.register(2, 0.9)
+	delete(w.volume, 2)
+	w.unloadable[2], w.rename = true, "flowers"
+	for range 2 {
+		if _, err := l.release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is starting; serves v1, alias v2")
+	delete(w.unloadable, 2)
+	for range 3 {
+		atRest(t, l)
+	}
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+}
+
+// With nothing to go back to, the servers are told to serve nothing: they would
+// go on trying to load what has failed.
+func TestAFirstVersionThatCannotBeServed(t *testing.T) {
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	w.register(1, 0.9)
+	delete(w.volume, 1)
+	w.unloadable[1] = true
+	w.broken["ServeNothing"] = errors.New("the API server is away")
+	for range 4 {
+		_, _ = l.release(t.Context())
+	}
+	expectHistory(t, w, "1: v1 by new version is failed; serves v0, alias v1")
+	if w.told != 1 {
+		t.Fatalf("the servers are told version %d, expected the failed one: nothing could take it back yet", w.told)
+	}
+	delete(w.broken, "ServeNothing")
+	if !l.heal(t.Context()) || w.told != 0 {
+		t.Errorf("later the servers are told version %d", w.told)
+	}
+	w.told = 1 // a crash between the row and the servers
+	l = w.start()
+	run(t, l.Prepare)
+	if w.told != 0 {
+		t.Errorf("after a start the servers are told version %d", w.told)
+	}
+	w.register(2, 0.9)
+	atRest(t, l)
+	expectHistory(t, w, "1: v1 by new version is failed; 2: v2 by new version is live; serves v2, alias v2")
 }
 
 func TestChangesOfWhatIsNotThere(t *testing.T) {

@@ -21,12 +21,16 @@ type releases struct {
 	newest      int // what FollowModels has looked at
 	seen        int
 	told        int          // version that the servers were told to serve
+	keeps       []int        // versions that were to stay when servers were told last
 	volume      map[int]bool // versions on the volume
 	unloadable  map[int]bool // versions that no server can load
 	loading     bool         // servers load what they were told, and take their time
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
+	asked       map[int64][]string  // the metrics that they measure
 	measured    int                 // how many were made
+	named       map[int64]string    // what the model was called when a Job was made, by revision
+	rename      string              // what somebody calls the model while the next Job is looked at
 	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
 	servers     int
@@ -323,8 +327,9 @@ func (w *world) FailRevision(_ context.Context, id int64, message string) error 
 	})
 }
 
-func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string) error {
+func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ string, keep []int) error {
 	return w.call("Serve", func() error {
+		w.keeps = keep
 		if s := w.side(d); s != nil {
 			if w.lingers[d.Name] == 0 {
 				return errors.New("there is no namespace")
@@ -337,6 +342,26 @@ func (w *world) Serve(_ context.Context, d mlops.Deployment, version int, _ stri
 		w.load()
 		return nil
 	})
+}
+
+func (w *world) ServeNothing(_ context.Context, d mlops.Deployment) error {
+	return w.call("ServeNothing", func() error {
+		if s := w.side(d); s != nil {
+			s.told = 0
+			return nil
+		}
+		w.told = 0
+		return nil
+	})
+}
+
+// renamed changes the name of a revision's model, if somebody is about to, and
+// reports whether its Job was made under another name than r has.
+func (w *world) renamed(r mlops.Revision) bool {
+	if w.rename != "" {
+		w.revisions[r.ID-1].Model, w.rename = w.rename, ""
+	}
+	return w.named[r.ID] != r.Model
 }
 
 func (w *world) ResolveVersion(_ context.Context, model, alias string, version int) (found int, err error) {
@@ -453,6 +478,8 @@ func (w *world) Serving(_ context.Context, d mlops.Deployment) (out []mlops.Serv
 				s.Version = fmt.Sprint(w.serves)
 			}
 			switch {
+			case w.told == 0: // nothing is wanted
+				s.Wanted = ""
 			case w.serves != w.told && w.volume[w.told] && w.loading:
 				s.Loading = true
 			case w.serves != w.told:
@@ -471,8 +498,17 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 			w.brought = map[int64]int{}
 		}
 		w.brought[r.ID]++
+		if w.named == nil {
+			w.named = map[int64]string{}
+		}
+		if _, made := w.named[r.ID]; !made {
+			w.named[r.ID] = r.Model
+		}
 		j = mlops.Job{State: mlops.TrainingSucceeded, EndedAt: w.now}
-		if w.unloadable[r.Version] {
+		if w.renamed(r) {
+			delete(w.named, r.ID)
+			j.State = mlops.TrainingRunning
+		} else if w.unloadable[r.Version] {
 			j.State, j.Message = mlops.TrainingFailed, "the run has no serving/model.json"
 		} else if s := w.side(spec.Deployment); s != nil {
 			s.volume[r.Version] = true
@@ -485,18 +521,30 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 }
 
 // Measure is a Job that runs when it is made, and has ended when it is looked
-// at again.
-func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (j mlops.Job, err error) {
+// at again. One that measures too little is made again.
+func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (j mlops.Job, err error) {
 	err = w.call("Measure", func() error {
 		if w.measures == nil {
 			w.measures = map[int64]mlops.Job{}
 		}
 		var made bool
-		if j, made = w.measures[r.ID]; !made {
+		j, made = w.measures[r.ID]
+		if asked := w.asked[r.ID]; !made || slices.ContainsFunc(metrics, func(m string) bool { return !slices.Contains(asked, m) }) {
+			if w.asked == nil {
+				w.asked = map[int64][]string{}
+			}
+			w.asked[r.ID] = metrics
 			w.measured++
 			j = w.finds(r, served)
 			j.EndedAt = w.now
 			w.measures[r.ID] = j
+			if w.named == nil {
+				w.named = map[int64]string{}
+			}
+			w.named[r.ID] = r.Model
+			j = mlops.Job{State: mlops.TrainingRunning}
+		} else if w.renamed(r) {
+			delete(w.measures, r.ID)
 			j = mlops.Job{State: mlops.TrainingRunning}
 		}
 		return nil

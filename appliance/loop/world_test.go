@@ -34,6 +34,7 @@ type world struct {
 	facts     map[string]string
 	spaces    map[string]int // namespaces: how often deleting is asked before it is gone; -1 is not ours
 	keys      map[string]mlops.KeyBucket
+	why       map[string]string // why the pods of Jobs have ended
 	limits    map[string]string // the projects that keys of deployments are limited to
 
 	calls  []string // the calls so far
@@ -255,6 +256,15 @@ func (w *world) SetTraining(_ context.Context, id int64, state mlops.TrainingSta
 		t.State, t.Message, t.EndedAt = state, message, endedAt
 		return nil
 	})
+}
+
+func (w *world) SetTrainingCode(_ context.Context, id int64, code, image string) error {
+	return w.call("SetTrainingCode", func() error { w.trainings[id-1].CodeSHA256, w.trainings[id-1].Image = code, image; return nil })
+}
+
+func (w *world) WhyTrainingFailed(_ context.Context, j mlops.Job) (why string, err error) {
+	err = w.call("WhyTrainingFailed", func() error { why = w.why[j.Name]; return nil })
+	return why, err
 }
 
 // EndRuns notes for which Jobs runs were ended.

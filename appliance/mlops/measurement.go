@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,7 @@ func IsMeasured(metric string) bool {
 // the version that was served then.
 type Measurement struct {
 	At           time.Time          `json:"at"`
+	Asked        []string           `json:"asked,omitempty"`  // the metrics that were asked for, none for all there are
 	Failed       string             `json:"failed,omitempty"` // why nothing was measured
 	Candidate    map[string]float64 `json:"candidate,omitempty"`
 	Errors       []MeasureError     `json:"errors,omitempty"`
@@ -38,6 +40,11 @@ type Measurement struct {
 	Against      int                `json:"against,omitempty"` // version that was served then, 0 for none
 	Served       map[string]float64 `json:"served,omitempty"`
 	ServedErrors []MeasureError     `json:"served_errors,omitempty"`
+}
+
+// Covers reports whether metrics were asked for when this was measured.
+func (m *Measurement) Covers(metrics []string) bool {
+	return len(m.Asked) == 0 || !slices.ContainsFunc(metrics, func(name string) bool { return !slices.Contains(m.Asked, name) })
 }
 
 // MeasureError is why metrics have no value.
@@ -52,7 +59,7 @@ func ParseMeasurement(said string) (m Measurement, err error) {
 		return m, Errorf(Invalid, "its Job has ended without a result")
 	}
 	if err := json.Unmarshal([]byte(said), &m); err != nil {
-		return Measurement{}, Errorf(Invalid, "its Job has said %q when it ended, expected what it has measured as JSON", said[:min(len(said), 200)])
+		return Measurement{}, Errorf(Invalid, "its Job has said %q when it ended, expected what it has measured as JSON", strings.ToValidUTF8(said[:min(len(said), 200)], ""))
 	}
 	return m, nil
 }

@@ -96,12 +96,26 @@ func TestToMeasure(t *testing.T) {
 	}
 }
 
+// What was measured before it was said what was asked for was all there is.
+func TestCovers(t *testing.T) {
+	both := []string{MeasuredLatency, MeasuredSize}
+	for _, c := range []struct {
+		asked, names []string
+		want         bool
+	}{{nil, both, true}, {both, both[:1], true}, {both[:1], both, false}, {both, []string{"accuracy"}, false}} {
+		if got := (&Measurement{Asked: c.asked}).Covers(c.names); got != c.want {
+			t.Errorf("of %v, %v is covered: %t", c.asked, c.names, got)
+		}
+	}
+}
+
 func TestParseMeasurement(t *testing.T) {
 	m, err := ParseMeasurement(`{"candidate": {"accuracy": 0.9}, "errors": [{"metrics": ["log_loss"], "reason": "no"}], "holdout": "30 rows", "against": 6, "served": {"accuracy": 1}, "served_errors": []}`)
 	if err != nil || m.Candidate["accuracy"] != 0.9 || m.Against != 6 || m.reason("log_loss") != "no" {
 		t.Errorf("it is %+v, %v", m, err)
 	}
-	for said, want := range map[string]string{"": "its Job has ended without a result", "killed": `its Job has said "killed" when it ended, expected what it has measured as JSON`} {
+	for said, want := range map[string]string{"": "its Job has ended without a result", "killed": `its Job has said "killed" when it ended, expected what it has measured as JSON`,
+		strings.Repeat("€", 70): `its Job has said "` + strings.Repeat("€", 66) + `" when it ended, expected what it has measured as JSON`} {
 		if _, err := ParseMeasurement(said); MessageOf(err) != want {
 			t.Errorf("error %v, expected %q", err, want)
 		}

@@ -3,15 +3,18 @@ package mlops
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 )
 
 // EditedFields says which fields of a project somebody has set. The others
 // follow the configuration.
 type EditedFields struct {
-	Schedule bool `json:"schedule"`
-	TimeZone bool `json:"time_zone"`
-	Params   bool `json:"params"`
+	Schedule    bool `json:"schedule"`
+	TimeZone    bool `json:"time_zone"`
+	Params      bool `json:"params"`
+	Resources   bool `json:"resources"`
+	Environment bool `json:"environment"`
 }
 
 // ProjectRequest asks for a project: of a sample, under its name, or of a name
@@ -44,10 +47,12 @@ func (r ProjectRequest) Validate() error {
 
 // ProjectEdit is a change of a project. What is nil stays as it is.
 type ProjectEdit struct {
-	Dataset  *string     `json:"dataset,omitempty"`
-	Schedule *string     `json:"schedule,omitempty"`
-	TimeZone *string     `json:"time_zone,omitempty"`
-	Params   *JSONObject `json:"params,omitempty"`
+	Dataset     *string        `json:"dataset,omitempty"`
+	Schedule    *string        `json:"schedule,omitempty"`
+	TimeZone    *string        `json:"time_zone,omitempty"`
+	Params      *JSONObject    `json:"params,omitempty"`
+	Resources   *ResourcesEdit `json:"resources,omitempty"`
+	Environment *VariablesEdit `json:"environment,omitempty"`
 }
 
 // Of returns p with the edit applied. Only a value that differs counts as
@@ -65,6 +70,16 @@ func (e ProjectEdit) Of(p Project) Project {
 	if v := e.Params; v != nil && v.compact() != p.Params.compact() {
 		p.Params, p.Edited.Params = v.compact(), true
 	}
+	if e.Resources != nil {
+		if r := e.Resources.of(p.Resources); r != p.Resources {
+			p.Resources, p.Edited.Resources = r, true
+		}
+	}
+	if e.Environment != nil {
+		if v := e.Environment.of(p.Environment); !maps.Equal(v, p.Environment) {
+			p.Environment, p.Edited.Environment = v, true
+		}
+	}
 	return p
 }
 
@@ -72,6 +87,8 @@ func (e ProjectEdit) Of(p Project) Project {
 type ProjectDefaults struct {
 	Schedule, TimeZone string
 	Params             JSONObject
+	Resources          TrainerResources
+	Environment        Variables
 }
 
 // Of returns p with what nobody has edited as the configuration has it.
@@ -84,6 +101,12 @@ func (d ProjectDefaults) Of(p Project) Project {
 	}
 	if !p.Edited.Params {
 		p.Params = d.Params
+	}
+	if !p.Edited.Resources {
+		p.Resources = d.Resources
+	}
+	if !p.Edited.Environment {
+		p.Environment = d.Environment
 	}
 	return p
 }

@@ -46,6 +46,8 @@ type Revision struct {
 	Model      string        `json:"model"`
 	Version    int           `json:"version"`
 	RunID      string        `json:"run_id,omitempty"`
+	CodeSHA256 string        `json:"code_sha256,omitempty"` // of the code that trained the version, as far as its run says
+	Image      string        `json:"image,omitempty"`       // that the code ran in
 	State      RevisionState `json:"state"`
 	Cause      Cause         `json:"cause"`
 	By         string        `json:"by"`

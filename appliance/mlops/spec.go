@@ -37,13 +37,15 @@ type DeploymentSpec struct {
 
 // Job is a training's Job as the cluster reports it.
 type Job struct {
-	Name      string
-	Project   string
-	Trigger   Trigger
-	State     TrainingState
-	Message   string
-	CreatedAt time.Time
-	EndedAt   time.Time
+	Name       string
+	Project    string
+	Trigger    Trigger
+	State      TrainingState
+	Message    string
+	CodeSHA256 string // of the code that it runs
+	Image      string
+	CreatedAt  time.Time
+	EndedAt    time.Time
 }
 
 // IsJSONObject reports whether s is one JSON object.

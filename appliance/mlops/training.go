@@ -27,16 +27,22 @@ const (
 // Terminal reports whether a training in this state has ended.
 func (s TrainingState) Terminal() bool { return s == TrainingSucceeded || s == TrainingFailed }
 
+// OutOfMemory is how the message of a training begins that was killed because it
+// needed more memory than it may use.
+const OutOfMemory = "OOMKilled"
+
 // Training is one execution of a project's trainer: a Kubernetes Job. Its
 // metrics are in the run that the Job's pod logs to the registry.
 type Training struct {
-	ID        int64         `json:"id"`
-	Project   string        `json:"project"`
-	Trigger   Trigger       `json:"trigger"`
-	State     TrainingState `json:"state"`
-	Job       string        `json:"job"`              // name of the Job in the project's namespace
-	RunID     string        `json:"run_id,omitempty"` // known once the trainer has created its run
-	Message   string        `json:"message,omitempty"`
-	CreatedAt time.Time     `json:"created_at"`
-	EndedAt   time.Time     `json:"ended_at,omitzero"`
+	ID         int64         `json:"id"`
+	Project    string        `json:"project"`
+	Trigger    Trigger       `json:"trigger"`
+	State      TrainingState `json:"state"`
+	Job        string        `json:"job"`              // name of the Job in the project's namespace
+	RunID      string        `json:"run_id,omitempty"` // known once the trainer has created its run
+	Message    string        `json:"message,omitempty"`
+	CodeSHA256 string        `json:"code_sha256,omitempty"` // of the trainer's code; known once the Job is there, like the image
+	Image      string        `json:"image,omitempty"`
+	CreatedAt  time.Time     `json:"created_at"`
+	EndedAt    time.Time     `json:"ended_at,omitzero"`
 }

@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +39,7 @@ func projectCommand() *cobra.Command {
 		Short: "List, add, edit and delete projects: dataset, training on a schedule, model, deployment",
 		Example: `  benchtop project add wine
   benchtop project edit wine --schedule "0 3 * * *" --time-zone Europe/Berlin --params '{"C": 0.5}'
+  benchtop project edit wine --memory 2Gi --env OMP_NUM_THREADS=2
   benchtop project
   benchtop project delete wine`,
 		Args: cobra.NoArgs,
@@ -107,12 +112,18 @@ func projectShowCommand() *cobra.Command {
 }
 
 func projectEditCommand() *cobra.Command {
-	var dataset, schedule, zone, params string
+	var dataset, schedule, zone, params, cpu, cpuLimit, memory, memoryRequest string
+	var env, unset []string
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
-		Short: "Change a project's dataset, schedule and parameters",
-		Long: `Changes a project. What is changed here no longer follows the settings
-project.schedule, project.time_zone and project.params of the configuration.`,
+		Short: "Change a project's dataset, schedule, parameters and resources",
+		Long: `Changes a project, from its next training on. What is changed here no longer
+follows the settings of the configuration: project.schedule, project.time_zone,
+project.params, project.environment, and as one project.cpu_request,
+project.cpu_limit, project.memory_request and project.memory_limit.
+
+Everybody who may read the project sees the values of --env: passwords do not
+belong there.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			control, err := controlOf(cmd)
@@ -138,8 +149,28 @@ project.schedule, project.time_zone and project.params of the configuration.`,
 				}
 				edit.Params = &object
 			}
+			given := func(flag string, value *string) *string {
+				if cmd.Flags().Changed(flag) {
+					return value
+				}
+				return nil
+			}
+			resources := mlops.ResourcesEdit{
+				Requests: mlops.AmountsEdit{CPU: given("cpu", &cpu), Memory: given("memory-request", &memoryRequest)},
+				Limits:   mlops.AmountsEdit{CPU: given("cpu-limit", &cpuLimit), Memory: given("memory", &memory)},
+			}
+			if resources != (mlops.ResourcesEdit{}) {
+				edit.Resources = &resources
+			}
+			variables, err := variablesEdit(env, unset)
+			if err != nil {
+				return err
+			}
+			if len(variables) > 0 {
+				edit.Environment = &variables
+			}
 			if edit == (mlops.ProjectEdit{}) {
-				return mlops.Errorf(mlops.Invalid, "what should change? Give --dataset, --schedule, --time-zone or --params")
+				return mlops.Errorf(mlops.Invalid, "what should change? Give --dataset, --schedule, --time-zone, --params, --cpu, --memory or --env: see `benchtop project edit --help`")
 			}
 			if _, err := control.EditProject(cmd.Context(), args[0], edit); err != nil {
 				return err
@@ -156,7 +187,38 @@ project.schedule, project.time_zone and project.params of the configuration.`,
 	cmd.Flags().StringVar(&schedule, "schedule", "", "five cron fields, for example \"*/30 * * * *\"; \"\" for trainings by hand only")
 	cmd.Flags().StringVar(&zone, "time-zone", "", "time zone of the schedule, for example Europe/Berlin")
 	cmd.Flags().StringVar(&params, "params", "", "hyper-parameters of the trainer, a JSON object")
+	cmd.Flags().StringVar(&cpu, "cpu", "", "how much of the processor is set aside for a training, for example 500m for half a core; \"\" for nothing")
+	cmd.Flags().StringVar(&cpuLimit, "cpu-limit", "", "the most that a training may use of the processor; \"\" for no limit")
+	cmd.Flags().StringVar(&memory, "memory", "", "the most memory that a training may use, for example 2Gi; \"\" for no limit")
+	cmd.Flags().StringVar(&memoryRequest, "memory-request", "", "how much memory is set aside for a training, for example 512Mi; \"\" for nothing")
+	cmd.Flags().StringArrayVar(&env, "env", nil, "environment variable of the trainer, NAME=VALUE; may be given several times")
+	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "environment variable to take away, NAME; may be given several times")
 	return cmd
+}
+
+// variablesEdit reads the flags --env and --unset-env.
+func variablesEdit(set, unset []string) (mlops.VariablesEdit, error) {
+	edit := mlops.VariablesEdit{}
+	for _, s := range set {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, mlops.Errorf(mlops.Invalid, "--env %s: expected NAME=VALUE, such as OMP_NUM_THREADS=2; to take a variable away, --unset-env %s", s, s)
+		}
+		if _, twice := edit[name]; twice {
+			return nil, mlops.Errorf(mlops.Invalid, "--env names %s twice: expected one value", name)
+		}
+		edit[name] = &value
+	}
+	for _, name := range unset {
+		if strings.Contains(name, "=") {
+			return nil, mlops.Errorf(mlops.Invalid, "--unset-env %s: expected the name of a variable, without a value", name)
+		}
+		if edit[name] != nil {
+			return nil, mlops.Errorf(mlops.Invalid, "--env and --unset-env both name %s: expected one of them", name)
+		}
+		edit[name] = nil
+	}
+	return edit, nil
 }
 
 func projectDeleteCommand() *cobra.Command {
@@ -238,7 +300,13 @@ func printProject(w io.Writer, p appliance.ProjectDetails) {
 	fmt.Fprintf(w, "schedule  %s%s\n", cmp.Or(p.Schedule, "by hand only"), followed(p.Edited.Schedule))
 	fmt.Fprintf(w, "zone      %s%s\n", p.TimeZone, followed(p.Edited.TimeZone))
 	fmt.Fprintf(w, "params    %s%s\n", cmp.Or(string(p.Params), "{}"), followed(p.Edited.Params))
+	fmt.Fprintf(w, "cpu       %s%s\n", p.Resources.CPUText(), followed(p.Edited.Resources))
+	fmt.Fprintf(w, "memory    %s%s\n", p.Resources.MemoryText(), followed(p.Edited.Resources))
+	fmt.Fprintf(w, "env       %s%s\n", environmentText(p.Environment), followed(p.Edited.Environment))
 	fmt.Fprintf(w, "training  %s\n", lastTraining(p))
+	if t := p.LastTraining; t != nil && t.CodeSHA256 != "" {
+		fmt.Fprintf(w, "code      %s in image %s\n", shortDigest(t.CodeSHA256), t.Image)
+	}
 	if !p.NextTraining.IsZero() {
 		fmt.Fprintf(w, "next      %s\n", p.NextTraining.UTC().Format(time.RFC3339))
 	}
@@ -246,6 +314,22 @@ func printProject(w io.Writer, p appliance.ProjectDetails) {
 	if d := p.Deployment; d != nil {
 		fmt.Fprintf(w, "address   http://%s and %s\n", d.Host, d.Path)
 	}
+}
+
+// environmentText shows variables, each on a line of its own.
+func environmentText(v mlops.Variables) string {
+	if len(v) == 0 {
+		return "none"
+	}
+	lines := make([]string, 0, len(v))
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		value := v[name]
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			value = strconv.Quote(value)
+		}
+		lines = append(lines, name+"="+value)
+	}
+	return strings.Join(lines, "\n          ")
 }
 
 func scheduleOf(p mlops.Project) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -113,7 +114,7 @@ func revisionsCommand() *cobra.Command {
 
 func printRevisions(w io.Writer, rs []mlops.Revision) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "REVISION\tVERSION\tSTATE\tCAUSE\tBY\tWHEN\tWHY")
+	fmt.Fprintln(t, "REVISION\tVERSION\tSTATE\tCAUSE\tBY\tWHEN\tCODE\tWHY")
 	for _, r := range rs {
 		var why []string
 		for _, s := range []string{r.Reason, r.Message} {
@@ -121,9 +122,14 @@ func printRevisions(w io.Writer, rs []mlops.Revision) error {
 				why = append(why, s)
 			}
 		}
-		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.Version, r.State, r.Cause, r.By, r.CreatedAt.Local().Format("2006-01-02 15:04:05"), strings.Join(why, "; "))
+		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.Version, r.State, r.Cause, r.By, r.CreatedAt.Local().Format("2006-01-02 15:04:05"), shortDigest(r.CodeSHA256), strings.Join(why, "; "))
 	}
 	return t.Flush()
+}
+
+// shortDigest is as much of a digest as tells it from others, "-" for none.
+func shortDigest(digest string) string {
+	return cmp.Or(digest[:min(len(digest), 12)], "-")
 }
 
 // caller is the person at the command line, as far as the system knows.
@@ -372,6 +378,10 @@ func setGates(cmd *cobra.Command, control *appliance.Control, project, file stri
 	if err := control.SetGates(cmd.Context(), project, g); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "project %s: %d metrics are bounded, approval %s\n", project, len(g.Metrics), map[bool]string{true: "is required", false: "is not required"}[g.Approval != ""])
+	bounded := fmt.Sprintf("%d metrics are bounded", len(g.Metrics))
+	if len(g.Metrics) == 1 {
+		bounded = "1 metric is bounded"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "project %s: %s, approval %s\n", project, bounded, map[bool]string{true: "is required", false: "is not required"}[g.Approval != ""])
 	return nil
 }

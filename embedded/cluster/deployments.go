@@ -26,6 +26,9 @@ const (
 	labelDeployment = "benchtop.dev/deployment"
 
 	bringRole = "bring"
+	// envModelName and envServedModel name the models that a Job looks for.
+	envModelName   = "BENCHTOP_MODEL_NAME"
+	envServedModel = "BENCHTOP_SERVED_MODEL"
 	// jobStays is how long a Job that brings or measures a version stays after
 	// its end.
 	jobStays = 10 * time.Minute
@@ -209,20 +212,32 @@ func ingress(d mlops.Deployment, name, host, path string, annotations map[string
 	}}
 }
 
-// Bring starts the Job that brings a model version to a deployment's volume,
-// unless it has been started, and returns how far the Job is.
+// Bring starts the Job that brings a model version to the volume of a
+// deployment, unless it has been started, and says how far the Job is. One that
+// was made when the model had another name is made again.
 func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
 	jobs := c.kube.BatchV1().Jobs(d.Namespace)
+	fresh := bringJob(s, r, name)
 	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		job, err = jobs.Create(ctx, bringJob(s, r, name), metav1.CreateOptions{})
+		job, err = jobs.Create(ctx, fresh, metav1.CreateOptions{})
+	}
+	if err == nil && renamed(job, fresh) {
+		out, err := c.discardJob(ctx, job)
+		if err != nil {
+			return out, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
+		}
+		return out, nil
 	}
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
 	}
 	out := jobOf(job)
+	if job.DeletionTimestamp != nil {
+		return c.discardJob(ctx, job)
+	}
 	if out.State == mlops.TrainingFailed {
 		if said, _, err := c.saidBy(ctx, d.Namespace, name, corev1.PodFailed); err == nil && said != "" {
 			out.Message = said
@@ -240,10 +255,15 @@ func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, s
 	d := s.Deployment
 	c := container(role, s.Image, slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
-		{Name: "BENCHTOP_MODEL_NAME", Value: literal(r.Model)},
+		{Name: envModelName, Value: literal(r.Model)},
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
+		{Name: "BENCHTOP_MODEL_RUN_ID", Value: r.RunID},
 	}, env, doorsEnv(), commonEnv(s.Image)))
 	c.Command = []string{"python3", "/opt/benchtop/" + program}
+	c.Resources = corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+	}
 	spec := workJob(c, secret, placeOf(s), bringCode(s).Name, deploymentLabels(d, role))
 	spec.TTLSecondsAfterFinished = ptr(int32(jobStays / time.Second))
 	return &batchv1.Job{ObjectMeta: deploymentMeta(d, name, role), Spec: spec}

@@ -217,13 +217,68 @@ func TestBring(t *testing.T) {
 	expectError(t, err, "bring version 7 to deployment iris: quota exceeded")
 }
 
+// A Job looks for the model by the name that it had when the Job was made.
+func TestBringARenamedModel(t *testing.T) {
+	s, c := newAPIServer(t)
+	const at = batch + "jobs/iris-2-bring-12"
+	second := ownDeployment("iris-2", "iris")
+	r := mlops.Revision{ID: 12, Model: "iris", Version: 7, RunID: "abc"}
+	bring := func() string {
+		j, err := c.Bring(t.Context(), second, r)
+		if err != nil || j.State != mlops.TrainingRunning || j.Message != "" {
+			t.Errorf("%+v, %v", j, err)
+		}
+		if s.objects[at] == nil {
+			return "no Job"
+		}
+		job, err := c.kube.BatchV1().Jobs("iris").Get(t.Context(), "iris-2-bring-12", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expectEnv(t, job.Spec.Template.Spec.Containers[0], map[string]string{"BENCHTOP_MODEL_RUN_ID": "abc"})
+		name, _ := envOf(job, envModelName)
+		return name
+	}
+	if got := bring(); got != "iris" {
+		t.Errorf("it brings %s", got)
+	}
+	condition(s, "iris-2-bring-12", "Failed", "PodFailurePolicy")
+	r.Model = "flowers"
+	for _, want := range []string{"no Job", "flowers", "flowers"} {
+		if got := bring(); got != want {
+			t.Errorf("it brings %s, expected %s", got, want)
+		}
+	}
+	r.Model, s.broken = "blossoms", "DELETE"
+	_, err := c.Bring(t.Context(), second, r)
+	expectError(t, err, "bring version 7 to deployment iris-2: delete job iris-2-bring-12: quota exceeded")
+}
+
+// Servers read what to serve, and who makes room reads what to keep besides.
+func TestServeNamesWhatStays(t *testing.T) {
+	_, c := newAPIServer(t)
+	d := testDeployment().Deployment
+	for want, keep := range map[string][]int{
+		`{"keep":[],"run_id":"run","version":"7"}`:        nil,
+		`{"keep":["5","6"],"run_id":"run","version":"7"}`: {5, 6},
+	} {
+		if err := c.Serve(t.Context(), d, 7, "run", keep); err != nil {
+			t.Fatal(err)
+		}
+		m, err := c.kube.CoreV1().ConfigMaps("iris").Get(t.Context(), "iris-served", metav1.GetOptions{})
+		if err != nil || m.Data["version.json"] != want {
+			t.Errorf("the servers read %s, %v; expected %s", m.Data["version.json"], err, want)
+		}
+	}
+}
+
 func TestDeleteADeployment(t *testing.T) {
 	s, c := newAPIServer(t)
 	applyIris(t, c)
 	keep := append(s.names(), "/api/v1/persistentvolumes/pv-1")
 	second := ownDeployment("iris-2", "iris")
 	apply(t, c, second)
-	if err := c.Serve(t.Context(), second.Deployment, 3, "run"); err != nil {
+	if err := c.Serve(t.Context(), second.Deployment, 3, "run", nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Bring(t.Context(), second, mlops.Revision{ID: 1, Model: "iris", Version: 3}); err != nil {

@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
@@ -68,12 +69,12 @@ func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
 func jobOf(j *batchv1.Job) mlops.Job {
 	out := mlops.Job{Name: j.Name, Project: j.Labels[labelProject], State: mlops.TrainingRunning,
 		Trigger: mlops.TriggerSchedule, CreatedAt: j.CreationTimestamp.Time}
+	out.CodeSHA256, _ = envOf(j, envCode)
 	for _, c := range j.Spec.Template.Spec.Containers {
-		for _, e := range c.Env {
-			if e.Name == envTrigger && e.Value != "" {
-				out.Trigger = mlops.Trigger(e.Value)
-			}
-		}
+		out.Image = c.Image
+	}
+	if t, _ := envOf(j, envTrigger); t != "" {
+		out.Trigger = mlops.Trigger(t)
 	}
 	for _, cond := range j.Status.Conditions {
 		if cond.Status != corev1.ConditionTrue {
@@ -88,6 +89,51 @@ func jobOf(j *batchv1.Job) mlops.Job {
 		}
 	}
 	return out
+}
+
+// WhyTrainingFailed is why the pods of a training's Job have ended, "" if no
+// more is known than the Job says.
+func (c *Client) WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error) {
+	pods, err := c.kube.CoreV1().Pods(j.Project).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + j.Name})
+	if err != nil {
+		return "", fmt.Errorf("list pods of job %s: %w", j.Name, err)
+	}
+	said := ""
+	for i := range pods.Items {
+		p := &pods.Items[i]
+		for _, s := range p.Status.ContainerStatuses {
+			switch end := s.State.Terminated; {
+			case end == nil:
+			case end.Reason == mlops.OutOfMemory:
+				return outOfMemory(p, s.Name, j.Project), nil
+			case end.ExitCode != 0 && end.Message != "":
+				said = end.Message
+			}
+		}
+	}
+	return said, nil
+}
+
+// outOfMemory says how much memory was not enough for a training, and how to
+// give it more.
+func outOfMemory(p *corev1.Pod, container, project string) string {
+	limit := limitOf(p, container)
+	if limit.IsZero() {
+		return mlops.OutOfMemory + ": the training needed more memory than the machine had; train with less data, or on a larger machine"
+	}
+	twice := limit.DeepCopy()
+	twice.Add(limit)
+	return fmt.Sprintf("%s: the training needed more than its memory limit of %s; raise it, `benchtop project edit %s --memory %s`, or on the project's page", mlops.OutOfMemory, limit.String(), project, twice.String())
+}
+
+// limitOf is the memory limit of a pod's container, 0 for none.
+func limitOf(p *corev1.Pod, container string) resource.Quantity {
+	for _, c := range p.Spec.Containers {
+		if c.Name == container {
+			return c.Resources.Limits.Memory().DeepCopy()
+		}
+	}
+	return resource.Quantity{}
 }
 
 // WatchJobs sends now, and at every change of a Job of ours until ctx ends. The

@@ -44,11 +44,45 @@ func TestJobStates(t *testing.T) {
 	}
 }
 
+func TestWhyTrainingFailed(t *testing.T) {
+	s, c := newAPIServer(t)
+	job := mlops.Job{Name: "iris-train-1", Project: "iris"}
+	pod := func(name, job, limit string, terminated map[string]any) {
+		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
+			"metadata": map[string]any{"name": name, "namespace": "iris", "labels": map[string]any{"batch.kubernetes.io/job-name": job}},
+			"spec":     map[string]any{"containers": []any{map[string]any{"name": "trainer", "resources": map[string]any{"limits": map[string]any{"memory": limit}}}}},
+			"status":   map[string]any{"phase": "Failed", "containerStatuses": []any{map[string]any{"name": "trainer", "state": map[string]any{"terminated": terminated}}}}}
+	}
+	expect := func(want string) {
+		t.Helper()
+		if why, err := c.WhyTrainingFailed(t.Context(), job); err != nil || why != want {
+			t.Errorf("it says %q, %v; expected %q", why, err, want)
+		}
+	}
+	killed := map[string]any{"reason": "OOMKilled", "exitCode": 137}
+	pod("other", "iris-train-2", "1Gi", killed)
+	expect("")
+	pod("first", "iris-train-1", "1Gi", map[string]any{"reason": "Error", "exitCode": 1})
+	expect("")
+	pod("first", "iris-train-1", "1Gi", map[string]any{"reason": "Error", "exitCode": 2, "message": "C must be positive"})
+	expect("C must be positive")
+	pod("second", "iris-train-1", "1536Mi", killed)
+	expect("OOMKilled: the training needed more than its memory limit of 1536Mi; raise it, `benchtop project edit iris --memory 3Gi`, or on the project's page")
+	pod("second", "iris-train-1", "0", killed)
+	expect("OOMKilled: the training needed more memory than the machine had; train with less data, or on a larger machine")
+	s.broken = "/pods"
+	_, err := c.WhyTrainingFailed(t.Context(), job)
+	expectError(t, err, "list pods of job iris-train-1: quota exceeded")
+}
+
 func TestJobTrigger(t *testing.T) {
 	s := testSpec()
 	j := &batchv1.Job{Spec: trainerJob(s, "code")}
 	if got := jobOf(j).Trigger; got != mlops.TriggerSchedule {
 		t.Errorf("a Job of the CronJob is triggered by %s", got)
+	}
+	if got := jobOf(j); got.CodeSHA256 != s.TrainerSHA || got.Image != s.Image {
+		t.Errorf("it runs %s in %s", got.CodeSHA256, got.Image)
 	}
 	env := j.Spec.Template.Spec.Containers[0].Env
 	for i := range env {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -18,21 +19,28 @@ import (
 
 const (
 	measureRole = "measure"
-	// measurePatience is how long a measurement may take.
+	// measurePatience is how long a measurement's Job may take, with the
+	// restarts of its pod and the time in which the registry was down.
 	measurePatience = 10 * time.Minute
+	// measureTime is how long one try may measure once the registry answers;
+	// then it says what it has found so far.
+	measureTime = 7 * time.Minute
 	// secondTry ends the name of the Job that measures a revision once more.
 	secondTry = "-2"
 	// shadowCode is where the Job finds the code of the servers.
 	shadowCode = "/opt/benchtop-server"
+	envMeasure = "BENCHTOP_MEASURE"
 )
 
-// Measure starts the Job that measures a revision before it is served, unless
-// the Job was started, and returns how far it is. The message of a Job that has
-// succeeded is its result. served is the version to compare with, nil for none.
-func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision) (mlops.Job, error) {
+// Measure starts the Job that measures metrics of a revision before it is
+// served, unless it has been started, and says how far the Job is. The message
+// of one that has succeeded is what it has found. served is compared with, nil
+// for nothing. A Job that was made for fewer metrics, or when the model had
+// another name, is made again.
+func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-measure-%d", d.Name, r.ID)
-	out, err := c.measured(ctx, d, name, func(name string) *batchv1.Job { return measureJob(s, r, served, name) })
+	out, err := c.measured(ctx, d, name, func(name string) *batchv1.Job { return measureJob(s, r, served, metrics, name) })
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("measure version %d for deployment %s: %w", r.Version, d.Name, err)
 	}
@@ -54,6 +62,9 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 		// Its time is over. Its pods go first, and the result with them.
 		return c.discardJob(ctx, job)
 	}
+	if want := jobNamed(name); renamed(job, want) || !asksFor(job, want) {
+		return c.discardJob(ctx, job)
+	}
 	out := jobOf(job)
 	if !out.State.Terminal() {
 		return out, nil
@@ -68,6 +79,15 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 	said, there, err := c.saidBy(ctx, d.Namespace, job.Name, phase)
 	if err != nil {
 		return mlops.Job{}, err
+	}
+	if job.Name == name && out.State == mlops.TrainingFailed {
+		faulty, err := c.worthRetry(ctx, d.Namespace, job.Name)
+		if err != nil {
+			return mlops.Job{}, err
+		}
+		if faulty {
+			return c.startMeasuring(ctx, d, jobNamed(name+secondTry))
+		}
 	}
 	if out.State == mlops.TrainingSucceeded && !there {
 		return c.discardJob(ctx, job) // its pod is gone, and the result with it
@@ -87,9 +107,68 @@ func overtime(job *batchv1.Job) bool {
 	})
 }
 
-// startMeasuring makes a Job and ends the deployment's other measurements.
-// Nobody waits for those, and measuring side by side would spoil each other's
-// latencies.
+// worthRetry reports whether a Job's newest pod has ended with code 1: it could
+// not reach the registry or the object store, for which the version can do
+// nothing. Its retries may all have come while they were down.
+func (c *Client) worthRetry(ctx context.Context, namespace, job string) (bool, error) {
+	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
+	if err != nil {
+		return false, fmt.Errorf("list pods of job %s: %w", job, err)
+	}
+	var newest *corev1.Pod
+	for i := range pods.Items {
+		if p := &pods.Items[i]; newest == nil || p.CreationTimestamp.After(newest.CreationTimestamp.Time) {
+			newest = p
+		}
+	}
+	if newest == nil {
+		return false, nil
+	}
+	return slices.ContainsFunc(newest.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+		return s.State.Terminated != nil && s.State.Terminated.ExitCode == 1
+	}), nil
+}
+
+// asksFor reports whether a Job measures what another is to measure. One that
+// does not say what it measures is of an earlier release, and measures all.
+func asksFor(job, want *batchv1.Job) bool {
+	asked, ok := envOf(job, envMeasure)
+	if !ok {
+		return true
+	}
+	names, _ := envOf(want, envMeasure)
+	have := strings.Split(asked, ",")
+	return !slices.ContainsFunc(strings.Split(names, ","), func(name string) bool { return !slices.Contains(have, name) })
+}
+
+// renamed reports whether the model of a Job, or the one that is served, got
+// another name since the Job was made, so that the Job looks for it in vain.
+func renamed(job, want *batchv1.Job) bool {
+	for _, name := range []string{envModelName, envServedModel} {
+		was, _ := envOf(job, name)
+		is, _ := envOf(want, name)
+		if was != "" && is != "" && was != is {
+			return true
+		}
+	}
+	return false
+}
+
+// envOf is what a variable of a Job's containers is set to.
+func envOf(job *batchv1.Job, name string) (value string, ok bool) {
+	for _, c := range job.Spec.Template.Spec.Containers {
+		for _, e := range c.Env {
+			if e.Name == name {
+				return e.Value, true
+			}
+		}
+	}
+	return "", false
+}
+
+// startMeasuring makes a Job, and ends the others that measure for the
+// deployment: nobody waits for them, and side by side the latencies that they
+// measure would be each other's fault.
 func (c *Client) startMeasuring(ctx context.Context, d mlops.Deployment, job *batchv1.Job) (mlops.Job, error) {
 	jobs := c.kube.BatchV1().Jobs(d.Namespace)
 	list, err := jobs.List(ctx, metav1.ListOptions{LabelSelector: labelDeployment + "=" + d.Name + "," + labelComponent + "=" + measureRole})
@@ -150,23 +229,20 @@ func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1
 
 // silentEnd says why a container ended that left no message.
 func silentEnd(p *corev1.Pod, container string, end *corev1.ContainerStateTerminated) string {
-	if end.Reason != "OOMKilled" {
+	if end.Reason != mlops.OutOfMemory {
 		return fmt.Sprintf("%s: it ended with exit code %d and said nothing", cmp.Or(end.Reason, "Error"), end.ExitCode)
 	}
 	room := "the machine has"
-	for _, c := range p.Spec.Containers {
-		if limit := c.Resources.Limits.Memory().Value(); c.Name == container && limit > 0 {
-			room = fmt.Sprintf("%.4g GiB", float64(limit)/(1<<30))
-		}
+	if limit := limitOf(p, container); !limit.IsZero() {
+		room = fmt.Sprintf("%.4g GiB", float64(limit.Value())/(1<<30))
 	}
-	return "OOMKilled: the model needs more than " + room + " to load; log a smaller one"
+	return mlops.OutOfMemory + ": the model needs more than " + room + " to load; log a smaller one"
 }
 
-// measureJob starts the real server beside a program of the trainer's code.
-// That program writes to its own folder and not to the volume, because what it
-// brings is not served. It signs in as the project's trainer, which may read
-// the data.
-func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, name string) *batchv1.Job {
+// measureJob starts the real server beside a program of the trainer's code. It
+// writes to a folder of its own and not to the volume: what it brings is not
+// served. It signs in as the project's trainer, which may read the data.
+func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string, name string) *batchv1.Job {
 	d := s.Deployment
 	against, version := mlops.Revision{}, ""
 	if served != nil {
@@ -177,7 +253,8 @@ func measureJob(s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision
 		secret = d.Project + "-" + trainerRole
 	}
 	job := versionJob(s, r, name, measureRole, s.MeasureMain, secret,
-		corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL", Value: literal(against.Model)}, corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version})
+		corev1.EnvVar{Name: envServedModel, Value: literal(against.Model)}, corev1.EnvVar{Name: "BENCHTOP_SERVED_MODEL_VERSION", Value: version},
+		corev1.EnvVar{Name: envMeasure, Value: strings.Join(metrics, ",")}, corev1.EnvVar{Name: "BENCHTOP_MEASURE_SECONDS", Value: fmt.Sprint(int(measureTime.Seconds()))})
 	job.Spec.ActiveDeadlineSeconds = ptr(int64(measurePatience / time.Second))
 	pod := &job.Spec.Template.Spec
 	for i := range pod.Volumes {

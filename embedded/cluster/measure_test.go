@@ -5,15 +5,19 @@ import (
 	"strings"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
+var latencyAndSize = []string{mlops.MeasuredLatency, mlops.MeasuredSize}
+
 var measuredRevision = mlops.Revision{ID: 12, Number: 4, Model: "iris", Version: 7}
 
 func TestMeasureJob(t *testing.T) {
-	job := measureJob(testDeployment(), measuredRevision, &mlops.Revision{Model: "iris", Version: 6}, "iris-measure-12")
+	job := measureJob(testDeployment(), measuredRevision, &mlops.Revision{Model: "iris", Version: 6}, latencyAndSize, "iris-measure-12")
 	if job.Name != "iris-measure-12" || job.Namespace != "iris" || *job.Spec.ActiveDeadlineSeconds != 600 || *job.Spec.TTLSecondsAfterFinished != 600 {
 		t.Errorf("it is %+v", job)
 	}
@@ -28,7 +32,7 @@ func TestMeasureJob(t *testing.T) {
 		t.Errorf("it runs %v", c.Command)
 	}
 	expectEnv(t, c, map[string]string{"BENCHTOP_MODEL_NAME": "iris", "BENCHTOP_MODEL_VERSION": "7", "BENCHTOP_SERVED_MODEL": "iris",
-		"BENCHTOP_SERVED_MODEL_VERSION": "6", "BENCHTOP_MODEL_DIR": "/models", "MLFLOW_TRACKING_URI": "http://mlflow.benchtop.svc:5000"})
+		"BENCHTOP_SERVED_MODEL_VERSION": "6", "BENCHTOP_MEASURE": "latency_p95_ms,model_size_mb", "BENCHTOP_MEASURE_SECONDS": "420", "BENCHTOP_MODEL_DIR": "/models", "MLFLOW_TRACKING_URI": "http://mlflow.benchtop.svc:5000"})
 	volumes := map[string]corev1.VolumeSource{}
 	for _, v := range pod.Volumes {
 		volumes[v.Name] = v.VolumeSource
@@ -49,7 +53,7 @@ func TestMeasureJob(t *testing.T) {
 	if got := c.EnvFrom[0].SecretRef.Name; got != "iris-trainer" {
 		t.Errorf("it signs in with %s", got)
 	}
-	job = measureJob(ownDeployment("second", "iris"), measuredRevision, nil, "second-measure-12")
+	job = measureJob(ownDeployment("second", "iris"), measuredRevision, nil, latencyAndSize, "second-measure-12")
 	c = job.Spec.Template.Spec.Containers[0]
 	expectEnv(t, c, map[string]string{"BENCHTOP_SERVED_MODEL": "", "BENCHTOP_SERVED_MODEL_VERSION": ""})
 	if got := c.EnvFrom[0].SecretRef.Name; got != "iris-trainer" || c.Resources.Limits.Memory().String() != "3Gi" {
@@ -59,7 +63,9 @@ func TestMeasureJob(t *testing.T) {
 
 func TestMeasure(t *testing.T) {
 	s, c := newAPIServer(t)
-	measure := func() (mlops.Job, error) { return c.Measure(t.Context(), testDeployment(), measuredRevision, nil) }
+	measure := func() (mlops.Job, error) {
+		return c.Measure(t.Context(), testDeployment(), measuredRevision, nil, latencyAndSize)
+	}
 	for range 2 { // the second time after a crash
 		if j, err := measure(); err != nil || j.State != mlops.TrainingRunning {
 			t.Fatalf("it is %+v, %v", j, err)
@@ -107,7 +113,7 @@ func TestMeasure(t *testing.T) {
 // left.
 func measureOf(t *testing.T, s *apiServer, c *Client, id int64, state mlops.TrainingState, jobs ...string) mlops.Job {
 	t.Helper()
-	j, err := c.Measure(t.Context(), testDeployment(), mlops.Revision{ID: id, Model: "iris", Version: 7}, nil)
+	j, err := c.Measure(t.Context(), testDeployment(), mlops.Revision{ID: id, Model: "iris", Version: 7}, nil, latencyAndSize)
 	if err != nil || j.State != state || state == mlops.TrainingRunning && (j.Message != "" || !j.EndedAt.IsZero()) {
 		t.Errorf("it is %+v, %v", j, err)
 	}
@@ -143,8 +149,48 @@ func TestMeasuredAndGone(t *testing.T) {
 	}
 	condition(s, "iris-measure-12", "Complete", "")
 	s.broken = "DELETE"
-	_, err := c.Measure(t.Context(), testDeployment(), measuredRevision, nil)
+	_, err := c.Measure(t.Context(), testDeployment(), measuredRevision, nil, latencyAndSize)
 	expectError(t, err, "delete job iris-measure-12: quota exceeded")
+}
+
+// The served version's model may have another name by now, too.
+func TestTheServedModelIsRenamed(t *testing.T) {
+	s, c := newAPIServer(t)
+	served := measuredRevision
+	measure := func(jobs int) {
+		t.Helper()
+		if j, err := c.Measure(t.Context(), testDeployment(), measuredRevision, &served, latencyAndSize); err != nil || j.State != mlops.TrainingRunning {
+			t.Errorf("it is %+v, %v", j, err)
+		}
+		if n := strings.Count(strings.Join(s.names(), " "), "/jobs/iris-measure-12"); n != jobs {
+			t.Errorf("%d Jobs are there, expected %d", n, jobs)
+		}
+	}
+	measure(1)
+	served.Model = "flowers"
+	measure(0)
+	measure(1)
+	measure(1)
+}
+
+// A Job that is being deleted says nothing any more, and is made again.
+func TestABringingJobThatIsBeingDeleted(t *testing.T) {
+	s, c := newAPIServer(t)
+	bring := func(want mlops.TrainingState) {
+		t.Helper()
+		if j, err := c.Bring(t.Context(), testDeployment(), measuredRevision); err != nil || j.State != want {
+			t.Errorf("it is %+v, %v", j, err)
+		}
+	}
+	bring(mlops.TrainingRunning)
+	condition(s, "iris-bring-12", "Failed", "PodFailurePolicy")
+	bring(mlops.TrainingFailed)
+	s.set(batch+"jobs/iris-bring-12", "2026-01-02T03:14:05Z", "metadata", "deletionTimestamp")
+	bring(mlops.TrainingRunning)
+	bring(mlops.TrainingRunning)
+	if s.made != 2 {
+		t.Errorf("%d Jobs were made, expected 2", s.made)
+	}
 }
 
 // The deadline goes on while we are down, so it counts the second time only.
@@ -162,11 +208,75 @@ func TestMeasuredOvertime(t *testing.T) {
 	}
 }
 
-// Two measurements at once would spoil each other's latency.
+// A Job that could not reach the registry says nothing about the version: it is
+// made once more. One that ended by what it measures is not.
+func TestMeasuredWithoutARegistry(t *testing.T) {
+	s, c := newAPIServer(t)
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
+	condition(s, "iris-measure-12", "Failed", "BackoffLimitExceeded")
+	pod := func(name, job, created string, code int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
+			"metadata": map[string]any{"name": name, "namespace": "iris", "creationTimestamp": created, "labels": map[string]any{batchv1.JobNameLabel: job}},
+			"status": map[string]any{"phase": "Failed", "containerStatuses": []any{map[string]any{"name": "measure", "state": map[string]any{
+				"terminated": map[string]any{"exitCode": code, "message": "the registry was not ready within 180 s"}}}}}}
+	}
+	pod("b", "iris-measure-12", "2026-01-02T03:04:06Z", 137)
+	pod("a", "iris-measure-12", "2026-01-02T03:04:05Z", 1)
+	if j := measureOf(t, s, c, 12, mlops.TrainingFailed, "iris-measure-12"); j.Message != "the registry was not ready within 180 s" {
+		t.Errorf("it says %q", j.Message)
+	}
+	pod("a", "iris-measure-12", "2026-01-02T03:04:07Z", 1)
+	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12-2")
+	condition(s, "iris-measure-12-2", "Failed", "BackoffLimitExceeded")
+	pod("c", "iris-measure-12-2", "2026-01-02T03:04:08Z", 1)
+	if j := measureOf(t, s, c, 12, mlops.TrainingFailed, "iris-measure-12-2"); j.Message != "the registry was not ready within 180 s" {
+		t.Errorf("it says %q", j.Message)
+	}
+}
+
+// A Job measures what it was made for, by the name that the model had then.
+func TestMeasuredTooLittle(t *testing.T) {
+	s, c := newAPIServer(t)
+	r := measuredRevision
+	measure := func(metrics []string, want string) {
+		t.Helper()
+		if j, err := c.Measure(t.Context(), testDeployment(), r, nil, metrics); err != nil || j.State != mlops.TrainingRunning {
+			t.Errorf("it is %+v, %v", j, err)
+		}
+		got := "no Job"
+		if s.objects[batch+"jobs/iris-measure-12"] != nil {
+			job, err := c.kube.BatchV1().Jobs("iris").Get(t.Context(), "iris-measure-12", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked, _ := envOf(job, envMeasure)
+			name, _ := envOf(job, envModelName)
+			got = name + ": " + asked
+		}
+		if got != want {
+			t.Errorf("it is %s, expected %s", got, want)
+		}
+	}
+	measure(latencyAndSize[:1], "iris: latency_p95_ms")
+	condition(s, "iris-measure-12", "Complete", "")
+	measure(latencyAndSize, "no Job")
+	measure(latencyAndSize, "iris: latency_p95_ms,model_size_mb")
+	measure(latencyAndSize[1:], "iris: latency_p95_ms,model_size_mb")
+	r.Model = "flowers"
+	measure(latencyAndSize, "no Job")
+	measure(latencyAndSize, "flowers: latency_p95_ms,model_size_mb")
+	// Of an earlier release, which measured all there is.
+	s.set(batch+"jobs/iris-measure-12", []any{map[string]any{"name": "measure", "env": []any{map[string]any{"name": envModelName, "value": "flowers"}}}}, "spec", "template", "spec", "containers")
+	measure(latencyAndSize, "flowers: ")
+}
+
+// Two that measure at once would spoil each other's latency.
 func TestOneIsMeasuredAtATime(t *testing.T) {
 	s, c := newAPIServer(t)
 	second := ownDeployment("iris-2", "iris")
-	if _, err := c.Measure(t.Context(), second, mlops.Revision{ID: 9}, nil); err != nil {
+	if _, err := c.Measure(t.Context(), second, mlops.Revision{ID: 9}, nil, latencyAndSize); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Bring(t.Context(), testDeployment(), mlops.Revision{ID: 11}); err != nil {

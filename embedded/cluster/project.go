@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -52,6 +54,9 @@ func ptr[T any](v T) *T { return &v }
 // ApplyProject makes the cluster match the spec, except for the servers.
 func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 	p := s.Project
+	if err := CheckResources(p.Resources, mlops.Resources{}); err != nil {
+		return fmt.Errorf("resources of project %s: %w", p.Name, err)
+	}
 	trainerCode := codeMap(meta(p, p.Name, trainerRole+codeSuffix), s.Trainer, s.TrainerSHA)
 	err := c.apply(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Labels: map[string]string{
@@ -168,12 +173,16 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 		{Name: "BENCHTOP_DATASET_VERSION", Value: fmt.Sprint(d.Version)},
 		{Name: "BENCHTOP_DATASET_URI", Value: d.URI()},
 		{Name: "BENCHTOP_DATASET_SHA256", Value: d.SHA256},
-		{Name: "BENCHTOP_CODE_SHA256", Value: s.TrainerSHA},
-		{Name: "BENCHTOP_PARAMS", Value: string(p.Params)},
+		{Name: envCode, Value: s.TrainerSHA},
+		{Name: "BENCHTOP_PARAMS", Value: literal(string(p.Params))},
 		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
 		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
 	}, append(doorsEnv(), commonEnv(s.Image)...)...)
+	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
+		env = append(env, corev1.EnvVar{Name: name, Value: literal(p.Environment[name])})
+	}
 	c := container(trainerRole, s.Image, env)
+	c.Resources = trainerResources(p.Resources)
 	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
 	return workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
 }
@@ -191,10 +200,6 @@ func doorsEnv() []corev1.EnvVar {
 // secrets come from a Secret.
 func workJob(c corev1.Container, secret string, at podPlace, code string, podLabels map[string]string) batchv1.JobSpec {
 	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}}}
-	c.Resources = corev1.ResourceRequirements{
-		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},
-		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
-	}
 	pod := podSpec(at, c, code, false)
 	pod.RestartPolicy = corev1.RestartPolicyNever // a failed pod stays, with its log
 	return batchv1.JobSpec{
@@ -213,7 +218,11 @@ func workJob(c corev1.Container, secret string, at podPlace, code string, podLab
 	}
 }
 
-const envTrigger = "BENCHTOP_TRIGGER"
+// What the Job of a training says of it.
+const (
+	envTrigger = "BENCHTOP_TRIGGER"
+	envCode    = "BENCHTOP_CODE_SHA256"
+)
 
 func commonEnv(image string) []corev1.EnvVar {
 	return []corev1.EnvVar{

@@ -14,7 +14,8 @@ import (
 func testSpec() mlops.ProjectSpec {
 	digest := strings.Repeat("ab", 32)
 	return mlops.ProjectSpec{
-		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", TimeZone: "Europe/Berlin", Params: `{"C": 0.5}`, Node: "node-a"},
+		Project: mlops.Project{Name: "iris", Dataset: "iris", Schedule: "*/30 * * * *", TimeZone: "Europe/Berlin", Params: `{"C": 0.5}`, Node: "node-a",
+			Resources: mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "100m", Memory: "256Mi"}, Limits: mlops.ResourceAmounts{Memory: "1Gi"}}},
 		Dataset: mlops.Dataset{Name: "iris", Version: 3, SHA256: digest, Bucket: "datasets", Key: "iris/" + digest + ".csv"},
 		Image:   "benchtop.local/lab-python:1-0123456789ab",
 		Trainer: map[string]string{"train.py": "print()"}, TrainerMain: "train.py", TrainerSHA: strings.Repeat("1", 64),

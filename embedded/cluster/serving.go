@@ -29,10 +29,15 @@ const (
 
 func servedName(deployment string) string { return deployment + "-served" }
 
-// Serve tells a deployment's servers which version to serve, unless they were
-// told. Pods that start later read the same.
-func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string) error {
-	b, err := json.Marshal(map[string]string{"version": fmt.Sprint(version), "run_id": runID})
+// Serve tells the servers of a deployment which version to serve, unless they
+// have been told. Pods that start later read the same. So do those that make
+// room on the volume: they leave the versions to keep.
+func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, runID string, keep []int) error {
+	kept := make([]string, len(keep))
+	for i, v := range keep {
+		kept[i] = fmt.Sprint(v)
+	}
+	b, err := json.Marshal(map[string]any{"version": fmt.Sprint(version), "run_id": runID, "keep": kept})
 	if err != nil {
 		return fmt.Errorf("encode served version: %w", err)
 	}
@@ -47,6 +52,22 @@ func (c *Client) Serve(ctx context.Context, d mlops.Deployment, version int, run
 	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: servedName(d.Name), Namespace: d.Namespace, Labels: deploymentLabels(d, "served")}, Data: map[string]string{servedFile: string(b)}}
 	if err := c.apply(ctx, m); err != nil {
 		return fmt.Errorf("set served version of %s: %w", d.Name, err)
+	}
+	return c.NudgeServers(ctx, d)
+}
+
+// ServeNothing takes back what Serve has told the servers of a deployment.
+func (c *Client) ServeNothing(ctx context.Context, d mlops.Deployment) error {
+	maps := c.kube.CoreV1().ConfigMaps(d.Namespace)
+	_, err := maps.Get(ctx, servedName(d.Name), metav1.GetOptions{})
+	if err == nil {
+		err = maps.Delete(ctx, servedName(d.Name), metav1.DeleteOptions{})
+	}
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("take back the served version of %s: %w", d.Name, err)
 	}
 	return c.NudgeServers(ctx, d)
 }

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+import bring as bring_program
 import config
+import incoming
 import model_store
 import publish
+import registry
 from failure import Failure, Invalid
-from support import services, versions
+from support import pyfuncs, services, versions
 
 DEVICE = Path("/dev/termination-log")
 
@@ -243,6 +246,80 @@ def test_what_was_brought_stays_until_it_is_in_service(volume, make_version):
         os.utime(volume / f"versions/{version}/.brought", (long_ago, long_ago))
     put(volume, make_version(16))
     assert names(volume) == sorted(map(str, range(7, 17)))
+
+
+def test_a_volume_without_a_trainer_keeps_the_last(volume, make_version):
+    """And what is served, what a rollback may want at once, and what was brought a moment ago."""
+
+    def bring(version):
+        publish.bring(volume, *make_version(version)[:2], versions.served_path(volume))
+
+    def ago(version, seconds):
+        then = time.time() - publish.BROUGHT_SECONDS - seconds
+        os.utime(volume / f"versions/{version}/.brought", (then, then))
+
+    for version in (9, 1, 8, 2, 7, 3):
+        bring(version)
+    assert names(volume) == ["1", "2", "3", "7", "8", "9"]
+    for n, version in enumerate((9, 1, 8, 2, 7, 3)):
+        ago(version, 100 - n)
+    versions.serve(volume, 1, keep=["9", "4"])
+    bring(6)
+    assert names(volume) == ["1", "3", "6", "7", "9"]
+    # Version 9 is wanted again while a program at work brings another, and one that was killed has left something.
+    with incoming.folder(volume, "5") as folder:
+        (volume / ".incoming-4-1-1/version").mkdir(parents=True)
+        (volume / "versions/.staging-1-2").mkdir()
+        versions.serve(volume, 9)
+        assert publish.present(volume, "9", lambda folder: folder.exists(), versions.served_path(volume))
+        assert not (volume / ".incoming-4-1-1").exists()
+        assert folder.exists()
+    assert names(volume) == ["3", "6", "9"]
+    # Of what ought to be served nothing is known: nothing goes.
+    ago(3, 1)
+    versions.serve_text(volume, "{")
+    for version in (10, 11, 12):
+        bring(version)
+    assert names(volume) == ["10", "11", "12", "3", "6", "9"]
+
+
+def test_what_is_brought_beside_a_trainer(volume, make_version):
+    """The trainer's versions are counted as the trainer counts them."""
+    for version in range(1, 12):
+        put(volume, make_version(version))
+    versions.serve(volume, 11, keep=["1"])
+    publish.bring(volume, *make_version(1)[:2], versions.served_path(volume))
+    publish.bring(volume, *make_version(40)[:2], versions.served_path(volume))
+    assert names(volume) == sorted(map(str, [*range(1, 12), 40]))
+    long_ago = time.time() - publish.BROUGHT_SECONDS - 1
+    for version in (1, 40):
+        os.utime(volume / f"versions/{version}/.brought", (long_ago, long_ago))
+    assert publish.present(volume, "11", lambda folder: folder.exists(), versions.served_path(volume))
+    assert names(volume) == sorted(map(str, range(1, 12)))
+
+
+def test_room_is_made_before_it_is_needed(trainer, volume, pyfunc_models, make_version):
+    """A large version is not refused for want of the room that old ones take; what a killed program left goes too."""
+    version, _ = pyfuncs.register(trainer, pyfunc_models / "unsigned")
+    for old in range(20, 25):
+        publish.bring(volume, *make_version(old)[:2], versions.served_path(volume))
+        then = time.time() - publish.BROUGHT_SECONDS - 100 + old
+        os.utime(volume / f"versions/{old}/.brought", (then, then))
+    (volume / ".incoming-4-1-1").mkdir()
+    settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version))
+    client = registry.connect(trainer.mlflow_uri).MlflowClient()
+    there = []
+
+    def free(_root):
+        there.extend(names(volume))
+        assert not (volume / ".incoming-4-1-1").exists()
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(incoming, "free", free)
+        with pytest.raises(Failure, match="make room on the disk"):
+            bring_program.bring(settings, client)
+    assert there == ["22", "23", "24"]
 
 
 def test_a_full_disk_keeps_no_version_from_service(volume, make_version, monkeypatch, caplog):

@@ -10,18 +10,24 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import botocore.exceptions
 import pytest
 import yaml
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 import bring as bring_program
 import config
 import incoming
+import measure
+import model_files
 import private
 import publish
 import pyfunc_version
+import registry
 import requirements
-from failure import Failure, Invalid
+from failure import Failure, Invalid, Refused
 from pyfunc_process import CanNotLoadError, Process, StoppedError
 from support import pyfuncs, versions
 from version import verify
@@ -253,6 +259,138 @@ def test_a_model_finds_no_credentials(trainer, register_model, monkeypatch):
     assert bring_program.run({}) == 1
 
 
+def no_folder(volume):
+    return [p.name for p in volume.iterdir() if p.name.startswith(".incoming-")] == []
+
+
+@pytest.mark.parametrize("where", ["artifact", "logged model", "logged model's folder"])
+def test_a_source_that_names_a_run(trainer, volume, pyfunc_models, bring, where):
+    """As create_model_version(name, "runs:/RUN/model", RUN) keeps it; register_model would have resolved it.
+
+    A client of MLflow 2 has the model among the run's artifacts, one of MLflow 3 beside them.
+    """
+    client, name = trainer.client(), trainer.name
+    experiment = client.create_experiment(name)
+    run_id = client.create_run(experiment).info.run_id
+    path = "model"
+    if where == "artifact":
+        client.log_artifacts(run_id, str(pyfunc_models / "unsigned"), path)
+    else:
+        client.create_logged_model(experiment, name="other", source_run_id=run_id)
+        model = client.create_logged_model(experiment, name=path, source_run_id=run_id)
+        folder = volume.parent / "logged"
+        path += "/deep/er" if "folder" in where else ""
+        shutil.copytree(pyfunc_models / "unsigned", folder / path.removeprefix("model").strip("/"))
+        client.log_model_artifacts(model.model_id, str(folder))
+        client.finalize_logged_model(model.model_id, "READY")
+    client.create_registered_model(name)
+    version = str(client.create_model_version(name, f"runs:/{run_id}/{path}", run_id).version)
+    assert client.get_model_version(name, version).source == f"runs:/{run_id}/{path}"
+    assert bring(version)
+    assert description(volume, version)["source"] == f"runs:/{run_id}/{path}"
+    assert (volume / "versions" / version / "pyfunc" / "model.pkl").is_file()
+    settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version))
+    total = sum(file.stat().st_size for file in (pyfunc_models / "unsigned").rglob("*") if file.is_file())
+    assert measure.size(client, settings) == total / 1e6
+    nothing = str(client.create_model_version(name, f"runs:/{run_id}/nothing", run_id).version)
+    with pytest.raises(Invalid, match=rf"has no file MLmodel at runs:/{run_id}/nothing \(there is nothing\)"):
+        bring(nothing)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("AccessDenied", 403), ("InvalidAccessKeyId", 403), ("SlowDown", 503), ("NoSuchBucket", 404)]
+)
+def test_a_store_that_refuses(volume, monkeypatch, code, status):
+    """What was looked for, where, and what to do; but a store that is busy has refused nothing."""
+    from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
+
+    settings = config.read_bring(
+        versions.ENV | {"BENCHTOP_MODEL_NAME": "m", "BENCHTOP_MODEL_VERSION": "1", "BENCHTOP_MODEL_DIR": str(volume)}
+    )
+    answer = {"Error": {"Code": code, "Message": f"{code}."}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+    class S3:
+        def get_paginator(self, _):
+            raise botocore.exceptions.ClientError(answer, "ListObjectsV2")
+
+    class Version:
+        source = "s3://theirs/model"
+
+    repository = S3ArtifactRepository(Version.source)
+    monkeypatch.setattr(S3ArtifactRepository, "_get_s3_client", lambda _: S3())
+    monkeypatch.setattr(model_files, "repository", lambda *_: repository)
+    what = "version 1 of model m"
+    if status == 404:
+        with pytest.raises(Invalid, match="has no file MLmodel at s3://theirs/model"):
+            pyfunc_version.bring(settings, None, Version, what)
+        return
+    with pytest.raises(Failure) as caught:
+        pyfunc_version.bring(settings, None, Version, what)
+    assert caught.value.exit_code == 1
+    assert isinstance(caught.value, Refused) == (status == 403)
+    said = f"Failed to list artifacts in s3://theirs/model: {code}."
+    if status == 403:
+        assert str(caught.value) == (
+            "version 1 of model m has its files at s3://theirs/model, and the key of this Job may not read them there: "
+            f"{said}; the key reads what was logged to the registry, so log the model with "
+            "mlflow.<flavor>.log_model(…) and register that, or have the owner of that place let the key read it"
+        )
+    else:
+        assert str(caught.value) == f"the files of version 1 of model m at s3://theirs/model can't be listed: {said}"
+
+
+def test_a_registry_that_refuses(volume):
+    """A project's key reads only what is the project's."""
+    settings = config.read_bring(
+        versions.ENV | {"BENCHTOP_MODEL_NAME": "m", "BENCHTOP_MODEL_VERSION": "1", "BENCHTOP_MODEL_DIR": str(volume)}
+    )
+    denied = MlflowException("the key may not", error_code=PERMISSION_DENIED)
+
+    class Client:
+        def get_model_version(self, *_):
+            raise denied
+
+        def list_artifacts(self, *_):
+            raise denied
+
+    with pytest.raises(
+        Refused, match="the registry at http://mlflow does not let the key of this Job read version 1 of"
+    ):
+        bring_program.bring(settings, Client())
+    with pytest.raises(Refused, match="v has its files at the artifacts of its run r, and the key of this Job may not"):
+        bring_program.exported(Client(), "v", "r")
+
+
+def test_a_model_that_is_renamed(trainer, volume, register_model, monkeypatch):
+    """The Job looks for the old name in vain, before it has found the version and after; it says the new one."""
+    version = register_model("unsigned")
+    client, old = trainer.client(), trainer.name
+    run_id = client.get_model_version(old, version).run_id
+    settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version, BENCHTOP_MODEL_RUN_ID=run_id))
+    client = registry.connect(trainer.mlflow_uri).MlflowClient()
+    said = (
+        f"model {old} is called {old}-new by now, so that the registry at {trainer.mlflow_uri} has no version {version}"
+    )
+    described = pyfunc_version.describe
+
+    def describe(*args):
+        client.rename_registered_model(old, f"{old}-new")
+        return described(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pyfunc_version, "describe", describe)
+        with pytest.raises(Invalid) as caught:
+            bring_program.bring(settings, client)
+    for _ in range(2):
+        assert str(caught.value) == f"{said} of model {old}; choose version {version} of model {old}-new"
+        with pytest.raises(Invalid) as caught:
+            bring_program.bring(settings, client)
+    assert no_folder(volume)
+    client.delete_registered_model(f"{old}-new")
+    with pytest.raises(Invalid, match=f"has no version {version} of model {old}: .*; choose a version that exists"):
+        bring_program.bring(settings, client)
+
+
 def test_sizes(volume, register_model, bring):
     version = register_model("unsigned", lambda folder: (folder / "big").write_bytes(b"x" * 3_000_000))
     with pytest.raises(Invalid, match=r" has 3\.0 MB, expected at most 2\.0 MB; train a smaller model"):
@@ -267,7 +405,7 @@ def test_sources_that_pods_can_not_read(trainer, bring):
     with pytest.raises(
         Invalid, match=r"v has its files at /home/me/model, which pods can't read; expected one of s3:,"
     ):
-        pyfunc_version._repository(None, Version, "v")
+        model_files.repository(None, None, Version, "v")
     version, model_id = pyfuncs.register_without_run(trainer)
     with pytest.raises(Invalid, match=rf"has no file MLmodel at models:/{model_id} \(there is nothing\), so it is no"):
         bring(version)
@@ -318,7 +456,7 @@ def test_sizes_that_were_not_said(volume, pyfunc_models, monkeypatch):
         def download_artifacts(self, _path, place):
             shutil.copytree(pyfunc_models / "unsigned", place, dirs_exist_ok=True)
 
-    monkeypatch.setattr(pyfunc_version, "_repository", lambda *_: Repository())
+    monkeypatch.setattr(model_files, "repository", lambda *_: Repository())
     with pytest.raises(Invalid, match=r"v has 0\.0 MB, expected at most 0\.0 MB; train a smaller model"):
         pyfunc_version.bring(settings, None, Version, "v")
     assert [p.name for p in volume.iterdir()] == [".lock"]
@@ -344,7 +482,7 @@ def test_a_full_volume_keeps_nothing(volume, pyfunc_models, monkeypatch):
         def download_artifacts(self, _path, place):
             shutil.copytree(pyfunc_models / "unsigned", place, dirs_exist_ok=True)
 
-    monkeypatch.setattr(pyfunc_version, "_repository", lambda *_: Repository())
+    monkeypatch.setattr(model_files, "repository", lambda *_: Repository())
     with monkeypatch.context() as patch:
         patch.setattr(incoming, "free", lambda _root: 70_000_000)
         with pytest.raises(Failure, match=r"v has 10.0 MB, and .* has 70.0 MB left, of which 67.1 MB stay free; make"):

@@ -1,14 +1,22 @@
 """Measuring a version before it is served: with the real server, a real registry, and what can't be measured."""
 
+import http.client
 import json
 import os
+import socketserver
+import threading
+import time
 
 import mlflow
 import pytest
 
 import config
+import job
 import measure
-from failure import Invalid
+import private
+import registry
+from failure import Failure, Invalid, Refused
+from retry import NotReady
 from support import pyfuncs, services, versions, workloads
 
 FOREST = '{"model": "random_forest", "n_estimators": 5}'
@@ -43,7 +51,7 @@ def found(trainer, version, against="", **env):
     assert code == 0, output
     assert "Traceback" not in output
     assert "Warning" not in output
-    assert len(message.encode()) < 4096
+    assert len(message.encode()) <= job.MAX_MESSAGE
     return json.loads(message), output
 
 
@@ -149,7 +157,7 @@ def test_a_run_that_says_too_little(lab):
     assert "latency_p95_ms" in document["candidate"]
     for params in ({}, {"test_size": "0.2"}, {"test_size": "2", "random_state": "0"}):
         version = str(foreign(lab, params, inputs=True))
-        settings, _ = config.read_measure(lab.environment(BENCHTOP_MODEL_VERSION=version))
+        settings = config.read_bring(lab.environment(BENCHTOP_MODEL_VERSION=version))
         with pytest.raises(Invalid, match=r"has no parameters test_size \(a share of the rows\)"):
             measure.holdout(lab.client(), settings)
 
@@ -228,13 +236,179 @@ def test_a_registry_that_is_not_there(trainer):
     assert "Traceback" not in output
 
 
-def test_long_reasons_fit():
-    ours, theirs = measure.Findings(), measure.Findings()
+@pytest.mark.parametrize("letter", ["a", "ü", "🌷", "\x00", '"', "\ud800"])
+def test_long_reasons_fit(letter, tmp_path):
+    """In a termination message, and whole: a reason may be of any length and letters, a dataset have any name."""
+    ours, theirs = measure.Findings(config.MEASURED), measure.Findings(config.MEASURED)
     for findings in (ours, theirs):
-        for name in (measure.LATENCY, measure.SIZE, measure.STABILITY, *measure.EVALUATED):
-            findings.errors[name] = name + "ü" * 1000
-    text = json.dumps(measure.report(ours, theirs, "30 rows", None), ensure_ascii=False)
-    assert len(text) < 4096
+        for name in config.MEASURED:
+            findings.fail([name], name + letter * 1000)
+    path = tmp_path / "termination-log"
+    path.touch()
+    assert (
+        job.run({"BENCHTOP_TERMINATION_LOG": str(path)}, lambda _: measure.report(ours, theirs, letter * 900, None), "")
+        == 0
+    )
+    assert 2000 < len(path.read_bytes()) <= job.MAX_MESSAGE
+    document = json.loads(path.read_text())
+    for errors in (document["errors"], document["served_errors"]):
+        assert sorted(reasons(errors)) == sorted(config.MEASURED)
+        for name, reason in reasons(errors).items():
+            assert reason.startswith(name[:20])
+            assert reason.endswith("…")
+
+
+def test_only_what_is_asked_for_is_measured(lab):
+    """Neither a server is started nor a dataset read for a size; the served version has the same metrics."""
+    document, output = found(lab, 2, 1, BENCHTOP_MEASURE="model_size_mb", BENCHTOP_SERVER="/nowhere")
+    assert (list(document["candidate"]), list(document["served"])) == (["model_size_mb"], ["model_size_mb"])
+    assert (document["errors"], document["served_errors"]) == ([], [])
+    assert "listens" not in output
+    document, _ = found(lab, 2, 1, BENCHTOP_MEASURE="latency_p95_ms,accuracy")
+    for side in ("candidate", "served"):
+        assert sorted(document[side]) == ["accuracy", "latency_p95_ms"]
+    assert document["holdout"].startswith("30 held-out rows")
+
+
+SLOW = """
+import json, os, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer({"version": "1", "wanted": "1", "load_error": None})
+
+    def do_POST(self):
+        time.sleep(0.01)
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))["instances"]
+        if len(asked) > 1:
+            open(os.environ["BENCHTOP_MODEL_DIR"] + "/../stuck", "w").close()
+            time.sleep(600)
+        self.answer({"predictions": [{"class": "setosa"}] * len(asked)})
+
+    def answer(self, document):
+        raw = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *args):
+        pass
+
+print("pid", os.getpid(), flush=True)
+Handler.protocol_version = "HTTP/1.1"
+HTTPServer(("127.0.0.1", int(os.environ["BENCHTOP_PORT"])), Handler).serve_forever()
+"""
+
+
+# The time is over once the server is stuck, however busy the machine is.
+STUCK = """
+import os, sys, threading, time
+sys.path.insert(0, {code!r})
+import measure
+
+class Thread(threading.Thread):
+    def join(self, timeout):
+        assert timeout == 20
+        while not os.path.exists(os.environ["BENCHTOP_MODEL_DIR"] + "/stuck"):
+            assert self.is_alive()
+            time.sleep(0.05)
+
+measure.threading.Thread = Thread
+measure.main()
+"""
+
+
+def test_when_the_time_is_over(lab, tmp_path):
+    """What was measured counts, and what was not says why; the server that is left is ended."""
+    server, program = tmp_path / "slow.py", tmp_path / "program.py"
+    server.write_text(SLOW)
+    program.write_text(STUCK.format(code=str(lab.code)))
+    document, output = found(
+        lab,
+        1,
+        program=str(program),
+        BENCHTOP_SERVER=str(server),
+        BENCHTOP_MEASURE="latency_p95_ms,accuracy,log_loss,model_size_mb",
+        BENCHTOP_MEASURE_SECONDS="20",
+    )
+    assert sorted(document["candidate"]) == ["latency_p95_ms", "model_size_mb"]
+    assert document["errors"] == [
+        {
+            "metrics": ["accuracy", "log_loss"],
+            "reason": "the 20 s that measuring may take were over while the hold-out was evaluated with version 1 of "
+            f"model {lab.name}; a model that is smaller, or that answers sooner, takes less",
+        }
+    ]
+    pid = int(output.split("pid ")[1].split()[0])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+class Registry:
+    """A client of a registry that has no time: each call ends as it is told."""
+
+    def __init__(self, ends):
+        self._ends = ends
+
+    def __getattr__(self, name):
+        def call(*_args, **_kwargs):
+            raise self._ends
+
+        return call
+
+
+def test_a_registry_that_goes_while_it_is_measured(lab, tmp_path, monkeypatch):
+    """No finding: with code 1 the Job tries again. The same when the time is over because the registry is away."""
+    settings = config.read_bring(lab.environment(BENCHTOP_MODEL_VERSION="1", BENCHTOP_MODEL_DIR=str(tmp_path)))
+    away = mlflow.MlflowException("API request failed with exception Connection refused")
+    measuring = measure.Measuring(settings, None, Registry(away), "/nowhere", [config.SIZE])
+    with pytest.raises(mlflow.MlflowException, match="Connection refused"):
+        measuring.run()
+    for err in (NotReady("it answers 503"), Failure("the disk is full")):
+        findings = measure.Findings(config.MEASURED)
+        with pytest.raises(type(err)):
+            findings.attempt(config.SIZE, Registry(err).size)
+        assert findings.errors == {}
+    # The object store went after the version was brought: its evaluation is no finding either.
+    monkeypatch.setattr(measure, "evaluate", lambda *_: pytest.fail("there is no hold-out"))
+    measuring = measure.Measuring(settings, None, Registry(away), "/nowhere", ["accuracy"])
+    with pytest.raises(mlflow.MlflowException, match="Connection refused"):
+        measuring._evaluate(measuring.ours, type("Shadow", (), {"config": settings, "what": "it"}))
+
+
+def test_time_that_a_registry_took(lab, tmp_path, monkeypatch):
+    """When the time is over and the registry is away, nothing is said about the version."""
+    message = tmp_path / "termination-log"
+    message.touch()
+    monkeypatch.setattr(private, "hide", lambda: None)
+    gate = services.Gate(lab.mlflow_uri).open()
+    monkeypatch.setattr(measure.Measuring, "run", lambda _: (gate.close(), time.sleep(5)))
+    env = lab.environment(
+        MLFLOW_TRACKING_URI=gate.url,
+        BENCHTOP_MODEL_VERSION="1",
+        BENCHTOP_MEASURE_SECONDS="1",
+        BENCHTOP_TERMINATION_LOG=str(message),
+    )
+    try:
+        assert measure.run(env) == 1
+    finally:
+        registry.connect(lab.mlflow_uri)
+    assert "Connection refused" in message.read_text()
+
+
+def test_a_refusal_is_a_finding():
+    """The registry has answered; what else is asked for is still measured."""
+    findings = measure.Findings(config.MEASURED)
+    findings.attempt(config.EVALUATED, Registry(Refused("s3://datasets/x does not exist")).hold_out)
+    findings.attempt(config.SIZE, lambda: 2.0)
+    assert findings.errors == dict.fromkeys(config.EVALUATED, "s3://datasets/x does not exist")
+    assert findings.metrics == {config.SIZE: 2.0}
+    # Nor does an answer that nobody has thought of cost the others.
+    findings = measure.Findings(config.MEASURED)
+    findings.attempt(config.LATENCY, Registry(KeyError("predictions")).ask)
+    assert findings.errors == {config.LATENCY: "measuring it failed: KeyError: 'predictions'"}
 
 
 def test_what_a_server_may_predict():
@@ -248,6 +422,74 @@ def test_what_a_server_may_predict():
     for wrong in (0.5, 2, "c", None, [1], {"class": "c"}):
         with pytest.raises(Invalid, match="expected one of the dataset's classes"):
             shadow._class(wrong, classes)
+
+
+@pytest.fixture
+def flaky():
+    """A server that answers its requests as it is told, one connection at a time, and a Shadow that asks it."""
+    answers = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.readline().strip():
+                length = 0
+                while line := self.rfile.readline().strip():
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                self.rfile.read(length)
+                if (answer := answers.pop(0)) is None:
+                    return
+                wait, body = answer
+                time.sleep(wait)
+                self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        block_on_close = False
+
+        def handle_error(self, *_):
+            pass  # we hang up on it
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        shadow = measure.Shadow.__new__(measure.Shadow)
+        shadow.what, shadow.description = "version 1 of model m", {"examples": [{"x": [1]}]}
+        shadow._process = type("Process", (), {"poll": lambda _: None})()
+        shadow._connection = http.client.HTTPConnection(*server.server_address, timeout=0.3)
+        yield shadow, answers
+        shadow._connection.close()
+        server.shutdown()
+
+
+def test_a_request_that_fails(flaky):
+    """It is that measurement's error. The next one finds a connection that works, and not the late answer."""
+    shadow, answers = flaky
+    findings = measure.Findings(config.MEASURED)
+    answers += [(1, b'"late"')]
+    findings.attempt(config.LATENCY, shadow.latency)
+    assert findings.errors[config.LATENCY] == (
+        "version 1 of model m did not answer POST /predict within 0.3 s; a smaller model answers sooner"
+    )
+    answers += [(0, b'{"n": 1}')]
+    assert shadow.ask("GET", "/a") == {"n": 1}
+    answers += [None]
+    with pytest.raises(
+        Invalid, match="version 1 of model m broke off while it was to answer GET /a: RemoteDisconnected"
+    ):
+        shadow.ask("GET", "/a")
+    answers += [(0, b'{"n": 2}')]
+    assert shadow.ask("GET", "/a") == {"n": 2}
+    answers += [(0, b"no json")]
+    findings.attempt("accuracy", lambda: shadow.ask("GET", "/a"))
+    assert "JSONDecodeError" in findings.errors["accuracy"]
+    for predictions in (b"[1]", b"7"):
+        answers += [(0, b'{"predictions": %s}' % predictions)]
+        with pytest.raises(Invalid, match=r"answers 2 rows with (1|no list of) predictions, expected one for each"):
+            shadow.answers([[1], [2]], ["a", "b"])
+    shadow._process.poll, shadow._process.returncode = lambda: -9, -9
+    answers += [None]
+    with pytest.raises(Invalid, match="to answer GET /a: the server ended with code -9"):
+        shadow.ask("GET", "/a")
 
 
 def test_an_example():
@@ -267,10 +509,19 @@ def test_an_example():
 
 def test_wrong_environment():
     env = versions.ENV | {"BENCHTOP_MODEL_NAME": "iris", "BENCHTOP_MODEL_VERSION": "7"}
-    candidate, served = config.read_measure(env)
-    assert (candidate.version, served) == ("7", None)
-    _, served = config.read_measure(env | {"BENCHTOP_SERVED_MODEL": "iris", "BENCHTOP_SERVED_MODEL_VERSION": "6"})
+    candidate, served, asked, seconds = config.read_measure(env)
+    assert (candidate.version, served, asked, seconds) == ("7", None, list(config.MEASURED), 420)
+    _, served, asked, seconds = config.read_measure(
+        env
+        | {"BENCHTOP_SERVED_MODEL": "iris", "BENCHTOP_SERVED_MODEL_VERSION": "6", "BENCHTOP_MODEL_RUN_ID": "abc"}
+        | {"BENCHTOP_MEASURE": "accuracy, latency_p95_ms", "BENCHTOP_MEASURE_SECONDS": "30"}
+    )
+    assert (asked, seconds, served.run_id) == (["accuracy", "latency_p95_ms"], 30, "")
     assert (served.name, served.version) == ("iris", "6")
     for changes in ({"BENCHTOP_SERVED_MODEL": "iris"}, {"BENCHTOP_SERVED_MODEL_VERSION": "6"}):
         with pytest.raises(Invalid, match="expected a model and a version number, or nothing in both"):
             config.read_measure(env | changes)
+    with pytest.raises(Invalid, match="BENCHTOP_MEASURE is 'accuracy,speed', expected some of model_size_mb, latency"):
+        config.read_measure(env | {"BENCHTOP_MEASURE": "accuracy,speed"})
+    with pytest.raises(Invalid, match='BENCHTOP_MODEL_RUN_ID is "a\'b", expected the id of a run, or nothing'):
+        config.read_measure(env | {"BENCHTOP_MODEL_RUN_ID": "a'b"})

@@ -80,8 +80,17 @@ def test_a_damaged_file_of_the_version_in_service(volume, make_version, caplog):
     versions.serve_text(volume, "{")
     made = make_version(1)
     assert publish.publish(volume, made[0], made[1], versions.served_path(volume)) is None
-    assert "can't tell which version is served" in caplog.text
+    assert "can't tell which version is served, so that no version makes room" in caplog.text
     assert check(volume) == 1
+    # Any of them may be the one.
+    for version in range(2, 13):
+        made = make_version(version)
+        publish.publish(volume, made[0], made[1], versions.served_path(volume))
+    assert len(names(volume)) == 12
+    versions.serve(volume, 1, keep=["2"])
+    made = make_version(13)
+    publish.publish(volume, made[0], made[1], versions.served_path(volume))
+    assert names(volume) == sorted(map(str, [1, 2, *range(4, 14)]))
 
 
 def test_newer_stays(volume, make_version):

@@ -308,7 +308,13 @@ def test_what_health_says_while_a_model_loads(volume, pyfunc_models, monkeypatch
 
     def loading(*_args, abandoned):
         assert not abandoned()
+        # The file says anew which other versions stay: that is no reason to begin again.
+        versions.serve(volume, 1, "run-1", keep=[str(len(seen) + 2)])
+        assert not abandoned()
         seen.append((store.loading, store.error))
+        versions.serve(volume, 2)
+        assert abandoned()
+        versions.serve(volume, 1, "run-1")
         raise CanNotLoadError("no")
 
     monkeypatch.setattr(pyfunc_model, "Process", loading)

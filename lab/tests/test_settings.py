@@ -1,13 +1,19 @@
 """The trainer's environment, hyper-parameters and dataset: every wrong one is refused with what was expected."""
 
+import json
 import re
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_DOES_NOT_EXIST
 
 import config
 import dataset
+import job
 import model
 import params
+import registry
+import served
 from failure import Failure, Invalid
 from retry import NotReady, until_ready
 from support import services, versions
@@ -248,6 +254,51 @@ def test_waiting_is_bounded_and_says_for_what(caplog):
         return answer
 
     assert until_ready("the store", third, 20, sleep=sleep, clock=lambda: clock[0]) == "here"
+
+
+def test_last_words_are_whole(tmp_path):
+    """Whole letters, whatever they are, and no more bytes than the kubelet keeps."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    for text, kept in (
+        ("ü" * 3000, "ü" * 2046 + "…"),
+        ("a" + "ü" * 3000, "a" + "ü" * 2046 + "…"),
+        ("🌷" * 1024, "🌷" * 1024),
+        ("\ud800x", "?x"),
+    ):
+        job.explain(text, path)
+        assert path.read_text() == kept
+        assert len(path.read_bytes()) <= job.MAX_MESSAGE
+
+
+def test_which_versions_stay():
+    """The file that names the served version names those too that a rollback may want."""
+    read = served.parse("f", b'{"version": "7", "run_id": "r", "keep": ["6", "2"]}')
+    assert read == ("7", "r", ("6", "2"))
+    assert served.parse("f", b'{"version": "7"}').keep == ()
+    for keep in ("6", [6], ["x"], {"6": 1}, None):
+        with pytest.raises(served.ServedError, match=r"f keeps .*, expected a list of version numbers as texts"):
+            served.parse("f", json.dumps({"version": "7", "keep": keep}).encode())
+
+
+def test_a_model_that_is_renamed_while_it_is_published(caplog):
+    """The version is registered and published: that it goes without a tag is no failed training."""
+
+    class Client:
+        code = RESOURCE_DOES_NOT_EXIST
+
+        def set_model_version_tag(self, *_):
+            raise MlflowException("Registered Model with name=iris not found", error_code=self.code)
+
+    made = registry.Registry.__new__(registry.Registry)
+    made._config, made._client = config.read(versions.environment()), Client()
+    made.tag_version("7", "k", "v")
+    assert (
+        "model iris was renamed or deleted while its version 7 was published; it goes without the tag k" in caplog.text
+    )
+    Client.code = PERMISSION_DENIED
+    with pytest.raises(MlflowException):
+        made.tag_version("7", "k", "v")
 
 
 def test_other_failures_are_not_waited_for():

@@ -18,7 +18,9 @@ func digest(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))
 func Full(now func() time.Time) *World {
 	w := Empty(now)
 	t := now()
-	w.Projects = []mlops.Project{{ID: 1, Name: "iris", Dataset: "iris", Schedule: "*/15 * * * *", TimeZone: "Europe/Berlin", Node: "bench", CreatedAt: t.Add(-3 * time.Hour)}}
+	w.Projects = []mlops.Project{{ID: 1, Name: "iris", Dataset: "iris", Schedule: "*/15 * * * *", TimeZone: "Europe/Berlin", Node: "bench",
+		Resources:   mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "100m", Memory: "256Mi"}, Limits: mlops.ResourceAmounts{Memory: "1Gi"}},
+		Environment: mlops.Variables{"OMP_NUM_THREADS": "2"}, CreatedAt: t.Add(-3 * time.Hour)}}
 	data := digest("iris")
 	w.Datasets = []mlops.Dataset{{ID: 1, Name: "iris", Version: 1, SHA256: data, Bucket: "datasets", Key: "iris/" + data + ".csv", Bytes: 3975, Rows: 150, Features: 4,
 		Classes: []string{"setosa", "versicolor", "virginica"}, Source: "Fisher, 1936", CreatedAt: t.Add(-3 * time.Hour)}}

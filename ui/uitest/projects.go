@@ -35,7 +35,7 @@ func (l loop) AddProject(_ context.Context, req mlops.ProjectRequest) (p mlops.P
 	return p, err
 }
 
-// EditProject refuses the schedule "nonsense".
+// EditProject refuses the schedule "nonsense" and the memory limit "much".
 func (l loop) EditProject(_ context.Context, name string, edit mlops.ProjectEdit) (p mlops.Project, err error) {
 	l.w.Change(func() {
 		have := l.project(name)
@@ -44,6 +44,8 @@ func (l loop) EditProject(_ context.Context, name string, edit mlops.ProjectEdit
 			err = mlops.Errorf(mlops.NotFound, "there is no project %q", name)
 		case edit.Schedule != nil && *edit.Schedule == "nonsense":
 			err = mlops.Errorf(mlops.Invalid, "schedule of project %s: expected five cron fields, found %q", name, *edit.Schedule)
+		case edit.Resources != nil && edit.Resources.Limits.Memory != nil && *edit.Resources.Limits.Memory == "much":
+			err = mlops.Errorf(mlops.Invalid, "resources of project %s: memory limit: expected memory such as 512Mi or 2Gi, found %q", name, "much")
 		default:
 			*have = edit.Of(*have)
 			p = *have

@@ -27,6 +27,13 @@ type KeyRow struct {
 	Created             Value
 	Expires             Value
 	LastUse             Value
+	Of                  *Part // whose key it is, nil for one that people made and may revoke
+}
+
+// Part is a part of the lab that comes with a key of its own.
+type Part struct {
+	Link
+	Who string // who comes with it
 }
 
 // KeyForm is what was typed in, and what is wrong with it.

@@ -42,7 +42,21 @@ type Project struct {
 }
 
 // ProjectForm is what was typed in, and what is wrong with it.
-type ProjectForm struct{ Dataset, Schedule, TimeZone, Params, Error string }
+type ProjectForm struct {
+	Dataset, Schedule, TimeZone, Params             string
+	CPU, CPULimit, Memory, MemoryLimit, Environment string // of the trainer
+	Error                                           string
+}
+
+// amountField is a field for an amount of a resource.
+type amountField struct{ ID, Label, Value, Placeholder string }
+
+func amountFields(f ProjectForm) []amountField {
+	return []amountField{
+		{"cpu_request", "CPU set aside", f.CPU, "nothing"}, {"cpu_limit", "CPU at most", f.CPULimit, "no limit"},
+		{"memory_request", "Memory set aside", f.Memory, "nothing"}, {"memory_limit", "Memory at most", f.MemoryLimit, "no limit"},
+	}
+}
 
 // TrainingRow is one training of a project.
 type TrainingRow struct {

@@ -29,6 +29,7 @@ func TestProjects(t *testing.T) {
 	chapter(t, "three projects at once", s.threeProjects)
 	chapter(t, "each trainer's key reaches its own dataset", s.ownDatasetsOnly)
 	chapter(t, "a schedule is edited and outlives the configuration", s.editsStay)
+	chapter(t, "a trainer gets the resources and the environment of its project", s.trainerResources)
 	chapter(t, "data of one's own becomes a project and leads to what is served", s.ownData)
 	chapter(t, "iris is deleted and leaves nothing in the cluster", s.deleteIris)
 	chapter(t, "a deletion that was cut short goes on", s.killedDeletion)
@@ -175,6 +176,83 @@ func (s *story) editsStay(t *testing.T) {
 	}
 	s.again(t)
 	applied("15 3 2 1 * Europe/Berlin false", "0 0 31 2 * UTC true", "1 1 1 1 * UTC false")
+}
+
+func (s *story) trainerResources(t *testing.T) {
+	edit := func(args ...string) []string { return append([]string{"project", "edit", "wine"}, args...) }
+	s.refuses(t, []string{"memory limit", "512Mi or 2Gi", "lots"}, edit("--memory", "lots")...)
+	s.refuses(t, []string{"at least 16Mi", "512m"}, edit("--memory", "512m")...)
+	s.refuses(t, []string{"above the memory limit"}, edit("--memory", "128Mi")...)
+	s.refuses(t, []string{"CPU request 5000", "this machine has"}, edit("--cpu", "5000")...)
+	s.refuses(t, []string{"AWS_REGION is set by Benchtop itself"}, edit("--env", "AWS_REGION=x")...)
+	s.refuses(t, []string{"no name of an environment variable"}, edit("--env", "1A=x")...)
+
+	// Too little: it is killed, and says how to get more.
+	s.benchtop(t, edit("--memory", "48Mi", "--memory-request", "16Mi")...)
+	s.trainerIs(t, func(c container) bool { return c.Resources.Limits["memory"] == "48Mi" })
+	s.refuses(t, []string{"OOMKilled", "memory limit of 48Mi", "`benchtop project edit wine --memory 96Mi`"}, "train", "wine", "--wait")
+
+	show := s.benchtop(t, edit("--cpu", "150m", "--memory", "1280Mi", "--memory-request", "", "--env", "LAB_GREETING=hello $(HOME)", "--env", "OMP_NUM_THREADS=1")...)
+	for _, want := range []string{"150m set aside, no limit", "nothing set aside, at most 1280Mi", "LAB_GREETING=hello $(HOME)", "OMP_NUM_THREADS=1"} {
+		if !strings.Contains(show, want) {
+			t.Errorf("show lacks %s:\n%s", want, show)
+		}
+	}
+	s.trainerIs(t, func(c container) bool { return c.Resources.Limits["memory"] == "1280Mi" })
+	if out := s.benchtop(t, "train", "wine", "--wait"); !strings.Contains(out, "succeeded") {
+		t.Errorf("training wine: %s", out)
+	}
+	var pods struct {
+		Items []struct {
+			Spec struct{ Containers []container }
+		}
+	}
+	out := s.benchtop(t, "kubectl", "get", "pods", "-n", "wine", "-l", "app.kubernetes.io/component=trainer", "--sort-by=.metadata.creationTimestamp", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &pods); err != nil || len(pods.Items) == 0 {
+		t.Fatalf("pods of trainings: %v in %s", err, out)
+	}
+	c := pods.Items[len(pods.Items)-1].Spec.Containers[0]
+	// Kubernetes sets aside the limit where no request is named.
+	if r := c.Resources; r.Requests["cpu"] != "150m" || r.Limits["memory"] != "1280Mi" || r.Limits["cpu"] != "" || r.Requests["memory"] != "1280Mi" {
+		t.Errorf("the trainer's pod has %+v", r)
+	}
+	env := map[string]string{}
+	for _, e := range c.Env {
+		env[e.Name] = e.Value
+	}
+	if env["LAB_GREETING"] != "hello $$(HOME)" || env["OMP_NUM_THREADS"] != "1" || env["BENCHTOP_PARAMS"] != `{"C":0.5}` {
+		t.Errorf("the trainer's pod has the environment %v", env)
+	}
+	show = s.benchtop(t, edit("--unset-env", "LAB_GREETING", "--memory", "1Gi", "--memory-request", "256Mi")...)
+	if strings.Contains(show, "LAB_GREETING") || !strings.Contains(show, "OMP_NUM_THREADS=1") || !strings.Contains(show, "code  ") {
+		t.Errorf("after one was taken away, show says\n%s", show)
+	}
+}
+
+// container is one of a pod, as kubectl prints it.
+type container struct {
+	Resources struct{ Requests, Limits map[string]string }
+	Env       []struct{ Name, Value string }
+}
+
+// trainerIs waits until the CronJob of wine is what its row says: a training
+// takes the CronJob as it is.
+func (s *story) trainerIs(t *testing.T, is func(c container) bool) {
+	t.Helper()
+	err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+		var c container
+		out := s.benchtop(t, "kubectl", "get", "cronjob", "-n", "wine", "-o", "jsonpath={.items[0].spec.jobTemplate.spec.template.spec.containers[0]}")
+		if err := json.Unmarshal([]byte(out), &c); err != nil {
+			return err
+		}
+		if !is(c) {
+			return fmt.Errorf("the trainer has %+v", c.Resources)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // again stops the lab in order and starts it.

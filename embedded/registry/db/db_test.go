@@ -119,6 +119,49 @@ func TestOldDataDir(t *testing.T) {
 	}
 }
 
+// TestTrainerOfAnOldDataDir opens a data dir from before trainings and
+// revisions kept their code: it is in the tags of their runs.
+func TestTrainerOfAnOldDataDir(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "registry.db")
+	pool := openFile(t, path)
+	ms, err := migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrateTo(ctx, pool, path, slog.New(slog.DiscardHandler), ms[:14]); err != nil {
+		t.Fatal(err)
+	}
+	_, err = pool.ExecContext(ctx, `INSERT INTO projects (name, dataset, schedule, node, created) VALUES ('iris', 'iris', '', '', 1);
+		INSERT INTO experiments (name, artifact_location, created, updated) VALUES ('iris', '', 1, 1);
+		INSERT INTO runs (run_id, exp, name, user_id, status, start_time, artifact_uri) SELECT 'r1', id, '', '', 'FINISHED', 1, '' FROM experiments WHERE name = 'iris';
+		INSERT INTO tags (run, key, exp, value) SELECT r.id, t.column1, r.exp, t.column2 FROM runs r, (VALUES ('benchtop.job', 'iris-train-1'), ('benchtop.code.sha256', 'c0de'), ('benchtop.image', 'lab:1')) t;
+		INSERT INTO trainings (project, trigger, state, job, created) VALUES (1, 'manual', 'succeeded', 'iris-train-1', 1), (1, 'manual', 'failed', 'iris-train-2', 2);
+		INSERT INTO deployments (name, project, model, follows, automatic, created) VALUES ('iris', 'iris', 'iris', 'live', 1, 1);
+		INSERT INTO revisions (deployment, number, model, version, run_id, state, cause, by, reason, created) VALUES (1, 1, 'iris', 1, 'r1', 'live', 'promote', '', '', 1), (1, 2, 'iris', 2, '', 'failed', 'promote', '', '', 1)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(ctx, path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for query, want := range map[string]string{
+		"SELECT group_concat(code || ' ' || image, ', ') FROM (SELECT * FROM trainings ORDER BY id)": "c0de lab:1,  ",
+		"SELECT group_concat(code || ' ' || image, ', ') FROM (SELECT * FROM revisions ORDER BY id)": "c0de lab:1,  ",
+		"SELECT resources || environment || edited_resources || edited_environment FROM projects":    "{}{}00",
+	} {
+		var got string
+		if _, err := d.Row(ctx, query, nil, &got); err != nil || got != want {
+			t.Errorf("%s after the migration: %q (%v), want %q", query, got, err, want)
+		}
+	}
+}
+
 func TestPanicInAWriteHitsOnlyThatWrite(t *testing.T) {
 	d := open(t)
 	err := d.Write(t.Context(), func(*Tx) error { panic("boom") })

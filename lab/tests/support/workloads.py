@@ -183,8 +183,8 @@ class Trainer:
         shadow = tempfile.mkdtemp(prefix="shadow-", dir=self.volume.parent)
         return self.bring(
             version,
-            program="measure.py",
             **{
+                "program": "measure.py",
                 "BENCHTOP_MODEL_DIR": shadow,
                 "BENCHTOP_SERVED_MODEL": self.name if against else "",
                 "BENCHTOP_SERVED_MODEL_VERSION": str(against),

@@ -171,7 +171,7 @@ class ModelStore:
 
     def _load(self, want, before, again, now):
         try:
-            model = load(self.root, want.version, want.run_id, self._abandoned, self._predict_seconds)
+            model = load(self.root, want.version, want.run_id, lambda: self._abandoned(want), self._predict_seconds)
         except LoadError as err:
             if err.reason == "abandoned":
                 return
@@ -189,13 +189,19 @@ class ModelStore:
             "serving %s version %s%s", model.name, model.version, f" instead of {before.version}" if before else ""
         )
 
-    def _abandoned(self):
+    def _abandoned(self, want):
         """Whether what is being loaded is no longer wanted."""
         # The version is there: what was wrong before, mostly that it was missing, is no longer true.
         self.loading = True
         self.error = None
+        if self._stop.is_set():
+            return True
         try:
-            return self._stop.is_set() or served.read(self.served_path) != self._seen[0]
+            raw = served.read(self.served_path)
+            if raw is None or raw == self._seen[0]:
+                return raw is None
+            # The file says more than which version is served, and only that matters here.
+            return served.parse(self.served_path, raw)[:2] != want[:2]
         except served.ServedError:
             return False
 

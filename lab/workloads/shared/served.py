@@ -1,4 +1,7 @@
-"""The file that says which version is served: {"version": "7", "run_id": "<the version's run>"}, further keys ignored.
+"""The file that says which version is served: {"version": "7", "run_id": "<the version's run>", "keep": ["6"]}.
+
+"keep", which may be missing, has the versions that were served before and that a rollback may want at once. Further
+keys are ignored.
 
 A ConfigMap's mount: the kubelet writes a new folder and swaps a link, so a reader finds the old text or the new one.
 """
@@ -25,6 +28,7 @@ class Served(NamedTuple):
 
     version: str
     run_id: str
+    keep: tuple = ()
 
 
 def read(path):
@@ -55,4 +59,7 @@ def parse(path, raw):
         raise ServedError("version", f"{path} names version {version!r}; {expected}")
     if not isinstance(run_id, str):
         raise ServedError("version", f"{path} names run_id {run_id!r}; {expected}")
-    return Served(version, run_id)
+    keep = document.get("keep", [])
+    if not isinstance(keep, list) or not all(isinstance(v, str) and _VERSION.fullmatch(v) for v in keep):
+        raise ServedError("version", f"{path} keeps {keep!r}, expected a list of version numbers as texts")
+    return Served(version, run_id, tuple(keep))

@@ -1,8 +1,10 @@
 """Bring a model version from the registry to the model volume, so that it can be put into service.
 
 Environment: BENCHTOP_MODEL_NAME, BENCHTOP_MODEL_VERSION, BENCHTOP_MODEL_DIR (default /models),
+BENCHTOP_MODEL_RUN_ID (the version's run, by which a model that got another name is found; may be empty),
+BENCHTOP_SERVED (default /served/version.json; it says which versions must stay),
 BENCHTOP_MAX_MODEL_BYTES (default 4 GiB), and registry and object store as for the trainer. A version that is there and
-whole is left alone.
+whole is left alone; versions that nobody needs any more make room (publish.py).
 
 A version whose run has serving/model.json and serving/predictor.json, as the lab's trainer leaves them, is brought as
 that. Of any other version its own MLflow model is brought (pyfunc_version.py).
@@ -18,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 # Our own modules are imported now, not when needed: their folder is a ConfigMap, which may be replaced meanwhile.
+import access
 import config as config_module
 import job
 import private
@@ -37,6 +40,15 @@ def bring(config, client):
     """Bring the version, or return False when it is there; raise Invalid when it can't be served."""
     what = f"version {config.version} of model {config.name}"
     version = find(config, client, what)
+    try:
+        return _bring(config, client, version, what)
+    except Exception:
+        # Whatever it was: a model that has got another name meanwhile is why, and says what to do.
+        access.check_still_there(config, client, what, version)
+        raise
+
+
+def _bring(config, client, version, what):
     run_id = version.run_id or ""
 
     def whole(folder):
@@ -48,12 +60,12 @@ def bring(config, client):
         same = description["name"] == config.name
         return same and (predictor is not None or pyfunc_version.is_that(description, version))
 
-    if publish.present(config.model_dir, config.version, whole):
+    if publish.present(config.model_dir, config.version, whole, config.served):
         return False
-    found = exported(client, run_id) if run_id else {}
+    found = exported(client, what, run_id) if run_id else {}
     if {DESCRIPTION, PREDICTOR} <= set(found):
         description, files = download(config, client, what, run_id, found)
-        publish.bring(config.model_dir, description, files)
+        publish.bring(config.model_dir, description, files, config.served)
     else:
         log.info("%s was not exported by the lab's trainer, its MLflow model is brought", what)
         pyfunc_version.bring(config, client, version, what)
@@ -67,21 +79,26 @@ def find(config, client, what):
     try:
         return client.get_model_version(config.name, config.version)
     except MlflowException as err:
-        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise Invalid(
-            f"the registry at {config.tracking_uri} has no {what}: {err.message}; choose a version that exists"
-        ) from err
+        refusal = access.refusal(err)
+        if refusal == access.MISSING:
+            access.check_still_there(config, client, what, None)
+        if refusal == access.DENIED:
+            raise access.unknown(config, what, err) from err
+        raise
 
 
-def exported(client, run_id):
+def exported(client, what, run_id):
     """{artifact: bytes} of what the lab's trainer exported for servers; nothing if the run is gone."""
     from mlflow.exceptions import MlflowException
+    from requests import HTTPError
 
     try:
         return {f.path: f.file_size or 0 for f in client.list_artifacts(run_id, "serving")}
-    except MlflowException as err:
-        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+    except (MlflowException, HTTPError) as err:
+        refusal = access.refusal(err)
+        if refusal == access.DENIED:
+            raise access.unreadable(what, f"the artifacts of its run {run_id}", err) from err
+        if refusal != access.MISSING:
             raise
         return {}
 

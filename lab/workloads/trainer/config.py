@@ -47,6 +47,12 @@ FEATURES = {
 
 MAX_MODEL_BYTES = 4 << 30
 
+# What measure.py can measure. The appliance has the same names (appliance/mlops/measurement.go).
+LATENCY, SIZE, STABILITY = "latency_p95_ms", "model_size_mb", "feature_importance_stability"
+EVALUATED = ("accuracy", "f1_macro", "log_loss")
+MEASURED = (SIZE, LATENCY, *EVALUATED, STABILITY)
+MEASURE_SECONDS = 420
+
 
 @dataclass(frozen=True)
 class Config:
@@ -119,12 +125,14 @@ def read(env):
 
 @dataclass(frozen=True)
 class Bring:
-    """Which model version bring.py brings, from where and to where."""
+    """Which model version bring.py brings, from where and to where; run_id is "" if its run isn't known."""
 
     name: str
     version: str
+    run_id: str
     tracking_uri: str
     model_dir: Path
+    served: Path
     wait_seconds: float
     max_bytes: int
 
@@ -137,25 +145,43 @@ def read_bring(env):
     return Bring(
         name=_required(env, "BENCHTOP_MODEL_NAME"),
         version=version,
+        run_id=_run_id(env, "BENCHTOP_MODEL_RUN_ID"),
         tracking_uri=_tracking(env),
         model_dir=_model_dir(env),
+        served=Path(env.get("BENCHTOP_SERVED") or served.DEFAULT),
         wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
         max_bytes=_bytes(env, "BENCHTOP_MAX_MODEL_BYTES", MAX_MODEL_BYTES),
     )
 
 
 def read_measure(env):
-    """(the candidate's Bring, that of the version to compare with or None); raise Invalid naming the variable."""
+    """What measure.py is to measure; raise Invalid naming the variable at fault.
+
+    (the candidate's Bring, that of the version to compare with or None, the metrics, the seconds it may take)
+    """
     candidate = read_bring(env)
+    asked = [name.strip() for name in (env.get("BENCHTOP_MEASURE") or ",".join(MEASURED)).split(",")]
+    if not set(asked) <= set(MEASURED):
+        raise Invalid(
+            f"BENCHTOP_MEASURE is {env['BENCHTOP_MEASURE']!r}, expected some of {', '.join(MEASURED)}, with commas"
+        )
+    seconds = _seconds(env, "BENCHTOP_MEASURE_SECONDS", MEASURE_SECONDS)
     name, version = (env.get(key, "").strip() for key in ("BENCHTOP_SERVED_MODEL", "BENCHTOP_SERVED_MODEL_VERSION"))
     if not name and not version:
-        return candidate, None
+        return candidate, None, asked, seconds
     if not name or not re.fullmatch(r"[1-9][0-9]{0,17}", version):
         raise Invalid(
             f"BENCHTOP_SERVED_MODEL is {name!r} and BENCHTOP_SERVED_MODEL_VERSION {version!r}, expected a model and a "
             "version number, or nothing in both"
         )
-    return candidate, replace(candidate, name=name, version=version)
+    return candidate, replace(candidate, name=name, version=version, run_id=""), asked, seconds
+
+
+def _run_id(env, key):
+    text = env.get(key, "").strip()
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", text):
+        raise Invalid(f"{key} is {text!r}, expected the id of a run, or nothing")
+    return text
 
 
 def _tracking(env):

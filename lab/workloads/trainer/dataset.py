@@ -6,7 +6,7 @@ import io
 import math
 from dataclasses import dataclass
 
-from failure import Failure, Invalid
+from failure import Failure, Invalid, Refused
 from retry import NotReady, until_ready
 
 MAX_BYTES = 256 << 20
@@ -64,11 +64,11 @@ def _get(config):
         if status >= 500 or status == 429:
             raise NotReady(f"it answers {status} {code}") from err
         if status in (401, 403):
-            raise Failure(
+            raise Refused(
                 f"reading {uri} was denied ({code}); the trainer's access key needs s3:GetObject on it"
             ) from err
         if status == 404:
-            raise Failure(f"{uri} does not exist ({code}); upload dataset {config.dataset_name} first") from err
+            raise Refused(f"{uri} does not exist ({code}); upload dataset {config.dataset_name} first") from err
         raise Failure(f"reading {uri} failed: {status} {code}") from err
     except BotoCoreError as err:
         raise NotReady(str(err)) from err

@@ -19,5 +19,12 @@ class Invalid(Failure):
         super().__init__(message, exit_code=2)
 
 
+class Refused(Failure):
+    """Registry or object store have answered, and refused: it isn't there, or this Job's key may not read it.
+
+    Worth a retry, because either may change; but no fault of the network, which says nothing about what was asked for.
+    """
+
+
 class Killed(BaseException):
     """SIGTERM came. Not an Exception, so that nothing on the way up takes it for an error and retries."""

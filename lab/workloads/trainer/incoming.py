@@ -3,7 +3,7 @@
     .incoming-<…>/lock      locked by the program that writes here: the kernel drops it when that program dies
     .incoming-<…>/version   gets its name among the versions when it is whole
 
-What programs that were killed left behind goes when the next one comes.
+What programs that were killed left behind goes when the next one writes to the volume (publish.py).
 """
 
 import fcntl
@@ -15,16 +15,13 @@ from pathlib import Path
 
 import publish
 
-_NAME = ".incoming-"
-
 
 @contextmanager
 def folder(root, version):
     """An empty folder for a version; what is left of it at the end is removed."""
     root = Path(root)
     with publish.writing(root, version):
-        _sweep(root)
-        place = root / f"{_NAME}{version}-{os.getpid()}-{time.time_ns()}"
+        place = root / f"{publish.INCOMING}{version}-{os.getpid()}-{time.time_ns()}"
         place.mkdir()
         lock = (place / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -35,18 +32,6 @@ def folder(root, version):
         # Before the lock goes, so that nobody else removes it at the same time.
         shutil.rmtree(place, ignore_errors=True)
         lock.close()
-
-
-def _sweep(root):
-    for left in root.glob(f"{_NAME}*"):
-        try:
-            with (left / "lock").open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
-        except BlockingIOError:
-            continue  # its program is at work
-        except FileNotFoundError:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def free(root):

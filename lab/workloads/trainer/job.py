@@ -25,11 +25,25 @@ def log_to(*streams):
     log.setLevel(logging.INFO)
 
 
+def encode(text):
+    """The bytes of a text, also of one with halves of characters, as file names and JSON may have them."""
+    return text.encode(errors="replace")
+
+
+def shorten(text, longest):
+    """The beginning of a text, of at most that many bytes: whole characters, and a sign that there was more."""
+    raw = encode(text)
+    if len(raw) <= longest:
+        return raw.decode()
+    more = "…"
+    return raw[: longest - len(more.encode())].decode(errors="ignore") + more
+
+
 def explain(message, path):
     """Leave the reason where Kubernetes looks for it; it has to exist, so that none is made outside a container."""
     try:
         with open(path, "r+b") as file:
-            file.write(message.encode()[:MAX_MESSAGE])
+            file.write(encode(shorten(message, MAX_MESSAGE)))
             file.truncate()
     except OSError as err:
         log.info("no termination message at %s: %s", path, err.strerror)

@@ -28,10 +28,14 @@ log = logging.getLogger("trainer")
 
 # Enough to roll back by several versions without asking the registry.
 KEEP = 10
+# Of a volume that no trainer writes to. A version of another model may have gigabytes.
+KEEP_BROUGHT = 3
 LOCK_SECONDS = 60
 # How long a version that was brought stays, in service or not: a trainer may see the change of service a minute late.
 BROUGHT_SECONDS = 15 * 60
 BROUGHT = ".brought"
+# The name of a folder of a version on its way begins so (incoming.py).
+INCOMING = ".incoming-"
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -56,14 +60,14 @@ def publish(root, description, files, served_path=served.DEFAULT):
         with _locked(root):
             versions = root / "versions"
             versions.mkdir(exist_ok=True)
-            _sweep(versions)
+            _sweep(root)
             newer = _newer(root, version, description["registered_at"])
             if newer:
                 return newer
             _put_version(versions, str(version), description, files)
             _replace(root / "model.json", dumps(description))
             _replace(root / "version.txt", f"{version}\n".encode())
-            _prune(versions, version, _served(served_path))
+            _prune(root, version, served_path)
     except OSError as err:
         raise Failure(
             f"publishing version {version} to {root} failed: {err}; the version served before stays in service"
@@ -71,34 +75,41 @@ def publish(root, description, files, served_path=served.DEFAULT):
     return None
 
 
-def present(root, version, whole):
-    """Whether a version is on the volume and whole(folder) says that it can be served; if so, it stays for a while."""
+def present(root, version, whole, served_path=served.DEFAULT):
+    """Whether a version is on the volume and whole(folder) says that it can be served; if so, it stays for a while.
+
+    What nobody needs any more makes room, so that a version that is to be brought finds it.
+    """
     folder = Path(root) / "versions" / version
     with writing(root, version):
-        if not whole(folder):
-            return False
-        try:
-            (folder / BROUGHT).touch()
-        except OSError as err:
-            # On a full disk too a version that is there can be served.
-            log.warning("version %s may make room for newer ones before it is in service: %s", version, err)
-        return True
+        there = whole(folder)
+        if there:
+            try:
+                (folder / BROUGHT).touch()
+            except OSError as err:
+                # On a full disk too a version that is there can be served.
+                log.warning("version %s may make room for newer ones before it is in service: %s", version, err)
+        _sweep(Path(root))
+        _prune(Path(root), int(version), served_path, trained=False)
+        return there
 
 
-def bring(root, description, files):
+def bring(root, description, files, served_path=served.DEFAULT):
     """Put a version beside the others, whatever was trained last; version.txt and the model.json beside it stay.
 
-    Raises Failure when the volume can't be written.
+    Older versions make room, except those that the file at served_path names. Raises Failure when the volume can't be
+    written.
     """
     version = description["version"]
     with writing(root, version):
         versions = Path(root) / "versions"
         versions.mkdir(exist_ok=True)
-        _sweep(versions)
+        _sweep(Path(root))
         _put_version(versions, version, description, files | {BROUGHT: b""})
+        _prune(Path(root), int(version), served_path, trained=False)
 
 
-def bring_folder(root, description, folder):
+def bring_folder(root, description, folder, served_path=served.DEFAULT):
     """As bring, for a version whose files are in a folder on the volume already, which becomes the version's own."""
     version = description["version"]
     with writing(root, version):
@@ -111,9 +122,10 @@ def bring_folder(root, description, folder):
             _sync(Path(where))
         versions = Path(root) / "versions"
         versions.mkdir(exist_ok=True)
-        _sweep(versions)
+        _sweep(Path(root))
         _place(versions, version, folder)
         _sync(versions)
+        _prune(Path(root), int(version), served_path, trained=False)
 
 
 @contextmanager
@@ -174,14 +186,16 @@ def _newer(root, version, registered_at):
     return current
 
 
-def _served(path):
-    """The version number that is served, or None; a file that can't be understood must not fail a training."""
+def _in_service(path):
+    """The version numbers that are served or that a rollback may want at once; None if that can't be told."""
     try:
         raw = served.read(path)
-        return int(served.parse(path, raw).version) if raw is not None else None
+        found = served.parse(path, raw) if raw is not None else None
     except served.ServedError as err:
-        log.warning("can't tell which version is served, so that its files may make room for newer ones: %s", err)
+        # It must not fail a training.
+        log.warning("can't tell which version is served, so that no version makes room for newer ones: %s", err)
         return None
+    return {int(version) for version in (found.version, *found.keep)} if found else set()
 
 
 def _put_version(versions, version, description, files):
@@ -229,22 +243,45 @@ def _sync(path):
         os.close(fd)
 
 
-def _sweep(versions):
-    """Remove what trainers that died left behind; under the lock nobody is using it."""
-    for entry in versions.iterdir():
+def _sweep(root):
+    """Remove what programs that died left behind; under the lock nobody else is using it."""
+    versions = root / "versions"
+    for entry in versions.iterdir() if versions.exists() else ():
         if entry.name.startswith("."):
             shutil.rmtree(entry)
+    # A version is downloaded without the lock, which others need meanwhile: it has one of its own.
+    for left in root.glob(f"{INCOMING}*"):
+        try:
+            with (left / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+        except BlockingIOError:
+            continue  # its program is at work
+        except FileNotFoundError:
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _prune(versions, current, in_service):
-    """Keep the newest KEEP versions up to the current one, the one in service, and what was brought a moment ago.
+def _prune(root, version, served_path, trained=True):
+    """Remove the versions that nobody needs any more.
 
-    Numbers above the current one belong to an earlier registry.
+    The version stays that is written now, what is in service or may be in a moment, by a rollback too, and what was
+    brought a moment ago. So do the newest KEEP that were trained, up to the newest one (numbers above it belong to an
+    earlier registry), or the last KEEP_BROUGHT that were brought to a volume without a trainer: their models may be
+    large, and each of them was wanted for service once.
     """
+    in_service = _in_service(served_path)
+    versions = root / "versions"
+    if in_service is None or not versions.exists():
+        return
     numbers = sorted((int(e.name) for e in versions.iterdir() if _VERSION.fullmatch(e.name)), reverse=True)
-    keep = {*[n for n in numbers if n <= current][:KEEP], in_service}
+    newest = version if trained else published(root)
+    if newest is None:
+        last = sorted(numbers, key=lambda n: _brought(versions / str(n)), reverse=True)[:KEEP_BROUGHT]
+    else:
+        last = [n for n in numbers if n <= newest][:KEEP]
+    keep = {version, *last, *in_service}
     for number in numbers:
-        if number not in keep and not _brought_lately(versions / str(number)):
+        if number not in keep and _brought(versions / str(number)) <= time.time() - BROUGHT_SECONDS:
             # Renamed first: a reader never sees a version with some of its files gone.
             aside = versions / f".old-{number}-{time.time_ns()}"
             (versions / str(number)).rename(aside)
@@ -252,8 +289,9 @@ def _prune(versions, current, in_service):
     _sync(versions)
 
 
-def _brought_lately(folder):
+def _brought(folder):
+    """When bring.py last wanted a version there, or 0."""
     try:
-        return (folder / BROUGHT).stat().st_mtime > time.time() - BROUGHT_SECONDS
+        return (folder / BROUGHT).stat().st_mtime
     except OSError:
-        return False
+        return 0

@@ -2,9 +2,9 @@
 
 import logging
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import incoming
+import model_files
 import publish
 import pyfunc_folder
 import requirements
@@ -14,8 +14,6 @@ from pyfunc_process import CanNotLoadError, Process
 log = logging.getLogger("trainer")
 
 FLAVOR = "python_function"
-# Schemes of places that a pod can reach; a path is one on the machine of whoever registered it.
-REMOTE = ("s3", "mlflow-artifacts", "models", "runs", "http", "https")
 # Left free on the volume: the trainers' versions and their renames need some room.
 SPARE = 64 << 20
 
@@ -27,7 +25,7 @@ def is_that(description, version):
 
 def bring(config, client, version, what):
     """Bring the version; raise Invalid when it can't be served."""
-    repository = _repository(config, version, what)
+    repository = model_files.repository(config, client, version, what)
     size = _size(repository, config, version, what)
     free = incoming.free(config.model_dir)
     if size + SPARE > free:
@@ -39,7 +37,7 @@ def bring(config, client, version, what):
         place = folder / pyfunc_folder.FOLDER
         place.mkdir()
         log.info("downloading %s of %s from %s", _megabytes(size), what, version.source)
-        _download(repository, place, version, what)
+        model_files.download(repository, place, version, what)
         # An HTTP server need not say how large its files are.
         _bound(sum(file.stat().st_size for file in place.rglob("*") if file.is_file()), config, what)
         _check_flavors(place, version, what)
@@ -52,7 +50,8 @@ def bring(config, client, version, what):
         warnings += _python(described)
         for warning in warnings:
             log.warning("%s: %s", what, warning)
-        publish.bring_folder(config.model_dir, describe(config, client, version, described, warnings, place), folder)
+        description = describe(config, client, version, described, warnings, place)
+        publish.bring_folder(config.model_dir, description, folder, config.served)
 
 
 def describe(config, client, version, described, warnings, place):
@@ -85,49 +84,16 @@ def _registered(version):
     return version.creation_timestamp or 0
 
 
-def _repository(config, version, what):
-    from mlflow.exceptions import MlflowException
-    from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
-
-    scheme = urlsplit(version.source or "").scheme
-    if scheme not in REMOTE:
-        raise Invalid(
-            f"{what} has its files at {version.source or '(no source)'}, which pods can't read; expected one of "
-            f"{', '.join(f'{s}:' for s in REMOTE)}; log the model to the registry, mlflow.<flavor>.log_model(…) does it"
-        )
-    try:
-        return ModelsArtifactRepository(f"models:/{config.name}/{config.version}")
-    except MlflowException as err:
-        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise Invalid(
-            f"{what} has its files at {version.source}, which the registry does not have: {err.message}; register a "
-            "version whose model is still there"
-        ) from err
-
-
 def _size(repository, config, version, what):
     """The bytes of the version's files."""
-    from mlflow.exceptions import MlflowException
-
-    total, names, folders = 0, [], [None]
-    try:
-        while folders:
-            for file in repository.list_artifacts(folders.pop()):
-                if file.is_dir:
-                    folders.append(file.path)
-                    continue
-                names.append(file.path)
-                total += file.file_size or 0
-    except MlflowException as err:
-        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+    names = model_files.sizes(repository, version, what)
     if "MLmodel" not in names:
         there = f"there is {', '.join(sorted(names)[:5])}" if names else "there is nothing"
         raise Invalid(
             f"{what} has no file MLmodel at {version.source} ({there}), so it is no MLflow model; log it with "
             "mlflow.<flavor>.log_model(…) and register that"
         )
+    total = sum(names.values())
     _bound(total, config, what)
     return total
 
@@ -137,16 +103,6 @@ def _bound(size, config, what):
         raise Invalid(
             f"{what} has {_megabytes(size)}, expected at most {_megabytes(config.max_bytes)}; train a smaller model"
         )
-
-
-def _download(repository, place, version, what):
-    try:
-        repository.download_artifacts("", str(place))
-    except Invalid:
-        raise
-    except Exception as err:
-        # MLflow wraps whatever went wrong, also a full disk, in its own exceptions.
-        raise Failure(f"downloading {what} from {version.source} failed: {type(err).__name__}: {err}") from err
 
 
 def _check_flavors(place, version, what):

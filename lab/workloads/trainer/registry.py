@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import access
 from failure import Failure, Invalid
 from retry import NotReady, until_ready
 
@@ -194,7 +195,21 @@ class Registry:
         self._client.set_tag(self.run_id, key, value[:MAX_TAG])
 
     def tag_version(self, version, key, value):
-        self._client.set_model_version_tag(self._config.model_name, version, key, value[:MAX_TAG])
+        """Tag a version. One whose model got another name, or was deleted, meanwhile goes without."""
+        from mlflow.exceptions import MlflowException
+
+        name = self._config.model_name
+        try:
+            self._client.set_model_version_tag(name, version, key, value[:MAX_TAG])
+        except MlflowException as err:
+            if access.refusal(err) != access.MISSING:
+                raise
+            log.warning(
+                "model %s was renamed or deleted while its version %s was published; it goes without the tag %s",
+                name,
+                version,
+                key,
+            )
 
     def end(self, status):
         """End the run as FINISHED, FAILED or KILLED."""
@@ -207,10 +222,11 @@ class Registry:
 
 def wait(config):
     """Return once the registry answers with our credentials."""
-    until_ready(f"the registry ({config.tracking_uri})", lambda: _probe(config.tracking_uri), config.wait_seconds)
+    until_ready(f"the registry ({config.tracking_uri})", lambda: probe(config.tracking_uri), config.wait_seconds)
 
 
-def _probe(uri):
+def probe(uri):
+    """Raise NotReady, or Failure, unless the registry answers with our credentials."""
     request = urllib.request.Request(f"{uri}/api/2.0/mlflow/experiments/search?max_results=1")
     user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
     if user and password:

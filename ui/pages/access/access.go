@@ -62,6 +62,11 @@ func (s *section) keyRow(k mlops.Key) view.KeyRow {
 	if len(k.Projects) > 0 {
 		row.Projects = strings.Join(k.ProjectNames(), " ")
 	}
+	if project, ok := k.ProjectOf(); ok {
+		row.Of = &view.Part{Who: "The trainer of project", Link: view.Link{Text: project, URL: paths.Project(project)}}
+	} else if deployment, ok := k.DeploymentOf(); ok {
+		row.Of = &view.Part{Who: "The deployment", Link: view.Link{Text: deployment, URL: paths.Deployment(deployment)}}
+	}
 	if k.Expired(s.Now()) {
 		row.Expires = view.Value{Pill: &view.Pill{Kind: view.Idle, Text: "expired"}}
 	} else if !k.ExpiresAt.IsZero() {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
 	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
 )
@@ -144,4 +145,22 @@ func TestKubeconfigsAreListedAndRevoked(t *testing.T) {
 	}
 	resp, body = l.Post("/access", "/access/kubeconfigs/revoke", url.Values{"name": {"laptop"}})
 	l.Expect(resp, body, http.StatusNotFound, "has no kubeconfig")
+}
+
+// The key of a project's trainer goes with the project, that of a deployment
+// with the deployment: the page offers no button that would be refused.
+func TestKeysOfTheLabItself(t *testing.T) {
+	w := uitest.Empty(visit.AtNoon)
+	w.Keys = []mlops.Key{
+		{ID: 1, Name: "ada", Role: mlops.RoleReader},
+		{ID: 2, Name: mlops.DeploymentKeyName("second"), Role: mlops.RoleReader},
+		{ID: 3, Name: mlops.ProjectKeyName("wine"), Role: mlops.RoleTrainer, Buckets: []mlops.KeyBucket{{Name: "datasets", Prefix: "wine/"}}},
+	}
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Get("/access")
+	l.Expect(resp, body, http.StatusOK, "Revoke the key ada", `The trainer of project <a href="/projects/wine">wine</a> comes with it; it goes with that.`,
+		`The deployment <a href="/deployments/second">second</a> comes with it; it goes with that.`)
+	if n := strings.Count(body, `action="/access/revoke"`); n != 1 {
+		t.Errorf("%d keys can be revoked, want 1", n)
+	}
 }

@@ -1,13 +1,16 @@
 package deployments_test
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/dbtest"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/deployments"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/storetest"
 )
@@ -61,6 +64,22 @@ func TestRevisionsOfAVersion(t *testing.T) {
 	ds := dbtest.Must(s.Deployments.Deployments(ctx))(t)
 	if len(ds) != 2 || ds[0].Revision != nil || ds[1].Revision == nil || ds[1].Revision.Number != 1 {
 		t.Errorf("deployments: %+v", ds)
+	}
+}
+
+// The history of all deployments is not read for one version.
+func TestRevisionsOfAVersionUseTheIndex(t *testing.T) {
+	s := storetest.Open(t)
+	var plan []string
+	err := s.DB.RowsOnce(t.Context(), "EXPLAIN QUERY PLAN "+deployments.QueryOfVersion, func(r *sql.Rows) error {
+		var id, parent, unused int
+		var detail string
+		err := r.Scan(&id, &parent, &unused, &detail)
+		plan = append(plan, detail)
+		return err
+	}, "iris", 1)
+	if text := strings.Join(plan, "\n"); err != nil || !strings.Contains(text, "USING INDEX revisions_by_version (model=? AND version=?)") || strings.Contains(text, "SCAN") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
-const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.started, r.live, r.ended
+const revisionColumns = `SELECT r.id, d.name, r.number, r.model, r.version, r.run_id, r.code, r.image, r.state, r.cause, r.by, r.reason, r.gates, r.measured, r.approved, r.override, r.message, r.created, r.started, r.live, r.ended
 	FROM revisions r JOIN deployments d ON d.id = r.deployment `
 
 // Revision returns one revision.
@@ -37,8 +37,10 @@ func (s *Store) Revisions(ctx context.Context, deployment string, max int) ([]ml
 // RevisionsOf returns the newest revision of a model version on each deployment
 // that has one, by deployment.
 func (s *Store) RevisionsOf(ctx context.Context, model string, version int) ([]mlops.Revision, error) {
-	return s.revisions(ctx, `WHERE r.id IN (SELECT max(id) FROM revisions WHERE model = ? AND version = ? GROUP BY deployment) ORDER BY d.name`, model, version)
+	return s.revisions(ctx, ofVersion, model, version)
 }
+
+const ofVersion = `WHERE r.id IN (SELECT max(id) FROM revisions WHERE model = ? AND version = ? GROUP BY deployment) ORDER BY d.name`
 
 // OpenRevisions returns the revisions that have neither ended nor gone live,
 // oldest first. It leaves out deployments that are being deleted.
@@ -51,7 +53,7 @@ func (s *Store) revisions(ctx context.Context, where string, args ...any) (out [
 		var v mlops.Revision
 		var gates, measured string
 		var created, started, live, ended int64
-		if err := r.Scan(&v.ID, &v.Deployment, &v.Number, &v.Model, &v.Version, &v.RunID, (*string)(&v.State), (*string)(&v.Cause), &v.By, &v.Reason,
+		if err := r.Scan(&v.ID, &v.Deployment, &v.Number, &v.Model, &v.Version, &v.RunID, &v.CodeSHA256, &v.Image, (*string)(&v.State), (*string)(&v.Cause), &v.By, &v.Reason,
 			&gates, &measured, &v.Approved, &v.Override, &v.Message, &created, &started, &live, &ended); err != nil {
 			return err
 		}
@@ -188,9 +190,10 @@ func addRevision(t *db.Tx, d deploymentRow, version int64, state mlops.RevisionS
 	if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'a newer revision came before it was put into service', ended = ? WHERE deployment = ? AND state IN ('judging', 'waiting')`, t.Now, d.id); err != nil {
 		return 0, err
 	}
-	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, made, state, cause, by, reason, created)
-		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.id, d.id, d.model, version, run, made, string(state), string(cause), act.By, act.Reason, t.Now)
+	tagOf := "coalesce((SELECT g.value FROM runs r JOIN tags g ON g.run = r.id AND g.key = ? WHERE r.run_id = ?), '')"
+	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, code, image, made, state, cause, by, reason, created)
+		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, `+tagOf+`, `+tagOf+`, ?, ?, ?, ?, ?, ?)`,
+		d.id, d.id, d.model, version, run, mlops.TagCodeSHA256, run, mlops.TagImage, run, made, string(state), string(cause), act.By, act.Reason, t.Now)
 }
 
 // CreateRevision makes the revision that a person asks for. It still has to be

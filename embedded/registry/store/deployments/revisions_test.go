@@ -14,6 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/runs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/storetest"
+	"github.com/benchtop-lab/benchtop/embedded/registry/wire"
 )
 
 // lab is a registry with helpers for these tests.
@@ -103,6 +104,20 @@ func TestNewVersionsAreFollowedOnce(t *testing.T) {
 	d := dbtest.Must(s.Deployments.Deployment(ctx, "iris"))(t)
 	if d.Revision == nil || d.Revision.Version != 2 || d.Namespace != "iris" {
 		t.Errorf("the deployment is %+v", d)
+	}
+}
+
+// A revision keeps what code has made its version, though the run is deleted.
+func TestARevisionKeepsItsCode(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	if r := s.goLive(t); r.CodeSHA256 != "" || r.Image != "" {
+		t.Errorf("of a version without a run: %+v", r)
+	}
+	exp := dbtest.Must(s.Experiments.CreateExperiment(ctx, "iris", "", nil))(t)
+	run := dbtest.Must(s.Runs.CreateRun(ctx, runs.NewRun{ExperimentID: exp, Tags: []wire.KV{{Key: mlops.TagCodeSHA256, Value: "c0de"}, {Key: mlops.TagImage, Value: "lab:1"}}}))(t)
+	dbtest.Must(s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "iris", Source: "s3://mlflow/x", RunID: run.Info.RunID}))(t)
+	if r := s.goLive(t); r.Version != 2 || r.CodeSHA256 != "c0de" || r.Image != "lab:1" {
+		t.Errorf("it is %+v", r)
 	}
 }
 

@@ -34,13 +34,27 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 	if p.TimeZone == "" {
 		p.TimeZone = "UTC"
 	}
-	err := s.db.Write(ctx, func(t *db.Tx) error {
-		return t.Exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, edited_schedule, edited_time_zone, edited_params, node, deleting, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	resources, err := json.Marshal(p.Resources)
+	if err != nil {
+		return mlops.Project{}, fmt.Errorf("encode resources: %w", err)
+	}
+	environment := []byte("{}")
+	if len(p.Environment) > 0 {
+		if environment, err = json.Marshal(p.Environment); err != nil {
+			return mlops.Project{}, fmt.Errorf("encode environment: %w", err)
+		}
+	}
+	err = s.db.Write(ctx, func(t *db.Tx) error {
+		return t.Exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, resources, environment,
+				edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, created)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
+				resources = excluded.resources, environment = excluded.environment,
 				edited_schedule = excluded.edited_schedule, edited_time_zone = excluded.edited_time_zone, edited_params = excluded.edited_params,
+				edited_resources = excluded.edited_resources, edited_environment = excluded.edited_environment,
 				node = excluded.node, deleting = excluded.deleting`,
-			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Node, p.Deleting, t.Now)
+			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), string(resources), string(environment),
+			p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Edited.Resources, p.Edited.Environment, p.Node, p.Deleting, t.Now)
 	})
 	if err != nil {
 		return mlops.Project{}, err
@@ -108,14 +122,22 @@ func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.db.Rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, edited_schedule, edited_time_zone, edited_params, node, deleting, gates, created
+	err = s.db.Rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, resources, environment,
+			edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, gates, created
 		FROM projects `+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
-		var gates string
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params),
-			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Node, &p.Deleting, &gates, &created); err != nil {
+		var resources, environment, gates string
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &environment,
+			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Edited.Resources, &p.Edited.Environment, &p.Node, &p.Deleting, &gates, &created); err != nil {
 			return err
+		}
+		if err := json.Unmarshal([]byte(resources), &p.Resources); err != nil {
+			return fmt.Errorf("decode resources of project %s: %w", p.Name, err)
+		}
+		var err error
+		if p.Environment, err = mlops.ParseVariables(environment); err != nil {
+			return fmt.Errorf("decode environment of project %s: %w", p.Name, err)
 		}
 		if err := json.Unmarshal([]byte(gates), &p.Gates); err != nil {
 			return fmt.Errorf("decode gates of project %s: %w", p.Name, err)

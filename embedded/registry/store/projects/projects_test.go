@@ -11,10 +11,12 @@ import (
 func TestProjectRows(t *testing.T) {
 	s, ctx := storetest.Open(t), t.Context()
 	p := dbtest.Must(s.Projects.PutProject(ctx, mlops.Project{Name: "wine", Dataset: "wine", Params: `{"C":2}`, Node: "n"}))(t)
-	if p.Schedule != "" || p.TimeZone != "UTC" || p.Params != `{"C":2}` || p.Edited != (mlops.EditedFields{}) || p.Deleting || p.CreatedAt.IsZero() {
+	if p.Schedule != "" || p.TimeZone != "UTC" || p.Params != `{"C":2}` || p.Edited != (mlops.EditedFields{}) || p.Environment != nil || p.Deleting || p.CreatedAt.IsZero() {
 		t.Errorf("made %+v", p)
 	}
-	p.Schedule, p.Edited = "0 * * * *", mlops.EditedFields{Schedule: true, Params: true}
+	p.Schedule, p.Edited = "0 * * * *", mlops.EditedFields{Schedule: true, Params: true, Resources: true, Environment: true}
+	p.Resources = mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "100m"}, Limits: mlops.ResourceAmounts{Memory: "1Gi"}}
+	p.Environment = mlops.Variables{"OMP_NUM_THREADS": "2"}
 	if got := dbtest.Must(s.Projects.PutProject(ctx, p))(t); !got.Equal(p) {
 		t.Errorf("changed to %+v, want %+v", got, p)
 	}

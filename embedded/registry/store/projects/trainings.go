@@ -92,6 +92,13 @@ func (s *Store) SetTraining(ctx context.Context, id int64, state mlops.TrainingS
 	})
 }
 
+// SetTrainingCode notes what a training's Job runs.
+func (s *Store) SetTrainingCode(ctx context.Context, id int64, codeSHA256, image string) error {
+	return s.db.Write(ctx, func(t *db.Tx) error {
+		return t.Exec("UPDATE trainings SET code = ?, image = ? WHERE id = ?", codeSHA256, image, id)
+	})
+}
+
 // Training returns one training.
 func (s *Store) Training(ctx context.Context, id int64) (mlops.Training, error) {
 	out, err := s.trainings(ctx, "WHERE t.id = ?", id)
@@ -119,7 +126,7 @@ func (s *Store) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
 
 // The run of a training is the one that its Job has tagged with the Job's
 // name, the newest if a pod was started again.
-const trainingColumns = `SELECT t.id, p.name, t.trigger, t.state, t.job, t.message, t.created, t.ended,
+const trainingColumns = `SELECT t.id, p.name, t.trigger, t.state, t.job, t.message, t.code, t.image, t.created, t.ended,
 	coalesce((SELECT r.run_id FROM experiments e
 		JOIN tags g ON g.exp = e.id AND g.key = 'benchtop.job' AND g.value = t.job
 		JOIN runs r ON r.id = g.run AND r.lifecycle = 'active'
@@ -131,7 +138,7 @@ func (s *Store) trainings(ctx context.Context, where string, args ...any) (out [
 		var t mlops.Training
 		var created int64
 		var ended sql.NullInt64
-		if err := r.Scan(&t.ID, &t.Project, (*string)(&t.Trigger), (*string)(&t.State), &t.Job, &t.Message, &created, &ended, &t.RunID); err != nil {
+		if err := r.Scan(&t.ID, &t.Project, (*string)(&t.Trigger), (*string)(&t.State), &t.Job, &t.Message, &t.CodeSHA256, &t.Image, &created, &ended, &t.RunID); err != nil {
 			return err
 		}
 		t.CreatedAt = time.UnixMilli(created)

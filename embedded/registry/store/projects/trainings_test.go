@@ -39,6 +39,10 @@ func TestTrainings(t *testing.T) {
 			t.Errorf("to %s: %v, want %q", step.state, err, step.code)
 		}
 	}
+	dbtest.OK(t, s.Projects.SetTrainingCode(ctx, tr.ID, "c0de", "lab:1"))
+	if got := dbtest.Must(s.Projects.Training(ctx, tr.ID))(t); got.CodeSHA256 != "c0de" || got.Image != "lab:1" || adopted.CodeSHA256 != "" {
+		t.Errorf("the training ran %q in %q", got.CodeSHA256, got.Image)
+	}
 	all := dbtest.Must(s.Projects.Trainings(ctx, "iris", 10))(t)
 	if len(all) != 2 || all[0].ID != tr.ID || all[0].RunID != run.Info.RunID || all[0].State != mlops.TrainingSucceeded || all[0].EndedAt.UnixMilli() != 9000 || all[1].RunID != "" {
 		t.Errorf("trainings: %+v", all)

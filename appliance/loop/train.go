@@ -1,0 +1,107 @@
+package loop
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
+)
+
+// Train requests a training. The row is written first: whatever happens then,
+// the Job will be made.
+func (l *Loop) Train(ctx context.Context, project string) (mlops.Training, error) {
+	if _, err := l.living(ctx, project); err != nil {
+		return mlops.Training{}, err
+	}
+	t, err := l.cfg.Store.CreateTraining(ctx, project, mlops.TriggerManual)
+	if err != nil {
+		return t, fmt.Errorf("request training of %s: %w", project, err)
+	}
+	l.wake()
+	return t, nil
+}
+
+// recent is how many trainings of a project a pass looks at. Older ones have
+// ended, or their Jobs are long gone.
+const recent = 200
+
+// train makes a project's first training, the Jobs of those that are requested,
+// and notes what became of Jobs.
+func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) error {
+	trainings, err := l.cfg.Store.Trainings(ctx, project, recent)
+	if err != nil {
+		return fmt.Errorf("list trainings of %s: %w", project, err)
+	}
+	if len(trainings) == 0 {
+		first, err := l.cfg.Store.CreateTraining(ctx, project, mlops.TriggerFirstBoot)
+		if err != nil {
+			return fmt.Errorf("request first training of %s: %w", project, err)
+		}
+		trainings = append(trainings, first)
+	}
+	rows := make(map[string]mlops.Training, len(trainings))
+	for _, t := range trainings {
+		rows[t.Job] = t
+	}
+	found := make(map[string]bool, len(jobs))
+	for _, j := range jobs {
+		if j.Project != project {
+			continue
+		}
+		found[j.Name] = true
+		t, ok := rows[j.Name]
+		if !ok {
+			if t, err = l.adopt(ctx, j); err != nil {
+				return err
+			}
+		}
+		if j.CodeSHA256 != "" && t.CodeSHA256 == "" {
+			if err := l.cfg.Store.SetTrainingCode(ctx, t.ID, j.CodeSHA256, j.Image); err != nil {
+				return fmt.Errorf("record code of job %s of %s: %w", j.Name, project, err)
+			}
+		}
+		if t.State != j.State && !t.State.Terminal() {
+			if j.State == mlops.TrainingFailed {
+				why, err := l.cfg.Cluster.WhyTrainingFailed(ctx, j)
+				if err != nil {
+					return err
+				}
+				j.Message = cmp.Or(why, j.Message)
+			}
+			// The runs end before the training's row does: after a crash in
+			// between, a row that has ended would leave them running for ever.
+			if j.State.Terminal() {
+				if err := l.cfg.Store.EndRuns(ctx, j.Name, mlops.RunKilled); err != nil {
+					return err
+				}
+			}
+			if err := l.cfg.Store.SetTraining(ctx, t.ID, j.State, j.Message, j.EndedAt); err != nil {
+				return fmt.Errorf("record outcome of job %s of %s: %w", j.Name, project, err)
+			}
+			l.cfg.Log.Info("training", "project", project, "job", j.Name, "trigger", j.Trigger, "state", j.State, "message", j.Message)
+		}
+	}
+	for _, t := range trainings {
+		switch {
+		case found[t.Job]:
+		case t.State == mlops.TrainingRequested:
+			if err := l.cfg.Cluster.StartTraining(ctx, t); err != nil {
+				return err
+			}
+			if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingRunning, "", time.Time{}); err != nil {
+				return fmt.Errorf("record start of job %s of %s: %w", t.Job, project, err)
+			}
+		case t.State == mlops.TrainingRunning && l.cfg.Now().Sub(t.CreatedAt) > time.Minute:
+			// Its Job is gone without an outcome: somebody deleted it.
+			if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
+				return err
+			}
+			if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, "its Job was deleted before it ended", l.cfg.Now()); err != nil {
+				return fmt.Errorf("record loss of job %s of %s: %w", t.Job, project, err)
+			}
+		}
+	}
+	return nil
+}

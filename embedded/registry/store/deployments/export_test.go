@@ -1,0 +1,4 @@
+package deployments
+
+// QueryOfVersion is what RevisionsOf asks.
+const QueryOfVersion = revisionColumns + ofVersion
