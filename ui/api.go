@@ -10,6 +10,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/ui/health"
 	"github.com/benchtop-lab/benchtop/ui/page"
+	"github.com/benchtop-lab/benchtop/ui/pages/projects"
 )
 
 // healthz says whether everything serves, and nothing else, because it asks
@@ -31,16 +32,9 @@ type Status struct {
 	Time        time.Time            `json:"time"`
 	Units       []supervise.Status   `json:"units,omitempty"` // as Machine: not for keys of single projects
 	Machine     *mlops.MachineSample `json:"machine,omitempty"`
-	Projects    []ProjectStatus      `json:"projects"`
+	Projects    []projects.Status    `json:"projects"`
 	Deployments []mlops.Deployment   `json:"deployments"`
 	Problems    []string             `json:"problems,omitempty"` // what could not be read, and why
-}
-
-// ProjectStatus is a project with what it does next and did last.
-type ProjectStatus struct {
-	mlops.Project
-	NextTraining time.Time       `json:"next_training,omitzero"`
-	LastTraining *mlops.Training `json:"last_training,omitempty"`
 }
 
 // apiStatus answers with the state of everything, for programs.
@@ -50,7 +44,7 @@ func (s *Server) apiStatus(c echo.Context) error {
 	units := s.site.Units.Status(0)
 	_, _, state := health.Readiness(units)
 	out := Status{Version: s.cfg.Version, Components: s.cfg.Components, State: state, Time: s.site.Now().UTC(), Units: units,
-		Projects: []ProjectStatus{}, Deployments: []mlops.Deployment{}}
+		Projects: []projects.Status{}, Deployments: []mlops.Deployment{}}
 	if page.VisitorOf(c).Principal.Limited() {
 		out.Units = nil
 	} else if p, ok := s.machine.Sampler.Last(); ok {
@@ -61,14 +55,14 @@ func (s *Server) apiStatus(c echo.Context) error {
 			out.Problems = append(out.Problems, what+": "+p.Message)
 		}
 	}
-	projects, err := s.site.Loop.Projects(ctx)
+	all, err := s.site.Loop.Projects(ctx)
 	note("projects", err)
 	next, err := s.site.Loop.NextTrainings(ctx)
 	note("schedules", err)
 	trainings, err := s.site.Registry.NewestTrainings(ctx)
 	note("trainings", err)
-	for _, p := range projects {
-		out.Projects = append(out.Projects, ProjectStatus{Project: p, NextTraining: next[p.Name],
+	for _, p := range all {
+		out.Projects = append(out.Projects, projects.Status{Project: p, NextTraining: next[p.Name],
 			LastTraining: page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name })})
 	}
 	ds, err := s.site.Loop.Deployments(ctx)

@@ -9,12 +9,6 @@ import (
 func TestPages(t *testing.T) {
 	visit.Pages(t, []visit.Golden{
 		{Scene: "full", Path: "/no/such/page", Name: "not-found", Status: 404},
-		{Scene: "full", Path: "/projects", Name: "projects", Status: 200},
-		{Scene: "full", Path: "/projects?deleted=wine", Name: "projects-deleted", Status: 200},
-		{Scene: "full", Path: "/projects/iris", Name: "project", Status: 200},
-		{Scene: "empty", Path: "/projects", Name: "projects", Status: 200},
-		{Scene: "starting", Path: "/projects", Name: "projects", Status: 200},
-		{Scene: "starting", Path: "/projects/iris", Name: "project", Status: 503},
 	})
 	t.Run("login", func(t *testing.T) {
 		l := visit.Start(t, visit.Scene(t, "empty"))

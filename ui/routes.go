@@ -17,6 +17,7 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/pages/logs"
 	"github.com/benchtop-lab/benchtop/ui/pages/models"
 	"github.com/benchtop-lab/benchtop/ui/pages/overview"
+	"github.com/benchtop-lab/benchtop/ui/pages/projects"
 	"github.com/benchtop-lab/benchtop/ui/pages/runs"
 	"github.com/benchtop-lab/benchtop/ui/pages/system"
 	"github.com/benchtop-lab/benchtop/ui/serving"
@@ -56,8 +57,6 @@ func (s *Server) routes() {
 	signedIn.GET("/session", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 
 	s.pages(pageRoutes{s, e, api, signedIn, pages})
-	changes := signedIn.Group("", s.require(mlops.Operate), s.requireCSRF)
-	s.projectRoutes(api, pages, signedIn, changes)
 	signedIn.POST("/logout", s.logout, s.requireCSRF)
 
 	for path, m := range s.cfg.Mounts {
@@ -92,6 +91,11 @@ func (s *Server) pages(r page.Routes) {
 	models.Routes(r, s.site, desk)
 	datasets.Routes(r, s.site, desk)
 	deployments.Routes(r, s.site, desk, s.machine.Series)
+	samples := make([]projects.Sample, 0, len(s.cfg.Samples))
+	for _, p := range s.cfg.Samples {
+		samples = append(samples, projects.Sample(p))
+	}
+	projects.Routes(r, s.site, samples)
 	access.Routes(r, s.site, s.cfg.S3Port)
 	system.Routes(r, s.site, s.machine, about)
 	logs.Routes(r, s.site, desk)

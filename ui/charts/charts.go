@@ -134,6 +134,7 @@ type Reader struct {
 	kept      map[string][]mlops.Point
 }
 
+// New returns a reader of metrics that are kept for retention.
 func New(m ports.Metrics, now func() time.Time, retention time.Duration) *Reader {
 	return &Reader{metrics: m, now: now, retention: retention}
 }

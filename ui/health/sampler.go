@@ -28,10 +28,12 @@ type Sampler struct {
 	points  []machinePoint
 }
 
+// NewSampler returns a sampler that has not measured yet.
 func NewSampler(m ports.Machine, every time.Duration, now func() time.Time) *Sampler {
 	return &Sampler{machine: m, every: every, now: now}
 }
 
+// Run measures until ctx ends; warn hears of the first failure of a row.
 func (s *Sampler) Run(ctx context.Context, warn func(error)) {
 	tick := time.NewTicker(s.every)
 	defer tick.Stop()

@@ -46,6 +46,7 @@ func Readiness(units []supervise.Status) (ready, total int, state string) {
 	return ready, len(units), state
 }
 
+// Units shows the units of the process.
 func Units(units []supervise.Status) []view.Unit {
 	out := make([]view.Unit, 0, len(units))
 	for _, u := range units {
@@ -79,6 +80,7 @@ func alarming(line string) bool {
 	return len(line) > 5 && (line[0] == 'E' || line[0] == 'F') && strings.Trim(line[1:5], "0123456789") == ""
 }
 
+// Boot shows how far the start is.
 func Boot(units []supervise.Status) *view.Boot {
 	ready, total, _ := Readiness(units)
 	b := &view.Boot{Ready: ready, Total: total, Units: Units(units)}

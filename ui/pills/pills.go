@@ -8,6 +8,7 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
+// Unit says how a unit of the process is.
 func Unit(s supervise.State) view.Pill {
 	switch s {
 	case supervise.Ready:
@@ -20,6 +21,7 @@ func Unit(s supervise.State) view.Pill {
 	return view.Pill{Kind: view.Idle, Text: string(s)}
 }
 
+// Run says how a run is.
 func Run(s mlops.RunStatus) view.Pill {
 	switch s {
 	case mlops.RunFinished:
@@ -34,6 +36,7 @@ func Run(s mlops.RunStatus) view.Pill {
 	return view.Pill{Kind: view.Idle, Text: "scheduled"}
 }
 
+// Training says how a training is.
 func Training(s mlops.TrainingState) view.Pill {
 	switch s {
 	case mlops.TrainingSucceeded:
@@ -46,6 +49,7 @@ func Training(s mlops.TrainingState) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "requested"}
 }
 
+// Pod says how a pod is.
 func Pod(p mlops.Pod) view.Pill {
 	switch {
 	case p.Phase == "Succeeded":
@@ -60,6 +64,7 @@ func Pod(p mlops.Pod) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
 
+// Deployment says how a deployment is.
 func Deployment(d mlops.Deployment) view.Pill {
 	switch {
 	case d.Deleting:
@@ -74,6 +79,7 @@ func Deployment(d mlops.Deployment) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "not ready"}
 }
 
+// Version says how a model version is.
 func Version(status string) view.Pill {
 	switch status {
 	case "READY":
@@ -84,6 +90,7 @@ func Version(status string) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
 
+// LoggedModel says how a logged model is.
 func LoggedModel(status string) view.Pill {
 	switch status {
 	case "READY":
@@ -94,6 +101,7 @@ func LoggedModel(status string) view.Pill {
 	return view.Pill{Kind: view.Busy, Text: "pending"}
 }
 
+// Revision says how a revision is.
 func Revision(s mlops.RevisionState) view.Pill {
 	switch s {
 	case mlops.RevisionLive:
@@ -108,6 +116,7 @@ func Revision(s mlops.RevisionState) view.Pill {
 	return view.Pill{Kind: view.Idle, Text: string(s)}
 }
 
+// Holds says whether a deployment is pinned or paused.
 func Holds(d mlops.Deployment) []view.Pill {
 	var out []view.Pill
 	if d.Pinned {

@@ -14,6 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
+// Row is a pod in a table.
 func Row(p mlops.Pod) view.PodRow {
 	return view.PodRow{Namespace: p.Namespace, Name: p.Name, URL: paths.Pod(p), Pill: pills.Pod(p), Restarts: p.Restarts, Node: p.Node,
 		IP: p.IP, Started: p.StartedAt, Message: p.Message, LastExit: exitText(p)}
@@ -46,6 +47,7 @@ func Usage(ctx context.Context, s *page.Site, namespace string) map[string]mlops
 	return out
 }
 
+// ServerRow is a pod of a deployment in a table, with what it uses.
 func ServerRow(p mlops.Pod, uses mlops.Resources) view.ServerPod {
 	v := view.ServerPod{PodRow: Row(p), Short: mlops.ShortPod(p.Name), Image: p.Image, Created: p.CreatedAt,
 		CPU: use(uses.CPU, p.Requests.CPU, p.Limits.CPU, cores), Memory: use(float64(uses.Memory), float64(p.Requests.Memory), float64(p.Limits.Memory), view.Bytes)}

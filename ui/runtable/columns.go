@@ -22,6 +22,7 @@ type Column struct {
 	Key    string
 }
 
+// String writes the column as in an address.
 func (c Column) String() string { return c.Entity + "." + c.Key }
 
 // attributes are the columns that every run can have, with their titles, in

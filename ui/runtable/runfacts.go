@@ -11,6 +11,7 @@ import (
 // by.
 var AccuracyKeys = []string{"accuracy", "test_accuracy", "val_accuracy", "eval_accuracy"}
 
+// Accuracy is what lists compare runs by, if the run has logged it.
 func Accuracy(r mlops.Run) (float64, bool) { return r.Metric(AccuracyKey([]mlops.Run{r})) }
 
 // Duration is how long a run has taken, or since when it goes on.
@@ -21,6 +22,7 @@ func Duration(r mlops.Run, now time.Time) view.Value {
 	return view.Value{Since: r.StartedAt}
 }
 
+// Name is how a run is called, by its id if it has no name.
 func Name(r mlops.Run) string {
 	if r.Name != "" {
 		return r.Name

@@ -21,6 +21,7 @@ type List struct {
 	Token      string
 }
 
+// Parse reads the address of a list.
 func Parse(c echo.Context) List {
 	q := List{Experiment: c.QueryParam("experiment"), Filter: strings.TrimSpace(c.QueryParam("filter")),
 		Order: strings.TrimSpace(c.QueryParam("order")), Token: c.QueryParam("page")}
@@ -36,6 +37,7 @@ func Parse(c echo.Context) List {
 	return q
 }
 
+// URL is the address of the list.
 func (q List) URL() string {
 	v := url.Values{}
 	for _, field := range [][2]string{{"experiment", q.Experiment}, {"filter", q.Filter}, {"order", q.Order}, {"page", q.Token}} {
@@ -55,21 +57,25 @@ func (q List) URL() string {
 // The pages of a list belong to its experiment, filter and order: an address
 // with another of them starts at the first page.
 
+// Ordered is the list in another order.
 func (q List) Ordered(order string) List {
 	q.Order, q.Token = order, ""
 	return q
 }
 
+// Filtered is the list with another filter.
 func (q List) Filtered(filter string) List {
 	q.Filter, q.Token = filter, ""
 	return q
 }
 
+// Page is another page of the list.
 func (q List) Page(token string) List {
 	q.Token = token
 	return q
 }
 
+// WithColumns is the list with other columns.
 func (q List) WithColumns(columns []string) List {
 	q.Columns = columns
 	return q
@@ -93,6 +99,7 @@ func (q List) Hidden(asked ...string) []view.Hidden {
 	return out
 }
 
+// Query asks the registry for a page of the list.
 func (q List) Query(max int) mlops.RunQuery {
 	out := mlops.RunQuery{Filter: q.Filter, OrderBy: NewestFirst, Max: max, PageToken: q.Token}
 	if q.Experiment != "" {
@@ -216,4 +223,5 @@ func (q List) Orders(columns []Column) []view.Option {
 	return out
 }
 
+// NewestFirst is the order of a list that says none.
 var NewestFirst = []string{"attributes.start_time DESC"}

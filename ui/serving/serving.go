@@ -50,6 +50,7 @@ func (d Served) Version(model string, version int) []view.Value {
 	return d.Links(func(m mlops.Deployment) bool { return m.Model == model && m.Version == strconv.Itoa(version) }, false)
 }
 
+// Links links the deployments that match.
 func (d Served) Links(match func(mlops.Deployment) bool, withVersion bool) []view.Value {
 	if d.Problem != nil {
 		return []view.Value{{Text: "unknown", Title: d.Problem.Message}}
@@ -68,6 +69,7 @@ func (d Served) Links(match func(mlops.Deployment) bool, withVersion bool) []vie
 	return out
 }
 
+// Row is a deployment in a table.
 func Row(d mlops.Deployment, t mlops.Traffic) view.DeploymentRow {
 	return view.DeploymentRow{Name: d.Name, URL: paths.Deployment(d.Name), Pill: pills.Deployment(d), Holds: pills.Holds(d), Model: Model(d),
 		Replicas: fmt.Sprintf("%d/%d", d.Ready, d.Replicas), Address: d.Host, Rate: view.Rate(t.RequestsPerSecond), Errors: traffic.ErrorShare(t), P50: view.Seconds(t.P50Seconds), P99: view.Seconds(t.P99Seconds)}
@@ -85,6 +87,7 @@ func Model(d mlops.Deployment) view.Value {
 	return view.Text(text)
 }
 
+// Find returns a deployment.
 func (s Desk) Find(ctx context.Context, name string) (mlops.Deployment, error) {
 	ds, err := s.Loop.Deployments(ctx)
 	if err != nil {
@@ -120,6 +123,7 @@ func (s Desk) ChangeOf(c echo.Context, deployment string) (mlops.Deployment, mlo
 	return d, page.ActOf(c, strings.TrimSpace(c.FormValue("reason"))), err
 }
 
+// Released leads back to the deployment that was changed, and says so in the log.
 func (s Desk) Released(c echo.Context, d mlops.Deployment, r mlops.Revision, done string) error {
 	s.Log().Info("what is served was changed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "state", r.State, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, paths.WithQuery(paths.Deployment(d.Name), "done", done, "revision", strconv.Itoa(r.Number))+"#history")
@@ -178,12 +182,14 @@ func WithoutCommand(message string) string {
 	return message
 }
 
+// Deployed says in the log that a deployment was made or changed.
 func (s Desk) Deployed(c echo.Context, out mlops.Deployed) {
 	if out.Created || out.Changed {
 		s.Log().Info("deployment set", "deployment", out.Deployment.Name, "model", out.Deployment.Model, "replicas", out.Deployment.Replicas, "new", out.Created, "by", page.VisitorOf(c).Principal.Name)
 	}
 }
 
+// ReplicasOf reads a number of servers.
 func ReplicasOf(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -213,6 +219,7 @@ func (s Desk) ExampleBody(d mlops.Deployment) string {
 	return InstanceBody(e)
 }
 
+// InstanceBody is the body of a prediction for one instance.
 func InstanceBody(instance []float64) string {
 	numbers := make([]string, len(instance))
 	for i, x := range instance {

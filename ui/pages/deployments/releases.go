@@ -102,8 +102,7 @@ func (s *section) refuseDeployment(c echo.Context, forms deploymentForms, status
 	if err != nil {
 		return err
 	}
-	p.Status, p.Parts = status, nil // the address of the event stream is that of the plain page
-	return s.Render(c, p)
+	return s.Render(c, p.Refused(status))
 }
 
 // history shows the revisions of a deployment, the newest first.

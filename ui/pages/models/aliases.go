@@ -123,8 +123,7 @@ func (s *section) refuseAlias(c echo.Context, form view.AliasForm, status int) e
 	if err != nil {
 		return err
 	}
-	p.Status, p.Parts = status, nil // the address of the event stream is that of the plain page
-	return s.Render(c, p)
+	return s.Render(c, p.Refused(status))
 }
 
 // removeAlias removes an alias and leads back.

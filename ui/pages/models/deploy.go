@@ -48,8 +48,7 @@ func (s *section) deploy(c echo.Context) error {
 		if pageErr != nil {
 			return pageErr
 		}
-		p.Status, p.Parts = page.StatusOf(err), nil // the address of the event stream is that of the plain page
-		return s.Render(c, p)
+		return s.Render(c, p.Refused(page.StatusOf(err)))
 	}
 	s.desk.Deployed(c, out)
 	done := []string{"done", serving.DoneDeployed, "revision", "1"}

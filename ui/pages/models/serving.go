@@ -108,6 +108,5 @@ func (s *section) refuseServing(c echo.Context, reason string, err error) error 
 	if pageErr != nil {
 		return pageErr
 	}
-	p.Status, p.Parts = page.StatusOf(err), nil // the address of the event stream is that of the plain page
-	return s.Render(c, p)
+	return s.Render(c, p.Refused(page.StatusOf(err)))
 }

@@ -1,4 +1,4 @@
-package ui
+package projects
 
 import (
 	"context"
@@ -22,44 +22,27 @@ import (
 // trainingsShown is how many trainings a project's page lists.
 const trainingsShown = 20
 
-func (s *Server) projectRoutes(api, pages, signedIn, changes *echo.Group) {
-	pages.GET("/projects", s.show(s.projects))
-	signedIn.GET("/live/projects", s.live(s.projects))
-	pages.GET("/projects/:name", s.show(s.project))
-	signedIn.GET("/live/projects/:name", s.live(s.project))
-	changes.POST("/projects", s.addProject)
-	changes.POST("/projects/:name/edit", s.editProject)
-	changes.POST("/projects/:name/delete", s.deleteProject, s.require(mlops.Administer))
-
-	operate := s.require(mlops.Operate)
-	api.GET("/projects", s.apiProjects)
-	api.POST("/projects", s.apiAddProject, operate)
-	api.GET("/projects/:project", s.apiProject)
-	api.PATCH("/projects/:project", s.apiEditProject, operate)
-	api.DELETE("/projects/:project", s.apiDeleteProject, s.require(mlops.Administer))
-}
-
 // projects is the list of projects.
-func (s *Server) projects(c echo.Context) (*page.Page, error) {
+func (s *section) projects(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
 	v := view.Projects{CSRF: page.VisitorOf(c).CSRF, MayOperate: page.May(c, mlops.Operate), Datasets: s.datasetNames(ctx, "")}
-	projects, err := s.site.Loop.Projects(ctx)
-	v.Problem = s.site.Problem("the projects", err)
+	projects, err := s.Loop.Projects(ctx)
+	v.Problem = s.Problem("the projects", err)
 	var deployed []mlops.Deployment
 	if len(projects) > 0 {
 		var derr error
-		deployed, derr = s.site.Loop.Deployments(ctx)
-		s.site.Problem("the deployments", derr) // logged; the rows go without
+		deployed, derr = s.Loop.Deployments(ctx)
+		s.Problem("the deployments", derr) // logged; the rows go without
 	}
-	trainings, terr := s.site.Registry.NewestTrainings(ctx)
-	s.site.Problem("the trainings", terr) // logged; the rows go without
+	trainings, terr := s.Registry.NewestTrainings(ctx)
+	s.Problem("the trainings", terr) // logged; the rows go without
 	v.Rows = make([]view.ProjectRow, len(projects))
 	for i, p := range projects {
 		v.Rows[i] = projectRow(p, trainings, deployed)
 	}
 	if err == nil {
-		for _, sample := range s.cfg.Samples {
+		for _, sample := range s.samples {
 			if page.VisitorOf(c).Principal.Reaches(sample.Name) && !slices.ContainsFunc(projects, func(p mlops.Project) bool { return p.Name == sample.Name }) {
 				v.Samples = append(v.Samples, view.Sample{Name: sample.Name, Title: sample.Title, Size: fmt.Sprintf("%d rows × %d features", sample.Rows, sample.Features)})
 			}
@@ -101,10 +84,10 @@ func scheduleValue(p mlops.Project) view.Value {
 }
 
 // project is the page of one project.
-func (s *Server) project(c echo.Context) (*page.Page, error) { return s.projectPage(c, nil, "") }
+func (s *section) project(c echo.Context) (*page.Page, error) { return s.projectPage(c, nil, "") }
 
 // projectPage shows a project, with the form as it was sent if it was.
-func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError string) (*page.Page, error) {
+func (s *section) projectPage(c echo.Context, form *view.ProjectForm, deleteError string) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
 	p, err := s.findProject(ctx, c.Param("name"))
@@ -125,13 +108,13 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 	page.Together(
 		func() {
 			var all []mlops.Dataset
-			all, errs[0] = s.site.Registry.Datasets(ctx)
+			all, errs[0] = s.Registry.Datasets(ctx)
 			dataset = page.NewestDataset(all, p.Dataset)
 		},
-		func() { trainings, errs[1] = s.site.Registry.Trainings(ctx, p.Name, trainingsShown) },
-		func() { deployed, errs[2] = s.site.Loop.Deployments(ctx) },
+		func() { trainings, errs[1] = s.Registry.Trainings(ctx, p.Name, trainingsShown) },
+		func() { deployed, errs[2] = s.Loop.Deployments(ctx) },
 		func() {
-			all, err := s.site.Loop.NextTrainings(ctx)
+			all, err := s.Loop.NextTrainings(ctx)
 			if at := all[p.Name]; !at.IsZero() {
 				next = view.At(at)
 			}
@@ -139,7 +122,7 @@ func (s *Server) projectPage(c echo.Context, form *view.ProjectForm, deleteError
 		},
 	)
 	for i, what := range []string{"the dataset", "the trainings", "the deployment", "the schedule"} {
-		if problem := s.site.Problem(what, errs[i]); problem != nil && v.Problem == nil && !p.Deleting {
+		if problem := s.Problem(what, errs[i]); problem != nil && v.Problem == nil && !p.Deleting {
 			v.Problem = problem
 		}
 	}
@@ -193,8 +176,8 @@ func follows(p mlops.Project) string {
 	return "Taken from Benchtop’s configuration file until changed here: " + strings.Join(names, ", ") + "."
 }
 
-func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, error) {
-	projects, err := s.site.Loop.Projects(ctx)
+func (s *section) findProject(ctx context.Context, name string) (mlops.Project, error) {
+	projects, err := s.Loop.Projects(ctx)
 	if err != nil {
 		return mlops.Project{}, err
 	}
@@ -206,8 +189,8 @@ func (s *Server) findProject(ctx context.Context, name string) (mlops.Project, e
 	return mlops.Project{}, mlops.Errorf(mlops.NotFound, "There is no project %q.", name)
 }
 
-func (s *Server) addProject(c echo.Context) error {
-	p, err := s.site.Steps.AddProject(c.Request().Context(), mlops.ProjectRequest{Sample: c.FormValue("sample"), Name: strings.TrimSpace(c.FormValue("name")), Dataset: c.FormValue("dataset")})
+func (s *section) addProject(c echo.Context) error {
+	p, err := s.Steps.AddProject(c.Request().Context(), mlops.ProjectRequest{Sample: c.FormValue("sample"), Name: strings.TrimSpace(c.FormValue("name")), Dataset: c.FormValue("dataset")})
 	if err != nil {
 		return page.Sentence(err)
 	}
@@ -215,11 +198,11 @@ func (s *Server) addProject(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, paths.Project(p.Name))
 }
 
-func (s *Server) changedProject(c echo.Context, what, name string) {
-	s.site.Log().Info(what, "project", name, "by", page.VisitorOf(c).Principal.Name)
+func (s *section) changedProject(c echo.Context, what, name string) {
+	s.Log().Info(what, "project", name, "by", page.VisitorOf(c).Principal.Name)
 }
 
-func (s *Server) editProject(c echo.Context) error {
+func (s *section) editProject(c echo.Context) error {
 	name := c.Param("name")
 	field := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
 	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: field("schedule"), TimeZone: field("time_zone"), Params: field("params"),
@@ -236,13 +219,13 @@ func (s *Server) editProject(c echo.Context) error {
 			return perr
 		}
 		p.Status = page.StatusOf(err)
-		return s.site.Render(c, p)
+		return s.Render(c, p)
 	}
 	return page.Sentence(err)
 }
 
 // changeProject makes a project what its form says.
-func (s *Server) changeProject(ctx context.Context, name string, form view.ProjectForm) error {
+func (s *section) changeProject(ctx context.Context, name string, form view.ProjectForm) error {
 	variables, err := mlops.ParseVariables(form.Environment)
 	if err != nil {
 		return mlops.Errorf(mlops.Invalid, "environment: %s", mlops.MessageOf(err))
@@ -252,7 +235,7 @@ func (s *Server) changeProject(ctx context.Context, name string, form view.Proje
 		return err
 	}
 	params, environment := mlops.JSONObject(form.Params), p.Environment.Instead(variables)
-	_, err = s.site.Steps.EditProject(ctx, name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params, Environment: &environment,
+	_, err = s.Steps.EditProject(ctx, name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params, Environment: &environment,
 		Resources: &mlops.ResourcesEdit{Requests: mlops.AmountsEdit{CPU: &form.CPU, Memory: &form.Memory}, Limits: mlops.AmountsEdit{CPU: &form.CPULimit, Memory: &form.MemoryLimit}}})
 	return err
 }
@@ -271,7 +254,7 @@ func projectForm(p mlops.Project) view.ProjectForm {
 	return form
 }
 
-func (s *Server) deleteProject(c echo.Context) error {
+func (s *section) deleteProject(c echo.Context) error {
 	name := c.Param("name")
 	if typed := strings.TrimSpace(c.FormValue("confirm")); typed != name {
 		p, err := s.projectPage(c, nil, fmt.Sprintf("Nothing was deleted: type %s to delete it.", name))
@@ -279,95 +262,32 @@ func (s *Server) deleteProject(c echo.Context) error {
 			return err
 		}
 		p.Status = http.StatusBadRequest
-		return s.site.Render(c, p)
+		return s.Render(c, p)
 	}
-	if _, err := s.site.Steps.DeleteProject(context.WithoutCancel(c.Request().Context()), name); err != nil {
+	if _, err := s.Steps.DeleteProject(context.WithoutCancel(c.Request().Context()), name); err != nil {
 		return page.Sentence(err)
 	}
 	s.changedProject(c, "project is being deleted", name)
 	return c.Redirect(http.StatusSeeOther, paths.WithQuery("/projects", "deleted", name))
 }
 
-func (s *Server) apiProjects(c echo.Context) error {
-	ctx, cancel := page.Gather(c)
-	defer cancel()
-	projects, err := s.site.Loop.Projects(ctx)
-	if err != nil {
-		return err
+// datasetNames are the datasets that a project can have; among them always the
+// one that it has.
+func (s *section) datasetNames(ctx context.Context, has string) []string {
+	all, err := s.Registry.Datasets(ctx)
+	s.Problem("the datasets", err) // logged; the choice is smaller
+	var names []string
+	for _, d := range all {
+		names = append(names, d.Name)
 	}
-	out, err := s.projectStatuses(ctx, projects)
-	if err != nil {
-		return err
-	}
-	return c.JSONPretty(http.StatusOK, map[string]any{"projects": out}, "  ")
-}
-
-func (s *Server) apiProject(c echo.Context) error {
-	ctx, cancel := page.Gather(c)
-	defer cancel()
-	p, err := s.findProject(ctx, c.Param("project"))
-	if err != nil {
-		return err
-	}
-	out, err := s.projectStatuses(ctx, []mlops.Project{p})
-	if err != nil {
-		return err
-	}
-	return c.JSONPretty(http.StatusOK, out[0], "  ")
-}
-
-// projectStatuses leaves out what a project that goes has no more. It asks once
-// for all.
-func (s *Server) projectStatuses(ctx context.Context, projects []mlops.Project) ([]ProjectStatus, error) {
-	trainings, err := s.site.Registry.NewestTrainings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	next, err := s.site.Loop.NextTrainings(ctx)
-	s.site.Problem("the schedules", err) // logged; the cluster may have none yet
-	out := make([]ProjectStatus, len(projects))
-	for i, p := range projects {
-		if out[i].Project = p; !p.Deleting {
-			out[i].LastTraining, out[i].NextTraining = page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }), next[p.Name]
+	for _, sample := range s.samples {
+		if !page.PrincipalOf(ctx).Limited() {
+			names = append(names, sample.Name)
 		}
 	}
-	return out, nil
-}
-
-func (s *Server) apiAddProject(c echo.Context) error {
-	var req mlops.ProjectRequest
-	if err := page.DecodeBody(c, &req, `{"sample": "wine"} or {"name": "churn", "dataset": "churn"}`); err != nil {
-		return err
+	if has != "" {
+		names = append(names, has)
 	}
-	p, err := s.site.Steps.AddProject(c.Request().Context(), req)
-	if err != nil {
-		return err
-	}
-	s.changedProject(c, "project added", p.Name)
-	return c.JSONPretty(http.StatusCreated, p, "  ")
-}
-
-func (s *Server) apiEditProject(c echo.Context) error {
-	var edit mlops.ProjectEdit
-	if err := page.DecodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}, "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}, "environment": {"OMP_NUM_THREADS": "2", "OLD": null}}`); err != nil {
-		return err
-	}
-	if edit == (mlops.ProjectEdit{}) {
-		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone, params, resources or environment")
-	}
-	p, err := s.site.Steps.EditProject(c.Request().Context(), c.Param("project"), edit)
-	if err != nil {
-		return err
-	}
-	s.changedProject(c, "project changed", p.Name)
-	return c.JSONPretty(http.StatusOK, p, "  ")
-}
-
-func (s *Server) apiDeleteProject(c echo.Context) error {
-	p, err := s.site.Steps.DeleteProject(context.WithoutCancel(c.Request().Context()), c.Param("project"))
-	if err != nil {
-		return err
-	}
-	s.changedProject(c, "project is being deleted", p.Name)
-	return c.JSONPretty(http.StatusAccepted, p, "  ")
+	slices.Sort(names)
+	return slices.Compact(names)
 }
