@@ -59,7 +59,7 @@ func (s *Server) apiStatus(c echo.Context) error {
 	note("projects", err)
 	next, err := s.site.Loop.NextTrainings(ctx)
 	note("schedules", err)
-	trainings, err := s.site.Registry.NewestTrainings(ctx)
+	trainings, err := s.site.Registry.NewestTrainings(ctx, 1)
 	note("trainings", err)
 	for _, p := range all {
 		out.Projects = append(out.Projects, projects.Status{Project: p, NextTraining: next[p.Name],

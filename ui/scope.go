@@ -322,8 +322,8 @@ func (r scopedRegistry) Trainings(ctx context.Context, project string, max int) 
 	return ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.Trainings(ctx, project, max) })
 }
 
-func (r scopedRegistry) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
-	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.NewestTrainings(ctx) })
+func (r scopedRegistry) NewestTrainings(ctx context.Context, each int) ([]mlops.Training, error) {
+	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.NewestTrainings(ctx, each) })
 	return page.Only(ctx, found, func(p mlops.Principal, t mlops.Training) bool { return p.Reaches(t.Project) }), err
 }
 

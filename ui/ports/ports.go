@@ -62,9 +62,9 @@ type Registry interface {
 	// Trainings returns up to max of a project's trainings, newest first,
 	// with RunID resolved.
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
-	// NewestTrainings returns the newest training of each project that has one,
-	// with RunID resolved.
-	NewestTrainings(ctx context.Context) ([]mlops.Training, error)
+	// NewestTrainings returns up to each of the newest trainings of every
+	// project, the newest first, with RunID resolved.
+	NewestTrainings(ctx context.Context, each int) ([]mlops.Training, error)
 	// NewestVersions returns the newest version of each of the models that has
 	// one; prompts are no models.
 	NewestVersions(ctx context.Context, models []string) ([]mlops.ModelVersion, error)

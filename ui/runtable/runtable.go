@@ -58,29 +58,21 @@ func (s Tables) Show(ctx context.Context, runs []mlops.Run, q *List, columns []C
 	return t, columns
 }
 
-// Waiting are rows for what has started and has logged nothing
-// yet, of one project or of all.
+// waitingOfEach is how many of a project's newest trainings may have logged
+// nothing yet.
+const waitingOfEach = 5
+
+// Waiting returns rows for the trainings that have logged nothing yet, of one
+// project or of all.
 func (s Tables) Waiting(ctx context.Context, project string, columns []view.RunColumn) ([]view.RunRow, error) {
-	projects, err := s.Loop.Projects(ctx)
-	if mlops.CodeOf(err) == mlops.Unavailable {
-		return nil, nil // the runs can be shown before the loop serves
-	}
+	trainings, err := s.Registry.NewestTrainings(ctx, waitingOfEach)
 	if err != nil {
 		return nil, err
 	}
 	var rows []view.RunRow
-	for _, p := range projects {
-		if project != "" && project != p.Name {
-			continue
-		}
-		ts, err := s.Registry.Trainings(ctx, p.Name, 5)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range ts {
-			if t.RunID == "" {
-				rows = append(rows, trainingRow(t, columns))
-			}
+	for _, t := range trainings {
+		if t.RunID == "" && (project == "" || project == t.Project) {
+			rows = append(rows, trainingRow(t, columns))
 		}
 	}
 	return rows, nil

@@ -86,16 +86,14 @@ func (r registry) MetricHistory(_ context.Context, runID, key string, limit int)
 	return points[:min(limit, len(points))], nil
 }
 
-func (r registry) NewestTrainings(context.Context) ([]mlops.Training, error) {
+func (r registry) NewestTrainings(_ context.Context, each int) ([]mlops.Training, error) {
 	r.w.Lock()
 	defer r.w.Unlock()
-	var out []mlops.Training
-	for _, t := range r.w.Trainings {
-		if !slices.ContainsFunc(out, func(o mlops.Training) bool { return o.Project == t.Project }) {
-			out = append(out, t)
-		}
-	}
-	return out, nil
+	kept := map[string]int{}
+	return slices.DeleteFunc(slices.Clone(r.w.Trainings), func(t mlops.Training) bool {
+		kept[t.Project]++
+		return kept[t.Project] > each
+	}), nil
 }
 
 func (r registry) NewestVersions(_ context.Context, models []string) ([]mlops.ModelVersion, error) {

@@ -53,6 +53,9 @@ type Boot struct {
 	Units   []Unit
 }
 
+// trainButtons is how many projects have a button each. More would fill the page.
+const trainButtons = 3
+
 // Actions are the buttons that start a training.
 type Actions struct {
 	Projects []string
@@ -64,6 +67,7 @@ type Overview struct {
 	Boot    *Boot // set until everything was ready
 	Notices []Notice
 	Loops   []Loop
+	More    int         // projects that have no picture
 	Beside  Deployments // those that are not their project's
 	Problem *Problem
 	Actions Actions

@@ -20,7 +20,10 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
-const recentShown = 5
+const (
+	recentShown = 5
+	pictured    = 6 // projects, if there are more
+)
 
 // overview is the boot page until everything was ready, then the loop.
 func (s *section) overview(c echo.Context) (*page.Page, error) {
@@ -62,10 +65,14 @@ func (s *section) overview(c echo.Context) (*page.Page, error) {
 					v.Beside.Rows = append(v.Beside.Rows, serving.Row(d, traffic.Of(states.traffic, d.Name)))
 				}
 			}
-			for _, p := range projects {
-				if mayTrain {
+			if mayTrain {
+				for _, p := range projects {
 					v.Actions.Projects = append(v.Actions.Projects, p.Name)
 				}
+			}
+			shown := states.first(projects)
+			v.More = len(projects) - len(shown)
+			for _, p := range shown {
 				v.Loops = append(v.Loops, s.loopView(p, states))
 			}
 		},
@@ -130,7 +137,7 @@ func (s *section) loopStates(ctx context.Context, projects []mlops.Project) loop
 	page.Together(
 		func() { all.datasets, errs[0] = s.Registry.Datasets(ctx) },
 		func() {
-			if all.trainings, errs[1] = s.Registry.NewestTrainings(ctx); errs[1] == nil {
+			if all.trainings, errs[1] = s.Registry.NewestTrainings(ctx, 1); errs[1] == nil {
 				all.runs, errs[1] = s.runsOfTrainings(ctx, all.trainings)
 			}
 		},
@@ -182,6 +189,36 @@ func (all loopStates) of(p mlops.Project) (st loopState) {
 		st.traffic = &t
 	}
 	return st
+}
+
+// first returns the projects that are drawn: those that need a look, then the
+// others, both in the order in which they came.
+func (all loopStates) first(projects []mlops.Project) []mlops.Project {
+	if len(projects) <= pictured {
+		return projects
+	}
+	sorted := slices.Clone(projects)
+	slices.SortStableFunc(sorted, func(a, b mlops.Project) int {
+		x, y := all.of(a).ails(), all.of(b).ails()
+		switch {
+		case x && !y:
+			return -1
+		case y && !x:
+			return 1
+		}
+		return 0
+	})
+	return sorted[:pictured]
+}
+
+// ails reports whether somebody should look at a project: its newest training
+// has failed, or not all of its servers answer.
+func (st loopState) ails() bool {
+	if st.training != nil && st.training.State == mlops.TrainingFailed {
+		return true
+	}
+	d := st.deployment
+	return d != nil && !d.Deleting && d.Replicas > 0 && (!d.Answers() || d.Ready < d.Replicas)
 }
 
 // loopView draws the picture of one project.

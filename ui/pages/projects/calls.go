@@ -49,7 +49,7 @@ func (s *section) apiProject(c echo.Context) error {
 // projectStatuses leaves out what a project that goes has no more. It asks once
 // for all.
 func (s *section) projectStatuses(ctx context.Context, projects []mlops.Project) ([]Status, error) {
-	trainings, err := s.Registry.NewestTrainings(ctx)
+	trainings, err := s.Registry.NewestTrainings(ctx, 1)
 	if err != nil {
 		return nil, err
 	}

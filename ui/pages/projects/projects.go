@@ -35,7 +35,7 @@ func (s *section) projects(c echo.Context) (*page.Page, error) {
 		deployed, derr = s.Loop.Deployments(ctx)
 		s.Problem("the deployments", derr) // logged; the rows go without
 	}
-	trainings, terr := s.Registry.NewestTrainings(ctx)
+	trainings, terr := s.Registry.NewestTrainings(ctx, 1)
 	s.Problem("the trainings", terr) // logged; the rows go without
 	v.Rows = make([]view.ProjectRow, len(projects))
 	for i, p := range projects {

@@ -19,18 +19,26 @@ func TestNewestOfEach(t *testing.T) {
 	s, ctx := served(t, 2), t.Context()
 	dbtest.Must(s.Projects.PutProject(ctx, mlops.Project{Name: "wine", Dataset: "wine", Schedule: ""}))(t)
 	dbtest.Must(s.Models.CreateRegisteredModel(ctx, "wine", "", nil))(t)
-	if ts := dbtest.Must(s.Projects.NewestTrainings(ctx))(t); len(ts) != 0 {
+	if ts := dbtest.Must(s.Projects.NewestTrainings(ctx, 1))(t); len(ts) != 0 {
 		t.Errorf("before there is one: %+v", ts)
 	}
 	for _, project := range []string{"iris", "iris", "wine"} {
 		dbtest.Must(s.Projects.CreateTraining(ctx, project, mlops.TriggerManual))(t)
 	}
 	var jobs []string
-	for _, tr := range dbtest.Must(s.Projects.NewestTrainings(ctx))(t) {
+	for _, tr := range dbtest.Must(s.Projects.NewestTrainings(ctx, 1))(t) {
 		jobs = append(jobs, tr.Job)
 	}
 	if want := []string{"iris-train-2", "wine-train-3"}; !slices.Equal(jobs, want) {
 		t.Errorf("the newest trainings are %v, want %v", jobs, want)
+	}
+	jobs = nil
+	dbtest.Must(s.Projects.CreateTraining(ctx, "iris", mlops.TriggerManual))(t)
+	for _, tr := range dbtest.Must(s.Projects.NewestTrainings(ctx, 2))(t) {
+		jobs = append(jobs, tr.Job)
+	}
+	if want := []string{"iris-train-4", "iris-train-2", "wine-train-3"}; !slices.Equal(jobs, want) {
+		t.Errorf("the two newest trainings are %v, want %v", jobs, want)
 	}
 	vs := dbtest.Must(s.Models.NewestVersions(ctx, []string{"iris", "wine", "none"}))(t)
 	if len(vs) != 1 || vs[0].Model != "iris" || vs[0].Version != 2 {
@@ -108,7 +116,7 @@ func BenchmarkOverview(b *testing.B) {
 		dbtest.Must(s.Projects.Projects(ctx))(b)
 		dbtest.Must(s.Deployments.Deployments(ctx))(b)
 		dbtest.Must(s.Datasets.Datasets(ctx))(b)
-		dbtest.Must(s.Projects.NewestTrainings(ctx))(b)
+		dbtest.Must(s.Projects.NewestTrainings(ctx, 5))(b)
 		dbtest.Must(s.Models.NewestVersions(ctx, names))(b)
 		took = append(took, time.Since(begin))
 	}

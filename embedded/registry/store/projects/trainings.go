@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -119,9 +120,23 @@ func (s *Store) Trainings(ctx context.Context, project string, max int) ([]mlops
 	return s.trainings(ctx, "WHERE (?1 = '' OR p.name = ?1) ORDER BY t.created DESC, t.id DESC LIMIT ?2", project, max)
 }
 
-// NewestTrainings returns the newest training of each project that has one.
-func (s *Store) NewestTrainings(ctx context.Context) ([]mlops.Training, error) {
-	return s.trainings(ctx, `WHERE t.id IN (SELECT (SELECT n.id FROM trainings n WHERE n.project = q.id ORDER BY n.created DESC, n.id DESC LIMIT 1) FROM projects q) ORDER BY p.name`)
+// newestOfEach finds the newest trainings of each project by the index, however
+// many there are. Those of one millisecond may be more than were asked for.
+const newestOfEach = `WHERE t.created >= coalesce((SELECT n.created FROM trainings n WHERE n.project = p.id ORDER BY n.created DESC LIMIT 1 OFFSET ?), 0)
+	ORDER BY p.name, t.created DESC, t.id DESC`
+
+// NewestTrainings returns up to each of the newest trainings of every project,
+// the newest first, by the projects' names.
+func (s *Store) NewestTrainings(ctx context.Context, each int) ([]mlops.Training, error) {
+	all, err := s.trainings(ctx, newestOfEach, max(each, 1)-1)
+	if err != nil {
+		return nil, err
+	}
+	kept := map[string]int{}
+	return slices.DeleteFunc(all, func(t mlops.Training) bool {
+		kept[t.Project]++
+		return kept[t.Project] > max(each, 1)
+	}), nil
 }
 
 // The run of a training is the one that its Job has tagged with the Job's
