@@ -184,7 +184,7 @@ func (s *story) trainerResources(t *testing.T) {
 	s.refuses(t, []string{"at least 16Mi", "512m"}, edit("--memory", "512m")...)
 	s.refuses(t, []string{"above the memory limit"}, edit("--memory", "128Mi")...)
 	s.refuses(t, []string{"CPU request 5000", "this machine has"}, edit("--cpu", "5000")...)
-	s.refuses(t, []string{"AWS_REGION is set by Benchtop itself"}, edit("--env", "AWS_REGION=x")...)
+	s.refuses(t, []string{"AWS_REGION is Benchtop's to set"}, edit("--env", "AWS_REGION=x")...)
 	s.refuses(t, []string{"no name of an environment variable"}, edit("--env", "1A=x")...)
 
 	// Too little: it is killed, and says how to get more.
