@@ -236,6 +236,19 @@ def test_a_registry_that_is_not_there(trainer):
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
+def test_a_key_that_was_changed_meanwhile(lab, name):
+    """When a project's dataset is edited its key is made again: that says nothing about a version."""
+    code, output, message = lab.measure(1, BENCHTOP_MEASURE="accuracy", **{name: "of-yesterday"})
+    assert code == 1, output
+    assert message.startswith("reading s3://datasets/iris/")
+    assert "Traceback" not in output
+    assert message.endswith(
+        "; the key of this Job is not accepted: it may have been changed while the Job ran, and the next try gets the "
+        "new one"
+    )
+
+
 @pytest.mark.parametrize("letter", ["a", "ü", "🌷", "\x00", '"', "\ud800"])
 def test_long_reasons_fit(letter, tmp_path):
     """In a termination message, and whole: a reason may be of any length and letters, a dataset have any name."""

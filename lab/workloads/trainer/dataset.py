@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import dataclass
 
+import access
 from failure import Failure, Invalid, Refused
 from retry import NotReady, until_ready
 
@@ -63,13 +64,14 @@ def _get(config):
         code = err.response.get("Error", {}).get("Code", "")
         if status >= 500 or status == 429:
             raise NotReady(f"it answers {status} {code}") from err
-        if status in (401, 403):
+        refusal = access.refusal(err)
+        if refusal == access.DENIED:
             raise Refused(
                 f"reading {uri} was denied ({code}); the trainer's access key needs s3:GetObject on it"
             ) from err
-        if status == 404:
+        if refusal == access.MISSING:
             raise Refused(f"{uri} does not exist ({code}); upload dataset {config.dataset_name} first") from err
-        raise Failure(f"reading {uri} failed: {status} {code}") from err
+        raise Failure(f"reading {uri} failed: {access.said(err)}") from err
     except BotoCoreError as err:
         raise NotReady(str(err)) from err
 
