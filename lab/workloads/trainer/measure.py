@@ -583,8 +583,10 @@ def work(env):
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        # A registry that is away by now may be what took the time. That is worth a retry, and no finding.
+        # A registry or an object store that is away by now may be what took the time. That is worth a retry, and no
+        # finding.
         registry_module.probe(config.tracking_uri)
+        dataset_module.probe()
         measuring.give_up(seconds)
     elif failed:
         raise failed[0]
