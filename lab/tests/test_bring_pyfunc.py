@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, UNAUTHENTICATED
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_DOES_NOT_EXIST, UNAUTHENTICATED
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 import access
@@ -447,6 +447,53 @@ def test_a_model_that_is_renamed(trainer, volume, register_model, monkeypatch):
     assert no_folder(volume)
     client.delete_registered_model(f"{old}-new")
     with pytest.raises(Invalid, match=f"has no version {version} of model {old}: .*; choose a version that exists"):
+        bring_program.bring(settings, client)
+
+
+def test_a_version_that_names_no_run(trainer, volume, pyfunc_models, s3):
+    """What it names as its run is none, as registries let it. It is brought, and told when it is gone."""
+    client, name = trainer.client(), trainer.name
+    for file in (pyfunc_models / "unsigned").rglob("*"):
+        if file.is_file():
+            s3.client().put_object(Bucket="datasets", Key=f"{name}/{file.name}", Body=file.read_bytes())
+    client.create_registered_model(name)
+    version = str(client.create_model_version(name, f"s3://datasets/{name}", "job#12' or").version)
+    assert client.get_model_version(name, version).run_id == "job#12' or"
+    code, output, _ = trainer.bring(version, BENCHTOP_MODEL_RUN_ID="job#12' or")
+    assert code == 0, output
+    assert description(volume, version)["run_id"] == "job#12' or"
+    settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version, BENCHTOP_MODEL_RUN_ID="job#12"))
+    with pytest.raises(Invalid, match="has no run, so that its dataset is not known; register a version from a run"):
+        measure.holdout(client, settings)
+    found = client.get_model_version(name, version)
+    client.delete_model_version(name, version)
+    with pytest.raises(Invalid, match="choose a version that exists"):
+        bring_program.bring(settings, client)
+    with pytest.raises(Invalid, match="it was deleted while this Job ran"):
+        access.check_still_there(settings, client, "it", found)
+
+
+def test_a_version_that_is_gone_while_the_registry_goes(volume):
+    """Whether it has another name is not known then: no verdict."""
+    settings = config.read_bring(
+        versions.ENV
+        | {"BENCHTOP_MODEL_NAME": "m", "BENCHTOP_MODEL_VERSION": "1", "BENCHTOP_MODEL_DIR": str(volume)}
+        | {"BENCHTOP_MODEL_RUN_ID": "r"}
+    )
+
+    class Client:
+        def get_model_version(self, *_):
+            raise MlflowException("there is no version 1", error_code=RESOURCE_DOES_NOT_EXIST)
+
+        def search_model_versions(self, *_):
+            raise self.ends
+
+    client = Client()
+    client.ends = MlflowException("Connection refused")
+    with pytest.raises(MlflowException, match="Connection refused"):
+        bring_program.bring(settings, client)
+    client.ends = MlflowException("the key may not", error_code=PERMISSION_DENIED)
+    with pytest.raises(Invalid, match="there is no version 1; choose a version that exists"):
         bring_program.bring(settings, client)
 
 

@@ -5,6 +5,7 @@ that is down, says nothing about it and is worth a retry. So does a key that is 
 while the Job ran, and the Job's next pod gets the new one.
 """
 
+import config as config_module
 from failure import Invalid, Refused
 
 DENIED, MISSING = "denied", "missing"
@@ -105,12 +106,15 @@ def _new_name(config, client, version):
     """The name of the model that has the version by now, or None. A version is told by its run and its number."""
     from mlflow.exceptions import MlflowException
 
-    run_id = (version.run_id or "") if version is not None else config.run_id
+    run_id = config_module.run_id(version.run_id or "") if version is not None else config.run_id
     if not run_id:
         return None
     try:
         found = client.search_model_versions(f"run_id = '{run_id}'")
-    except MlflowException:
+    except MlflowException as err:
+        # Without an answer nothing is known of the version, not even that it is gone.
+        if refusal(err) is None:
+            raise
         return None
     names = [
         other.name

@@ -334,7 +334,7 @@ def holdout(client, config):
     """The hold-out of the version's run: its dataset, split with the run's own parameters."""
     what = f"version {config.version} of model {config.name}"
     version = bring_module.find(config, client, what)
-    if not version.run_id:
+    if not config_module.run_id(version.run_id or ""):
         raise Invalid(f"{what} has no run, so that its dataset is not known; register a version from a run")
     run = _run(client, version.run_id, what)
     sources = []
