@@ -300,6 +300,48 @@ def test_a_source_that_names_a_run(trainer, volume, pyfunc_models, bring, where)
         bring(nothing)
 
 
+def test_a_run_with_several_models_of_one_name(trainer, volume, pyfunc_models, bring):
+    """The version says which is meant; else only one of them is whole, or the version is refused."""
+    client, name = trainer.client(), trainer.name
+    experiment = client.create_experiment(name)
+    run_id = client.create_run(experiment).info.run_id
+    client.create_registered_model(name)
+
+    def log(kind):
+        model_id = client.create_logged_model(experiment, name="model", source_run_id=run_id).model_id
+        if kind:
+            client.log_model_artifacts(model_id, str(pyfunc_models / kind))
+            client.finalize_logged_model(model_id, "READY")
+        return model_id
+
+    def register():
+        return str(client.create_model_version(name, f"runs:/{run_id}/model", run_id).version)
+
+    first = log("unsigned")
+    log(None)
+    version = register()
+    assert bring(version)
+    raw = (volume / "versions" / version / "pyfunc/model.pkl").read_bytes()
+    assert raw == (pyfunc_models / "unsigned/model.pkl").read_bytes()
+    second = log("classifier")
+    version = register()
+    settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version))
+    registry.connect(trainer.mlflow_uri)
+    found = client.get_model_version(name, version)
+    for model_id in (first, second):
+        # Registries differ in whether they let a version name both a run's address and a model.
+        found._model_id = model_id
+        repository = model_files.repository(settings, client, found, "it")
+        assert repository.repo.artifact_uri.endswith(f"/{model_id}/artifacts")
+    with pytest.raises(Invalid) as caught:
+        bring(version)
+    assert str(caught.value) == (
+        f"version {version} of model {name} has its files at runs:/{run_id}/model, and run {run_id} has 2 models of "
+        f"that name ({', '.join(sorted((first, second)))}), so that it is not known which is meant; register the one "
+        "that is meant by its id: models:/<model id>"
+    )
+
+
 NEW_KEY = (
     "; the key of this Job is not accepted: it may have been changed while the Job ran, and the next try gets the new "
     "one"
