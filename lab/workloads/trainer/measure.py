@@ -16,11 +16,14 @@ rest what took the time.
 
 The findings are JSON in the container's termination message:
 
-{"candidate": {metric: value}, "errors": {metric: reason}, "holdout": "30 rows of …",
- "against": version, "served": {metric: value}, "served_errors": {metric: reason}}
+{"candidate": {metric: value}, "errors": [{"metrics": [metric, …], "reason": reason}, …], "holdout": "30 rows of …",
+ "against": version, "served": {metric: value}, "served_errors": as errors}
+
+"against" is 0 where nothing is served, and "holdout" is empty where no dataset was read.
 
 Exit codes as of bring.py. A version that can't be measured is a finding, with code 0: its errors say why. A registry or
-an object store that can't be reached says nothing about the version: that is code 1, and nothing is found.
+an object store that can't be reached, or does not accept the key, says nothing about the version: that is code 1, and
+nothing is found.
 """
 
 import contextlib
