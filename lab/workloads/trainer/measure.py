@@ -16,11 +16,14 @@ rest what took the time.
 
 The findings are JSON in the container's termination message:
 
-{"candidate": {metric: value}, "errors": {metric: reason}, "holdout": "30 rows of …",
- "against": version, "served": {metric: value}, "served_errors": {metric: reason}}
+{"candidate": {metric: value}, "errors": [{"metrics": [metric, …], "reason": reason}, …], "holdout": "30 rows of …",
+ "against": version, "served": {metric: value}, "served_errors": as errors}
+
+"against" is 0 where nothing is served, and "holdout" is empty where no dataset was read.
 
 Exit codes as of bring.py. A version that can't be measured is a finding, with code 0: its errors say why. A registry or
-an object store that can't be reached says nothing about the version: that is code 1, and nothing is found.
+an object store that can't be reached, or does not accept the key, says nothing about the version: that is code 1, and
+nothing is found.
 """
 
 import contextlib
@@ -334,7 +337,7 @@ def holdout(client, config):
     """The hold-out of the version's run: its dataset, split with the run's own parameters."""
     what = f"version {config.version} of model {config.name}"
     version = bring_module.find(config, client, what)
-    if not version.run_id:
+    if not config_module.run_id(version.run_id or ""):
         raise Invalid(f"{what} has no run, so that its dataset is not known; register a version from a run")
     run = _run(client, version.run_id, what)
     sources = []
@@ -583,8 +586,10 @@ def work(env):
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        # A registry that is away by now may be what took the time. That is worth a retry, and no finding.
+        # A registry or an object store that is away by now may be what took the time. That is worth a retry, and no
+        # finding.
         registry_module.probe(config.tracking_uri)
+        dataset_module.probe()
         measuring.give_up(seconds)
     elif failed:
         raise failed[0]

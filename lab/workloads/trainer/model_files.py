@@ -24,7 +24,7 @@ def repository(config, client, version, what):
     try:
         found = ModelsArtifactRepository(f"models:/{config.name}/{config.version}")
         if isinstance(found.repo, RunsArtifactRepository):
-            found.repo = _of_run(client, found.repo)
+            found.repo = _of_run(client, found.repo, version, what)
     except MlflowException as err:
         refusal = access.refusal(err)
         if refusal == access.DENIED:
@@ -38,25 +38,37 @@ def repository(config, client, version, what):
     return found
 
 
-def _of_run(client, repository):
+def _of_run(client, repository, version, what):
     """The repository at the end of runs:/RUN/PATH, with MLmodel at its root.
 
     MLflow 3 keeps a run's models apart from its artifacts: PATH then begins with a logged model's name. MLflow's own
-    repository of such an address looks into both and puts the models' files a folder deeper.
+    repository of such an address looks into both and puts the models' files a folder deeper. A run may log several
+    models by one name: then the version says which it is.
     """
+    from mlflow.entities import LoggedModelStatus
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     run_id, path = repository.parse_runs_uri(repository.artifact_uri)
     name, _, rest = (path or "").partition("/")
-    experiment, token = client.get_run(run_id).info.experiment_id, None
+    experiment, token, found = client.get_run(run_id).info.experiment_id, None, []
     while True:
         page = client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'", page_token=token)
-        for model in page:
-            if model.name == name:
-                return get_artifact_repository(f"{model.artifact_location.rstrip('/')}/{rest}".rstrip("/"))
+        found += [model for model in page if model.name == name]
         token = page.token
         if not token:
-            return repository.repo
+            break
+    if not found:
+        return repository.repo
+    found = [model for model in found if model.model_id == version.model_id] or found
+    # What a try left that broke off is not meant.
+    found = [model for model in found if model.status == LoggedModelStatus.READY] or found
+    if len(found) > 1:
+        ids = ", ".join(sorted(model.model_id for model in found)[:5])
+        raise Invalid(
+            f"{what} has its files at {version.source}, and run {run_id} has {len(found)} models of that name ({ids}), "
+            "so that it is not known which is meant; register the one that is meant by its id: models:/<model id>"
+        )
+    return get_artifact_repository(f"{found[0].artifact_location.rstrip('/')}/{rest}".rstrip("/"))
 
 
 def sizes(repository, version, what):
