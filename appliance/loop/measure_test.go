@@ -158,6 +158,32 @@ func TestAMeasurementThatFails(t *testing.T) {
 	}
 }
 
+// What a Job could not reach is no fault of the version: it is judged when that
+// is back, however long it takes.
+func TestAFaultRejectsNothing(t *testing.T) {
+	w, l := measuring(t, slowest(10))
+	w.away = "cannot reach s3.benchtop.svc:9000"
+	w.register(2, 0.9)
+	atRest(t, l)
+	want := "it is being measured for its gates: latency_p95_ms"
+	for range 5 {
+		if r := w.revisions[1]; r.State != mlops.RevisionJudging || r.Message != want {
+			t.Errorf("it is %s: %q, expected %q", r.State, r.Message, want)
+		}
+		atRest(t, l)
+		want = "it could not be measured for its gates yet: cannot reach s3.benchtop.svc:9000. It is tried again every few minutes"
+	}
+	if w.revisions[1].Measuring() {
+		t.Error("a command would wait for it, for ever")
+	}
+	w.away = ""
+	found(t, l)
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+	if r := w.revisions[1]; r.Message != "" || r.Measured.Failed != "" {
+		t.Errorf("it says %q, on record is %+v", r.Message, r.Measured)
+	}
+}
+
 // Somebody renames the model while its Job ends: what the Job says of the old
 // name is no verdict, and another one is made for the new.
 func TestAModelIsRenamedWhileItIsMeasured(t *testing.T) {

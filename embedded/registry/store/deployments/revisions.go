@@ -330,6 +330,17 @@ func serve(t *db.Tx, d deploymentRow, revision, version int64) error {
 	return nil // the version was deleted since; what is served of it goes on
 }
 
+// NoteRevision says what keeps a revision that starts; "" is nothing. One that
+// does not start any more stays as it is.
+func (s *Store) NoteRevision(ctx context.Context, id int64, message string) error {
+	return s.moveRevision(ctx, id, func(t *db.Tx, _ deploymentRow, r revisionRow) error {
+		if r.state != mlops.RevisionStarting {
+			return nil
+		}
+		return t.Exec("UPDATE revisions SET message = ? WHERE id = ?", message, id)
+	})
+}
+
 // LiveRevision notes that a revision is served, and ends the one before.
 func (s *Store) LiveRevision(ctx context.Context, id int64) error {
 	return s.moveRevision(ctx, id, func(t *db.Tx, d deploymentRow, r revisionRow) error {

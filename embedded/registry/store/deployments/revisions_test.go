@@ -107,6 +107,28 @@ func TestNewVersionsAreFollowedOnce(t *testing.T) {
 	}
 }
 
+// What keeps a revision that starts is noted until it is live.
+func TestARevisionThatIsKept(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	dbtest.Must(s.Deployments.FollowModels(ctx))(t)
+	id := s.newest(t, "iris").ID
+	note := func(state mlops.RevisionState, message string) {
+		t.Helper()
+		dbtest.OK(t, s.Deployments.NoteRevision(ctx, id, "the registry is away"))
+		if r := s.newest(t, "iris"); r.State != state || r.Message != message {
+			t.Errorf("it is %s: %q", r.State, r.Message)
+		}
+	}
+	note(mlops.RevisionJudging, "")
+	dbtest.OK(t, s.Deployments.StartRevision(ctx, id))
+	note(mlops.RevisionStarting, "the registry is away")
+	dbtest.OK(t, s.Deployments.LiveRevision(ctx, id))
+	note(mlops.RevisionLive, "")
+	if err := s.Deployments.NoteRevision(ctx, 99, ""); mlops.CodeOf(err) != mlops.NotFound {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A revision keeps what code has made its version, though the run is deleted.
 func TestARevisionKeepsItsCode(t *testing.T) {
 	s, ctx := served(t, 1), t.Context()
