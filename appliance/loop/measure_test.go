@@ -114,6 +114,30 @@ func TestGatesThatAskForMore(t *testing.T) {
 	}
 }
 
+// A first version has nothing that its importances could be compared with: no
+// Job is made that could fail it.
+func TestStabilityOfAFirstVersion(t *testing.T) {
+	half := 0.5
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	w.gates(t, mlops.Gates{Metrics: map[string]mlops.Bound{mlops.MeasuredStability: {Minimum: &half}}})
+	w.finds = func(mlops.Revision, *mlops.Revision) mlops.Job {
+		return mlops.Job{State: mlops.TrainingFailed, Message: "no memory"}
+	}
+	w.register(1, 0.9)
+	found(t, l)
+	expectHistory(t, w, "1: v1 by new version is live; serves v1, alias v1")
+	if w.measured != 0 || w.revisions[0].Gates[0].Note != "nothing is served yet that it could be compared with" {
+		t.Errorf("measured %d times, on record is %+v", w.measured, w.revisions[0].Gates)
+	}
+	w.register(2, 0.9)
+	found(t, l)
+	if r := w.revisions[1]; w.measured != 1 || r.State != mlops.RevisionRejected {
+		t.Errorf("measured %d times, the second is %s: %s", w.measured, r.State, r.Message)
+	}
+}
+
 // Two datasets, two hold-outs: both versions are evaluated on one.
 func TestVersionsOfTwoDatasetsAreComparedAnew(t *testing.T) {
 	w, l := measuring(t, mlops.Gates{Metrics: map[string]mlops.Bound{"accuracy": {Comparison: mlops.CompareGTE}}})
