@@ -129,7 +129,7 @@ func TestConfigFileErrors(t *testing.T) {
 		{"project:\n  memory_limit: 512m\n", `FILE:2: key project.memory_limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512m"`},
 		{"project:\n  memory_limit: 128Mi\n", `the settings project.cpu_request, cpu_limit, memory_request and memory_limit: memory request 256Mi is above the memory limit 128Mi: expected a request that is at most the limit`},
 		{"project:\n  environment: A=1\n", `FILE:2: key project.environment: expected a JSON object of strings such as {"OMP_NUM_THREADS": "2"}, found A=1`},
-		{"project:\n  environment: '{\"HOME\": \"/\"}'\n", `FILE:2: key project.environment: HOME is set by Benchtop itself: expected a name other than HOME that begins with none of BENCHTOP_, MLFLOW_TRACKING_ and AWS_`},
+		{"project:\n  environment: '{\"HOME\": \"/\"}'\n", `FILE:2: key project.environment: HOME is Benchtop's to set: expected a name other than HOME, PATH, NO_PROXY, no_proxy that begins with none of BENCHTOP_, MLFLOW_, AWS_, KUBERNETES_, PYTHON, LD_`},
 		{"- domain\n", "FILE:1: expected a mapping of keys to values"},
 		{"just text\n", "FILE:1: expected a mapping of keys to values"},
 		{"domain: a.b\ningress: 80\n", "FILE:2: expected a mapping of keys to values"},

@@ -23,7 +23,7 @@ func TestCheckProject(t *testing.T) {
 		{func(p *mlops.Project) { p.Resources.Limits.Memory, p.Environment = "2Gi", mlops.Variables{"A": "1"} }, ""},
 		{func(p *mlops.Project) { p.Resources.Limits.Memory = "lots" }, `resources of project wine: memory limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "lots"`},
 		{func(p *mlops.Project) { p.Resources.Requests.CPU = "3" }, "resources of project wine: CPU request 3 is more than this machine has, 2 cores: expected a request that it can meet"},
-		{func(p *mlops.Project) { p.Environment = mlops.Variables{"AWS_REGION": "x"} }, "environment of project wine: AWS_REGION is set by Benchtop itself: expected a name other than HOME that begins with none of BENCHTOP_, MLFLOW_TRACKING_ and AWS_"},
+		{func(p *mlops.Project) { p.Environment = mlops.Variables{"AWS_REGION": "x"} }, "environment of project wine: AWS_REGION is Benchtop's to set: expected a name other than HOME, PATH, NO_PROXY, no_proxy that begins with none of BENCHTOP_, MLFLOW_, AWS_, KUBERNETES_, PYTHON, LD_"},
 	} {
 		p := good
 		c.change(&p)

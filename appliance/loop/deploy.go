@@ -114,19 +114,17 @@ func (l *Loop) start(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 // that is served: a rollback must not wait until its version has been brought.
 const keepFor = 3
 
-// lookBack is in how many revisions they are looked for: this is done often.
-const lookBack = 50
-
 // tellServers tells the servers of a deployment to serve a revision, and names
 // the versions that were live last, which must stay on their volume.
 func (l *Loop) tellServers(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
-	history, err := l.cfg.Store.Revisions(ctx, d.Name, lookBack)
+	// One more: it may be the revision itself.
+	lived, err := l.cfg.Store.LastLive(ctx, d.Name, keepFor+1)
 	if err != nil {
-		return fmt.Errorf("read history of %s: %w", d.Name, err)
+		return fmt.Errorf("read which versions of %s were live: %w", d.Name, err)
 	}
 	var keep []int
-	for _, was := range history {
-		if len(keep) < keepFor && !was.LiveAt.IsZero() && was.Version != r.Version && !slices.Contains(keep, was.Version) {
+	for _, was := range lived {
+		if len(keep) < keepFor && was.Version != r.Version {
 			keep = append(keep, was.Version)
 		}
 	}

@@ -55,6 +55,9 @@ type Store interface {
 	FollowModels(ctx context.Context) (made int, err error)
 	Revision(ctx context.Context, id int64) (mlops.Revision, error)
 	Revisions(ctx context.Context, deployment string, max int) ([]mlops.Revision, error)
+	// LastLive returns the newest revision of each of the max versions that were
+	// live last, the newest first.
+	LastLive(ctx context.Context, deployment string, max int) ([]mlops.Revision, error)
 	OpenRevisions(ctx context.Context) ([]mlops.Revision, error)
 	CreateRevision(ctx context.Context, deployment string, version int, cause mlops.Cause, override bool, act mlops.Act) (mlops.Revision, error)
 	JudgeRevision(ctx context.Context, id int64, gates []mlops.GateResult, state mlops.RevisionState, message string) error

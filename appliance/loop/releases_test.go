@@ -215,6 +215,19 @@ func (w *world) Revisions(_ context.Context, deployment string, max int) (out []
 	return out, err
 }
 
+func (w *world) LastLive(_ context.Context, deployment string, max int) (out []mlops.Revision, err error) {
+	err = w.call("LastLive", func() error {
+		for _, r := range slices.Backward(w.revisions) {
+			seen := slices.ContainsFunc(out, func(o mlops.Revision) bool { return o.Version == r.Version })
+			if r.Deployment == deployment && !r.LiveAt.IsZero() && !seen && len(out) < max {
+				out = append(out, r)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 func (w *world) OpenRevisions(context.Context) (out []mlops.Revision, err error) {
 	err = w.call("OpenRevisions", func() error {
 		for _, r := range w.revisions {

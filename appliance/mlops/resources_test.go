@@ -50,9 +50,17 @@ func TestEditOfResourcesAndEnvironment(t *testing.T) {
 	if got = edited(`{"environment": {"A": null, "B": null}}`); got.Environment != nil {
 		t.Errorf("without variables it has %#v, which is not equal to none", got.Environment)
 	}
-	edit := had.Instead(Variables{"B": "5"})
+	edit := had.Until(Variables{"B": "5"})
 	if got := (ProjectEdit{Environment: &edit}).Of(p); len(got.Environment) != 1 || got.Environment["B"] != "5" {
 		t.Errorf("instead it has %v", got.Environment)
+	}
+	// What somebody else has added meanwhile stays.
+	meanwhile := Project{Environment: Variables{"A": "1", "B": "2", "NEW": "x"}}
+	if got := (ProjectEdit{Environment: &edit}).Of(meanwhile); len(got.Environment) != 2 || got.Environment["NEW"] != "x" {
+		t.Errorf("beside what was added it has %v", got.Environment)
+	}
+	if edit := had.Until(had); edit != nil {
+		t.Errorf("no change is %v", edit)
 	}
 	d := ProjectDefaults{Resources: p.Resources, Environment: had}
 	if got := d.Of(Project{}); got.Resources != p.Resources || len(got.Environment) != 2 {
@@ -66,6 +74,9 @@ func TestEditOfResourcesAndEnvironment(t *testing.T) {
 
 func TestVariables(t *testing.T) {
 	const example = `expected a JSON object of strings such as {"OMP_NUM_THREADS": "2"}, found `
+	if _, err := ParseVariables(`{"OLD": null}`); CodeOf(err) != Invalid || MessageOf(err) != "OLD is null: expected a string, or leave the variable out" {
+		t.Errorf("null: %v", err)
+	}
 	for _, text := range []string{`5`, `{"A": 1}`, `["A"]`} {
 		var e ProjectEdit
 		if err := json.Unmarshal([]byte(`{"environment": `+text+`}`), &e); CodeOf(err) != Invalid || MessageOf(err) != example+text {
@@ -83,9 +94,10 @@ func TestVariables(t *testing.T) {
 	if v, err := ParseVariables(`{"A": "1"}`); err != nil || v["A"] != "1" {
 		t.Errorf("found %v, %v", v, err)
 	}
-	own := " is set by Benchtop itself: expected a name other than HOME that begins with none of BENCHTOP_, MLFLOW_TRACKING_ and AWS_"
+	own := " is Benchtop's to set: expected a name other than HOME, PATH, NO_PROXY, no_proxy that begins with none of BENCHTOP_, MLFLOW_, AWS_, KUBERNETES_, PYTHON, LD_"
 	for name, want := range map[string]string{
-		"OMP_NUM_THREADS": "", "_x": "", "MLFLOW_RUN_NAME": "", "HOMES": "", "AWSOME": "",
+		"OMP_NUM_THREADS": "", "_x": "", "HTTP_PROXY": "", "HOMES": "", "AWSOME": "",
+		"MLFLOW_REGISTRY_URI": "MLFLOW_REGISTRY_URI" + own, "PYTHONPATH": "PYTHONPATH" + own, "LD_PRELOAD": "LD_PRELOAD" + own, "no_proxy": "no_proxy" + own, "PATH": "PATH" + own,
 		"HOME": "HOME" + own, "AWS_REGION": "AWS_REGION" + own, "BENCHTOP_PARAMS": "BENCHTOP_PARAMS" + own, "MLFLOW_TRACKING_URI": "MLFLOW_TRACKING_URI" + own,
 		"1A":  `"1A" is no name of an environment variable: expected letters, digits and '_', not beginning with a digit, such as OMP_NUM_THREADS`,
 		"":    `"" is no name of an environment variable: expected letters, digits and '_', not beginning with a digit, such as OMP_NUM_THREADS`,

@@ -16,9 +16,17 @@ const MaxVariables = 32 << 10
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// ownVariables are those that Benchtop gives trainers itself; an entry that
-// ends in '_' stands for all that begin with it.
-var ownVariables = []string{"BENCHTOP_", "MLFLOW_TRACKING_", "AWS_", "HOME"}
+// reserved are the variables that nobody else may set, and what those begin with
+// that belong together. Benchtop gives trainers some of them. The others decide
+// which code runs in the trainer's process or where its key is sent.
+var (
+	reserved         = []string{"HOME", "PATH", "NO_PROXY", "no_proxy"}
+	reservedPrefixes = []string{"BENCHTOP_", "MLFLOW_", "AWS_", "KUBERNETES_", "PYTHON", "LD_"}
+)
+
+func isReserved(name string) bool {
+	return slices.Contains(reserved, name) || slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
 
 // Validate checks names and values.
 func (v Variables) Validate() error {
@@ -28,10 +36,8 @@ func (v Variables) Validate() error {
 		switch {
 		case !variableName.MatchString(name):
 			return Errorf(Invalid, "%q is no name of an environment variable: expected letters, digits and '_', not beginning with a digit, such as OMP_NUM_THREADS", name)
-		case slices.ContainsFunc(ownVariables, func(own string) bool {
-			return name == own || strings.HasSuffix(own, "_") && strings.HasPrefix(name, own)
-		}):
-			return Errorf(Invalid, "%s is set by Benchtop itself: expected a name other than HOME that begins with none of BENCHTOP_, MLFLOW_TRACKING_ and AWS_", name)
+		case isReserved(name):
+			return Errorf(Invalid, "%s is Benchtop's to set: expected a name other than %s that begins with none of %s", name, strings.Join(reserved, ", "), strings.Join(reservedPrefixes, ", "))
 		case strings.ContainsRune(v[name], 0):
 			return Errorf(Invalid, "the value of %s holds a NUL character: expected text without one", name)
 		}
@@ -47,14 +53,16 @@ func ParseVariables(text string) (Variables, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	var v Variables
-	if err := json.Unmarshal([]byte(text), &v); err != nil || v == nil {
-		return nil, notVariables(text)
+	var e VariablesEdit
+	if err := e.UnmarshalJSON([]byte(text)); err != nil {
+		return nil, err
 	}
-	if len(v) == 0 {
-		return nil, nil
+	for name, value := range e {
+		if value == nil {
+			return nil, Errorf(Invalid, "%s is null: expected a string, or leave the variable out", name)
+		}
 	}
-	return v, nil
+	return e.of(nil), nil
 }
 
 func notVariables(text string) error {
@@ -75,14 +83,21 @@ func (e *VariablesEdit) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Instead returns the change that puts other variables in the place of v.
-func (v Variables) Instead(other Variables) VariablesEdit {
+// Until returns the change that makes other of v, nil if they are the same.
+func (v Variables) Until(other Variables) VariablesEdit {
 	edit := VariablesEdit{}
 	for name := range v {
-		edit[name] = nil
+		if _, ok := other[name]; !ok {
+			edit[name] = nil
+		}
 	}
 	for name, value := range other {
-		edit[name] = &value
+		if had, ok := v[name]; !ok || had != value {
+			edit[name] = &value
+		}
+	}
+	if len(edit) == 0 {
+		return nil
 	}
 	return edit
 }

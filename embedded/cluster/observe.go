@@ -73,6 +73,7 @@ func (c *Client) observe(ctx context.Context, d *mlops.Deployment, o *appsv1.Dep
 		if !selector.Matches(selectors.Set(p.Labels)) {
 			continue
 		}
+		p = p.DeepCopy() // it is shared, and explaining changes it
 		c.explainPulls(ctx, p)
 		pod := podOf(p)
 		d.Pods = append(d.Pods, pod)

@@ -114,6 +114,25 @@ func TestObserve(t *testing.T) {
 	seen(t, "it is gone", func() bool { return observed().Name == "" })
 }
 
+// What is kept in memory is shared: explaining a pod must not change it.
+func TestObserveExplainsACopy(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "iris-1", Namespace: "iris", Labels: deploymentLabels(testDeployment().Deployment, serverRole)},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "server", Image: "myapp:1", ImagePullPolicy: corev1.PullNever}}},
+		Status: corev1.PodStatus{Phase: corev1.PodPending, ContainerStatuses: []corev1.ContainerStatus{{Name: "server",
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImageNeverPull", Message: "the kubelet's words"}}}}}}
+	c, _ := watched(t, serverDeployment(testDeployment(), "code"), pod)
+	for range 2 {
+		got, err := c.Observe(t.Context(), []mlops.Deployment{testDeployment().Deployment})
+		if err != nil || len(got) != 1 || strings.Contains(got[0].Message, "kubelet's words") || !strings.Contains(got[0].Message, "myapp:1") {
+			t.Fatalf("they are %+v, %v", got, err)
+		}
+	}
+	kept, err := c.mirror.pods.Pods("iris").Get("iris-1")
+	if err != nil || kept.Status.ContainerStatuses[0].State.Waiting.Message != "the kubelet's words" {
+		t.Errorf("in memory it is %+v, %v", kept, err)
+	}
+}
+
 // An API that does not answer is told as one, and is asked again.
 func TestObserveBeforeTheAPIAnswers(t *testing.T) {
 	rows := []mlops.Deployment{{Name: "iris", Namespace: "iris"}}

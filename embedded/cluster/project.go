@@ -187,12 +187,18 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 	return workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
 }
 
+const noProxy = "localhost,127.0.0.1,.svc,.cluster.local"
+
 // doorsEnv tells pods where object store and registry are.
 func doorsEnv() []corev1.EnvVar {
 	return []corev1.EnvVar{
 		{Name: "AWS_ENDPOINT_URL_S3", Value: "http://s3.benchtop.svc:9000"},
 		{Name: "AWS_REGION", Value: "us-east-1"},
 		{Name: "MLFLOW_TRACKING_URI", Value: "http://mlflow.benchtop.svc:5000"},
+		// A project may name a proxy for the world outside. Both spellings are in
+		// use, and the doors must be reached without it: it would see the key.
+		{Name: "NO_PROXY", Value: noProxy},
+		{Name: "no_proxy", Value: noProxy},
 	}
 }
 

@@ -70,9 +70,16 @@ func CheckResources(r mlops.TrainerResources, machine mlops.Resources) error {
 }
 
 // trainerResources are those of a trainer's container. CheckResources has
-// looked at them.
+// looked at them. Kubernetes takes a limit for the request that is missing, so
+// nothing set aside is said as 0.
 func trainerResources(r mlops.TrainerResources) corev1.ResourceRequirements {
-	return corev1.ResourceRequirements{Requests: amounts(r.Requests), Limits: amounts(r.Limits)}
+	out := corev1.ResourceRequirements{Requests: amounts(r.Requests), Limits: amounts(r.Limits)}
+	for name := range out.Limits {
+		if _, ok := out.Requests[name]; !ok {
+			out.Requests[name] = resource.Quantity{}
+		}
+	}
+	return out
 }
 
 func amounts(a mlops.ResourceAmounts) corev1.ResourceList {

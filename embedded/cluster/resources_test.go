@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	"testing"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -57,4 +58,18 @@ func TestTrainersResourcesAndEnvironment(t *testing.T) {
 	s.Project.Resources.Limits.Memory = "much"
 	_, client := newAPIServer(t)
 	expectError(t, client.ApplyProject(t.Context(), s), "resources of project iris: memory limit: expected memory such as 512Mi")
+}
+
+// Kubernetes takes a limit for the request that is missing.
+func TestALimitSetsNothingAside(t *testing.T) {
+	r := trainerResources(mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "500m"}, Limits: mlops.ResourceAmounts{CPU: "2", Memory: "64Gi"}})
+	if memory, ok := r.Requests[corev1.ResourceMemory]; !ok || !memory.IsZero() {
+		t.Errorf("it sets %v of memory aside, expected 0: %+v", memory, r)
+	}
+	if cpu := r.Requests[corev1.ResourceCPU]; cpu.String() != "500m" {
+		t.Errorf("it sets %s of a processor aside, expected 500m", cpu.String())
+	}
+	if none := trainerResources(mlops.TrainerResources{}); len(none.Requests) != 0 || len(none.Limits) != 0 {
+		t.Errorf("without amounts it has %+v", none)
+	}
 }

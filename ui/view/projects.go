@@ -45,7 +45,8 @@ type Project struct {
 type ProjectForm struct {
 	Dataset, Schedule, TimeZone, Params             string
 	CPU, CPULimit, Memory, MemoryLimit, Environment string // of the trainer
-	Error                                           string
+	Was                                             string `json:"-"` // the fields as the page showed them, as JSON
+	Error                                           string `json:"-"`
 }
 
 // amountField is a field for an amount of a resource.

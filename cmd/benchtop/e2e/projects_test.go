@@ -184,7 +184,7 @@ func (s *story) trainerResources(t *testing.T) {
 	s.refuses(t, []string{"at least 16Mi", "512m"}, edit("--memory", "512m")...)
 	s.refuses(t, []string{"above the memory limit"}, edit("--memory", "128Mi")...)
 	s.refuses(t, []string{"CPU request 5000", "this machine has"}, edit("--cpu", "5000")...)
-	s.refuses(t, []string{"AWS_REGION is set by Benchtop itself"}, edit("--env", "AWS_REGION=x")...)
+	s.refuses(t, []string{"AWS_REGION is Benchtop's to set"}, edit("--env", "AWS_REGION=x")...)
 	s.refuses(t, []string{"no name of an environment variable"}, edit("--env", "1A=x")...)
 
 	// Too little: it is killed, and says how to get more.
@@ -212,8 +212,8 @@ func (s *story) trainerResources(t *testing.T) {
 		t.Fatalf("pods of trainings: %v in %s", err, out)
 	}
 	c := pods.Items[len(pods.Items)-1].Spec.Containers[0]
-	// Kubernetes sets aside the limit where no request is named.
-	if r := c.Resources; r.Requests["cpu"] != "150m" || r.Limits["memory"] != "1280Mi" || r.Limits["cpu"] != "" || r.Requests["memory"] != "1280Mi" {
+	// Without a word of ours Kubernetes would set the limit aside.
+	if r := c.Resources; r.Requests["cpu"] != "150m" || r.Limits["memory"] != "1280Mi" || r.Limits["cpu"] != "" || r.Requests["memory"] != "0" {
 		t.Errorf("the trainer's pod has %+v", r)
 	}
 	env := map[string]string{}

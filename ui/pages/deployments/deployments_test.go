@@ -173,7 +173,7 @@ func TestManyProjects(t *testing.T) {
 	w.Queries, w.DeploymentCalls = 0, 0
 	w.Unlock()
 	resp, body := l.Get("/")
-	l.Expect(resp, body, 200, "project-49")
+	l.Expect(resp, body, 200, "project-04", "And 45 more")
 	if w.Queries != 4 || w.DeploymentCalls != 1 {
 		t.Errorf("it asked the metrics %d times and the servers %d times, want 4 and 1", w.Queries, w.DeploymentCalls)
 	}

@@ -206,7 +206,7 @@ func (s *section) editProject(c echo.Context) error {
 	name := c.Param("name")
 	field := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
 	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: field("schedule"), TimeZone: field("time_zone"), Params: field("params"),
-		CPU: field("cpu_request"), CPULimit: field("cpu_limit"), Memory: field("memory_request"), MemoryLimit: field("memory_limit"), Environment: field("environment")}
+		CPU: field("cpu_request"), CPULimit: field("cpu_limit"), Memory: field("memory_request"), MemoryLimit: field("memory_limit"), Environment: field("environment"), Was: c.FormValue("was")}
 	err := s.changeProject(c.Request().Context(), name, form)
 	switch mlops.CodeOf(err) {
 	case "":
@@ -224,24 +224,50 @@ func (s *section) editProject(c echo.Context) error {
 	return page.Sentence(err)
 }
 
-// changeProject makes a project what its form says.
+// changeProject changes what somebody has changed in the form of a project. What
+// others have changed since the page was shown stays.
 func (s *section) changeProject(ctx context.Context, name string, form view.ProjectForm) error {
 	variables, err := mlops.ParseVariables(form.Environment)
 	if err != nil {
 		return mlops.Errorf(mlops.Invalid, "environment: %s", mlops.MessageOf(err))
 	}
-	p, err := s.findProject(ctx, name)
-	if err != nil {
-		return err
+	var was view.ProjectForm
+	if err := json.Unmarshal([]byte(form.Was), &was); err != nil {
+		return mlops.Errorf(mlops.Invalid, "the form is of an earlier version of this page: load the page again, then change it")
 	}
-	params, environment := mlops.JSONObject(form.Params), p.Environment.Instead(variables)
-	_, err = s.Steps.EditProject(ctx, name, mlops.ProjectEdit{Dataset: &form.Dataset, Schedule: &form.Schedule, TimeZone: &form.TimeZone, Params: &params, Environment: &environment,
-		Resources: &mlops.ResourcesEdit{Requests: mlops.AmountsEdit{CPU: &form.CPU, Memory: &form.Memory}, Limits: mlops.AmountsEdit{CPU: &form.CPULimit, Memory: &form.MemoryLimit}}})
+	had, err := mlops.ParseVariables(was.Environment)
+	if err != nil {
+		return mlops.Errorf(mlops.Invalid, "environment: %s", mlops.MessageOf(err))
+	}
+	changed := func(now, was string) *string {
+		if now == was {
+			return nil
+		}
+		return &now
+	}
+	edit := mlops.ProjectEdit{Dataset: changed(form.Dataset, was.Dataset), Schedule: changed(form.Schedule, was.Schedule), TimeZone: changed(form.TimeZone, was.TimeZone),
+		Resources: &mlops.ResourcesEdit{
+			Requests: mlops.AmountsEdit{CPU: changed(form.CPU, was.CPU), Memory: changed(form.Memory, was.Memory)},
+			Limits:   mlops.AmountsEdit{CPU: changed(form.CPULimit, was.CPULimit), Memory: changed(form.MemoryLimit, was.MemoryLimit)}}}
+	if params := changed(form.Params, was.Params); params != nil {
+		edit.Params = (*mlops.JSONObject)(params)
+	}
+	if v := had.Until(variables); v != nil {
+		edit.Environment = &v
+	}
+	_, err = s.Steps.EditProject(ctx, name, edit)
 	return err
 }
 
 // projectForm is the form of a project as it is.
 func projectForm(p mlops.Project) view.ProjectForm {
+	form := formOf(p)
+	was, _ := json.Marshal(form) // strings always become JSON
+	form.Was = string(was)
+	return form
+}
+
+func formOf(p mlops.Project) view.ProjectForm {
 	form := view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params),
 		CPU: p.Resources.Requests.CPU, CPULimit: p.Resources.Limits.CPU, Memory: p.Resources.Requests.Memory, MemoryLimit: p.Resources.Limits.Memory}
 	if len(p.Environment) > 0 {

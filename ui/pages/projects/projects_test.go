@@ -2,15 +2,19 @@ package projects_test
 
 import (
 	"encoding/json"
+	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
 	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
+	"github.com/benchtop-lab/benchtop/ui/view"
 )
 
 func TestProjectPages(t *testing.T) {
@@ -25,31 +29,35 @@ func TestProjectPages(t *testing.T) {
 	resp, body = l.Post("/projects", "/projects", url.Values{"sample": {"titanic"}})
 	l.Expect(resp, body, http.StatusBadRequest, "expected one of iris, wine, breast-cancer")
 
-	form := url.Values{"schedule": {"nonsense"}, "time_zone": {"UTC"}, "params": {`{"C": 2}`}}
-	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	change := func(fields url.Values) (*http.Response, string) { return submit(l, filledIn(t, l, "wine"), fields) }
+	resp, body = change(url.Values{"schedule": {"nonsense"}, "params": {`{"C": 2}`}})
 	l.Expect(resp, body, http.StatusBadRequest, "expected five cron fields", `value="nonsense"`, `aria-invalid="true"`, "{&#34;C&#34;: 2}")
-	form.Set("schedule", "")
-	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	resp, body = change(url.Values{"schedule": {""}, "params": {`{"C": 2}`}})
 	l.Expect(resp, body, http.StatusSeeOther)
 	resp, body = l.Get("/projects/wine")
 	l.Expect(resp, body, http.StatusOK, "by hand only", "Taken from Benchtop’s configuration file until changed here: time zone, CPU and memory, environment.")
 
-	form.Set("memory_limit", "much")
-	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	resp, body = change(url.Values{"memory_limit": {"much"}})
 	l.Expect(resp, body, http.StatusBadRequest, "memory limit: expected memory such as 512Mi or 2Gi", `value="much"`)
-	form.Set("memory_limit", "2Gi")
-	form.Set("environment", "A=1")
-	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	resp, body = change(url.Values{"memory_limit": {"2Gi"}, "environment": {"A=1"}})
 	l.Expect(resp, body, http.StatusBadRequest, "Environment: expected a JSON object of strings such as", ">A=1</textarea>")
-	form.Set("environment", `{"A": "1", "B": "2"}`)
-	form.Set("cpu_request", "500m")
-	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	resp, body = change(url.Values{"memory_limit": {"2Gi"}, "environment": {`{"A": "1", "B": "2"}`}, "cpu_request": {"500m"}})
 	l.Expect(resp, body, http.StatusSeeOther)
-	form.Set("environment", `{"B": "<3"}`)
-	resp, body = l.Post("/projects/wine", "/projects/wine/edit", form)
+	resp, body = change(url.Values{"environment": {`{"B": "<3"}`}})
 	l.Expect(resp, body, http.StatusSeeOther)
 	resp, body = l.Get("/projects/wine")
 	l.Expect(resp, body, http.StatusOK, "500m set aside, no limit", "nothing set aside, at most 2Gi", "{&#34;B&#34;:&#34;&lt;3&#34;}</textarea>", "until changed here: time zone.")
+
+	// Another page has changed other fields since this one was shown.
+	shown := filledIn(t, l, "wine")
+	resp, body = change(url.Values{"memory_limit": {"3Gi"}, "environment": {`{"B": "<3", "C": "4"}`}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = submit(l, shown, url.Values{"params": {`{"C": 5}`}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get("/projects/wine")
+	l.Expect(resp, body, http.StatusOK, "at most 3Gi", "&#34;C&#34;:&#34;4&#34;", "{&#34;C&#34;:5}")
+	resp, body = l.Post("/projects/wine", "/projects/wine/edit", url.Values{"schedule": {""}})
+	l.Expect(resp, body, http.StatusBadRequest, "load the page again, then change it")
 
 	resp, body = l.Post("/projects/wine", "/projects/wine/delete", url.Values{"confirm": {"yes"}})
 	l.Expect(resp, body, http.StatusBadRequest, "Nothing was deleted: type wine to delete it.")
@@ -59,6 +67,31 @@ func TestProjectPages(t *testing.T) {
 	l.Expect(resp, body, http.StatusOK, "Project “wine” is being deleted.")
 	resp, body = l.Get("/projects/nobody")
 	l.Expect(resp, body, http.StatusNotFound, "There is no project &#34;nobody&#34;.")
+}
+
+var shownFields = regexp.MustCompile(`name="was" value="([^"]*)"`)
+
+// filledIn is the form of a project as its page shows it.
+func filledIn(t *testing.T, l *visit.Lab, project string) url.Values {
+	t.Helper()
+	_, body := l.Get("/projects/" + project)
+	found := shownFields.FindStringSubmatch(body)
+	if found == nil {
+		t.Fatal("the page has no form")
+	}
+	was := html.UnescapeString(found[1])
+	var f view.ProjectForm
+	if err := json.Unmarshal([]byte(was), &f); err != nil {
+		t.Fatal(err)
+	}
+	return url.Values{"was": {was}, "dataset": {f.Dataset}, "schedule": {f.Schedule}, "time_zone": {f.TimeZone}, "params": {f.Params}, "environment": {f.Environment},
+		"cpu_request": {f.CPU}, "cpu_limit": {f.CPULimit}, "memory_request": {f.Memory}, "memory_limit": {f.MemoryLimit}}
+}
+
+// submit sends a form of wine with some fields changed.
+func submit(l *visit.Lab, form, fields url.Values) (*http.Response, string) {
+	maps.Copy(form, fields)
+	return l.Post("/projects/wine", "/projects/wine/edit", form)
 }
 
 // Who may only read sees no form, and may not use the addresses behind it.

@@ -49,6 +49,32 @@ func TestNewestOfEach(t *testing.T) {
 	}
 }
 
+// Refused versions, however many, hide none that was live.
+func TestLastLive(t *testing.T) {
+	s, ctx := served(t, 4), t.Context()
+	live := func(version int) {
+		r := dbtest.Must(s.Deployments.CreateRevision(ctx, "iris", version, mlops.CausePromote, false, mlops.Act{By: "ada"}))(t)
+		dbtest.OK(t, s.Deployments.StartRevision(ctx, r.ID))
+		dbtest.OK(t, s.Deployments.LiveRevision(ctx, r.ID))
+	}
+	for _, version := range []int{1, 2, 3, 1} {
+		live(version)
+	}
+	for range 60 {
+		r := dbtest.Must(s.Deployments.CreateRevision(ctx, "iris", 4, mlops.CausePromote, false, mlops.Act{By: "ada"}))(t)
+		dbtest.OK(t, s.Deployments.RejectRevision(ctx, r.ID, mlops.Act{By: "ada"}))
+	}
+	for max, want := range map[int][]int{1: {1}, 2: {1, 3}, 9: {1, 3, 2}} {
+		var versions []int
+		for _, r := range dbtest.Must(s.Deployments.LastLive(ctx, "iris", max))(t) {
+			versions = append(versions, r.Version)
+		}
+		if !slices.Equal(versions, want) {
+			t.Errorf("the %d that were live last are %v, want %v", max, versions, want)
+		}
+	}
+}
+
 func TestRevisionsOfAVersion(t *testing.T) {
 	s, ctx := served(t, 2), t.Context()
 	dbtest.Must(s.Deployments.EnsureDeployment(ctx, mlops.Deployment{Name: "second", Project: "iris", Model: "iris"}))(t)

@@ -35,6 +35,13 @@ func (s *Store) Revisions(ctx context.Context, deployment string, max int) ([]ml
 	return s.revisions(ctx, "WHERE d.name = ? ORDER BY r.number DESC LIMIT ?", deployment, max)
 }
 
+// LastLive returns the newest revision of each of the max versions that were
+// live last, the newest first. Revisions that were never live do not count.
+func (s *Store) LastLive(ctx context.Context, deployment string, max int) ([]mlops.Revision, error) {
+	return s.revisions(ctx, `WHERE r.id IN (SELECT max(n.id) FROM revisions n JOIN deployments o ON o.id = n.deployment
+		WHERE o.name = ? AND n.live > 0 GROUP BY n.version) ORDER BY r.number DESC LIMIT ?`, deployment, max)
+}
+
 // RevisionsOf returns the newest revision of a model version on each deployment
 // that has one, by deployment.
 func (s *Store) RevisionsOf(ctx context.Context, model string, version int) ([]mlops.Revision, error) {
