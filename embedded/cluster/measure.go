@@ -20,8 +20,10 @@ import (
 const (
 	measureRole = "measure"
 	// measurePatience is how long a measurement's Job may take, with the
-	// restarts of its pod and the time in which the registry was down.
-	measurePatience = 10 * time.Minute
+	// restarts of its pod and the time in which the registry was down. A try
+	// waits three minutes for the registry at most and then has measureTime:
+	// the Job must not be ended before it has said what it has found.
+	measurePatience = 15 * time.Minute
 	// measureTime is how long one try may measure once the registry answers;
 	// then it says what it has found so far.
 	measureTime = 7 * time.Minute

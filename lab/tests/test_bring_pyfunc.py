@@ -12,14 +12,17 @@ from pathlib import Path
 
 import botocore.exceptions
 import pytest
+import requests
 import yaml
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_DOES_NOT_EXIST, UNAUTHENTICATED
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+import access
 import bring as bring_program
 import config
 import incoming
+import job
 import measure
 import model_files
 import private
@@ -297,11 +300,26 @@ def test_a_source_that_names_a_run(trainer, volume, pyfunc_models, bring, where)
         bring(nothing)
 
 
+NEW_KEY = (
+    "; the key of this Job is not accepted: it may have been changed while the Job ran, and the next try gets the new "
+    "one"
+)
+
+
 @pytest.mark.parametrize(
-    ("code", "status"), [("AccessDenied", 403), ("InvalidAccessKeyId", 403), ("SlowDown", 503), ("NoSuchBucket", 404)]
+    ("code", "status"),
+    [
+        ("AccessDenied", 403),
+        ("InvalidAccessKeyId", 403),
+        ("SignatureDoesNotMatch", 403),
+        ("RequestTimeTooSkewed", 403),
+        ("ExpiredToken", 403),
+        ("SlowDown", 503),
+        ("NoSuchBucket", 404),
+    ],
 )
 def test_a_store_that_refuses(volume, monkeypatch, code, status):
-    """What was looked for, where, and what to do; but a store that is busy has refused nothing."""
+    """What was looked for, where, and what to do. A store that is busy, or does not know the key, refuses nothing."""
     from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
     settings = config.read_bring(
@@ -327,16 +345,18 @@ def test_a_store_that_refuses(volume, monkeypatch, code, status):
     with pytest.raises(Failure) as caught:
         pyfunc_version.bring(settings, None, Version, what)
     assert caught.value.exit_code == 1
-    assert isinstance(caught.value, Refused) == (status == 403)
+    assert isinstance(caught.value, Refused) == (code == "AccessDenied")
     said = f"Failed to list artifacts in s3://theirs/model: {code}."
-    if status == 403:
+    if code == "AccessDenied":
         assert str(caught.value) == (
             "version 1 of model m has its files at s3://theirs/model, and the key of this Job may not read them there: "
             f"{said}; the key reads what was logged to the registry, so log the model with "
             "mlflow.<flavor>.log_model(…) and register that, or have the owner of that place let the key read it"
         )
     else:
-        assert str(caught.value) == f"the files of version 1 of model m at s3://theirs/model can't be listed: {said}"
+        listed = f"the files of version 1 of model m at s3://theirs/model can't be listed: {said}"
+        assert str(caught.value).removesuffix(NEW_KEY) == listed
+        assert str(caught.value).endswith(NEW_KEY) == (code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"))
 
 
 def test_a_registry_that_refuses(volume):
@@ -359,6 +379,45 @@ def test_a_registry_that_refuses(volume):
         bring_program.bring(settings, Client())
     with pytest.raises(Refused, match="v has its files at the artifacts of its run r, and the key of this Job may not"):
         bring_program.exported(Client(), "v", "r")
+
+    # A key that was changed meanwhile refuses nothing: the next try has the new one.
+    denied = MlflowException("the access key iris-trainer was revoked", error_code=UNAUTHENTICATED)
+    for ask in (
+        lambda: bring_program.bring(settings, Client()),
+        lambda: bring_program.exported(Client(), "v", "r"),
+        lambda: measure._run(type("Client", (), {"get_run": Client.list_artifacts})(), "r", "v"),
+    ):
+        with pytest.raises(MlflowException) as caught:
+            ask()
+        assert caught.value is denied
+
+
+def test_a_key_that_was_changed(tmp_path, caplog):
+    """Whoever says that: the Job's last words tell what to expect, and its code is worth a retry."""
+
+    def s3(code):
+        answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+        return botocore.exceptions.ClientError(answer, "GetObject")
+
+    def http(status):
+        response = requests.Response()
+        response.status_code = status
+        return requests.HTTPError("no", response=response)
+
+    message = tmp_path / "termination-log"
+    message.touch()
+    for err in (s3("SignatureDoesNotMatch"), http(401), MlflowException("no", error_code=UNAUTHENTICATED)):
+        assert access.refusal(err) is None
+
+        def work(_, err=err):
+            raise err
+
+        assert job.run({"BENCHTOP_TERMINATION_LOG": str(message)}, work, "") == 1
+        assert message.read_text() == f"{err}{NEW_KEY}"
+    assert "Traceback" not in caplog.text
+    for err in (s3("AccessDenied"), http(403), MlflowException("no", error_code=PERMISSION_DENIED)):
+        assert access.refusal(err) == access.DENIED
+        assert access.said(err) == str(err)
 
 
 def test_a_model_that_is_renamed(trainer, volume, register_model, monkeypatch):
@@ -388,6 +447,53 @@ def test_a_model_that_is_renamed(trainer, volume, register_model, monkeypatch):
     assert no_folder(volume)
     client.delete_registered_model(f"{old}-new")
     with pytest.raises(Invalid, match=f"has no version {version} of model {old}: .*; choose a version that exists"):
+        bring_program.bring(settings, client)
+
+
+def test_a_version_that_names_no_run(trainer, volume, pyfunc_models, s3):
+    """What it names as its run is none, as registries let it. It is brought, and told when it is gone."""
+    client, name = trainer.client(), trainer.name
+    for file in (pyfunc_models / "unsigned").rglob("*"):
+        if file.is_file():
+            s3.client().put_object(Bucket="datasets", Key=f"{name}/{file.name}", Body=file.read_bytes())
+    client.create_registered_model(name)
+    version = str(client.create_model_version(name, f"s3://datasets/{name}", "job#12' or").version)
+    assert client.get_model_version(name, version).run_id == "job#12' or"
+    code, output, _ = trainer.bring(version, BENCHTOP_MODEL_RUN_ID="job#12' or")
+    assert code == 0, output
+    assert description(volume, version)["run_id"] == "job#12' or"
+    settings = config.read_bring(trainer.environment(BENCHTOP_MODEL_VERSION=version, BENCHTOP_MODEL_RUN_ID="job#12"))
+    with pytest.raises(Invalid, match="has no run, so that its dataset is not known; register a version from a run"):
+        measure.holdout(client, settings)
+    found = client.get_model_version(name, version)
+    client.delete_model_version(name, version)
+    with pytest.raises(Invalid, match="choose a version that exists"):
+        bring_program.bring(settings, client)
+    with pytest.raises(Invalid, match="it was deleted while this Job ran"):
+        access.check_still_there(settings, client, "it", found)
+
+
+def test_a_version_that_is_gone_while_the_registry_goes(volume):
+    """Whether it has another name is not known then: no verdict."""
+    settings = config.read_bring(
+        versions.ENV
+        | {"BENCHTOP_MODEL_NAME": "m", "BENCHTOP_MODEL_VERSION": "1", "BENCHTOP_MODEL_DIR": str(volume)}
+        | {"BENCHTOP_MODEL_RUN_ID": "r"}
+    )
+
+    class Client:
+        def get_model_version(self, *_):
+            raise MlflowException("there is no version 1", error_code=RESOURCE_DOES_NOT_EXIST)
+
+        def search_model_versions(self, *_):
+            raise self.ends
+
+    client = Client()
+    client.ends = MlflowException("Connection refused")
+    with pytest.raises(MlflowException, match="Connection refused"):
+        bring_program.bring(settings, client)
+    client.ends = MlflowException("the key may not", error_code=PERMISSION_DENIED)
+    with pytest.raises(Invalid, match="there is no version 1; choose a version that exists"):
         bring_program.bring(settings, client)
 
 

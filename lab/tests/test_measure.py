@@ -7,10 +7,12 @@ import socketserver
 import threading
 import time
 
+import botocore.exceptions
 import mlflow
 import pytest
 
 import config
+import dataset
 import job
 import measure
 import private
@@ -236,6 +238,19 @@ def test_a_registry_that_is_not_there(trainer):
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
+def test_a_key_that_was_changed_meanwhile(lab, name):
+    """When a project's dataset is edited its key is made again: that says nothing about a version."""
+    code, output, message = lab.measure(1, BENCHTOP_MEASURE="accuracy", **{name: "of-yesterday"})
+    assert code == 1, output
+    assert message.startswith("reading s3://datasets/iris/")
+    assert "Traceback" not in output
+    assert message.endswith(
+        "; the key of this Job is not accepted: it may have been changed while the Job ran, and the next try gets the "
+        "new one"
+    )
+
+
 @pytest.mark.parametrize("letter", ["a", "ü", "🌷", "\x00", '"', "\ud800"])
 def test_long_reasons_fit(letter, tmp_path):
     """In a termination message, and whole: a reason may be of any length and letters, a dataset have any name."""
@@ -378,11 +393,17 @@ def test_a_registry_that_goes_while_it_is_measured(lab, tmp_path, monkeypatch):
         measuring._evaluate(measuring.ours, type("Shadow", (), {"config": settings, "what": "it"}))
 
 
-def test_time_that_a_registry_took(lab, tmp_path, monkeypatch):
-    """When the time is over and the registry is away, nothing is said about the version."""
-    message = tmp_path / "termination-log"
-    message.touch()
+@pytest.fixture
+def message(tmp_path, monkeypatch):
+    """The file for the last words of measure.run in this process, which must not hide itself."""
     monkeypatch.setattr(private, "hide", lambda: None)
+    path = tmp_path / "termination-log"
+    path.touch()
+    return path
+
+
+def test_time_that_a_registry_took(lab, message, monkeypatch):
+    """When the time is over and the registry is away, nothing is said about the version."""
     gate = services.Gate(lab.mlflow_uri).open()
     monkeypatch.setattr(measure.Measuring, "run", lambda _: (gate.close(), time.sleep(5)))
     env = lab.environment(
@@ -396,6 +417,59 @@ def test_time_that_a_registry_took(lab, tmp_path, monkeypatch):
     finally:
         registry.connect(lab.mlflow_uri)
     assert "Connection refused" in message.read_text()
+
+
+@pytest.mark.parametrize(
+    ("stall", "key", "said"),
+    [
+        (True, None, "the object store ({url}) does not answer: Read timeout on endpoint URL"),
+        (False, None, "the object store ({url}) does not answer: Could not connect to the endpoint URL"),
+        (False, "of-yesterday", "the object store ({url}) refused: An error occurred (InvalidAccessKeyId)"),
+    ],
+)
+def test_time_that_an_object_store_took(lab, s3, message, monkeypatch, stall, key, said):
+    """The same when it is away, takes connections and does not answer, or has got another key meanwhile."""
+    gate = services.Gate(s3.url)
+    if stall or key:
+        gate.open(stall)
+    monkeypatch.setattr(measure.Measuring, "run", lambda _: time.sleep(5))
+    env = lab.environment(
+        AWS_ENDPOINT_URL_S3=gate.url,
+        BENCHTOP_MODEL_VERSION="1",
+        BENCHTOP_MEASURE_SECONDS="0.1",
+        BENCHTOP_TERMINATION_LOG=str(message),
+    )
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, env[name])
+    if key:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+    try:
+        assert measure.run(env) == 1
+    finally:
+        gate.close()
+    assert message.read_text().startswith(said.format(url=gate.url))
+
+
+def test_an_object_store_that_answers(s3, monkeypatch):
+    """Whatever it answers: a key need not list buckets. But one that is down behind its door answers 503."""
+    for name, value in (("ENDPOINT_URL_S3", s3.url), ("ACCESS_KEY_ID", s3.access_key), ("REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret_key)
+    dataset.probe()
+
+    class S3:
+        meta = type("Meta", (), {"endpoint_url": "http://s3"})
+        answer = None
+
+        def list_buckets(self):
+            raise botocore.exceptions.ClientError(self.answer, "ListBuckets")
+
+    monkeypatch.setattr(dataset, "_client", lambda **_: S3())
+    S3.answer = {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    dataset.probe()
+    S3.answer = {"Error": {"Code": "ServiceUnavailable"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+    with pytest.raises(NotReady, match=r"the object store \(http://s3\) answers 503"):
+        dataset.probe()
 
 
 def test_a_refusal_is_a_finding():
@@ -523,5 +597,6 @@ def test_wrong_environment():
             config.read_measure(env | changes)
     with pytest.raises(Invalid, match="BENCHTOP_MEASURE is 'accuracy,speed', expected some of model_size_mb, latency"):
         config.read_measure(env | {"BENCHTOP_MEASURE": "accuracy,speed"})
-    with pytest.raises(Invalid, match='BENCHTOP_MODEL_RUN_ID is "a\'b", expected the id of a run, or nothing'):
-        config.read_measure(env | {"BENCHTOP_MODEL_RUN_ID": "a'b"})
+    # The registry lets a version name what it likes: what can't be a run is none, and nobody's wrong setting.
+    for text, run_id in (("a-B_9", "a-B_9"), ("job#12", ""), ("a'b", ""), ("x" * 257, ""), ("", "")):
+        assert config.read_measure(env | {"BENCHTOP_MODEL_RUN_ID": text})[0].run_id == run_id

@@ -1,19 +1,24 @@
 """What registry and object store answer when they refuse, told apart from faults on the way to them.
 
 A refusal is a statement about what was asked for. Anything else that goes wrong, a connection that breaks or a server
-that is down, says nothing about it and is worth a retry.
+that is down, says nothing about it and is worth a retry. So does a key that is not accepted: it may have been changed
+while the Job ran, and the Job's next pod gets the new one.
 """
 
+import config as config_module
 from failure import Invalid, Refused
 
 DENIED, MISSING = "denied", "missing"
 _CODES = {
     "PERMISSION_DENIED": DENIED,
-    "UNAUTHENTICATED": DENIED,
     "RESOURCE_DOES_NOT_EXIST": MISSING,
     "NOT_FOUND": MISSING,
 }
-_STATUS = {401: DENIED, 403: DENIED, 404: MISSING}
+_STATUS = {403: DENIED, 404: MISSING}
+# S3 says with 403 too that it does not know a key, or that a signature is wrong. Only this is about what was asked for.
+_S3_DENIED = "AccessDenied"
+_NO_SUCH_KEY = ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+_S3_NO_SUCH_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken")
 
 
 def refusal(err):
@@ -22,13 +27,34 @@ def refusal(err):
         return _CODES.get(getattr(err, "error_code", None))
     response = getattr(err, "response", None)
     if isinstance(response, dict):  # boto3
-        return _STATUS.get(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        found = _STATUS.get(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+        return None if found == DENIED and _s3_code(response) != _S3_DENIED else found
     return _STATUS.get(getattr(response, "status_code", None))  # requests
 
 
+def key_not_accepted(err):
+    """Whether an exception of MLflow, requests or boto3 says that the key of this Job is none."""
+    if type(err).__module__.startswith("mlflow."):
+        return getattr(err, "error_code", None) in _NO_SUCH_KEY
+    response = getattr(err, "response", None)
+    if isinstance(response, dict):
+        return _s3_code(response) in _S3_NO_SUCH_KEY
+    return getattr(response, "status_code", None) == 401
+
+
+def _s3_code(response):
+    return response.get("Error", {}).get("Code")
+
+
 def said(err):
-    """What an exception says, without MLflow's prefix."""
-    return getattr(err, "message", None) or str(err)
+    """What an exception says, without MLflow's prefix, and what to expect of a key that is not accepted."""
+    text = getattr(err, "message", None) or str(err)
+    if key_not_accepted(err):
+        text += (
+            "; the key of this Job is not accepted: it may have been changed while the Job ran, and the next try gets "
+            "the new one"
+        )
+    return text
 
 
 def unreadable(what, place, err):
@@ -80,12 +106,15 @@ def _new_name(config, client, version):
     """The name of the model that has the version by now, or None. A version is told by its run and its number."""
     from mlflow.exceptions import MlflowException
 
-    run_id = (version.run_id or "") if version is not None else config.run_id
+    run_id = config_module.run_id(version.run_id or "") if version is not None else config.run_id
     if not run_id:
         return None
     try:
         found = client.search_model_versions(f"run_id = '{run_id}'")
-    except MlflowException:
+    except MlflowException as err:
+        # Without an answer nothing is known of the version, not even that it is gone.
+        if refusal(err) is None:
+            raise
         return None
     names = [
         other.name

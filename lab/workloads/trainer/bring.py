@@ -62,7 +62,7 @@ def _bring(config, client, version, what):
 
     if publish.present(config.model_dir, config.version, whole, config.served):
         return False
-    found = exported(client, what, run_id) if run_id else {}
+    found = exported(client, what, run_id) if config_module.run_id(run_id) else {}
     if {DESCRIPTION, PREDICTOR} <= set(found):
         description, files = download(config, client, what, run_id, found)
         publish.bring(config.model_dir, description, files, config.served)

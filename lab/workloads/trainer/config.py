@@ -125,7 +125,7 @@ def read(env):
 
 @dataclass(frozen=True)
 class Bring:
-    """Which model version bring.py brings, from where and to where; run_id is "" if its run isn't known."""
+    """Which model version bring.py brings, from where and to where; run_id is "" if it has no run."""
 
     name: str
     version: str
@@ -145,7 +145,7 @@ def read_bring(env):
     return Bring(
         name=_required(env, "BENCHTOP_MODEL_NAME"),
         version=version,
-        run_id=_run_id(env, "BENCHTOP_MODEL_RUN_ID"),
+        run_id=run_id(env.get("BENCHTOP_MODEL_RUN_ID", "")),
         tracking_uri=_tracking(env),
         model_dir=_model_dir(env),
         served=Path(env.get("BENCHTOP_SERVED") or served.DEFAULT),
@@ -177,11 +177,12 @@ def read_measure(env):
     return candidate, replace(candidate, name=name, version=version, run_id=""), asked, seconds
 
 
-def _run_id(env, key):
-    text = env.get(key, "").strip()
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", text):
-        raise Invalid(f"{key} is {text!r}, expected the id of a run, or nothing")
-    return text
+def run_id(text):
+    """The id of a run that a version names, or "" if no run can have it.
+
+    Whoever registers a version whose files are elsewhere may name anything, a job's number for instance.
+    """
+    return text if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}", text) else ""
 
 
 def _tracking(env):

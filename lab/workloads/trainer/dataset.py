@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import dataclass
 
+import access
 from failure import Failure, Invalid, Refused
 from retry import NotReady, until_ready
 
@@ -39,19 +40,57 @@ def fetch(config):
     return raw
 
 
-def _get(config):
+def probe():
+    """Raise NotReady, or Failure, unless the object store answers and knows our key.
+
+    What the answer is does not matter: a key that may not list buckets is refused that, by a store that is there.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    where = "the object store"
+    try:
+        client = _client(read_timeout=5)
+        where = f"the object store ({client.meta.endpoint_url})"
+        client.list_buckets()
+    except ClientError as err:
+        if _is_busy(err):
+            raise NotReady(f"{where} answers {_status(err)}") from err
+        if access.key_not_accepted(err):
+            raise Failure(f"{where} refused: {access.said(err)}") from err
+    except BotoCoreError as err:
+        raise NotReady(f"{where} does not answer: {err}") from err
+
+
+def _client(read_timeout):
     # Imported late: 0.3 s, and the checks before it need no S3.
     import boto3
     from botocore.config import Config as BotoConfig
-    from botocore.exceptions import BotoCoreError, ClientError
 
-    client = boto3.client(
+    # A session of our own: the default one must not be shared between threads.
+    return boto3.session.Session().client(
         "s3",
         # Retries are ours, so that the log says what is being waited for.
         config=BotoConfig(
-            connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+            connect_timeout=5,
+            read_timeout=read_timeout,
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": "path"},
         ),
     )
+
+
+def _status(err):
+    return err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _is_busy(err):
+    return _status(err) >= 500 or _status(err) == 429
+
+
+def _get(config):
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = _client(read_timeout=30)
     uri = config.dataset_uri
     try:
         answer = client.get_object(Bucket=config.dataset_bucket, Key=config.dataset_key)
@@ -59,17 +98,17 @@ def _get(config):
             raise Invalid(f"{uri} has {answer['ContentLength']} bytes; the trainer takes at most {MAX_BYTES}")
         return answer["Body"].read()
     except ClientError as err:
-        status = err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = err.response.get("Error", {}).get("Code", "")
-        if status >= 500 or status == 429:
-            raise NotReady(f"it answers {status} {code}") from err
-        if status in (401, 403):
+        if _is_busy(err):
+            raise NotReady(f"it answers {_status(err)} {code}") from err
+        refusal = access.refusal(err)
+        if refusal == access.DENIED:
             raise Refused(
                 f"reading {uri} was denied ({code}); the trainer's access key needs s3:GetObject on it"
             ) from err
-        if status == 404:
+        if refusal == access.MISSING:
             raise Refused(f"{uri} does not exist ({code}); upload dataset {config.dataset_name} first") from err
-        raise Failure(f"reading {uri} failed: {status} {code}") from err
+        raise Failure(f"reading {uri} failed: {access.said(err)}") from err
     except BotoCoreError as err:
         raise NotReady(str(err)) from err
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 
+import access
 from failure import Failure
 from retry import NotReady
 
@@ -61,8 +62,12 @@ def run(env, work, undone):
         reason, code = str(err), getattr(err, "exit_code", 1)
         log.error("%s", reason)
     except Exception as err:
-        reason, code = f"{type(err).__name__}: {err}", 1
-        log.exception(undone)
+        if access.key_not_accepted(err):
+            reason, code = access.said(err), 1
+            log.error("%s", reason)
+        else:
+            reason, code = f"{type(err).__name__}: {err}", 1
+            log.exception(undone)
     explain(reason, path)
     return code
 

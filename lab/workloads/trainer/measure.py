@@ -334,7 +334,7 @@ def holdout(client, config):
     """The hold-out of the version's run: its dataset, split with the run's own parameters."""
     what = f"version {config.version} of model {config.name}"
     version = bring_module.find(config, client, what)
-    if not version.run_id:
+    if not config_module.run_id(version.run_id or ""):
         raise Invalid(f"{what} has no run, so that its dataset is not known; register a version from a run")
     run = _run(client, version.run_id, what)
     sources = []
@@ -583,8 +583,10 @@ def work(env):
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        # A registry that is away by now may be what took the time. That is worth a retry, and no finding.
+        # A registry or an object store that is away by now may be what took the time. That is worth a retry, and no
+        # finding.
         registry_module.probe(config.tracking_uri)
+        dataset_module.probe()
         measuring.give_up(seconds)
     elif failed:
         raise failed[0]
