@@ -14,7 +14,8 @@ import (
 
 const (
 	// codeFault is the exit code of a program that could not reach the registry
-	// or the object store, for which the version can do nothing.
+	// or the object store, for which the version can do nothing. One that was
+	// refused there has another code: that is about the version.
 	codeFault = 1
 	// faultPause is how long a Job that a fault has ended is left alone before
 	// it is made again. It must be shorter than jobStays.

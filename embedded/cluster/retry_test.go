@@ -24,7 +24,7 @@ func ended(s *apiServer, job string, at time.Time, codes ...int) {
 		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
 			"metadata": map[string]any{"name": name, "namespace": "iris", "creationTimestamp": at.Add(time.Duration(i-9) * time.Second).UTC().Format(time.RFC3339), "labels": map[string]any{batchv1.JobNameLabel: job}},
 			"status": map[string]any{"phase": "Failed", "containerStatuses": []any{map[string]any{"name": "job", "state": map[string]any{
-				"terminated": map[string]any{"exitCode": code, "message": map[int]string{1: away, 2: "it has no MLmodel"}[code]}}}}}}
+				"terminated": map[string]any{"exitCode": code, "message": map[int]string{1: away, 2: "it has no MLmodel", 3: "the key may not read it"}[code]}}}}}}
 	}
 }
 
@@ -67,6 +67,8 @@ func TestAFaultIsNoVerdict(t *testing.T) {
 			}
 			ended(s, job, time.Now(), 1, 2)
 			expect(mlops.TrainingFailed, "it has no MLmodel", 4)
+			ended(s, job, time.Now().Add(-time.Hour), 3, 3) // refused to the end
+			expect(mlops.TrainingFailed, "the key may not read it", 4)
 			ended(s, job, time.Now().Add(-time.Hour), 1, 2)
 			s.broken = "DELETE"
 			expect(mlops.TrainingFailed, "it has no MLmodel", 4)
