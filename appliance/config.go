@@ -107,13 +107,26 @@ func LoadConfig(src Source) (Config, error) {
 	if err := cfg.checkPorts(); err != nil {
 		return cfg, err
 	}
-	return cfg, cfg.checkTrainer()
+	return cfg, cfg.checkTrainer(mlops.Resources{})
 }
 
+// CheckMachine finds a request that this machine cannot meet: trainings would
+// wait for ever. LoadConfig does not look for that: a machine may lose memory,
+// and then every command would fail, those that help too.
+func (c Config) CheckMachine() error {
+	if err := c.checkTrainer(machineRoom()); err != nil {
+		return mlops.Errorf(mlops.Invalid, "%s. %s", mlops.MessageOf(err), lowerRequest)
+	}
+	return nil
+}
+
+// lowerRequest is what to do about a request that the machine cannot meet.
+const lowerRequest = "Lower it where it is set, in the configuration file, the environment or a flag, or give the machine more"
+
 // checkTrainer finds a request that is above its limit, each alone being fine,
-// and one that this machine cannot meet: trainings would wait for ever.
-func (c Config) checkTrainer() error {
-	if err := cluster.CheckResources(c.projectDefaults().Resources, machineRoom()); err != nil {
+// and one that a machine cannot meet.
+func (c Config) checkTrainer(machine mlops.Resources) error {
+	if err := cluster.CheckResources(c.projectDefaults().Resources, machine); err != nil {
 		return mlops.Errorf(mlops.Invalid, "the settings project.cpu_request, cpu_limit, memory_request and memory_limit: %s", mlops.MessageOf(err))
 	}
 	return nil

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/doctor"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
@@ -126,7 +128,6 @@ func TestConfigFileErrors(t *testing.T) {
 		{"project:\n  cpu_request: half\n", `FILE:2: key project.cpu_request: expected cores such as 500m, for half of one, or 2, found "half"`},
 		{"project:\n  memory_limit: 512m\n", `FILE:2: key project.memory_limit: expected memory such as 512Mi or 2Gi, at least 16Mi, found "512m"`},
 		{"project:\n  memory_limit: 128Mi\n", `the settings project.cpu_request, cpu_limit, memory_request and memory_limit: memory request 256Mi is above the memory limit 128Mi: expected a request that is at most the limit`},
-		{"project:\n  cpu_request: 100000\n", fmt.Sprintf("the settings project.cpu_request, cpu_limit, memory_request and memory_limit: CPU request 100000 is more than this machine has, %d cores: expected a request that it can meet", runtime.NumCPU())},
 		{"project:\n  environment: A=1\n", `FILE:2: key project.environment: expected a JSON object of strings such as {"OMP_NUM_THREADS": "2"}, found A=1`},
 		{"project:\n  environment: '{\"HOME\": \"/\"}'\n", `FILE:2: key project.environment: HOME is Benchtop's to set: expected a name other than HOME, PATH, NO_PROXY, no_proxy that begins with none of BENCHTOP_, MLFLOW_, AWS_, KUBERNETES_, PYTHON, LD_`},
 		{"- domain\n", "FILE:1: expected a mapping of keys to values"},
@@ -179,6 +180,32 @@ func TestConfigFileErrors(t *testing.T) {
 	} {
 		_, file, err := load(t, c.content)
 		expectInvalid(t, err, strings.ReplaceAll(c.want, "FILE", file))
+	}
+}
+
+// A machine that has lost memory or cores still runs every command but `up`.
+func TestARequestThatTheMachineCannotMeet(t *testing.T) {
+	cfg, _, err := load(t, "project:\n  cpu_request: 100000\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	what := fmt.Sprintf("the settings project.cpu_request, cpu_limit, memory_request and memory_limit: CPU request 100000 is more than this machine has, %d cores: expected a request that it can meet", runtime.NumCPU())
+	const fix = "Lower it where it is set, in the configuration file, the environment or a flag, or give the machine more"
+	expectInvalid(t, cfg.CheckMachine(), what+". "+fix)
+	cfg.DataDir = t.TempDir()
+	findings, err := Diagnose(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := doctor.Finding{Check: "requests", Level: doctor.Warn, Detail: what + "; trainings would wait for ever, and `benchtop up` does not start", Fix: fix}
+	if !slices.Contains(findings, want) {
+		t.Errorf("doctor finds %+v", findings)
+	}
+	for _, f := range DefaultConfig().diagnoseRequests(machineRoom()) {
+		t.Errorf("of the defaults it finds %+v", f)
+	}
+	if err := DefaultConfig().CheckMachine(); err != nil {
+		t.Error(err)
 	}
 }
 

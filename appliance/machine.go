@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/doctor"
@@ -40,10 +41,10 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	out := c.diagnoseRequests(machineRoom())
 	if s.State == StateStopped {
-		return append(doctor.Before(c.Machine()), doctor.Nameservers(ctx)...), nil
+		return slices.Concat(doctor.Before(c.Machine()), out, doctor.Nameservers(ctx)), nil
 	}
-	var out []doctor.Finding
 	for _, u := range s.Units {
 		f := doctor.Finding{Check: u.Name, Level: doctor.OK, Detail: string(u.State)}
 		switch u.State {
@@ -79,6 +80,17 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		}
 	}
 	return out, nil
+}
+
+// diagnoseRequests says what a machine cannot give the trainings of projects
+// that have the configuration's resources.
+func (c Config) diagnoseRequests(machine mlops.Resources) []doctor.Finding {
+	err := c.checkTrainer(machine)
+	if err == nil {
+		return nil
+	}
+	return []doctor.Finding{{Check: "requests", Level: doctor.Warn, Detail: mlops.MessageOf(err) + "; trainings would wait for ever, and `benchtop up` does not start",
+		Fix: lowerRequest}}
 }
 
 // diagnoseServing says what is wrong with a deployment that is not its

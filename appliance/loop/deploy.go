@@ -201,10 +201,24 @@ func (l *Loop) bringVersion(ctx context.Context, d mlops.Deployment, r mlops.Rev
 		if l.cfg.Now().Sub(job.EndedAt) > loadPatience && since > loadPatience {
 			return l.fail(ctx, d, r, "the servers cannot load it: "+trouble)
 		}
-	default: // the Job is under way
+	default: // the Job is under way, or is tried again
+		if job.Message == "" {
+			return nil
+		}
+		message := fmt.Sprintf("version %d could not be brought to the servers yet: %s. %s", r.Version, job.Message, triedAgain)
+		if r.Message == message {
+			return nil
+		}
+		l.cfg.Log.Warn("revision starts", "deployment", d.Name, "revision", r.Number, "version", r.Version, "message", message)
+		if err := l.cfg.Store.NoteRevision(ctx, r.ID, message); err != nil {
+			return fmt.Errorf("note what keeps revision %d of %s: %w", r.Number, d.Name, err)
+		}
 	}
 	return nil
 }
+
+// triedAgain ends the message of a revision whose Job met a fault.
+const triedAgain = "It is tried again every few minutes"
 
 // renamed reports whether the model of a revision has another name since the
 // revision was read. A Job that looked for it under the old one says nothing of
@@ -336,6 +350,9 @@ func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err 
 			}
 			if job.State == mlops.TrainingFailed {
 				return false, fmt.Errorf("version %d of deployment %s is not on its volume, and could not be brought: %s", r.Version, d.Name, job.Message)
+			}
+			if job.State == mlops.TrainingRunning && job.Message != "" {
+				return false, fmt.Errorf("version %d of deployment %s is not on its volume, and could not be brought yet: %s. %s", r.Version, d.Name, job.Message, triedAgain)
 			}
 		default:
 			well = false

@@ -50,11 +50,12 @@ func (l *Loop) judge(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 			served = &e
 		}
 		if names := gates.ToMeasure(candidate, served); len(names) > 0 && !r.Override {
-			if candidate.Measured, err = l.measure(ctx, d, r, live, names); err != nil {
+			var message string
+			if candidate.Measured, message, err = l.measure(ctx, d, r, live, names); err != nil {
 				return err
 			}
 			if candidate.Measured == nil {
-				return l.record(ctx, r, nil, mlops.RevisionJudging, mlops.BeingMeasured+": "+strings.Join(names, ", "))
+				return l.record(ctx, r, nil, mlops.RevisionJudging, message)
 			}
 		}
 		results = gates.Judge(candidate, served)
@@ -103,24 +104,46 @@ func (l *Loop) lastLive(ctx context.Context, d mlops.Deployment) (*mlops.Revisio
 	return nil, nil
 }
 
-// measure returns what was measured of a revision, nil while its Job runs. What
-// has been measured stays: only gates that ask for another metric need another
-// Job.
-func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, live *mlops.Revision, metrics []string) (*mlops.Measurement, error) {
+// unmeasured is how the message of a revision begins whose Job met a fault, so
+// that it is measured again.
+const unmeasured = "it could not be measured for its gates yet: "
+
+// measure returns what was measured of a revision, or nil while its Job runs,
+// and why that is. What has been measured stays: only gates that ask for another
+// metric need another Job.
+func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision, live *mlops.Revision, metrics []string) (m *mlops.Measurement, message string, err error) {
 	if r.Measured != nil && r.Measured.Covers(metrics) {
-		return r.Measured, nil
+		return r.Measured, "", nil
 	}
 	spec, err := l.specOf(ctx, d)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	job, err := l.cfg.Cluster.Measure(ctx, spec, r, live, metrics)
-	if err != nil || !job.State.Terminal() {
-		return nil, err
+	if err != nil {
+		return nil, "", err
+	}
+	message = mlops.BeingMeasured + ": " + strings.Join(metrics, ", ")
+	switch {
+	case job.State.Terminal():
+	case job.Message != "":
+		return nil, unmeasured + job.Message + ". " + triedAgain, nil
+	case strings.HasPrefix(r.Message, unmeasured): // it is being tried again, and may meet the same fault
+		return nil, r.Message, nil
+	default:
+		return nil, message, nil
 	}
 	if gone, err := l.renamed(ctx, r); err != nil || gone {
-		return nil, err
+		return nil, message, err
 	}
+	found, err := l.keepMeasured(ctx, d, r, job, metrics)
+	return found, "", err
+}
+
+// keepMeasured keeps what a Job has found of a revision, or why it has found
+// nothing.
+func (l *Loop) keepMeasured(ctx context.Context, d mlops.Deployment, r mlops.Revision, job mlops.Job, metrics []string) (*mlops.Measurement, error) {
+	var err error
 	m := mlops.Measurement{Failed: job.Message}
 	if job.State == mlops.TrainingSucceeded {
 		if m, err = mlops.ParseMeasurement(job.Message); err != nil {

@@ -61,7 +61,7 @@ func TestFirstBoot(t *testing.T) {
 	}
 	// The project's row decides; then bytes before the row, the row before its
 	// projection. That it was the first start is remembered last.
-	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset LoopFact Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Trainings CreateTraining StartTraining iris SetTraining Deployments Project ApplyDeployment Deployment ServeNothing"
+	want := "LoopFact Project PutProject SetLoopFact Projects Projects TrainingJobs Dataset LoopFact Dataset Put PutDataset ProjectKey EnsureDeployment ApplyProject Trainings CreateTraining Project Dataset StartTraining iris SetTraining Deployments Project ApplyDeployment Deployment ServeNothing"
 	if got := strings.Join(w.calls, " "); got != want {
 		t.Errorf("the steps were\n%s\nexpected\n%s", got, want)
 	}
@@ -164,6 +164,70 @@ func TestTrain(t *testing.T) {
 	}
 	if w.trainings[1].State != mlops.TrainingRunning {
 		t.Errorf("the training is %s", w.trainings[1].State)
+	}
+}
+
+// `project edit … && project edit … && train` while a pass gives the first edit
+// to the cluster: the training has the second edit too.
+func TestATrainingHasTheEditsBeforeIt(t *testing.T) {
+	for name, change := range map[string]func(ctx context.Context, l *Loop) error{
+		"an edit": func(ctx context.Context, l *Loop) error {
+			_, err := l.Edit(ctx, "iris", mlops.ProjectEdit{Schedule: new("0 6 * * *")})
+			return err
+		},
+		"new data": func(ctx context.Context, l *Loop) error {
+			_, err := l.AddDataset(ctx, "iris", "me", strings.NewReader("2,3,setosa,versicolor\n1.5,2.0,3.0,0\n4.0,5.0,6.0,1\n"))
+			return err
+		},
+	} {
+		w := newWorld()
+		l := w.start()
+		run(t, l.Prepare)
+		if _, err := l.Edit(t.Context(), "iris", mlops.ProjectEdit{Schedule: new("0 5 * * *")}); err != nil {
+			t.Fatal(err)
+		}
+		w.meanwhile = func() {
+			if err := change(t.Context(), l); err != nil {
+				t.Error(err)
+			}
+			if _, err := l.Train(t.Context(), "iris"); err != nil {
+				t.Error(err)
+			}
+		}
+		<-l.kick
+		run(t, l.Reconcile)
+		if len(w.jobs) != 1 || w.trainings[1].State != mlops.TrainingRequested {
+			t.Errorf("%s: a Job was made of the project as it was before: %+v", name, w.jobs)
+		}
+		select {
+		case <-l.kick:
+		default:
+			t.Errorf("%s: nothing wakes the next pass", name)
+		}
+		run(t, l.Reconcile)
+		if last := w.applied[len(w.applied)-1]; len(w.jobs) != 2 || w.trainings[1].State != mlops.TrainingRunning || last.Project.Schedule == "0 5 * * *" && last.Dataset.Version != 2 {
+			t.Errorf("%s: the Jobs are %+v, applied was %+v", name, w.jobs, last)
+		}
+	}
+}
+
+// A pass that cannot look whether a project was edited makes no Job.
+func TestATrainingOfAProjectThatCannotBeRead(t *testing.T) {
+	for op, want := range map[string]string{"Project": "read project iris: no luck", "Dataset": "read dataset iris: no luck"} {
+		w := newWorld()
+		l := w.start()
+		run(t, l.Prepare)
+		if _, err := l.Train(t.Context(), "iris"); err != nil {
+			t.Fatal(err)
+		}
+		trainings, err := w.Trainings(t.Context(), "iris", recent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.broken[op] = errors.New("no luck")
+		if _, err := l.outdated(t.Context(), "iris", trainings); err == nil || err.Error() != want {
+			t.Errorf("error %v, expected %q", err, want)
+		}
 	}
 }
 

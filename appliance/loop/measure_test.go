@@ -114,6 +114,30 @@ func TestGatesThatAskForMore(t *testing.T) {
 	}
 }
 
+// A first version has nothing that its importances could be compared with: no
+// Job is made that could fail it.
+func TestStabilityOfAFirstVersion(t *testing.T) {
+	half := 0.5
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	w.gates(t, mlops.Gates{Metrics: map[string]mlops.Bound{mlops.MeasuredStability: {Minimum: &half}}})
+	w.finds = func(mlops.Revision, *mlops.Revision) mlops.Job {
+		return mlops.Job{State: mlops.TrainingFailed, Message: "no memory"}
+	}
+	w.register(1, 0.9)
+	found(t, l)
+	expectHistory(t, w, "1: v1 by new version is live; serves v1, alias v1")
+	if w.measured != 0 || w.revisions[0].Gates[0].Note != "nothing is served yet that it could be compared with" {
+		t.Errorf("measured %d times, on record is %+v", w.measured, w.revisions[0].Gates)
+	}
+	w.register(2, 0.9)
+	found(t, l)
+	if r := w.revisions[1]; w.measured != 1 || r.State != mlops.RevisionRejected {
+		t.Errorf("measured %d times, the second is %s: %s", w.measured, r.State, r.Message)
+	}
+}
+
 // Two datasets, two hold-outs: both versions are evaluated on one.
 func TestVersionsOfTwoDatasetsAreComparedAnew(t *testing.T) {
 	w, l := measuring(t, mlops.Gates{Metrics: map[string]mlops.Bound{"accuracy": {Comparison: mlops.CompareGTE}}})
@@ -155,6 +179,32 @@ func TestAMeasurementThatFails(t *testing.T) {
 		if w.serves != 1 {
 			t.Error(w.history())
 		}
+	}
+}
+
+// What a Job could not reach is no fault of the version: it is judged when that
+// is back, however long it takes.
+func TestAFaultRejectsNothing(t *testing.T) {
+	w, l := measuring(t, slowest(10))
+	w.away = "cannot reach s3.benchtop.svc:9000"
+	w.register(2, 0.9)
+	atRest(t, l)
+	want := "it is being measured for its gates: latency_p95_ms"
+	for range 5 {
+		if r := w.revisions[1]; r.State != mlops.RevisionJudging || r.Message != want {
+			t.Errorf("it is %s: %q, expected %q", r.State, r.Message, want)
+		}
+		atRest(t, l)
+		want = "it could not be measured for its gates yet: cannot reach s3.benchtop.svc:9000. It is tried again every few minutes"
+	}
+	if w.revisions[1].Measuring() {
+		t.Error("a command would wait for it, for ever")
+	}
+	w.away = ""
+	found(t, l)
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+	if r := w.revisions[1]; r.Message != "" || r.Measured.Failed != "" {
+		t.Errorf("it says %q, on record is %+v", r.Message, r.Measured)
 	}
 }
 

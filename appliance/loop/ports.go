@@ -66,6 +66,8 @@ type Store interface {
 	ApproveRevision(ctx context.Context, id int64, act mlops.Act) error
 	RejectRevision(ctx context.Context, id int64, act mlops.Act) error
 	StartRevision(ctx context.Context, id int64) error
+	// NoteRevision says what keeps a revision that starts.
+	NoteRevision(ctx context.Context, id int64, message string) error
 	LiveRevision(ctx context.Context, id int64) error
 	FailRevision(ctx context.Context, id int64, message string) error
 	// ModelsChanged is closed at the next write that may concern what is served.
@@ -108,12 +110,15 @@ type Cluster interface {
 	// Serving asks every server what it serves.
 	Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Serving, error)
 	// Bring starts the Job that brings a version to the servers' volume, once
-	// for each revision, and says how far the Job is.
+	// for each revision, and says how far the Job is. One that a fault has ended
+	// is made again after a pause: it counts as running, and its message says
+	// what is wrong.
 	Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error)
 	// Measure starts the Job that measures metrics of a revision, and of served
 	// to compare with (nil for nothing). One that was made for a revision is
-	// made again only if it lacks a metric. It says how far the Job is; the
-	// message of one that has succeeded is what it has found.
+	// made again only if it lacks a metric, or after a fault, as by Bring. It
+	// says how far the Job is; the message of one that has succeeded is what it
+	// has found.
 	Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (mlops.Job, error)
 }
 

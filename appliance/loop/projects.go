@@ -199,11 +199,11 @@ func (l *Loop) sample(name string) (Sample, bool) {
 // bring makes the cluster match a project's row, unless it does already.
 func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	p.Gates = mlops.Gates{} // the cluster knows nothing of gates
-	newest, err := l.cfg.Store.Dataset(ctx, p.Dataset)
-	if err != nil && mlops.CodeOf(err) != mlops.NotFound {
-		return fmt.Errorf("read dataset %s: %w", p.Dataset, err)
+	newest, err := l.newestOf(ctx, p)
+	if err != nil {
+		return err
 	}
-	if have, ok := l.applied[p.Name]; ok && have.project.Equal(p) && have.newest == newest.ID {
+	if l.has(p, newest) {
 		return nil
 	}
 	dataset, err := l.dataset(ctx, p.Dataset)
@@ -227,6 +227,23 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	// A version that came meanwhile is newer than both: the next pass sees it.
 	l.applied[p.Name] = given{p, max(newest.ID, dataset.ID)}
 	return nil
+}
+
+// newestOf is the newest version of a project's dataset, without an id if there
+// is none.
+func (l *Loop) newestOf(ctx context.Context, p mlops.Project) (mlops.Dataset, error) {
+	newest, err := l.cfg.Store.Dataset(ctx, p.Dataset)
+	if err != nil && mlops.CodeOf(err) != mlops.NotFound {
+		return newest, fmt.Errorf("read dataset %s: %w", p.Dataset, err)
+	}
+	return newest, nil
+}
+
+// has reports whether the cluster was last given a project as it is now.
+func (l *Loop) has(p mlops.Project, newest mlops.Dataset) bool {
+	p.Gates = mlops.Gates{}
+	have, ok := l.applied[p.Name]
+	return ok && have.project.Equal(p) && have.newest == newest.ID
 }
 
 // end takes a project out of the cluster, and then its key and its rows away.

@@ -315,6 +315,71 @@ func TestAVersionThatCannotBeServed(t *testing.T) {
 	}
 }
 
+// What a Job could not reach fails no revision: it starts when that is back.
+func TestAFaultFailsNothing(t *testing.T) {
+	w, l := serving(t)
+	w.away = "cannot reach s3.benchtop.svc:9000"
+	w.register(2, 0.9)
+	delete(w.volume, 2)
+	for range 5 {
+		if _, err := l.release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(5 * time.Minute)
+	}
+	expectHistory(t, w, "1: v1 by new version is live; 2: v2 by new version is starting; serves v1, alias v2")
+	if got := w.revisions[1].Message; got != "version 2 could not be brought to the servers yet: cannot reach s3.benchtop.svc:9000. It is tried again every few minutes" {
+		t.Errorf("it says %q", got)
+	}
+	notes := 0
+	for _, op := range w.calls {
+		if op == "NoteRevision" {
+			notes++
+		}
+	}
+	if notes != 1 {
+		t.Errorf("that was written %d times", notes)
+	}
+	w.away = ""
+	atRest(t, l)
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+	if got := w.revisions[1].Message; got != "" {
+		t.Errorf("it says %q", got)
+	}
+	w.broken["NoteRevision"], w.away = errors.New("no luck"), "cannot reach s3.benchtop.svc:9000"
+	w.register(3, 0.9)
+	delete(w.volume, 3)
+	if _, err := l.release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.release(t.Context()); err == nil || err.Error() != "note what keeps revision 3 of iris: no luck" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A volume that has lost what is live, while nothing can bring it.
+func TestAFaultWhileAVersionIsHealed(t *testing.T) {
+	w, l := serving(t)
+	w.away = "cannot reach s3.benchtop.svc:9000"
+	w.serves = 0
+	clear(w.volume)
+	d, err := w.Deployment(t.Context(), "iris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "version 1 of deployment iris is not on its volume, and could not be brought yet: cannot reach s3.benchtop.svc:9000. It is tried again every few minutes"
+	if well, err := l.healOne(t.Context(), d); well || err == nil || err.Error() != want {
+		t.Errorf("well: %t, error %v", well, err)
+	}
+	w.away = ""
+	for range 2 {
+		l.heal(t.Context())
+	}
+	if !l.heal(t.Context()) || w.serves != 1 {
+		t.Error(w.history())
+	}
+}
+
 // Somebody renames the model while the Job that brings a version fails.
 func TestAModelIsRenamedWhileAVersionIsBrought(t *testing.T) {
 	w, l := serving(t)

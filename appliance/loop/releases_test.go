@@ -24,6 +24,7 @@ type releases struct {
 	keeps       []int        // versions that were to stay when servers were told last
 	volume      map[int]bool // versions on the volume
 	unloadable  map[int]bool // versions that no server can load
+	away        string       // what no Job can reach, so that it is tried again
 	loading     bool         // servers load what they were told, and take their time
 	brought     map[int64]int
 	measures    map[int64]mlops.Job // Jobs that measure, by revision
@@ -317,6 +318,10 @@ func (w *world) want(d *mlops.Deployment, r *mlops.Revision) {
 	w.newest, w.seen, w.alias = max(w.newest, r.Version), r.Version, r.Version
 }
 
+func (w *world) NoteRevision(_ context.Context, id int64, message string) error {
+	return w.move("NoteRevision", id, []mlops.RevisionState{mlops.RevisionStarting}, func(r *mlops.Revision, _ *mlops.Deployment) { r.Message = message })
+}
+
 func (w *world) LiveRevision(_ context.Context, id int64) error {
 	return w.move("LiveRevision", id, []mlops.RevisionState{mlops.RevisionStarting}, func(r *mlops.Revision, d *mlops.Deployment) {
 		for i := range w.revisions {
@@ -324,7 +329,7 @@ func (w *world) LiveRevision(_ context.Context, id int64) error {
 				w.revisions[i].State = mlops.RevisionSuperseded
 			}
 		}
-		r.State, r.LiveAt = mlops.RevisionLive, w.now
+		r.State, r.Message, r.LiveAt = mlops.RevisionLive, "", w.now
 	})
 }
 
@@ -521,6 +526,8 @@ func (w *world) Bring(_ context.Context, spec mlops.DeploymentSpec, r mlops.Revi
 		if w.renamed(r) {
 			delete(w.named, r.ID)
 			j.State = mlops.TrainingRunning
+		} else if w.away != "" {
+			j = mlops.Job{State: mlops.TrainingRunning, Message: w.away}
 		} else if w.unloadable[r.Version] {
 			j.State, j.Message = mlops.TrainingFailed, "the run has no serving/model.json"
 		} else if s := w.side(spec.Deployment); s != nil {
@@ -556,6 +563,9 @@ func (w *world) Measure(_ context.Context, _ mlops.DeploymentSpec, r mlops.Revis
 			}
 			w.named[r.ID] = r.Model
 			j = mlops.Job{State: mlops.TrainingRunning}
+		} else if w.away != "" {
+			delete(w.measures, r.ID) // after a pause it is made again
+			j = mlops.Job{State: mlops.TrainingRunning, Message: w.away}
 		} else if w.renamed(r) {
 			delete(w.measures, r.ID)
 			j = mlops.Job{State: mlops.TrainingRunning}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -83,9 +84,15 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 			l.cfg.Log.Info("training", "project", project, "job", j.Name, "trigger", j.Trigger, "state", j.State, "message", j.Message)
 		}
 	}
+	left, err := l.outdated(ctx, project, trainings)
+	if err != nil {
+		return err
+	}
 	for _, t := range trainings {
 		switch {
 		case found[t.Job]:
+		case t.State == mlops.TrainingRequested && left:
+			l.wake()
 		case t.State == mlops.TrainingRequested:
 			if err := l.cfg.Cluster.StartTraining(ctx, t); err != nil {
 				return err
@@ -104,4 +111,20 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 		}
 	}
 	return nil
+}
+
+// outdated reports whether requested trainings are to be left to the next pass:
+// their project has been edited, or got new data, since this pass gave it to
+// the cluster. Their Jobs would be made of what the project was before, and
+// whoever edits a project and then trains it means what it is now.
+func (l *Loop) outdated(ctx context.Context, project string, trainings []mlops.Training) (bool, error) {
+	if !slices.ContainsFunc(trainings, func(t mlops.Training) bool { return t.State == mlops.TrainingRequested }) {
+		return false, nil
+	}
+	p, err := l.cfg.Store.Project(ctx, project)
+	if err != nil {
+		return false, fmt.Errorf("read project %s: %w", project, err)
+	}
+	newest, err := l.newestOf(ctx, p)
+	return !l.has(p, newest), err
 }

@@ -36,6 +36,7 @@ type world struct {
 	keys      map[string]mlops.KeyBucket
 	why       map[string]string // why the pods of Jobs have ended
 	limits    map[string]string // the projects that keys of deployments are limited to
+	meanwhile func()            // what others do while ApplyProject is called the next time
 
 	calls  []string // the calls so far
 	fail   int      // number of the call that fails, from 1; 0 for none
@@ -323,6 +324,10 @@ func (w *world) Delete(context.Context, string) error {
 }
 
 func (w *world) ApplyProject(_ context.Context, s mlops.ProjectSpec) error {
+	if others := w.meanwhile; others != nil {
+		w.meanwhile = nil
+		others()
+	}
 	return w.call("ApplyProject", func() error {
 		w.applied = append(w.applied, s)
 		w.spaces[s.Project.Name] = 1

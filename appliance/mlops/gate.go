@@ -91,9 +91,10 @@ type Evidence struct {
 
 // ToMeasure returns the metrics that a candidate cannot be judged by unless it
 // is measured, in the order of their names; served is nil if nothing is served.
+// Then there is nothing that importances could be compared with.
 func (g Gates) ToMeasure(candidate Evidence, served *Evidence) (names []string) {
 	for _, name := range slices.Sorted(maps.Keys(g.Metrics)) {
-		if IsMeasured(name) || g.Metrics[name].Comparison != "" && anew(name, candidate, served) {
+		if IsMeasured(name) && (served != nil || name != MeasuredStability) || g.Metrics[name].Comparison != "" && anew(name, candidate, served) {
 			names = append(names, name)
 		}
 	}
@@ -191,7 +192,7 @@ func (b Bound) judgeMeasured(name string, m *Measurement, served *Evidence) (out
 		out = append(out, GateResult{Metric: name, Bound: bound, Passed: passed, Value: value, Note: note})
 	}
 	value, has, note := 0.0, false, "not measured: the gates are overridden"
-	nothing := false
+	nothing := name == MeasuredStability && served == nil
 	if m != nil {
 		value, has = m.Candidate[name]
 		note = "measured at " + clock(m.At)
@@ -201,7 +202,7 @@ func (b Bound) judgeMeasured(name string, m *Measurement, served *Evidence) (out
 		if !has {
 			note = m.why(name)
 		}
-		nothing = !has && name == MeasuredStability && m.Against == 0 && m.reason(name) == ""
+		nothing = !has && (nothing || name == MeasuredStability && m.Against == 0 && m.reason(name) == "")
 	}
 	each := func(bound string, holds bool) {
 		switch {

@@ -36,7 +36,10 @@ func TestJudgeMeasured(t *testing.T) {
 		{MeasuredStability, Bound{Minimum: at(0.5)}, m, served, "gate feature_importance_stability passed: 0.8, expected at least 0.5 (" + when + ", compared with version 6)"},
 		{MeasuredStability, Bound{Minimum: at(1.1)}, m, served, "gate feature_importance_stability failed: 0.8, expected at least 1.1 (" + when + ", compared with version 6)"},
 		{MeasuredStability, Bound{Minimum: at(0.5)}, first, nil, "gate feature_importance_stability passed: none, expected at least 0.5 (nothing is served yet that it could be compared with)"},
-		{MeasuredStability, Bound{Minimum: at(0.5)}, &Measurement{Failed: "no memory"}, nil, "gate feature_importance_stability failed: none, expected at least 0.5 (could not be measured: no memory)"},
+		{MeasuredStability, Bound{Minimum: at(0.5)}, &Measurement{Failed: "no memory"}, served, "gate feature_importance_stability failed: none, expected at least 0.5 (could not be measured: no memory)"},
+		{MeasuredStability, Bound{Minimum: at(0.5)}, &Measurement{Failed: "no memory"}, nil, "gate feature_importance_stability passed: none, expected at least 0.5 (nothing is served yet that it could be compared with)"},
+		{MeasuredStability, Bound{Minimum: at(0.5)}, nil, nil, "gate feature_importance_stability passed: none, expected at least 0.5 (nothing is served yet that it could be compared with)"},
+		{MeasuredStability, Bound{Minimum: at(0.5)}, first, served, "gate feature_importance_stability passed: none, expected at least 0.5 (nothing is served yet that it could be compared with)"},
 		{MeasuredStability, Bound{Minimum: at(0.5)}, broken, served, "gate feature_importance_stability failed: none, expected at least 0.5 (could not be measured: the server cannot load it)"},
 		{MeasuredSize, Bound{Maximum: at(1)}, &Measurement{}, served, "gate model_size_mb failed: none, expected at most 1 MB (could not be measured: the measurement has no such metric)"},
 		{MeasuredSize, Bound{Maximum: at(1)}, nil, served, "gate model_size_mb failed: none, expected at most 1 MB (not measured: the gates are overridden)"},
@@ -89,6 +92,13 @@ func TestToMeasure(t *testing.T) {
 		if got := strings.Join(g.ToMeasure(c.candidate, c.served), ","); got != c.want {
 			t.Errorf("%s is to be measured, expected %s", got, c.want)
 		}
+	}
+	stable := Gates{Metrics: map[string]Bound{MeasuredStability: {Minimum: at(0.5)}, MeasuredLatency: {Maximum: at(1)}}}
+	if got := strings.Join(stable.ToMeasure(abc, nil), ","); got != MeasuredLatency {
+		t.Errorf("with nothing to compare with %s is to be measured", got)
+	}
+	if got := strings.Join(stable.ToMeasure(abc, &def), ","); got != MeasuredStability+","+MeasuredLatency {
+		t.Errorf("%s is to be measured", got)
 	}
 	bad := Gates{Metrics: map[string]Bound{MeasuredStability: {Comparison: CompareGTE}}}
 	if err := bad.Validate(); CodeOf(err) != Invalid || !strings.Contains(MessageOf(err), "compares with the served version by itself: expected minimum or maximum") {

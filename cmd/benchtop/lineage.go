@@ -45,7 +45,7 @@ func printLineage(w io.Writer, l appliance.VersionLineage) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	line := func(what, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", what, value)
+			fmt.Fprintf(t, "%s\t%s\n", what, plain(value))
 		}
 	}
 	line("version", fmt.Sprintf("%s %d, registered %s", l.Version.Model, l.Version.Version, day(l.Version.CreatedAt, "")))

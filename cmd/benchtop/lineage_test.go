@@ -14,7 +14,7 @@ func TestPrintLineage(t *testing.T) {
 	made := time.Date(2026, 11, 2, 3, 4, 0, 0, time.UTC)
 	full := appliance.VersionLineage{Version: mlops.ModelVersion{Model: "iris", Version: 3, CreatedAt: made}, Lineage: mlops.Lineage{
 		ArtifactURI: "s3://mlflow/1/m", Run: &mlops.LineageRun{RunID: "r1", Name: "train-1", Experiment: "iris", Status: "FINISHED"},
-		Code: mlops.LineageCode{Source: "train.py", Commit: "abc", Branch: "main", SHA256: "c0de"}, Image: "lab@sha256:1", Job: &mlops.LineageJob{Job: "iris-train-1"},
+		Code: mlops.LineageCode{Source: "the\x1btrain.py", Commit: "abc", Branch: "main", SHA256: "c0de"}, Image: "lab@sha256:1", Job: &mlops.LineageJob{Job: "iris-train-1"},
 		Datasets:    []mlops.LineageDataset{{Name: "iris", Digest: "d1", SHA256: "d1d2", Stored: &mlops.Dataset{Name: "iris", Version: 2}}, {Name: "own", Digest: "beef"}},
 		Deployments: []mlops.Deployment{{Name: "iris"}, {Name: "iris-b"}},
 	}}
@@ -26,7 +26,7 @@ served by    iris, iris-b
 run          train-1 (r1), experiment iris, FINISHED
 data         iris version 2, digest d1d2
 data         own, digest beef
-code         train.py
+code         the train.py
 commit       abc main
 code digest  c0de
 image        lab@sha256:1

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -122,14 +123,25 @@ func printRevisions(w io.Writer, rs []mlops.Revision) error {
 				why = append(why, s)
 			}
 		}
-		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.Version, r.State, r.Cause, r.By, r.CreatedAt.Local().Format("2006-01-02 15:04:05"), shortDigest(r.CodeSHA256), strings.Join(why, "; "))
+		fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Number, r.Version, r.State, r.Cause, plain(r.By), r.CreatedAt.Local().Format("2006-01-02 15:04:05"), shortDigest(plain(r.CodeSHA256)), plain(strings.Join(why, "; ")))
 	}
 	return t.Flush()
 }
 
+// plain is a text for one cell of a table. Clients, models and pods say what
+// they like; here it can neither steer the terminal nor break the line.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
 // shortDigest is as much of a digest as tells it from others, "-" for none.
 func shortDigest(digest string) string {
-	return cmp.Or(digest[:min(len(digest), 12)], "-")
+	return cmp.Or(fmt.Sprintf("%.12s", digest), "-")
 }
 
 // caller is the person at the command line, as far as the system knows.

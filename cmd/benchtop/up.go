@@ -63,6 +63,9 @@ func preflight(cfg appliance.Config) error {
 		_, err := appliance.AcquireLock(appliance.Paths{Data: cfg.DataDir})
 		return err
 	}
+	if err := cfg.CheckMachine(); err != nil {
+		return err
+	}
 	var broken []string
 	for _, f := range doctor.Before(cfg.Machine()) {
 		if f.Level == doctor.Fail {

@@ -41,6 +41,25 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// A request that the machine cannot meet stops `up`, and no other command.
+func TestUpWithARequestThatTheMachineCannotMeet(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	_, err := run(t, "", "up", "--data-dir", dir, "--project-cpu-request", "100000")
+	if mlops.CodeOf(err) != mlops.Invalid || !strings.Contains(userMessage(err), "CPU request 100000 is more than this machine has") || !strings.Contains(userMessage(err), "Lower it where it is set") {
+		t.Errorf("error %v", err)
+	}
+	out, _ := run(t, "", "doctor", "--data-dir", dir, "--project-cpu-request", "100000")
+	if !strings.Contains(out, "\nwarn  requests ") {
+		t.Errorf("it printed\n%s", out)
+	}
+	if _, err := run(t, "", "status", "--data-dir", dir, "--project-cpu-request", "100000"); err != nil && strings.Contains(err.Error(), "request") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written (%v)", err)
+	}
+}
+
 func TestPreflightFindsAnotherInstance(t *testing.T) {
 	cfg := appliance.DefaultConfig()
 	cfg.DataDir = t.TempDir()

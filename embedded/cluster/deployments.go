@@ -214,34 +214,42 @@ func ingress(d mlops.Deployment, name, host, path string, annotations map[string
 
 // Bring starts the Job that brings a model version to the volume of a
 // deployment, unless it has been started, and says how far the Job is. One that
-// was made when the model had another name is made again.
+// was made when the model had another name is made again. So is one that a
+// fault has ended: it counts as running, and its message says what is wrong.
 func (c *Client) Bring(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision) (mlops.Job, error) {
 	d := s.Deployment
-	name := fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)
-	jobs := c.kube.BatchV1().Jobs(d.Namespace)
-	fresh := bringJob(s, r, name)
-	job, err := jobs.Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		job, err = jobs.Create(ctx, fresh, metav1.CreateOptions{})
-	}
-	if err == nil && renamed(job, fresh) {
-		out, err := c.discardJob(ctx, job)
-		if err != nil {
-			return out, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
-		}
-		return out, nil
-	}
+	out, err := c.brought(ctx, bringJob(s, r, fmt.Sprintf("%s-%s-%d", d.Name, bringRole, r.ID)))
 	if err != nil {
 		return mlops.Job{}, fmt.Errorf("bring version %d to deployment %s: %w", r.Version, d.Name, err)
 	}
-	out := jobOf(job)
-	if job.DeletionTimestamp != nil {
+	return out, nil
+}
+
+func (c *Client) brought(ctx context.Context, fresh *batchv1.Job) (mlops.Job, error) {
+	jobs := c.kube.BatchV1().Jobs(fresh.Namespace)
+	job, err := jobs.Get(ctx, fresh.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		job, err = jobs.Create(ctx, fresh, metav1.CreateOptions{})
+	}
+	if err != nil {
+		return mlops.Job{}, err
+	}
+	if job.DeletionTimestamp != nil || renamed(job, fresh) {
 		return c.discardJob(ctx, job)
 	}
-	if out.State == mlops.TrainingFailed {
-		if said, _, err := c.saidBy(ctx, d.Namespace, name, corev1.PodFailed); err == nil && said != "" {
-			out.Message = said
-		}
+	out := jobOf(job)
+	if out.State != mlops.TrainingFailed {
+		return out, nil
+	}
+	if again, faulty, err := c.tryAgain(ctx, job); err != nil || faulty {
+		return again, err
+	}
+	said, _, err := c.saidBy(ctx, job.Namespace, job.Name, corev1.PodFailed)
+	if err != nil {
+		return mlops.Job{}, err
+	}
+	if said != "" {
+		out.Message = said
 	}
 	return out, nil
 }

@@ -208,13 +208,15 @@ func TestBring(t *testing.T) {
 			t.Errorf("%+v, %v", j, err)
 		}
 	}
-	pod("x", "1Gi", map[string]any{"message": "no module named xgboost", "exitCode": 1})
+	pod("x", "1Gi", map[string]any{"message": "no module named xgboost", "exitCode": 2})
 	if j, err := c.Bring(t.Context(), testDeployment(), r); err != nil || j.State != mlops.TrainingFailed || j.Message != "no module named xgboost" {
 		t.Errorf("%+v, %v", j, err)
 	}
-	s.broken = "jobs"
-	_, err := c.Bring(t.Context(), testDeployment(), r)
-	expectError(t, err, "bring version 7 to deployment iris: quota exceeded")
+	for what, want := range map[string]string{"/jobs": "quota exceeded", "/pods": "list pods of job iris-bring-12: quota exceeded"} {
+		s.broken = what
+		_, err := c.Bring(t.Context(), testDeployment(), r)
+		expectError(t, err, "bring version 7 to deployment iris: "+want)
+	}
 }
 
 // A Job looks for the model by the name that it had when the Job was made.

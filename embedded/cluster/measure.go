@@ -38,7 +38,8 @@ const (
 // served, unless it has been started, and says how far the Job is. The message
 // of one that has succeeded is what it has found. served is compared with, nil
 // for nothing. A Job that was made for fewer metrics, or when the model had
-// another name, is made again.
+// another name, is made again. So is one that a fault has ended: it counts as
+// running, and its message says what is wrong.
 func (c *Client) Measure(ctx context.Context, s mlops.DeploymentSpec, r mlops.Revision, served *mlops.Revision, metrics []string) (mlops.Job, error) {
 	d := s.Deployment
 	name := fmt.Sprintf("%s-measure-%d", d.Name, r.ID)
@@ -71,6 +72,11 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 	if !out.State.Terminal() {
 		return out, nil
 	}
+	if out.State == mlops.TrainingFailed {
+		if again, faulty, err := c.tryAgain(ctx, job); err != nil || faulty {
+			return again, err
+		}
+	}
 	if job.Name == name && overtime(job) {
 		return c.startMeasuring(ctx, d, jobNamed(name+secondTry))
 	}
@@ -82,15 +88,6 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 	if err != nil {
 		return mlops.Job{}, err
 	}
-	if job.Name == name && out.State == mlops.TrainingFailed {
-		faulty, err := c.worthRetry(ctx, d.Namespace, job.Name)
-		if err != nil {
-			return mlops.Job{}, err
-		}
-		if faulty {
-			return c.startMeasuring(ctx, d, jobNamed(name+secondTry))
-		}
-	}
 	if out.State == mlops.TrainingSucceeded && !there {
 		return c.discardJob(ctx, job) // its pod is gone, and the result with it
 	}
@@ -101,34 +98,12 @@ func (c *Client) measured(ctx context.Context, d mlops.Deployment, name string, 
 }
 
 // overtime reports whether a Job was ended at its deadline. The deadline also
-// counts time in which the registry was down, for which the version can do
+// counts time in which this process was down, for which the version can do
 // nothing.
 func overtime(job *batchv1.Job) bool {
 	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
 		return c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue && c.Reason == batchv1.JobReasonDeadlineExceeded
 	})
-}
-
-// worthRetry reports whether a Job's newest pod has ended with code 1: it could
-// not reach the registry or the object store, for which the version can do
-// nothing. Its retries may all have come while they were down.
-func (c *Client) worthRetry(ctx context.Context, namespace, job string) (bool, error) {
-	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
-	if err != nil {
-		return false, fmt.Errorf("list pods of job %s: %w", job, err)
-	}
-	var newest *corev1.Pod
-	for i := range pods.Items {
-		if p := &pods.Items[i]; newest == nil || p.CreationTimestamp.After(newest.CreationTimestamp.Time) {
-			newest = p
-		}
-	}
-	if newest == nil {
-		return false, nil
-	}
-	return slices.ContainsFunc(newest.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
-		return s.State.Terminated != nil && s.State.Terminated.ExitCode == 1
-	}), nil
 }
 
 // asksFor reports whether a Job measures what another is to measure. One that

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -212,34 +211,6 @@ func TestMeasuredOvertime(t *testing.T) {
 		if j := measureOf(t, s, c, 12, mlops.TrainingFailed, "iris-measure-12-2"); j.Message != "DeadlineExceeded: it ended" {
 			t.Errorf("it says %q", j.Message)
 		}
-	}
-}
-
-// A Job that could not reach the registry says nothing about the version: it is
-// made once more. One that ended by what it measures is not.
-func TestMeasuredWithoutARegistry(t *testing.T) {
-	s, c := newAPIServer(t)
-	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12")
-	condition(s, "iris-measure-12", "Failed", "BackoffLimitExceeded")
-	pod := func(name, job, created string, code int) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
-			"metadata": map[string]any{"name": name, "namespace": "iris", "creationTimestamp": created, "labels": map[string]any{batchv1.JobNameLabel: job}},
-			"status": map[string]any{"phase": "Failed", "containerStatuses": []any{map[string]any{"name": "measure", "state": map[string]any{
-				"terminated": map[string]any{"exitCode": code, "message": "the registry was not ready within 180 s"}}}}}}
-	}
-	pod("b", "iris-measure-12", "2026-01-02T03:04:06Z", 137)
-	pod("a", "iris-measure-12", "2026-01-02T03:04:05Z", 1)
-	if j := measureOf(t, s, c, 12, mlops.TrainingFailed, "iris-measure-12"); j.Message != "the registry was not ready within 180 s" {
-		t.Errorf("it says %q", j.Message)
-	}
-	pod("a", "iris-measure-12", "2026-01-02T03:04:07Z", 1)
-	measureOf(t, s, c, 12, mlops.TrainingRunning, "iris-measure-12-2")
-	condition(s, "iris-measure-12-2", "Failed", "BackoffLimitExceeded")
-	pod("c", "iris-measure-12-2", "2026-01-02T03:04:08Z", 1)
-	if j := measureOf(t, s, c, 12, mlops.TrainingFailed, "iris-measure-12-2"); j.Message != "the registry was not ready within 180 s" {
-		t.Errorf("it says %q", j.Message)
 	}
 }
 

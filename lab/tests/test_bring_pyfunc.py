@@ -386,7 +386,7 @@ def test_a_store_that_refuses(volume, monkeypatch, code, status):
         return
     with pytest.raises(Failure) as caught:
         pyfunc_version.bring(settings, None, Version, what)
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == (3 if code == "AccessDenied" else 1)
     assert isinstance(caught.value, Refused) == (code == "AccessDenied")
     said = f"Failed to list artifacts in s3://theirs/model: {code}."
     if code == "AccessDenied":

@@ -9,8 +9,9 @@ whole is left alone; versions that nobody needs any more make room (publish.py).
 A version whose run has serving/model.json and serving/predictor.json, as the lab's trainer leaves them, is brought as
 that. Of any other version its own MLflow model is brought (pyfunc_version.py).
 
-Exit codes: 0 it is there; 2 it can't be served, and the same again would end the same way; 143 stopped by SIGTERM;
-1 anything else, worth a retry. The reason also goes to the container's termination message.
+Exit codes: 0 it is there; 2 it can't be served, and the same again would end the same way; 3 registry or object
+store refused what it needs; 143 stopped by SIGTERM; 1 anything else, worth a retry. The reason also goes to the
+container's termination message.
 """
 
 import json

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -197,10 +198,35 @@ func addRevision(t *db.Tx, d deploymentRow, version int64, state mlops.RevisionS
 	if err := t.Exec(`UPDATE revisions SET state = 'superseded', message = 'a newer revision came before it was put into service', ended = ? WHERE deployment = ? AND state IN ('judging', 'waiting')`, t.Now, d.id); err != nil {
 		return 0, err
 	}
-	tagOf := "coalesce((SELECT g.value FROM runs r JOIN tags g ON g.run = r.id AND g.key = ? WHERE r.run_id = ?), '')"
+	code, image, err := codeOf(t, run)
+	if err != nil {
+		return 0, err
+	}
 	return t.Insert(`INSERT INTO revisions (deployment, number, model, version, run_id, code, image, made, state, cause, by, reason, created)
-		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, `+tagOf+`, `+tagOf+`, ?, ?, ?, ?, ?, ?)`,
-		d.id, d.id, d.model, version, run, mlops.TagCodeSHA256, run, mlops.TagImage, run, made, string(state), string(cause), act.By, act.Reason, t.Now)
+		VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM revisions WHERE deployment = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.id, d.id, d.model, version, run, code, image, made, string(state), string(cause), act.By, act.Reason, t.Now)
+}
+
+// imageReference is what an image can be named by, with registry, tag and
+// digest.
+var imageReference = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,511}$`)
+
+// codeOf is the digest of the code that made a run, and the image that it ran
+// in. Any client may set these tags: what is neither a digest nor a reference
+// counts for nothing.
+func codeOf(t *db.Tx, run string) (code, image string, err error) {
+	for key, value := range map[string]*string{mlops.TagCodeSHA256: &code, mlops.TagImage: &image} {
+		if _, err := t.Row("SELECT g.value FROM runs r JOIN tags g ON g.run = r.id AND g.key = ? WHERE r.run_id = ?", []any{key, run}, value); err != nil {
+			return "", "", err
+		}
+	}
+	if !mlops.IsSHA256(code) {
+		code = ""
+	}
+	if !imageReference.MatchString(image) {
+		image = ""
+	}
+	return code, image, nil
 }
 
 // CreateRevision makes the revision that a person asks for. It still has to be
@@ -335,6 +361,17 @@ func serve(t *db.Tx, d deploymentRow, revision, version int64) error {
 		return err
 	}
 	return nil // the version was deleted since; what is served of it goes on
+}
+
+// NoteRevision says what keeps a revision that starts; "" is nothing. One that
+// does not start any more stays as it is.
+func (s *Store) NoteRevision(ctx context.Context, id int64, message string) error {
+	return s.moveRevision(ctx, id, func(t *db.Tx, _ deploymentRow, r revisionRow) error {
+		if r.state != mlops.RevisionStarting {
+			return nil
+		}
+		return t.Exec("UPDATE revisions SET message = ? WHERE id = ?", message, id)
+	})
 }
 
 // LiveRevision notes that a revision is served, and ends the one before.

@@ -107,6 +107,28 @@ func TestNewVersionsAreFollowedOnce(t *testing.T) {
 	}
 }
 
+// What keeps a revision that starts is noted until it is live.
+func TestARevisionThatIsKept(t *testing.T) {
+	s, ctx := served(t, 1), t.Context()
+	dbtest.Must(s.Deployments.FollowModels(ctx))(t)
+	id := s.newest(t, "iris").ID
+	note := func(state mlops.RevisionState, message string) {
+		t.Helper()
+		dbtest.OK(t, s.Deployments.NoteRevision(ctx, id, "the registry is away"))
+		if r := s.newest(t, "iris"); r.State != state || r.Message != message {
+			t.Errorf("it is %s: %q", r.State, r.Message)
+		}
+	}
+	note(mlops.RevisionJudging, "")
+	dbtest.OK(t, s.Deployments.StartRevision(ctx, id))
+	note(mlops.RevisionStarting, "the registry is away")
+	dbtest.OK(t, s.Deployments.LiveRevision(ctx, id))
+	note(mlops.RevisionLive, "")
+	if err := s.Deployments.NoteRevision(ctx, 99, ""); mlops.CodeOf(err) != mlops.NotFound {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A revision keeps what code has made its version, though the run is deleted.
 func TestARevisionKeepsItsCode(t *testing.T) {
 	s, ctx := served(t, 1), t.Context()
@@ -114,10 +136,22 @@ func TestARevisionKeepsItsCode(t *testing.T) {
 		t.Errorf("of a version without a run: %+v", r)
 	}
 	exp := dbtest.Must(s.Experiments.CreateExperiment(ctx, "iris", "", nil))(t)
-	run := dbtest.Must(s.Runs.CreateRun(ctx, runs.NewRun{ExperimentID: exp, Tags: []wire.KV{{Key: mlops.TagCodeSHA256, Value: "c0de"}, {Key: mlops.TagImage, Value: "lab:1"}}}))(t)
-	dbtest.Must(s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "iris", Source: "s3://mlflow/x", RunID: run.Info.RunID}))(t)
-	if r := s.goLive(t); r.Version != 2 || r.CodeSHA256 != "c0de" || r.Image != "lab:1" {
-		t.Errorf("it is %+v", r)
+	digest := strings.Repeat("c0de", 16)
+	for i, c := range []struct{ code, image, wantCode, wantImage string }{
+		{digest, "lab:1", digest, "lab:1"},
+		{digest, "reg.example:5000/a/lab-python:3.11@sha256:" + digest, digest, "reg.example:5000/a/lab-python:3.11@sha256:" + digest},
+		// Any client may set the tags of its run.
+		{"c0de", "", "", ""},
+		{"\x1b]0;pwned\a" + digest, "\x1b[2Jlab:1", "", ""},
+		{strings.ToUpper(digest), "lab:1\n", "", ""},
+		{digest + "\n", "an image", "", ""},
+		{"", "lab:" + strings.Repeat("1", 600), "", ""},
+	} {
+		run := dbtest.Must(s.Runs.CreateRun(ctx, runs.NewRun{ExperimentID: exp, Tags: []wire.KV{{Key: mlops.TagCodeSHA256, Value: c.code}, {Key: mlops.TagImage, Value: c.image}}}))(t)
+		dbtest.Must(s.Models.CreateModelVersion(ctx, models.NewVersion{Name: "iris", Source: "s3://mlflow/x", RunID: run.Info.RunID}))(t)
+		if r := s.goLive(t); r.Version != i+2 || r.CodeSHA256 != c.wantCode || r.Image != c.wantImage {
+			t.Errorf("of code %q in image %q it is %+v", c.code, c.image, r)
+		}
 	}
 }
 
