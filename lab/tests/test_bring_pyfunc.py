@@ -462,6 +462,21 @@ def test_a_key_that_was_changed(tmp_path, caplog):
         assert access.said(err) == str(err)
 
 
+def test_errors_that_nobody_expected(tmp_path):
+    message = tmp_path / "termination-log"
+    message.touch()
+    cut = ConnectionResetError("cut")
+    on_the_way = (cut, requests.ConnectionError("no"), MlflowException("down"), OSError(28, "full"))
+    for errors, code in ((on_the_way, 1), ((KeyError("x"), ZeroDivisionError("1")), job.UNEXPECTED)):
+        for err in errors:
+
+            def work(_, err=err):
+                raise err
+
+            assert job.run({"BENCHTOP_TERMINATION_LOG": str(message)}, work, "") == code, err
+            assert message.read_text().startswith(type(err).__name__)
+
+
 def test_a_model_that_is_renamed(trainer, volume, register_model, monkeypatch):
     """The Job looks for the old name in vain, before it has found the version and after; it says the new one."""
     version = register_model("unsigned")

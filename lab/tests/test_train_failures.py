@@ -51,7 +51,7 @@ def test_wrong_hyper_parameter(trainer, volume):
 
 def test_missing_dataset(trainer):
     code, output = trainer.run(BENCHTOP_DATASET_URI="s3://datasets/iris/none.csv")
-    assert code == 1
+    assert code == 3
     check_failed(trainer, output, "s3://datasets/iris/none.csv does not exist (NoSuchKey); upload dataset iris first")
 
 
@@ -78,7 +78,7 @@ def test_s3_key_that_may_not_read(trainer, s3):
         AWS_SECRET_ACCESS_KEY=keys["SecretAccessKey"],
         AWS_SESSION_TOKEN=keys["SessionToken"],
     )
-    assert code == 1
+    assert code == 3
     check_failed(trainer, output, "was denied (AccessDenied); the trainer's access key needs s3:GetObject on it")
 
 

@@ -10,8 +10,8 @@ A version whose run has serving/model.json and serving/predictor.json, as the la
 that. Of any other version its own MLflow model is brought (pyfunc_version.py).
 
 Exit codes: 0 it is there; 2 it can't be served, and the same again would end the same way; 3 registry or object
-store refused what it needs; 143 stopped by SIGTERM; 1 anything else, worth a retry. The reason also goes to the
-container's termination message.
+store refused what it needs; 4 an error that nobody expected; 143 stopped by SIGTERM; 1 a fault on the way, worth a
+retry. The reason also goes to the container's termination message.
 """
 
 import json

@@ -50,6 +50,16 @@ def explain(message, path):
         log.info("no termination message at %s: %s", path, err.strerror)
 
 
+# The exit code for an error that nobody expected: the same again may end the same way, however often it is tried.
+UNEXPECTED = 4
+
+
+def _from_outside(err):
+    """Whether an exception comes from the network, the disk or a client of registry and object store."""
+    clients = ("mlflow", "boto3", "botocore", "s3transfer", "requests", "urllib3")
+    return isinstance(err, OSError) or type(err).__module__.partition(".")[0] in clients
+
+
 def run(env, work, undone):
     """Do the work and return the exit code. What it returns, or why it failed, goes to the termination message."""
     path = env.get("BENCHTOP_TERMINATION_LOG") or "/dev/termination-log"
@@ -66,7 +76,7 @@ def run(env, work, undone):
             reason, code = access.said(err), 1
             log.error("%s", reason)
         else:
-            reason, code = f"{type(err).__name__}: {err}", 1
+            reason, code = f"{type(err).__name__}: {err}", 1 if _from_outside(err) else UNEXPECTED
             log.exception(undone)
     explain(reason, path)
     return code

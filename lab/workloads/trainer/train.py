@@ -1,7 +1,8 @@
 """Train a model on a dataset, log it to the registry, register a version and publish it to the model volume.
 
 Everything comes from the environment (config.py). Exit codes: 0 finished; 2 the input is wrong, so that the same again
-would fail the same way; 3 the object store refused the dataset; 143 stopped by SIGTERM; 1 anything else.
+would fail the same way; 3 the object store refused the dataset; 4 an error that nobody expected; 143 stopped by
+SIGTERM; 1 a fault on the way, worth a retry.
 """
 
 import io
