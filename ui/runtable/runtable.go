@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui/page"
@@ -63,15 +64,15 @@ func (s Tables) Show(ctx context.Context, runs []mlops.Run, q *List, columns []C
 const waitingOfEach = 5
 
 // Waiting returns rows for the trainings that have logged nothing yet, of one
-// project or of all.
-func (s Tables) Waiting(ctx context.Context, project string, columns []view.RunColumn) ([]view.RunRow, error) {
+// project or of all, and that are newer than since.
+func (s Tables) Waiting(ctx context.Context, project string, since time.Time, columns []view.RunColumn) ([]view.RunRow, error) {
 	trainings, err := s.Registry.NewestTrainings(ctx, waitingOfEach)
 	if err != nil {
 		return nil, err
 	}
 	var rows []view.RunRow
 	for _, t := range trainings {
-		if t.RunID == "" && (project == "" || project == t.Project) {
+		if t.RunID == "" && t.CreatedAt.After(since) && (project == "" || project == t.Project) {
 			rows = append(rows, trainingRow(t, columns))
 		}
 	}

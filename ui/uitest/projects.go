@@ -2,7 +2,9 @@ package uitest
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui"
@@ -75,4 +77,18 @@ func (l loop) project(name string) *mlops.Project {
 		}
 	}
 	return nil
+}
+
+// AddMany adds n projects like iris. The newest training of the last one has
+// failed.
+func (w *World) AddMany(n int) {
+	for i := range n {
+		p := w.Projects[0]
+		p.ID, p.Name = int64(100+i), fmt.Sprintf("project-%02d", i)
+		w.Projects = append(w.Projects, p)
+		w.Deployments = append(w.Deployments, mlops.Deployment{ID: int64(100 + i), Name: p.Name, Project: p.Name, Namespace: p.Name, Model: p.Name, Version: "1", Replicas: 1, Ready: 1})
+	}
+	last := w.Projects[len(w.Projects)-1].Name
+	w.Trainings = append(w.Trainings, mlops.Training{ID: 900, Project: last, Trigger: mlops.TriggerSchedule, State: mlops.TrainingFailed, Job: last + "-train-900",
+		Message: "dataset iris has no rows", CreatedAt: w.Clock().Add(-time.Hour), EndedAt: w.Clock().Add(-time.Hour + 7*time.Second)})
 }

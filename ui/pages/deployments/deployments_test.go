@@ -3,7 +3,6 @@ package deployments_test
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/uitest"
 	"github.com/benchtop-lab/benchtop/ui/uitest/visit"
@@ -161,19 +159,20 @@ func TestGatesNeedABody(t *testing.T) {
 // Fifty projects cost no more questions than one, and little time.
 func TestManyProjects(t *testing.T) {
 	w := uitest.Full(visit.AtNoon)
-	for i := range 50 {
-		p := w.Projects[0]
-		p.Name = fmt.Sprintf("project-%02d", i)
-		w.Projects = append(w.Projects, p)
-		w.Deployments = append(w.Deployments, mlops.Deployment{Name: p.Name, Project: p.Name, Namespace: p.Name, Model: p.Name})
-	}
+	w.AddMany(50)
 	l := visit.Start(t, w).AsAdmin()
 	l.Get("/")
 	w.Lock()
 	w.Queries, w.DeploymentCalls = 0, 0
 	w.Unlock()
 	resp, body := l.Get("/")
-	l.Expect(resp, body, 200, "project-04", "And 45 more")
+	l.Expect(resp, body, 200, "project-03", "And 45 more")
+	if first, second := strings.Index(body, "The loop of project-49"), strings.Index(body, "The loop of iris"); first < 0 || first > second {
+		t.Errorf("the project whose training has failed is not the first: it is at %d, iris at %d", first, second)
+	}
+	if strings.Contains(body, "The loop of project-05") {
+		t.Error("it draws more than six projects")
+	}
 	if w.Queries != 4 || w.DeploymentCalls != 1 {
 		t.Errorf("it asked the metrics %d times and the servers %d times, want 4 and 1", w.Queries, w.DeploymentCalls)
 	}

@@ -95,7 +95,11 @@ func (s *section) recentRuns(ctx context.Context) view.RunTable {
 	if t.Problem != nil {
 		return t
 	}
-	waiting, err := s.tables.Waiting(ctx, "", t.Columns)
+	var since time.Time // one that has failed long ago must not push what is newer out
+	if n := len(found.Runs); n == recentShown {
+		since = found.Runs[n-1].StartedAt
+	}
+	waiting, err := s.tables.Waiting(ctx, "", since, t.Columns)
 	if t.Problem = s.Problem("the trainings", err); t.Problem != nil {
 		return t
 	}

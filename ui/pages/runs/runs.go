@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -129,7 +130,7 @@ func (s *section) searchRuns(ctx context.Context, q runtable.List, project strin
 	}
 	// The first page of everything starts with the trainings without a run.
 	if q.Filter == "" && q.Token == "" && q.Order == "" && v.Table.Problem == nil {
-		rows, err := s.tables.Waiting(ctx, project, v.Table.Columns)
+		rows, err := s.tables.Waiting(ctx, project, time.Time{}, v.Table.Columns)
 		if v.Table.Problem = s.Problem("the trainings", err); v.Table.Problem != nil {
 			return nil, columns, http.StatusOK
 		}

@@ -19,7 +19,7 @@ import (
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
-	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting, held or ailing")
+	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting, held, ailing or many")
 	flag.Parse()
 	if err := run(*address, *scene); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -83,6 +83,10 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		return scenery{uitest.Refused(time.Now)}, nil
 	case "awaiting":
 		return scenery{uitest.Awaiting(time.Now)}, nil
+	case "many":
+		w := uitest.Full(time.Now)
+		w.AddMany(50)
+		return scenery{w}, nil
 	case "ailing":
 		return scenery{uitest.Ailing(time.Now)}, nil
 	case "held":
@@ -93,7 +97,7 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		w.Units[3].State, w.Units[3].Error = supervise.Failed, "listen tcp 0.0.0.0:6443: bind: address already in use; stop the other Kubernetes on this machine, or run “benchtop doctor”"
 		return scenery{w}, nil
 	}
-	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting, held or ailing", scene)
+	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting, held, ailing or many", scene)
 }
 
 // breathe lets the machine do something, a run go on, and what was chosen come

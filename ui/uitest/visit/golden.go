@@ -81,6 +81,8 @@ func Scene(t *testing.T, name string) *uitest.World {
 			Message: "it waits for an approval: `benchtop approve iris`, or the deployment's page"})
 		w.Projects[0].Gates = mlops.Gates{Approval: mlops.ApprovalRequired}
 		w.Deployments[0].Pinned, w.Deployments[0].Paused = true, true
+	case "many":
+		w.AddMany(50)
 	case "own":
 		w.AddOwn()
 	case "sweep":
