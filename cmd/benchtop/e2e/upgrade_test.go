@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -20,13 +21,22 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// TestUpgrade starts this version on the data dir of one from before projects,
-// deployments and revisions were rows. testdata/oldlab/make.sh made it.
+// TestUpgrade starts this version on the data dirs of earlier ones, which
+// testdata/oldlab/make.sh made.
 func TestUpgrade(t *testing.T) {
+	// From before projects, deployments and revisions were rows.
+	t.Run("de494cc", func(t *testing.T) { upgradeFrom(t, "de494cc", 1, false) })
+	// From before trainers had resources and volumes lists of what stays.
+	t.Run("2252840", func(t *testing.T) { upgradeFrom(t, "2252840", 3, true) })
+}
+
+// upgradeFrom tells the story of one old lab, which comes out of the upgrade with
+// some revisions of iris and, if it had one, a deployment of version 1 beside.
+func upgradeFrom(t *testing.T, lab string, revisions int, beside bool) {
 	s := begin(t, "upgrade", testhost.Options{})
 	var old oldLab
-	chapter(t, "a lab that an older version has left", func(t *testing.T) { old = s.oldLab(t) })
-	chapter(t, "this version serves what that one served", func(t *testing.T) { s.upgrade(t, old) })
+	chapter(t, "a lab that an older version has left", func(t *testing.T) { old = s.oldLab(t, lab) })
+	chapter(t, "this version serves what that one served", func(t *testing.T) { s.upgrade(t, old, revisions, beside) })
 	chapter(t, "nothing is lost", func(t *testing.T) { s.oldRows(t, old) })
 	chapter(t, "the loop goes on", func(t *testing.T) { s.loopGoesOn(t, old) })
 }
@@ -42,15 +52,16 @@ type oldLab struct {
 	Served drive.Prediction
 }
 
-func (s *story) oldLab(t *testing.T) (old oldLab) {
-	b, err := os.ReadFile("testdata/oldlab/expected.json")
+func (s *story) oldLab(t *testing.T, lab string) (old oldLab) {
+	dir := filepath.Join("testdata", "oldlab", lab)
+	b, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(b, &old); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open("testdata/oldlab/lab.tar.zst")
+	f, err := os.Open(filepath.Join(dir, "lab.tar.zst"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +95,7 @@ func unpack(r io.Reader, dir string) error {
 
 // upgrade starts this version. From the first answer on none may fail, and all
 // are those of the version that the old lab served.
-func (s *story) upgrade(t *testing.T, old oldLab) {
+func (s *story) upgrade(t *testing.T, old oldLab, revisions int, beside bool) {
 	url := "http://" + s.Host.Address().String() + "/models/iris/predict?x=" + drive.Setosa
 	up, err := s.Up(s.log)
 	if err != nil {
@@ -107,8 +118,11 @@ func (s *story) upgrade(t *testing.T, old oldLab) {
 	// The old version's pod is replaced by one of this version's meanwhile.
 	s.benchtop(t, "kubectl", "-n", "iris", "rollout", "status", "deployment/iris", "--timeout=2m")
 	history := s.revisions(t)
-	if len(history) != 1 || history[0].State != "live" || fmt.Sprint(history[0].Version) != old.Served.Version {
-		t.Errorf("revisions %+v, expected one, live, of version %s", history, old.Served.Version)
+	if len(history) != revisions || history[0].State != "live" || fmt.Sprint(history[0].Version) != old.Served.Version {
+		t.Errorf("revisions %+v, expected %d, the newest live, of version %s", history, revisions, old.Served.Version)
+	}
+	if beside {
+		s.predicts(t, "beside", "1")
 	}
 	report := traffic.Stop()
 	t.Logf("%d answered, longest gap %s", report.Answered, report.Gap)

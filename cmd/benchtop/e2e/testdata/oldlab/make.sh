@@ -1,12 +1,15 @@
 #!/bin/sh
-# Make a lab with an older binary, for TestUpgrade: make.sh BINARY, as root, from the repository's root.
+# Make a lab with an older binary, for TestUpgrade: make.sh BINARY FOLDER, as root, from the repository's root.
 #
-# The lab that lies here was made by the last version whose project was not rows, commit de494cc. It has three
-# versions of iris, of which the second has the alias `champion`, a run that a user has logged, and an access key.
-# Left out of its data dir is what `up` makes anew: programs, images and containers, metrics, logs.
+# The labs that lie here are named after the commits that made them: de494cc is the last version whose project was not
+# rows, 2252840 the last one before trainers had resources and volumes lists of what stays. Each has three versions of
+# iris, of which the second has the alias `champion`, a run that a user has logged, an access key, and, where the
+# binary knows them, a second deployment, of version 1. Left out of the data dir is what `up` makes anew: programs,
+# images and containers, metrics, logs.
 set -eu
 binary=$1
-here=$(dirname "$0")
+here=$2
+mkdir -p "$here"
 name=upgrade # the host's name is the node's, and so part of the lab
 tmp=$(mktemp -d)
 go build -o "$tmp/testhost" ./scripts/testhost/cmd/testhost
@@ -40,6 +43,9 @@ for step in 0 1 2; do
 	mlflow POST runs/log-metric "{\"run_id\":\"$logged\",\"key\":\"loss\",\"value\":0.$step,\"timestamp\":$step,\"step\":$step}"
 done
 mlflow POST runs/update "{\"run_id\":\"$logged\",\"status\":\"FINISHED\",\"end_time\":2}"
+if benchtop deploy --help >/dev/null 2>&1; then
+	benchtop deploy iris/1 --name beside
+fi
 token=$(benchtop keys create before --role editor --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
 
 {
