@@ -92,16 +92,14 @@ func (l *Loop) lastLive(ctx context.Context, d mlops.Deployment) (*mlops.Revisio
 	if d.Revision == nil || d.Revision.State == mlops.RevisionLive {
 		return d.Revision, nil
 	}
-	history, err := l.cfg.Store.Revisions(ctx, d.Name, maxHistory)
+	lived, err := l.cfg.Store.LastLive(ctx, d.Name, 1)
 	if err != nil {
-		return nil, fmt.Errorf("read history of %s: %w", d.Name, err)
+		return nil, fmt.Errorf("read which version of %s was live: %w", d.Name, err)
 	}
-	for i := range history {
-		if !history[i].LiveAt.IsZero() {
-			return &history[i], nil
-		}
+	if len(lived) == 0 {
+		return nil, nil
 	}
-	return nil, nil
+	return &lived[0], nil
 }
 
 // unmeasured is how the message of a revision begins whose Job met a fault, so
@@ -143,9 +141,9 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 // keepMeasured keeps what a Job has found of a revision, or why it has found
 // nothing.
 func (l *Loop) keepMeasured(ctx context.Context, d mlops.Deployment, r mlops.Revision, job mlops.Job, metrics []string) (*mlops.Measurement, error) {
-	var err error
 	m := mlops.Measurement{Failed: job.Message}
 	if job.State == mlops.TrainingSucceeded {
+		var err error
 		if m, err = mlops.ParseMeasurement(job.Message); err != nil {
 			m = mlops.Measurement{Failed: mlops.MessageOf(err)}
 		}
