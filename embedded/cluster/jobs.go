@@ -91,16 +91,25 @@ func jobOf(j *batchv1.Job) mlops.Job {
 	return out
 }
 
+// jobPods lists the pods that a Job has made.
+func (c *Client) jobPods(ctx context.Context, namespace, job string) ([]corev1.Pod, error) {
+	list, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
+	if err != nil {
+		return nil, fmt.Errorf("list pods of job %s: %w", job, err)
+	}
+	return list.Items, nil
+}
+
 // WhyTrainingFailed is why the pods of a training's Job have ended, "" if no
 // more is known than the Job says.
 func (c *Client) WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error) {
-	pods, err := c.kube.CoreV1().Pods(j.Project).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + j.Name})
+	pods, err := c.jobPods(ctx, j.Project, j.Name)
 	if err != nil {
-		return "", fmt.Errorf("list pods of job %s: %w", j.Name, err)
+		return "", err
 	}
 	said := ""
-	for i := range pods.Items {
-		p := &pods.Items[i]
+	for i := range pods {
+		p := &pods[i]
 		for _, s := range p.Status.ContainerStatuses {
 			switch end := s.State.Terminated; {
 			case end == nil:

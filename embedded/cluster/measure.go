@@ -180,12 +180,12 @@ func (c *Client) discardJob(ctx context.Context, job *batchv1.Job) (mlops.Job, e
 // else why the pod ended, and whether there is such a pod. A Job that succeeded
 // may have pods that failed before.
 func (c *Client) saidBy(ctx context.Context, namespace, job string, phase corev1.PodPhase) (said string, there bool, err error) {
-	pods, err := c.kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job})
+	pods, err := c.jobPods(ctx, namespace, job)
 	if err != nil {
-		return "", false, fmt.Errorf("list pods of job %s: %w", job, err)
+		return "", false, err
 	}
-	for i := range pods.Items {
-		p := &pods.Items[i]
+	for i := range pods {
+		p := &pods[i]
 		if p.Status.Phase != phase {
 			continue
 		}

@@ -2,12 +2,10 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -44,14 +42,14 @@ func (c *Client) tryAgain(ctx context.Context, job *batchv1.Job) (out mlops.Job,
 // last of its pods said that ended by itself. The Job's own retries may all
 // have come while the registry or the object store was down.
 func (c *Client) faultOf(ctx context.Context, job *batchv1.Job) (string, error) {
-	pods, err := c.kube.CoreV1().Pods(job.Namespace).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + "=" + job.Name})
+	pods, err := c.jobPods(ctx, job.Namespace, job.Name)
 	if err != nil {
-		return "", fmt.Errorf("list pods of job %s: %w", job.Name, err)
+		return "", err
 	}
 	var last *corev1.Pod
 	why := ""
-	for i := range pods.Items {
-		p := &pods.Items[i]
+	for i := range pods {
+		p := &pods[i]
 		for _, s := range p.Status.ContainerStatuses {
 			end := s.State.Terminated
 			if end == nil || last != nil && p.CreationTimestamp.Before(&last.CreationTimestamp) {
