@@ -201,18 +201,15 @@ func (all loopStates) first(projects []mlops.Project) []mlops.Project {
 	if len(projects) <= pictured {
 		return projects
 	}
-	sorted := slices.Clone(projects)
-	slices.SortStableFunc(sorted, func(a, b mlops.Project) int {
-		x, y := all.of(a).ails(), all.of(b).ails()
-		switch {
-		case x && !y:
-			return -1
-		case y && !x:
-			return 1
+	var ailing, well []mlops.Project
+	for _, p := range projects {
+		if all.of(p).ails() {
+			ailing = append(ailing, p)
+		} else {
+			well = append(well, p)
 		}
-		return 0
-	})
-	return sorted[:pictured]
+	}
+	return append(ailing, well...)[:pictured]
 }
 
 // ails reports whether somebody should look at a project: its newest training
