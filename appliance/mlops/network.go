@@ -5,6 +5,7 @@ const (
 	PodNetwork     = "10.42.0.0/16"
 	ServiceNetwork = "10.43.0.0/16"
 	ClusterDNS     = "10.43.0.10" // the cluster's DNS as pods see it
+	GPUMetrics     = "10.43.0.94" // the metrics of GPUs, port 9400
 
 	NodeInterface = "benchtop0" // carries the node's address
 	PodBridge     = "cni0"      // what pods are connected to

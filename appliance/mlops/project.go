@@ -15,6 +15,7 @@ type Project struct {
 	TimeZone    string           `json:"time_zone"`        // IANA name; the schedule's hours are this zone's
 	Params      JSONObject       `json:"params,omitempty"` // hyper-parameters of the trainer
 	Resources   TrainerResources `json:"resources"`
+	GPU         GPURequests      `json:"gpu,omitzero"`
 	Environment Variables        `json:"environment,omitempty"` // of the trainer, besides what Benchtop sets
 	Edited      EditedFields     `json:"edited"`
 	Node        string           `json:"node"`               // node that holds the project's volume

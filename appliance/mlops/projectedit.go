@@ -52,6 +52,7 @@ type ProjectEdit struct {
 	TimeZone    *string        `json:"time_zone,omitempty"`
 	Params      *JSONObject    `json:"params,omitempty"`
 	Resources   *ResourcesEdit `json:"resources,omitempty"`
+	GPU         *GPUEdit       `json:"gpu,omitempty"`
 	Environment *VariablesEdit `json:"environment,omitempty"`
 }
 
@@ -74,6 +75,9 @@ func (e ProjectEdit) Of(p Project) Project {
 		if r := e.Resources.of(p.Resources); r != p.Resources {
 			p.Resources, p.Edited.Resources = r, true
 		}
+	}
+	if e.GPU != nil {
+		p.GPU = e.GPU.of(p.GPU)
 	}
 	if e.Environment != nil {
 		if v := e.Environment.of(p.Environment); !maps.Equal(v, p.Environment) {

@@ -25,6 +25,7 @@ type DeploymentSpec struct {
 	Deployment  Deployment        // with the host and the path of its ingress
 	Image       string            // runs servers, and what brings versions
 	Node        string            // where the volume lies
+	GPU         GPURequests       // of its servers; a project's deployment has its project's
 	Server      map[string]string // file name → content, mounted at /opt/benchtop
 	ServerMain  string
 	ServerSHA   string
@@ -42,6 +43,7 @@ type Job struct {
 	Trigger    Trigger
 	State      TrainingState
 	Message    string
+	Waits      bool   // it runs, but none of its pods does
 	CodeSHA256 string // of the code that it runs
 	Image      string
 	CreatedAt  time.Time

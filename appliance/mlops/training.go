@@ -31,6 +31,15 @@ func (s TrainingState) Terminal() bool { return s == TrainingSucceeded || s == T
 // needed more memory than it may use.
 const OutOfMemory = "OOMKilled"
 
+// Waits says in words why the training's pod does not run yet, "" if it does.
+// What has ended does not wait: its message says how it ended.
+func (t Training) Waits() string {
+	if t.State.Terminal() {
+		return ""
+	}
+	return t.Message
+}
+
 // Training is one execution of a project's trainer: a Kubernetes Job. Its
 // metrics are in the run that the Job's pod logs to the registry.
 type Training struct {
