@@ -121,6 +121,12 @@ func (r *Recipe) validate() error {
 		if _, err := s.action(); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
+		if s.Go != nil && s.Go.Link != "" && (!s.Go.Cgo || s.Go.Link != linkStatic && s.Go.Link != linkDynamic) {
+			return fmt.Errorf("step %d: link is %q, expected static or dynamic, for programs with cgo alone: the others need no C library", i+1, s.Go.Link)
+		}
+		if s.C != nil && (len(s.C.Sources) == 0 || s.C.Out == "") {
+			return fmt.Errorf("step %d: a c step needs sources and out", i+1)
+		}
 	}
 	return nil
 }

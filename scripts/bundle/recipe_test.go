@@ -96,15 +96,18 @@ func checkWheelLock(t *testing.T, r *Recipe) {
 func TestRecipeErrors(t *testing.T) {
 	const good = `"title": "x", "version": "1", "licenses": "MIT", "source": "x"`
 	for content, want := range map[string]string{
-		`{"kind": "image", ` + good + `, "entripoint": ["/x"]}`:                                    "unknown field",
-		`{"kind": "image", ` + good + `, "steps": [{"files": {}}]}`:                                "entrypoint is missing",
-		`{"kind": "image", ` + good + `, "entrypoint": ["/x"], "user": "nobody"}`:                  "expected numbers uid:gid",
-		`{"kind": "disk", ` + good + `}`:                                                           `kind is "disk", expected "image" or "bin"`,
-		`{"kind": "bin", ` + good + `}`:                                                            "it has no steps",
-		`{"kind": "bin", ` + good + `, "steps": [{}]}`:                                             "step 1: it has 0 actions",
-		`{"kind": "bin", ` + good + `, "steps": [{"files": {}, "c": {}}]}`:                         "step 1: it has 2 actions",
-		`{"kind": "bin", "title": "x", "version": "v1", "licenses": "MIT", "source": "x"}`:         "without the v",
-		`{"kind": "bin", "title": "x", "licenses": "MIT", "source": "x", "steps": [{"files":{}}]}`: "version is missing",
+		`{"kind": "image", ` + good + `, "entripoint": ["/x"]}`:                                                  "unknown field",
+		`{"kind": "image", ` + good + `, "steps": [{"files": {}}]}`:                                              "entrypoint is missing",
+		`{"kind": "image", ` + good + `, "entrypoint": ["/x"], "user": "nobody"}`:                                "expected numbers uid:gid",
+		`{"kind": "disk", ` + good + `}`:                                                                         `kind is "disk", expected "image" or "bin"`,
+		`{"kind": "bin", ` + good + `}`:                                                                          "it has no steps",
+		`{"kind": "bin", ` + good + `, "steps": [{}]}`:                                                           "step 1: it has 0 actions",
+		`{"kind": "bin", ` + good + `, "steps": [{"files": {}, "c": {}}]}`:                                       "step 1: it has 2 actions",
+		`{"kind": "bin", ` + good + `, "steps": [{"go": {"programs": {"x": "."}, "link": "static"}}]}`:           `step 1: link is "static", expected static or dynamic, for programs with cgo`,
+		`{"kind": "bin", ` + good + `, "steps": [{"go": {"programs": {"x": "."}, "cgo": true, "link": "pie"}}]}`: `step 1: link is "pie", expected static or dynamic`,
+		`{"kind": "bin", ` + good + `, "steps": [{"c": {"out": "x"}}]}`:                                          "step 1: a c step needs sources and out",
+		`{"kind": "bin", "title": "x", "version": "v1", "licenses": "MIT", "source": "x"}`:                       "without the v",
+		`{"kind": "bin", "title": "x", "licenses": "MIT", "source": "x", "steps": [{"files":{}}]}`:               "version is missing",
 	} {
 		file := filepath.Join(t.TempDir(), "recipe.json")
 		overwrite(t, file, content)

@@ -15,17 +15,38 @@ type GoStep struct {
 	// Programs maps a program's path in the stage to its package.
 	Programs map[string]string `json:"programs"`
 	// MainModule builds from the repository's own go.mod instead of the recipe's.
-	MainModule bool     `json:"mainModule,omitempty"`
-	Cgo        bool     `json:"cgo,omitempty"` // links statically with the C compiler
-	Tags       []string `json:"tags,omitempty"`
+	MainModule bool `json:"mainModule,omitempty"`
+	Cgo        bool `json:"cgo,omitempty"` // with the C compiler
+	// Link, with Cgo, says how the C library is linked: static-pie, the default; static, at fixed addresses, for programs
+	// that leave symbols of a driver's library open, which a static-pie can't; or dynamic, for those that load such a
+	// library, which brings needs of its own. Their image must hold the loader and the C library.
+	Link string   `json:"link,omitempty"`
+	Tags []string `json:"tags,omitempty"`
 	// Vars are set with -X: version strings.
 	Vars map[string]string `json:"vars,omitempty"`
 }
 
-// CStep compiles one C file with no library at all.
+// Values of GoStep.Link.
+const (
+	linkStaticPIE = ""
+	linkStatic    = "static"
+	linkDynamic   = "dynamic"
+)
+
+// CStep compiles C files with no library at all.
 type CStep struct {
-	Source string `json:"source"`
-	Out    string `json:"out"`
+	Sources []string `json:"sources"`
+	Out     string   `json:"out"`
+	// Soname makes a shared library of this name instead of a program.
+	Soname string `json:"soname,omitempty"`
+	// Headers are folders of modules that the recipe's go.mod pins.
+	Headers []ModuleDir `json:"headers,omitempty"`
+}
+
+// ModuleDir is a folder of a module.
+type ModuleDir struct {
+	Module string `json:"module"`
+	Dir    string `json:"dir"` // relative to the module's root
 }
 
 func (s *GoStep) key(b *Builder, r *Recipe) (string, error) {
@@ -67,8 +88,15 @@ func (s *GoStep) run(b *Builder, r *Recipe, stage string) error {
 	}
 	args := []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false"}
 	if s.Cgo {
-		ldflags = append(ldflags, "-linkmode", "external", "-extldflags", `"-static-pie -Wl,--build-id=none"`)
-		args = append(args, "-buildmode=pie")
+		flags := "-Wl,--build-id=none"
+		switch s.Link {
+		case linkStatic:
+			flags = "-static " + flags
+		case linkStaticPIE:
+			flags = "-static-pie " + flags
+			args = append(args, "-buildmode=pie")
+		}
+		ldflags = append(ldflags, "-linkmode", "external", "-extldflags", `"`+flags+`"`)
 	}
 	args = append(args, "-tags", strings.Join(s.Tags, ","), "-ldflags", strings.Join(ldflags, " "))
 	for _, out := range sortedKeys(s.Programs) {
@@ -92,12 +120,39 @@ func (s *GoStep) env(b *Builder) []string {
 	return []string{"CGO_ENABLED=" + cgo, "GOOS=linux", "GOARCH=" + b.Arch, "GOFLAGS=", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=", "CC=" + b.cc()}
 }
 
+// key: the modules' versions are in the recipe's go.mod, which every key holds.
 func (s *CStep) key(b *Builder, r *Recipe) (string, error) { return b.compilerKey() }
 
 func (s *CStep) run(b *Builder, r *Recipe, stage string) error {
-	return b.run(nil, r.Dir, b.cc(), "-Wall", "-Wextra", "-Werror", "-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector",
-		"-fno-asynchronous-unwind-tables", "-fno-ident", "-Wl,--build-id=none,-z,noexecstack,-z,norelro", "-s", "-o", filepath.Join(stage, s.Out), s.Source)
+	out, err := stagedPath(stage, s.Out)
+	if err != nil {
+		return err
+	}
+	// Loops stay loops: as calls of memcpy they would want a C library.
+	args := []string{"-Wall", "-Wextra", "-Werror", "-Os", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-tree-loop-distribute-patterns",
+		"-fno-asynchronous-unwind-tables", "-fno-ident", "-Wl,--build-id=none,-z,noexecstack,-z,norelro", "-s", "-o", out}
+	if s.Soname != "" {
+		args = append(args, "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-soname,"+s.Soname)
+	} else {
+		args = append(args, "-static")
+	}
+	for _, h := range s.Headers {
+		// Download first: list says nothing of where a module is that is not there yet.
+		if err := b.run(moduleEnv(), r.Dir, "go", "mod", "download", h.Module); err != nil {
+			return err
+		}
+		dir, err := b.output(moduleEnv(), r.Dir, "go", "list", "-m", "-mod=readonly", "-f", "{{.Dir}}", h.Module)
+		if err != nil {
+			return err
+		}
+		// As a system's folder: its warnings are not ours.
+		args = append(args, "-isystem", filepath.Join(dir, h.Dir))
+	}
+	return b.run(nil, r.Dir, b.cc(), append(args, s.Sources...)...)
 }
+
+// moduleEnv keeps the caller's flags from changing what a module's folder is.
+func moduleEnv() []string { return []string{"GOFLAGS=", "GOWORK=off"} }
 
 // cc is the C compiler for the target: $CC, or gcc with the target's triplet when it is not this machine's.
 func (b *Builder) cc() string {
