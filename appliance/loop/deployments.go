@@ -212,8 +212,12 @@ func (l *Loop) deploymentsPass(ctx context.Context) (ailing map[string]error, er
 // bringDeployment makes the cluster match a deployment's row, unless it does
 // already.
 func (l *Loop) bringDeployment(ctx context.Context, d mlops.Deployment) error {
+	gpu := mlops.GPURequests{}
+	if !d.Own {
+		gpu = l.applied[d.Project].project.GPU
+	}
 	last, there := l.served[d.Name]
-	if there && last.ID == d.ID && last.Replicas == d.Replicas {
+	if there && last.ID == d.ID && last.Replicas == d.Replicas && last.gpu == gpu {
 		return nil
 	}
 	spec, err := l.specOf(ctx, d)
@@ -233,7 +237,7 @@ func (l *Loop) bringDeployment(ctx context.Context, d mlops.Deployment) error {
 	if err := l.restore(ctx, d.Name); err != nil {
 		return err
 	}
-	l.served[d.Name] = d
+	l.served[d.Name] = served{d, gpu}
 	// New servers may lack what they ought to serve.
 	select {
 	case l.look <- struct{}{}:
@@ -252,15 +256,17 @@ func signIn(key mlops.NewKey) map[string]string {
 
 // specOf is what the cluster needs to know of a deployment, but for secrets.
 func (l *Loop) specOf(ctx context.Context, d mlops.Deployment) (mlops.DeploymentSpec, error) {
-	node := l.cfg.Node
+	node, gpu := l.cfg.Node, mlops.GPURequests{}
 	if !d.Own {
 		p, err := l.cfg.Store.Project(ctx, d.Project)
 		if err != nil {
 			return mlops.DeploymentSpec{}, fmt.Errorf("read project of deployment %s: %w", d.Name, err)
 		}
-		node = p.Node
+		node, gpu = p.Node, p.GPU
 	}
-	return l.cfg.DeploymentSpec(d, node), nil
+	spec := l.cfg.DeploymentSpec(d, node)
+	spec.GPU = gpu
+	return spec, nil
 }
 
 func (l *Loop) bringJob(ctx context.Context, d mlops.Deployment, r mlops.Revision) (mlops.Job, error) {

@@ -51,7 +51,7 @@ type Loop struct {
 	// last given of each project and deployment, and how soon the next pass is
 	// due.
 	applied map[string]given
-	served  map[string]mlops.Deployment
+	served  map[string]served
 	again   time.Duration // 0 if nothing is left to do
 
 	mu       sync.Mutex
@@ -73,12 +73,19 @@ type given struct {
 	newest  int64
 }
 
+// served is what the cluster has of a deployment: its row, and the GPUs of its
+// servers.
+type served struct {
+	mlops.Deployment
+	gpu mlops.GPURequests
+}
+
 // New returns a loop that does not run yet.
 func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]mlops.Deployment{}, starting: map[int64]begun{}}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]served{}, starting: map[int64]begun{}}
 }
 
 // Prepare brings every project's rows and objects up to date. A project that

@@ -429,3 +429,49 @@ func TestATrainingKeepsItsCodeAndItsEnd(t *testing.T) {
 		t.Errorf("it is %s and says %q", got.State, got.Message)
 	}
 }
+
+// A pod that finds no room says why, until it runs.
+func TestATrainingSaysWhyItWaits(t *testing.T) {
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	run(t, l.Reconcile)
+	w.jobs[0].Waits, w.why = true, map[string]string{"iris-train-1": "asks for 2 GPUs, the node has 1"}
+	run(t, l.Reconcile)
+	if got := w.trainings[0]; got.State != mlops.TrainingRunning || got.Message != "asks for 2 GPUs, the node has 1" {
+		t.Errorf("it is %s and says %q", got.State, got.Message)
+	}
+	w.calls = nil
+	run(t, l.Reconcile)
+	for _, c := range w.calls {
+		if c == "SetTraining" {
+			t.Error("the same reason was written again")
+		}
+	}
+	w.jobs[0].Waits = false
+	run(t, l.Reconcile)
+	if got := w.trainings[0]; got.State != mlops.TrainingRunning || got.Message != "" {
+		t.Errorf("it runs, is %s and says %q", got.State, got.Message)
+	}
+}
+
+// The servers of a project get its GPUs when it asks for them.
+func TestServersGetTheProjectsGPUs(t *testing.T) {
+	w := newWorld()
+	l := w.start()
+	run(t, l.Prepare)
+	n := 1
+	if _, err := l.Edit(t.Context(), "iris", mlops.ProjectEdit{GPU: &mlops.GPUEdit{Serving: &n}}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, l.Reconcile)
+	last := w.deployed[len(w.deployed)-1]
+	if last.Deployment.Name != "iris" || last.GPU.Serving != 1 {
+		t.Errorf("the last one applied is %s with %+v", last.Deployment.Name, last.GPU)
+	}
+	before := len(w.deployed)
+	run(t, l.Reconcile)
+	if len(w.deployed) != before {
+		t.Error("it was applied again without a change")
+	}
+}

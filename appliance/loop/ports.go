@@ -95,6 +95,8 @@ type Cluster interface {
 	// WhyTrainingFailed is why the pods of a Job that failed have ended, "" if no
 	// more is known than the Job says.
 	WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error)
+	// WhyTrainingWaits is why none of a Job's pods runs, "" if they are about to.
+	WhyTrainingWaits(ctx context.Context, j mlops.Job) (string, error)
 	// WatchJobs signals when training jobs may have changed.
 	WatchJobs(ctx context.Context) <-chan struct{}
 

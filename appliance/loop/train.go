@@ -63,6 +63,11 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 				return fmt.Errorf("record code of job %s of %s: %w", j.Name, project, err)
 			}
 		}
+		if j.State == mlops.TrainingRunning && !t.State.Terminal() {
+			if err := l.noteWait(ctx, t, j); err != nil {
+				return err
+			}
+		}
 		if t.State != j.State && !t.State.Terminal() {
 			if j.State == mlops.TrainingFailed {
 				why, err := l.cfg.Cluster.WhyTrainingFailed(ctx, j)
@@ -127,4 +132,28 @@ func (l *Loop) outdated(ctx context.Context, project string, trainings []mlops.T
 	}
 	newest, err := l.newestOf(ctx, p)
 	return !l.has(p, newest), err
+}
+
+// noteWait says in a training's row why its pod does not run, and takes that
+// back once it does. Nothing tells that a pod is judged to find no room, so the
+// loop looks again.
+func (l *Loop) noteWait(ctx context.Context, t mlops.Training, j mlops.Job) error {
+	why := ""
+	if j.Waits {
+		l.again = cmp.Or(l.again, later)
+		var err error
+		if why, err = l.cfg.Cluster.WhyTrainingWaits(ctx, j); err != nil {
+			return err
+		}
+	}
+	if why == t.Message || t.State == mlops.TrainingRequested && why == "" {
+		return nil
+	}
+	if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingRunning, why, time.Time{}); err != nil {
+		return fmt.Errorf("record why job %s waits: %w", j.Name, err)
+	}
+	if why != "" {
+		l.cfg.Log.Info("training waits", "project", t.Project, "job", j.Name, "message", why)
+	}
+	return nil
 }

@@ -268,6 +268,11 @@ func (w *world) WhyTrainingFailed(_ context.Context, j mlops.Job) (why string, e
 	return why, err
 }
 
+func (w *world) WhyTrainingWaits(_ context.Context, j mlops.Job) (why string, err error) {
+	err = w.call("WhyTrainingWaits", func() error { why = w.why[j.Name]; return nil })
+	return why, err
+}
+
 // EndRuns notes for which Jobs runs were ended.
 func (w *world) EndRuns(_ context.Context, job string, status mlops.RunStatus) error {
 	return w.call("EndRuns", func() error {

@@ -6,19 +6,23 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	selectors "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/rest"
 )
 
 // apiServer is as much of a Kubernetes API as the client uses: discovery,
-// server-side apply of whole objects, get, list by label, create, delete one or those of a label,
-// and annotations that are merged in.
+// server-side apply of whole objects, get, list by label and field, create, delete
+// one or those of a label, and merge patches.
 type apiServer struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any // by path
@@ -31,7 +35,7 @@ type apiServer struct {
 var kinds = map[string]map[string]string{
 	"v1": {"namespaces": "Namespace", "nodes": "Node", "pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap",
 		"persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume", "serviceaccounts": "ServiceAccount", "events": "Event"},
-	"apps/v1":                         {"deployments": "Deployment", "replicasets": "ReplicaSet"},
+	"apps/v1":                         {"deployments": "Deployment", "replicasets": "ReplicaSet", "daemonsets": "DaemonSet"},
 	"batch/v1":                        {"cronjobs": "CronJob", "jobs": "Job"},
 	"networking.k8s.io/v1":            {"ingresses": "Ingress", "ingressclasses": "IngressClass"},
 	"rbac.authorization.k8s.io/v1":    {"roles": "Role", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"},
@@ -40,9 +44,10 @@ var kinds = map[string]map[string]string{
 	"discovery.k8s.io/v1":             {"endpointslices": "EndpointSlice"},
 	"apiregistration.k8s.io/v1":       {"apiservices": "APIService"},
 	"coordination.k8s.io/v1":          {"leases": "Lease"},
+	"node.k8s.io/v1":                  {"runtimeclasses": "RuntimeClass"},
 }
 
-var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "PersistentVolume": true, "APIService": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true}
+var clusterScoped = map[string]bool{"Namespace": true, "Node": true, "IngressClass": true, "ClusterRole": true, "ClusterRoleBinding": true, "StorageClass": true, "PersistentVolume": true, "APIService": true, "RuntimeClass": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true}
 
 // newAPIServer returns a server and a client that speaks to it.
 func newAPIServer(t *testing.T) (*apiServer, *Client) {
@@ -84,7 +89,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
 			return
 		}
-		have["metadata"].(map[string]any)["annotations"] = o["metadata"].(map[string]any)["annotations"]
+		mergePatch(have, o)
 		answer(w, http.StatusOK, have)
 	case r.Method == http.MethodPatch:
 		q := r.URL.Query()
@@ -117,8 +122,28 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case item:
 		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
 	default:
-		answer(w, http.StatusOK, map[string]any{"kind": kind + "List", "apiVersion": gv, "items": s.list(path, gv, kind, r.URL.Query().Get("labelSelector"))})
+		answer(w, http.StatusOK, map[string]any{"kind": kind + "List", "apiVersion": gv, "items": s.listFields(path, gv, kind, r.URL.Query())})
 	}
+}
+
+// listFields lists what label and field selectors of a question choose. Fields
+// are of one word after the first, as spec.nodeName.
+func (s *apiServer) listFields(path, gv, kind string, q url.Values) []any {
+	wanted, err := fields.ParseSelector(q.Get("fieldSelector"))
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(s.list(path, gv, kind, q.Get("labelSelector")), func(o any) bool {
+		for _, r := range wanted.Requirements() {
+			first, second, _ := strings.Cut(r.Field, ".")
+			part, _ := o.(map[string]any)[first].(map[string]any)
+			have, _ := part[second].(string)
+			if (have == r.Value) != (r.Operator == selection.Equals) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 func (s *apiServer) list(path, gv, kind, selector string) []any {
@@ -202,4 +227,23 @@ func answer(w http.ResponseWriter, status int, v any) {
 
 func fail(w http.ResponseWriter, status int, reason metav1.StatusReason, message string) {
 	answer(w, status, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: reason, Message: message, Code: int32(status)})
+}
+
+// mergePatch is RFC 7386.
+func mergePatch(into, patch map[string]any) {
+	for key, value := range patch {
+		from, isMap := value.(map[string]any)
+		switch have, hasMap := into[key].(map[string]any); {
+		case value == nil:
+			delete(into, key)
+		case isMap && hasMap:
+			mergePatch(have, from)
+		case isMap:
+			fresh := map[string]any{}
+			mergePatch(fresh, from)
+			into[key] = fresh
+		default:
+			into[key] = value
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -109,14 +110,15 @@ func (c *Client) applySystem(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// removeSystem deletes what an earlier start may have applied.
+// removeSystem deletes what an earlier start may have applied, the first object
+// of each manifest last.
 func (c *Client) removeSystem(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		objects, err := c.cfg.render(name)
 		if err != nil {
 			return err
 		}
-		for _, o := range objects {
+		for _, o := range slices.Backward(objects) {
 			gvk := o.GroupVersionKind()
 			mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 			if err != nil {

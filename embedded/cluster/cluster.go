@@ -36,11 +36,25 @@ type Config struct {
 	S3Port, RegistryPort, UIPort int
 	// LabPorts are all TCP ports of the machine that no pod and no Service may take.
 	LabPorts []int
+	// GPU says where pods get GPUs from; nil if the machine has none.
+	GPU *GPU
 	// FrontPage has the ingress show the UI's front page where nothing else
 	// answers. The UI must listen on NodeAddress.
 	FrontPage bool
 
 	resourceMetricsPort int // known once it listens
+}
+
+// GPU says where NVIDIA's driver is.
+type GPU struct {
+	Dir        string // what agent and appliance share, on the machine
+	DriverRoot string // the folder below which the driver is installed
+	Simulated  bool
+	// Propagates says that what is mounted below DriverRoot later can reach pods.
+	Propagates bool
+	// What names driver or simulated GPUs. The agent reads them once, so another
+	// one has it start anew.
+	What string
 }
 
 // Resolver knows the name servers outside the cluster.
@@ -111,6 +125,9 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 			return err
 		}
 	}
+	if c.cfg.GPU != nil {
+		go c.offerGPUs(ctx, h.Log(), client, images)
+	}
 	// A DNS pod of the last start reads a changed configuration now, not in a
 	// minute.
 	if err := client.refreshDNS(ctx); err != nil {
@@ -129,7 +146,7 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	ready()
 	go client.followCertNames(ctx, h.Log())
 	client.watchPulls(ctx, h.Log())
-	go c.showFront(ctx, h.Log(), client)
+	go c.later(ctx, h.Log(), client)
 	for {
 		select {
 		case <-c.cfg.Resolver.Changed():
@@ -142,14 +159,35 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	}
 }
 
-// showFront applies the ingress' front page when the first model has had time
-// to be served: only people look at the page.
-func (c *Cluster) showFront(ctx context.Context, log *slog.Logger, client *Client) {
+// offerGPUs starts the device plugin. Nothing waits for it: the first model is
+// served while its image is imported.
+func (c *Cluster) offerGPUs(ctx context.Context, log *slog.Logger, client *Client, images Images) {
+	err := images.Wait(ctx, "gpu")
+	if err == nil {
+		err = client.applySystem(ctx, "gpu.yaml")
+	}
+	if err != nil && ctx.Err() == nil {
+		log.Error("pods are offered no GPUs until the next start", "err", err)
+	}
+}
+
+// later does what can wait until the first model is served: only people look at
+// the ingress' front page, and GPUs that are no more harm nobody.
+func (c *Cluster) later(ctx context.Context, log *slog.Logger, client *Client) {
 	select {
 	case <-time.After(laterAfter):
 	case <-ctx.Done():
 		return
 	}
+	c.showFront(ctx, log, client)
+	if c.cfg.GPU == nil {
+		if err := client.forgetGPUs(ctx); err != nil && ctx.Err() == nil {
+			log.Error("the node may still be labelled with GPUs that it has no more, until the next start", "err", err)
+		}
+	}
+}
+
+func (c *Cluster) showFront(ctx context.Context, log *slog.Logger, client *Client) {
 	apply := client.applySystem
 	if !c.cfg.FrontPage {
 		apply = client.removeSystem

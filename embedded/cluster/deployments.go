@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	selectors "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -126,12 +127,22 @@ func (c *Client) ApplyDeployment(ctx context.Context, s mlops.DeploymentSpec) er
 			&corev1.Secret{ObjectMeta: deploymentMeta(d, bringSecret(d), bringRole), Type: corev1.SecretTypeOpaque, Data: bytesOf(s.Secret)},
 			code)
 	}
+	servers := serverDeployment(s, serverCode.Name)
+	if s.GPU.Serving > 0 {
+		beside, err := c.serversWithoutGPU(ctx, d)
+		if err != nil {
+			return err
+		}
+		if beside {
+			servers.Spec.Strategy = rolling(1, 0)
+		}
+	}
 	objects = append(objects, serverCode,
 		&corev1.Service{ObjectMeta: deploymentMeta(d, d.Name, serverRole), Spec: corev1.ServiceSpec{
 			Selector: serverLabels(d),
 			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
 		}},
-		serverDeployment(s, serverCode.Name),
+		servers,
 		ingress(d, host, d.Host, "/", nil),
 		ingress(d, path, "", d.Path, map[string]string{"traefik.ingress.kubernetes.io/router.middlewares": "strip-deployment@file,drop-cookies@file"}))
 	if err := c.apply(ctx, objects...); err != nil {
@@ -159,6 +170,28 @@ func (c *Client) modelsNamespace(ctx context.Context, name string) (*corev1.Name
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{labelPartOf: "benchtop", "pod-security.kubernetes.io/enforce": "restricted"}}}, nil
 }
 
+// serversWithoutGPU reports whether a deployment has servers that hold no GPU:
+// those that are to hold one can start beside them.
+func (c *Client) serversWithoutGPU(ctx context.Context, d mlops.Deployment) (bool, error) {
+	pods, err := c.kube.CoreV1().Pods(d.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selectors.Set(serverLabels(d)).String()})
+	if err != nil {
+		return false, fmt.Errorf("list servers of deployment %s: %w", d.Name, err)
+	}
+	for i := range pods.Items {
+		if p := &pods.Items[i]; p.DeletionTimestamp == nil && len(gpuRequests(p)) == 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// rolling replaces servers one after the other: surge more than wanted, or
+// unavailable less than wanted.
+func rolling(surge, unavailable int) appsv1.DeploymentStrategy {
+	return appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
+		RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt(unavailable)), MaxSurge: ptr(intstr.FromInt(surge))}}
+}
+
 func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
 	d := s.Deployment
 	c := container(serverRole, s.Image, append([]corev1.EnvVar{
@@ -168,6 +201,7 @@ func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
 	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
 	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
 	c.Resources = serverResources()
+	askForGPUs(&c.Resources, s.GPU, s.GPU.Serving)
 	probe := func(path string, period, failures int32) *corev1.Probe {
 		return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString("http")}},
 			PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures}
@@ -175,17 +209,23 @@ func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
 	c.StartupProbe = probe("/healthz", 1, 60)
 	c.LivenessProbe = probe("/healthz", 10, 3)
 	c.ReadinessProbe = probe("/readyz", 1, 3)
+	pod := podSpec(placeOf(s), c, code, true)
+	pod.Affinity = gpuAffinity(s.GPU, s.GPU.Serving)
+	strategy := rolling(1, 0)
+	if s.GPU.Serving > 0 {
+		// The GPU of a new server is that of an old one, which has to go first.
+		strategy = rolling(0, 1)
+	}
 	return &appsv1.Deployment{ObjectMeta: deploymentMeta(d, d.Name, serverRole), Spec: appsv1.DeploymentSpec{
 		Replicas:             ptr(int32(d.Replicas)), //nolint:gosec // at most MaxReplicas
 		RevisionHistoryLimit: ptr(int32(3)),
-		Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
-			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt32(0)), MaxSurge: ptr(intstr.FromInt32(1))}},
-		Selector: &metav1.LabelSelector{MatchLabels: serverLabels(d)},
+		Strategy:             strategy,
+		Selector:             &metav1.LabelSelector{MatchLabels: serverLabels(d)},
 		Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: deploymentLabels(d, serverRole), Annotations: map[string]string{
 				"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics",
 			}},
-			Spec: podSpec(placeOf(s), c, code, true),
+			Spec: pod,
 		},
 	}}
 }

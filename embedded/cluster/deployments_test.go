@@ -341,3 +341,36 @@ func TestObserveSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// The first server with a GPU starts beside the one without, and predictions go
+// on; the next one waits for the GPU of the one before.
+func TestServersThatGetAGPU(t *testing.T) {
+	s, c := newAPIServer(t)
+	d := testDeployment()
+	d.GPU = mlops.GPURequests{Serving: 1}
+	labels := map[string]any{}
+	for key, value := range serverLabels(d.Deployment) {
+		labels[key] = value
+	}
+	server := func(name string, limits map[string]any) {
+		s.put("/api/v1/namespaces/iris/pods/"+name, map[string]any{"metadata": map[string]any{"namespace": "iris", "name": name, "labels": labels},
+			"spec": map[string]any{"containers": []any{map[string]any{"name": "server", "image": "x", "resources": map[string]any{"limits": limits}}}}})
+	}
+	surge := func() int {
+		t.Helper()
+		apply(t, c, d)
+		o, err := c.kube.AppsV1().Deployments("iris").Get(t.Context(), "iris", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.Spec.Strategy.RollingUpdate.MaxSurge.IntValue()
+	}
+	server("with", map[string]any{"nvidia.com/gpu": "1"})
+	if n := surge(); n != 0 {
+		t.Errorf("%d servers more than wanted, although a GPU is held by the one before", n)
+	}
+	server("without", map[string]any{"memory": "1Gi"})
+	if n := surge(); n != 1 {
+		t.Errorf("%d servers more than wanted, although the one before holds no GPU", n)
+	}
+}

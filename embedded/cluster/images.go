@@ -21,6 +21,8 @@ type Images interface {
 	List(ctx context.Context) ([]mlops.Image, error)
 	// Has says whether an image is there. alike is one with a similar name.
 	Has(ctx context.Context, ref string) (has bool, alike string, err error)
+	// Environment returns the variables that an image sets, as NAME=VALUE.
+	Environment(ctx context.Context, ref string) ([]string, error)
 	Load(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error)
 	// Removable returns the full reference, or why its image can't be removed.
 	Removable(ctx context.Context, ref string) (string, error)

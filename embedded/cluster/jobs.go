@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
@@ -88,6 +89,8 @@ func jobOf(j *batchv1.Job) mlops.Job {
 			out.Message = cond.Reason + ": " + cond.Message
 		}
 	}
+	// Without a pod too: a quota may forbid one.
+	out.Waits = out.State == mlops.TrainingRunning && (j.Status.Ready == nil || *j.Status.Ready == 0)
 	return out
 }
 
@@ -121,6 +124,38 @@ func (c *Client) WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, er
 		}
 	}
 	return said, nil
+}
+
+// WhyTrainingWaits is why none of the pods of a training's Job runs, "" if they
+// are about to.
+func (c *Client) WhyTrainingWaits(ctx context.Context, j mlops.Job) (string, error) {
+	pods, err := c.jobPods(ctx, j.Project, j.Name)
+	if err != nil {
+		return "", err
+	}
+	for i := range pods {
+		c.explainPulls(ctx, &pods[i])
+		c.explainGPUs(ctx, &pods[i])
+		if pod := podOf(&pods[i]); pod.Phase == string(corev1.PodPending) && pod.Waiting != "" {
+			return pod.Message, nil
+		}
+	}
+	if len(pods) > 0 {
+		return "", nil
+	}
+	// A quota, or a rule of the namespace, lets it make none.
+	events, err := c.kube.CoreV1().Events(j.Project).List(ctx, metav1.ListOptions{FieldSelector: fields.Set{"involvedObject.kind": "Job", "involvedObject.name": j.Name}.String()})
+	if err != nil {
+		return "", fmt.Errorf("list events of job %s: %w", j.Name, err)
+	}
+	why := ""
+	var at metav1.Time
+	for _, e := range events.Items {
+		if e.Reason == "FailedCreate" && !e.LastTimestamp.Before(&at) {
+			why, at = e.Message, e.LastTimestamp
+		}
+	}
+	return why, nil
 }
 
 // outOfMemory says how much memory was not enough for a training, and how to

@@ -34,7 +34,7 @@ func TestJobStates(t *testing.T) {
 		j := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "iris-train-1", Labels: map[string]string{labelProject: "iris"}, CreationTimestamp: made},
 			Status: batchv1.JobStatus{Conditions: c.conditions}}
 		got := jobOf(j)
-		want := mlops.Job{Name: "iris-train-1", Project: "iris", Trigger: mlops.TriggerSchedule, State: c.state, Message: c.message, CreatedAt: made.Time}
+		want := mlops.Job{Name: "iris-train-1", Project: "iris", Trigger: mlops.TriggerSchedule, State: c.state, Message: c.message, Waits: c.state == mlops.TrainingRunning, CreatedAt: made.Time}
 		if c.ended {
 			want.EndedAt = end.Time
 		}

@@ -54,6 +54,7 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 		"HTTPSPort":           c.HTTPSPort,
 		"ResourceMetricsPort": c.resourceMetricsPort,
 		"LabPorts":            strings.Trim(strings.ReplaceAll(fmt.Sprint(c.LabPorts), " ", ", "), "[]"),
+		"GPU":                 gpuValues(c.GPU),
 		"Services": []service{
 			{"s3", 9000, c.S3Port}, {"mlflow", 5000, c.RegistryPort}, {"prometheus", 8080, c.UIPort},
 		},

@@ -75,6 +75,7 @@ func (c *Client) observe(ctx context.Context, d *mlops.Deployment, o *appsv1.Dep
 		}
 		p = p.DeepCopy() // it is shared, and explaining changes it
 		c.explainPulls(ctx, p)
+		c.explainGPUs(ctx, p)
 		pod := podOf(p)
 		d.Pods = append(d.Pods, pod)
 		if !pod.Ready && pod.Message != "" {

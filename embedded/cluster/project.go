@@ -183,8 +183,11 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 	}
 	c := container(trainerRole, s.Image, env)
 	c.Resources = trainerResources(p.Resources)
+	askForGPUs(&c.Resources, p.GPU, p.GPU.Training)
 	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
-	return workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
+	job := workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
+	job.Template.Spec.Affinity = gpuAffinity(p.GPU, p.GPU.Training)
+	return job
 }
 
 const noProxy = "localhost,127.0.0.1,.svc,.cluster.local"

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +81,47 @@ func trainerResources(r mlops.TrainerResources) corev1.ResourceRequirements {
 		}
 	}
 	return out
+}
+
+// askForGPUs adds GPUs to what a container gets. Kubernetes wants request and
+// limit of such a resource to be the same.
+func askForGPUs(to *corev1.ResourceRequirements, r mlops.GPURequests, count int) {
+	if count == 0 {
+		return
+	}
+	name, n := corev1.ResourceName(cmp.Or(r.Resource, mlops.GPUResource)), *resource.NewQuantity(int64(count), resource.DecimalSI)
+	to.Requests[name], to.Limits[name] = n, n
+}
+
+// gpuAffinity keeps a pod to nodes with GPUs of the wished kind, by the labels
+// of NVIDIA's GPU Feature Discovery. Under time-slicing these end in -SHARED.
+func gpuAffinity(r mlops.GPURequests, count int) *corev1.Affinity {
+	var wants []corev1.NodeSelectorRequirement
+	if count > 0 && r.Kind != "" {
+		wants = append(wants, corev1.NodeSelectorRequirement{Key: "nvidia.com/gpu.product", Operator: corev1.NodeSelectorOpIn, Values: []string{r.Kind, r.Kind + "-SHARED"}})
+	}
+	if count > 0 && r.Memory != "" {
+		least := resource.MustParse(r.Memory)
+		wants = append(wants, corev1.NodeSelectorRequirement{Key: "nvidia.com/gpu.memory", Operator: corev1.NodeSelectorOpGt, Values: []string{fmt.Sprint(least.Value()>>20 - 1)}})
+	}
+	if len(wants) == 0 {
+		return nil
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: wants}}}}}
+}
+
+// CheckGPUs refuses what Kubernetes would refuse.
+func CheckGPUs(r mlops.GPURequests) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if r.Memory != "" {
+		if err := CheckMemory(r.Memory); err != nil {
+			return mlops.Errorf(mlops.Invalid, "memory of GPUs: %s", mlops.MessageOf(err))
+		}
+	}
+	return nil
 }
 
 func amounts(a mlops.ResourceAmounts) corev1.ResourceList {

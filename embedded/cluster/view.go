@@ -21,6 +21,7 @@ func (c *Client) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error
 	pods := make([]mlops.Pod, 0, len(list.Items))
 	for i := range list.Items {
 		c.explainPulls(ctx, &list.Items[i])
+		c.explainGPUs(ctx, &list.Items[i])
 		pods = append(pods, podOf(&list.Items[i]))
 	}
 	return pods, nil

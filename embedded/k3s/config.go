@@ -25,6 +25,13 @@ type Config struct {
 	NodeAddress net.IP // stable IPv4 address that the appliance owns
 	Bundle      *images.Bundle
 	ImagesDir   string // image archives that are put here are loaded
+	// Unused names bundled images that nothing will run; they stay in the binary.
+	Unused []string
+	// Late names bundled images that nothing of a start waits for: only who names
+	// one waits for it.
+	Late []string
+	// RuncAlias is a second name of runc for runtime classes, if it is set.
+	RuncAlias string
 	// TakeSignals is called when K3s has registered its signal handlers, so
 	// that the caller can take SIGINT and SIGTERM back.
 	TakeSignals func()

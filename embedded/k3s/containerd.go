@@ -15,10 +15,10 @@ import (
 )
 
 // runContainerd serves containerd inside this process, with the configuration
-// file that K3s generated. It returns once both endpoints accept connections;
+// file that K3s generated, and with a second name of runc. It returns once both endpoints accept connections;
 // failed is called if one of them stops serving later. Containerd's own
 // command is not used because it installs signal handlers and exits.
-func runContainerd(ctx context.Context, cfg *daemonconfig.Node, failed func(error)) (stop func(), err error) {
+func runContainerd(ctx context.Context, cfg *daemonconfig.Node, runcAlias string, failed func(error)) (stop func(), err error) {
 	conf := &srvconfig.Config{
 		Version: 3,
 		Root:    cfg.Containerd.Root,
@@ -27,6 +27,9 @@ func runContainerd(ctx context.Context, cfg *daemonconfig.Node, failed func(erro
 	}
 	if err := srvconfig.LoadConfig(ctx, cfg.Containerd.Config, conf); err != nil {
 		return nil, fmt.Errorf("read containerd configuration: %w", err)
+	}
+	if err := aliasRunc(conf, runcAlias); err != nil {
+		return nil, err
 	}
 	// The flags that K3s would pass on the command line win over the file.
 	conf.Root, conf.State, conf.GRPC.Address = cfg.Containerd.Root, cfg.Containerd.State, cfg.Containerd.Address
@@ -68,4 +71,26 @@ func runContainerd(ctx context.Context, cfg *daemonconfig.Node, failed func(erro
 		return nil, err
 	}
 	return srv.Stop, nil
+}
+
+// aliasRunc gives runc a second name. Where another runtime is installed under
+// that name, K3s has put it into the file; runc takes its place, so that what
+// pods get does not depend on what a machine has.
+func aliasRunc(conf *srvconfig.Config, name string) error {
+	if name == "" {
+		return nil
+	}
+	at := conf.Plugins
+	for _, key := range []string{"io.containerd.cri.v1.runtime", "containerd", "runtimes"} {
+		next, ok := at[key].(map[string]any)
+		if !ok {
+			return fmt.Errorf("containerd's configuration has no table %s: it can't have the runtime %s", key, name)
+		}
+		at = next
+	}
+	if at["runc"] == nil {
+		return fmt.Errorf("containerd's configuration has no runtime runc: it can't have %s", name)
+	}
+	at[name] = at["runc"]
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 type executor struct {
 	embed.Embedded
 	cniConf      string
+	runcAlias    string
 	bootstrapped func()                                                  // K3s has taken over the signals by now
 	imported     func(ctx context.Context, cfg *daemonconfig.Node) error // containerd serves
 	stop         func()                                                  // stops containerd
@@ -32,7 +33,7 @@ func (e *executor) Bootstrap(ctx context.Context, n *daemonconfig.Node, cfg cmds
 }
 
 func (e *executor) Containerd(ctx context.Context, n *daemonconfig.Node) error {
-	stop, err := runContainerd(ctx, n, func(err error) { signals.RequestShutdown(err) })
+	stop, err := runContainerd(ctx, n, e.runcAlias, func(err error) { signals.RequestShutdown(err) })
 	if err != nil {
 		return err
 	}

@@ -24,23 +24,31 @@ var importOrder = []string{"pause", "coredns", "traefik", "lab-python"}
 // are labelled as pinned so that the kubelet never removes them.
 type importer struct {
 	bundle   *images.Bundle
+	images   []images.Image // those of the bundle that are used
+	late     []string       // of these, what only who names it waits for
 	progress func(string, ...any)
 	done     map[string]chan struct{} // by image, closed when it is there
 }
 
-func newImporter(bundle *images.Bundle, progress func(string, ...any)) *importer {
-	i := &importer{bundle: bundle, progress: progress, done: map[string]chan struct{}{}}
+func newImporter(bundle *images.Bundle, unused, late []string, progress func(string, ...any)) *importer {
+	i := &importer{bundle: bundle, late: late, progress: progress, done: map[string]chan struct{}{}}
 	for _, img := range bundle.Images() {
-		i.done[img.Name] = make(chan struct{})
+		if !slices.Contains(unused, img.Name) {
+			i.images = append(i.images, img)
+			i.done[img.Name] = make(chan struct{})
+		}
 	}
 	return i
 }
 
-// wait returns when the named images, or all if none is named, are there.
+// wait returns when the named images, or all but the late ones if none is named,
+// are there.
 func (i *importer) wait(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
-		for _, img := range i.bundle.Images() {
-			names = append(names, img.Name)
+		for _, img := range i.images {
+			if !slices.Contains(i.late, img.Name) {
+				names = append(names, img.Name)
+			}
 		}
 	}
 	for _, name := range names {
@@ -61,10 +69,13 @@ func (i *importer) run(ctx context.Context, cfg *daemonconfig.Node, snapshotter 
 		return fmt.Errorf("connect to containerd: %w", err)
 	}
 	defer client.Close()
-	all := i.bundle.Images()
+	all := slices.Clone(i.images)
 	rank := func(img images.Image) int {
 		if n := slices.Index(importOrder, img.Name); n >= 0 {
 			return n
+		}
+		if slices.Contains(i.late, img.Name) {
+			return len(importOrder) + 1
 		}
 		return len(importOrder)
 	}

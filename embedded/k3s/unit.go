@@ -90,9 +90,10 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
 
-	images := Images{u.cfg.imageStore(snapshotter), newImporter(u.cfg.Bundle, h.Progress)}
+	images := Images{u.cfg.imageStore(snapshotter), newImporter(u.cfg.Bundle, u.cfg.Unused, u.cfg.Late, h.Progress)}
 	exec := &executor{
 		cniConf:      u.cfg.cniConf(),
+		runcAlias:    u.cfg.RuncAlias,
 		bootstrapped: u.cfg.TakeSignals,
 		imported: func(ctx context.Context, n *daemonconfig.Node) error {
 			// The kubelet waits only for the image that every pod shares. A

@@ -42,6 +42,9 @@ type Target struct {
 	Address string            // host:port
 	Path    string            // "/metrics" if empty
 	Labels  map[string]string // added to every series
+	// HonorLabels keeps the target's own labels where they have the names of
+	// ours: its series are about others.
+	HonorLabels bool
 }
 
 const (

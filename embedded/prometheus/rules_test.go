@@ -2,7 +2,11 @@ package prometheus
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http/httptest"
+	"reflect"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,7 +73,7 @@ func TestDiskAlert(t *testing.T) {
 	})
 	full := NewSelf(func() []supervise.Status { return nil }, func() (mlops.MachineSample, error) {
 		return mlops.MachineSample{DiskUsed: 96, DiskTotal: 100, CPU: 0.5, MemoryUsed: 7}, nil
-	})
+	}, nil)
 	u := run(t, Config{Self: full, Targets: []Target{{Job: "minio", Address: addr, Path: "/minio/v2/metrics/cluster"}}})
 	becomes(t, u.Unit, `ALERTS{alertname="DiskNearlyFull",job="benchtop",alertstate="pending"}`, 1)
 	becomes(t, u.Unit, "benchtop_machine_cpu_ratio", 0.5)
@@ -78,5 +82,117 @@ func TestDiskAlert(t *testing.T) {
 	becomes(t, u.Unit, `count(minio_cluster_capacity_usable_total_bytes{server="",instance="minio"})`, 1)
 	if got, err := u.Query(context.Background(), "minio_notify_x", time.Time{}); err != nil || len(got) != 0 {
 		t.Errorf("MinIO's noise is kept: %v, %v", got, err)
+	}
+}
+
+// gpuPage is what the exporter says of four GPUs: two pods take turns on the
+// first, which is simulated and has failed; the second is cut into parts and hot;
+// the third is held by a pod that does nothing; the last one is well.
+const gpuPage = `benchtop_gpu_healthy{gpu="0",UUID="GPU-0",modelName="NVIDIA T4",Hostname="bench",simulated="true",namespace="lab",pod="a"} 0
+benchtop_gpu_healthy{gpu="0",UUID="GPU-0",modelName="NVIDIA T4",Hostname="bench",simulated="true",namespace="lab",pod="b"} 0
+DCGM_FI_DEV_XID_ERRORS{gpu="0",UUID="GPU-0",modelName="NVIDIA T4",Hostname="bench",simulated="true",namespace="lab",pod="a"} 79
+DCGM_FI_DEV_XID_ERRORS{gpu="0",UUID="GPU-0",modelName="NVIDIA T4",Hostname="bench",simulated="true",namespace="lab",pod="b"} 79
+DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-0",modelName="NVIDIA T4",Hostname="bench",simulated="true",namespace="lab",pod="a"} 0
+benchtop_gpu_healthy{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench"} 1
+DCGM_FI_DEV_XID_ERRORS{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench"} 31
+DCGM_FI_DEV_GPU_TEMP{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench"} 93
+DCGM_FI_DEV_FB_USED{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench",GPU_I_PROFILE="2g.20gb",GPU_I_ID="3",namespace="lab",pod="c"} 95
+DCGM_FI_DEV_FB_FREE{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench",GPU_I_PROFILE="2g.20gb",GPU_I_ID="3",namespace="lab",pod="c"} 5
+DCGM_FI_DEV_FB_USED{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench",GPU_I_PROFILE="1g.10gb",GPU_I_ID="9"} 5
+DCGM_FI_DEV_FB_FREE{gpu="1",UUID="GPU-1",modelName="NVIDIA H100",Hostname="bench",GPU_I_PROFILE="1g.10gb",GPU_I_ID="9"} 95
+benchtop_gpu_healthy{gpu="2",UUID="GPU-2",modelName="NVIDIA L4",Hostname="bench",namespace="lab",pod="d"} 1
+DCGM_FI_DEV_XID_ERRORS{gpu="2",UUID="GPU-2",modelName="NVIDIA L4",Hostname="bench",namespace="lab",pod="d"} 0
+DCGM_FI_DEV_GPU_UTIL{gpu="2",UUID="GPU-2",modelName="NVIDIA L4",Hostname="bench",namespace="lab",pod="d"} 4
+DCGM_FI_DEV_GPU_TEMP{gpu="2",UUID="GPU-2",modelName="NVIDIA L4",Hostname="bench",namespace="lab",pod="d"} 90
+DCGM_FI_DEV_FB_USED{gpu="2",UUID="GPU-2",modelName="NVIDIA L4",Hostname="bench",namespace="lab",pod="d"} 90
+DCGM_FI_DEV_FB_FREE{gpu="2",UUID="GPU-2",modelName="NVIDIA L4",Hostname="bench",namespace="lab",pod="d"} 10
+benchtop_gpu_healthy{gpu="3",UUID="GPU-3",modelName="NVIDIA L4",Hostname="bench"} 1
+DCGM_FI_DEV_XID_ERRORS{gpu="3",UUID="GPU-3",modelName="NVIDIA L4",Hostname="bench"} 0
+DCGM_FI_DEV_GPU_UTIL{gpu="3",UUID="GPU-3",modelName="NVIDIA L4",Hostname="bench"} 5
+`
+
+// alertsOf are the alerts that the API shows, by name: state and text.
+func alertsOf(u *Unit) (map[string][]string, string) {
+	w := httptest.NewRecorder()
+	u.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/alerts", nil))
+	var answer struct {
+		Data struct {
+			Alerts []struct {
+				State       string
+				Labels      map[string]string
+				Annotations map[string]string
+			}
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		return nil, err.Error() + ": " + w.Body.String()
+	}
+	out := map[string][]string{}
+	for _, a := range answer.Data.Alerts {
+		name := a.Labels["alertname"]
+		out[name] = append(out[name], a.State+": "+a.Annotations["summary"])
+	}
+	return out, ""
+}
+
+func TestGPUAlerts(t *testing.T) {
+	t.Parallel()
+	var waiting atomic.Int64
+	self := NewSelf(func() []supervise.Status { return nil }, func() (mlops.MachineSample, error) { return mlops.MachineSample{DiskTotal: 100}, nil },
+		func() (int, error) { return int(waiting.Load()), nil })
+	u := run(t, Config{Self: self, Targets: []Target{{Job: "gpu", Address: page(t, func() string { return gpuPage }), HonorLabels: true}}})
+	want := map[string][]string{
+		"GPUError":            {"firing: Simulated GPU 0 of bench (NVIDIA T4) has failed with XID 79: pods get it no more until it has recovered."},
+		"GPUHot":              {"pending: GPU 1 of bench (NVIDIA H100) is at 93 °C: it slows down or stops when it gets hotter."},
+		"GPUMemoryNearlyFull": {"pending: The memory of GPU 1, part 2g.20gb, of bench is nearly full (95%): its pods may run out of memory."},
+	}
+	shown := func() string {
+		got, msg := alertsOf(u.Unit)
+		for name := range got {
+			if !strings.HasPrefix(name, "GPU") {
+				delete(got, name)
+			}
+		}
+		if msg == "" && !reflect.DeepEqual(got, want) {
+			msg = fmt.Sprintf("alerts are %v, want %v", got, want)
+		}
+		return msg
+	}
+	becomes(t, u.Unit, "benchtop_gpu_waiting_pods", 0)
+	eventually(t, shown)
+	waiting.Store(2)
+	becomes(t, u.Unit, "benchtop_gpu_waiting_pods", 2)
+	want["GPUIdleWhilePodsWait"] = []string{"pending: GPU 2 of bench has had nothing to do for 10 minutes, held by pod lab/d, while pods wait for a GPU."}
+	eventually(t, shown)
+	waiting.Store(0)
+	delete(want, "GPUIdleWhilePodsWait")
+	eventually(t, shown)
+}
+
+// A driver that cannot be reached has no series: the agent answers nonetheless.
+func TestAlertWhenGPUsDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	u := run(t, Config{Targets: []Target{{Job: "gpu", Address: page(t, func() string { return "up_to_date 1\n" }), HonorLabels: true}}})
+	eventually(t, func() string {
+		got, msg := alertsOf(u.Unit)
+		want := []string{"pending: The driver of the GPUs answers nothing: `benchtop doctor gpu` says why."}
+		if msg == "" && !reflect.DeepEqual(got["GPUsDoNotAnswer"], want) {
+			msg = fmt.Sprintf("alerts are %v", got)
+		}
+		return msg
+	})
+}
+
+// A lab without GPUs has no series of them, and no alerts.
+func TestNoGPUsNoAlerts(t *testing.T) {
+	t.Parallel()
+	self := NewSelf(func() []supervise.Status { return nil }, func() (mlops.MachineSample, error) { return mlops.MachineSample{DiskTotal: 100}, nil }, nil)
+	u := run(t, Config{Self: self})
+	becomes(t, u.Unit, `count(benchtop_disk_nearly_full)`, 1)
+	if got, err := u.Query(context.Background(), `{__name__=~".*gpu.*"}`, time.Time{}); err != nil || len(got) != 0 {
+		t.Errorf("there are series of GPUs: %v, %v", got, err)
+	}
+	if got, msg := alertsOf(u.Unit); msg != "" || len(got) != 0 {
+		t.Errorf("alerts are %v %s", got, msg)
 	}
 }

@@ -21,11 +21,15 @@ import (
 // NewSelf returns the metrics of this process — go_*, process_* and the state
 // of its units — and of the machine, for Config.Self. They have a registry of
 // their own, because the default one answers with an error once MinIO has put
-// its metrics into it. machine is asked at each scrape.
-func NewSelf(statuses func() []supervise.Status, machine func() (mlops.MachineSample, error)) client.Gatherer {
+// its metrics into it. machine is asked at each scrape, and so is waiting, which
+// counts the pods that wait for a GPU; it is nil in a lab without GPUs.
+func NewSelf(statuses func() []supervise.Status, machine func() (mlops.MachineSample, error), waiting func() (int, error)) client.Gatherer {
 	r := client.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		unitCollector{statuses}, machineCollector{machine})
+	if waiting != nil {
+		r.MustRegister(waitingCollector{waiting})
+	}
 	return r
 }
 
@@ -64,6 +68,25 @@ func (c machineCollector) Collect(ch chan<- client.Metric) {
 	for d, v := range map[*client.Desc]float64{machineCPU: s.CPU, machineMemory: float64(s.MemoryUsed), machineDisk: float64(s.DiskUsed), diskFull: full} {
 		ch <- client.MustNewConstMetric(d, client.GaugeValue, v)
 	}
+}
+
+var gpuWaiting = client.NewDesc("benchtop_gpu_waiting_pods",
+	"Pods that wait for a GPU, or for a part of one.", nil, nil)
+
+// waitingCollector counts at each scrape. Without an answer there is no series.
+type waitingCollector struct {
+	count func() (int, error)
+}
+
+func (waitingCollector) Describe(ch chan<- *client.Desc) { ch <- gpuWaiting }
+
+func (c waitingCollector) Collect(ch chan<- client.Metric) {
+	n, err := c.count()
+	if err != nil {
+		ch <- client.NewInvalidMetric(gpuWaiting, err)
+		return
+	}
+	ch <- client.MustNewConstMetric(gpuWaiting, client.GaugeValue, float64(n))
 }
 
 var (

@@ -178,7 +178,7 @@ func TestSelfIsScrapedInMemory(t *testing.T) {
 	t.Parallel()
 	self := NewSelf(func() []supervise.Status {
 		return []supervise.Status{{Name: "minio", State: supervise.Ready, Restarts: 2, Took: 1500 * time.Millisecond}, {Name: "k3s", State: supervise.Failed}}
-	}, func() (mlops.MachineSample, error) { return mlops.MachineSample{}, errors.New("/proc is not there") })
+	}, func() (mlops.MachineSample, error) { return mlops.MachineSample{}, errors.New("/proc is not there") }, func() (int, error) { return 0, errors.New("Kubernetes is not there") })
 	u := run(t, Config{Self: self})
 	becomes(t, u.Unit, `benchtop_unit_state{unit="minio",state="ready"}`, 1)
 	becomes(t, u.Unit, `benchtop_unit_state{unit="minio",state="failed"}`, 0)

@@ -98,6 +98,28 @@ func (s *Store) Has(ctx context.Context, ref string) (has bool, alike string, er
 	return false, alike, nil
 }
 
+// Environment returns the variables that an image sets, as NAME=VALUE.
+func (s *Store) Environment(ctx context.Context, ref string) ([]string, error) {
+	ref, err := Reference(ref)
+	if err != nil {
+		return nil, err
+	}
+	client, ctx, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	img, err := client.GetImage(ctx, ref)
+	if err != nil {
+		return nil, fmt.Errorf("find image %s: %w", ref, err)
+	}
+	spec, err := img.Spec(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration of image %s: %w", ref, err)
+	}
+	return spec.Config.Env, nil
+}
+
 // familiar returns a reference as people write it.
 func familiar(ref string) string {
 	named, err := reference.ParseNormalizedNamed(ref)

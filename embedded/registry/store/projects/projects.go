@@ -34,6 +34,10 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 	if p.TimeZone == "" {
 		p.TimeZone = "UTC"
 	}
+	gpu, err := json.Marshal(p.GPU)
+	if err != nil {
+		return mlops.Project{}, fmt.Errorf("encode GPUs: %w", err)
+	}
 	resources, err := json.Marshal(p.Resources)
 	if err != nil {
 		return mlops.Project{}, fmt.Errorf("encode resources: %w", err)
@@ -45,15 +49,15 @@ func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project,
 		}
 	}
 	err = s.db.Write(ctx, func(t *db.Tx) error {
-		return t.Exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, resources, environment,
+		return t.Exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, resources, gpu, environment,
 				edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
-				resources = excluded.resources, environment = excluded.environment,
+				resources = excluded.resources, gpu = excluded.gpu, environment = excluded.environment,
 				edited_schedule = excluded.edited_schedule, edited_time_zone = excluded.edited_time_zone, edited_params = excluded.edited_params,
 				edited_resources = excluded.edited_resources, edited_environment = excluded.edited_environment,
 				node = excluded.node, deleting = excluded.deleting`,
-			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), string(resources), string(environment),
+			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), string(resources), string(gpu), string(environment),
 			p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Edited.Resources, p.Edited.Environment, p.Node, p.Deleting, t.Now)
 	})
 	if err != nil {
@@ -122,18 +126,21 @@ func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.db.Rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, resources, environment,
+	err = s.db.Rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, resources, gpu, environment,
 			edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, gates, created
 		FROM projects `+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
-		var resources, environment, gates string
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &environment,
+		var resources, gpu, environment, gates string
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &gpu, &environment,
 			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Edited.Resources, &p.Edited.Environment, &p.Node, &p.Deleting, &gates, &created); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(resources), &p.Resources); err != nil {
 			return fmt.Errorf("decode resources of project %s: %w", p.Name, err)
+		}
+		if err := json.Unmarshal([]byte(gpu), &p.GPU); err != nil {
+			return fmt.Errorf("decode GPUs of project %s: %w", p.Name, err)
 		}
 		var err error
 		if p.Environment, err = mlops.ParseVariables(environment); err != nil {
