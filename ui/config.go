@@ -66,6 +66,7 @@ type Config struct {
 	Registry func() (ports.Registry, error)
 	Steps    func() (ports.Steps, error)
 	Cluster  func() (ports.Cluster, error)
+	GPUs     func() (ports.GPUs, error)
 
 	// Samples are the projects that can be added with one click.
 	Samples []SampleProject
@@ -89,7 +90,7 @@ type Config struct {
 func (c *Config) complete() error {
 	for name, missing := range map[string]bool{
 		"Address": c.Address == "", "Auth": c.Auth == nil, "Keys": c.Keys == nil, "Sessions": c.Sessions == nil,
-		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Cluster": c.Cluster == nil,
+		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Cluster": c.Cluster == nil, "GPUs": c.GPUs == nil,
 		"Metrics": c.Metrics == nil, "Machine": c.Machine == nil, "Units": c.Units == nil,
 	} {
 		if missing {

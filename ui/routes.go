@@ -14,6 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/pages/datasets"
 	"github.com/benchtop-lab/benchtop/ui/pages/deployments"
 	"github.com/benchtop-lab/benchtop/ui/pages/front"
+	"github.com/benchtop-lab/benchtop/ui/pages/gpus"
 	"github.com/benchtop-lab/benchtop/ui/pages/logs"
 	"github.com/benchtop-lab/benchtop/ui/pages/models"
 	"github.com/benchtop-lab/benchtop/ui/pages/overview"
@@ -97,6 +98,7 @@ func (s *Server) pages(r page.Routes) {
 	}
 	projects.Routes(r, s.site, samples)
 	access.Routes(r, s.site, s.cfg.S3Port)
+	gpus.Routes(r, s.site, s.machine.Series)
 	system.Routes(r, s.site, s.machine, about)
 	logs.Routes(r, s.site, desk)
 	front.Routes(r, s.site, desk, s.pagesURL)

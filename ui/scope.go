@@ -650,3 +650,44 @@ func (k scopedCluster) DeploymentLogs(ctx context.Context, d mlops.Deployment, p
 	}
 	return tell(k.all, func(all ports.Cluster) error { return all.DeploymentLogs(ctx, d, pod, follow, tail, emit) })
 }
+
+// scopedGPUs are those of the whole lab: who holds them and how they are shared
+// concerns every project.
+type scopedGPUs struct{ all func() (ports.GPUs, error) }
+
+const gpusWhole = "the GPUs belong to the whole lab"
+
+func (g scopedGPUs) GPUs(ctx context.Context) (mlops.GPUs, error) {
+	if err := whole(ctx, gpusWhole); err != nil {
+		return mlops.GPUs{}, err
+	}
+	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.GPUs(ctx) })
+}
+
+func (g scopedGPUs) PlanShare(ctx context.Context, s mlops.GPUShare) (mlops.GPUPlan, error) {
+	if err := whole(ctx, gpusWhole); err != nil {
+		return mlops.GPUPlan{}, err
+	}
+	return ask(g.all, func(all ports.GPUs) (mlops.GPUPlan, error) { return all.PlanShare(ctx, s) })
+}
+
+func (g scopedGPUs) Share(ctx context.Context, s mlops.GPUShare) (mlops.GPUs, error) {
+	if err := whole(ctx, gpusWhole); err != nil {
+		return mlops.GPUs{}, err
+	}
+	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Share(ctx, s) })
+}
+
+func (g scopedGPUs) Recover(ctx context.Context, gpu int) (mlops.GPUs, error) {
+	if err := whole(ctx, gpusWhole); err != nil {
+		return mlops.GPUs{}, err
+	}
+	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Recover(ctx, gpu) })
+}
+
+func (g scopedGPUs) Inject(ctx context.Context, f mlops.GPUFault) (mlops.GPUs, error) {
+	if err := whole(ctx, gpusWhole); err != nil {
+		return mlops.GPUs{}, err
+	}
+	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Inject(ctx, f) })
+}

@@ -131,7 +131,7 @@ type Reader struct {
 	now       func() time.Time
 	retention time.Duration // zero is longer than any chart
 	mu        sync.Mutex
-	kept      map[string][]mlops.Point
+	kept      map[string][]mlops.Series
 }
 
 // New returns a reader of metrics that are kept for retention.
@@ -146,12 +146,30 @@ func (k *Reader) Until(r Range) time.Time { return k.now().Truncate(r.step) }
 // Get returns the points of the one series that expr yields, to the last whole
 // step before now; none if it yields nothing.
 func (k *Reader) Get(ctx context.Context, expr string, r Range, to time.Time) ([]mlops.Point, error) {
+	series, err := k.series(ctx, expr, r, to)
+	if err != nil || len(series) == 0 {
+		return nil, err
+	}
+	return series[0].Points, nil
+}
+
+// By returns the points of each series that expr yields, by the value of a label.
+func (k *Reader) By(ctx context.Context, label, expr string, r Range, to time.Time) (map[string][]mlops.Point, error) {
+	series, err := k.series(ctx, expr, r, to)
+	out := make(map[string][]mlops.Point, len(series))
+	for _, s := range series {
+		out[s.Labels[label]] = s.Points
+	}
+	return out, err
+}
+
+func (k *Reader) series(ctx context.Context, expr string, r Range, to time.Time) ([]mlops.Series, error) {
 	key := fmt.Sprint(expr, " ", r.name, " ", to.Unix())
 	k.mu.Lock()
-	points, ok := k.kept[key]
+	kept, ok := k.kept[key]
 	k.mu.Unlock()
 	if ok {
-		return points, nil
+		return kept, nil
 	}
 	series, err := k.metrics.QueryRange(ctx, expr, to.Add(-r.window), to, r.step)
 	if err != nil || len(series) == 0 {
@@ -160,10 +178,10 @@ func (k *Reader) Get(ctx context.Context, expr string, r Range, to time.Time) ([
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept == nil || len(k.kept) >= keptSeries {
-		k.kept = map[string][]mlops.Point{}
+		k.kept = map[string][]mlops.Series{}
 	}
-	k.kept[key] = series[0].Points
-	return series[0].Points, nil
+	k.kept[key] = series
+	return series, nil
 }
 
 // Measured reports whether the range goes no further back than what the server

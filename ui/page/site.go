@@ -21,6 +21,7 @@ type Site struct {
 	Loop     ports.Loop
 	Steps    ports.Steps
 	Cluster  ports.Cluster
+	GPUs     ports.GPUs
 	Keys     ports.Keys
 	Metrics  ports.Metrics
 	Units    ports.Units

@@ -152,6 +152,22 @@ type Cluster interface {
 	DeploymentLogs(ctx context.Context, d mlops.Deployment, pod string, follow bool, tail int, emit func([]mlops.LogLine) error) error
 }
 
+// GPUs says what GPUs the lab has and changes how they are shared. Without any,
+// every method returns an *mlops.Error with the code NotFound that says why and
+// what to do.
+type GPUs interface {
+	GPUs(ctx context.Context) (mlops.GPUs, error)
+	// PlanShare says what Share would do, and changes nothing.
+	PlanShare(ctx context.Context, s mlops.GPUShare) (mlops.GPUPlan, error)
+	// Share changes how pods share the GPUs and returns when they are offered so.
+	Share(ctx context.Context, s mlops.GPUShare) (mlops.GPUs, error)
+	// Recover says that a GPU works again after an error, by its index.
+	Recover(ctx context.Context, gpu int) (mlops.GPUs, error)
+	// Inject makes something happen to a simulated GPU; the kind none ends all
+	// that was injected into it.
+	Inject(ctx context.Context, f mlops.GPUFault) (mlops.GPUs, error)
+}
+
 // Metrics answers PromQL.
 type Metrics interface {
 	Query(ctx context.Context, promql string, at time.Time) ([]mlops.Sample, error)

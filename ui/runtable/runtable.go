@@ -80,7 +80,7 @@ func (s Tables) Waiting(ctx context.Context, project string, since time.Time, co
 }
 
 func trainingRow(t mlops.Training, columns []view.RunColumn) view.RunRow {
-	row := view.RunRow{ElementID: fmt.Sprintf("training-%d", t.ID), URL: paths.Training(t), Name: t.Job, Pill: pills.Training(t.State)}
+	row := view.RunRow{ElementID: fmt.Sprintf("training-%d", t.ID), URL: paths.Training(t), Name: t.Job, Pill: pills.Training(t.State), Waits: t.Waits()}
 	if row.Name == "" {
 		row.Name = fmt.Sprintf("training %d", t.ID)
 	}

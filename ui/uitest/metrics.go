@@ -80,9 +80,39 @@ func (m metrics) QueryRange(_ context.Context, promql string, from, to time.Time
 	if err := m.w.down("metrics"); err != nil || m.quiet(promql) {
 		return nil, err
 	}
+	if strings.Contains(promql, "DCGM_") {
+		return m.gpuSeries(promql, from, to, step), nil
+	}
 	var s mlops.Series
 	for t := from.Add(to.Sub(from) / 8).Truncate(step); !t.After(to); t = t.Add(step) {
 		s.Points = append(s.Points, mlops.Point{T: t, V: m.value(promql, t)})
 	}
 	return []mlops.Series{s}, nil
+}
+
+// gpuSeries is one series for each GPU. One that has an error does nothing.
+func (m metrics) gpuSeries(promql string, from, to time.Time, step time.Duration) []mlops.Series {
+	m.w.Lock()
+	defer m.w.Unlock()
+	if m.w.GPUs == nil {
+		return nil
+	}
+	var out []mlops.Series
+	for _, g := range m.w.GPUs.GPUs {
+		idle, busy := 0.0, float64(g.Utilization)/100
+		switch {
+		case strings.Contains(promql, "FB_USED"):
+			idle, busy = float64(g.UsedMiB)*0.8*(1<<20), float64(g.UsedMiB)*0.15*(1<<20)
+		case strings.Contains(promql, "GPU_TEMP"):
+			idle, busy = 33, float64(g.Temperature-33)
+		case strings.Contains(promql, "POWER"):
+			idle, busy = 60, g.Watts-60
+		}
+		s := mlops.Series{Labels: map[string]string{"UUID": g.UUID}}
+		for t := from.Add(to.Sub(from) / 8).Truncate(step); !t.After(to); t = t.Add(step) {
+			s.Points = append(s.Points, mlops.Point{T: t, V: idle + wave(busy*0.9, t)})
+		}
+		out = append(out, s)
+	}
+	return out
 }

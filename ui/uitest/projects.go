@@ -49,8 +49,11 @@ func (l loop) EditProject(_ context.Context, name string, edit mlops.ProjectEdit
 		case edit.Resources != nil && edit.Resources.Limits.Memory != nil && *edit.Resources.Limits.Memory == "much":
 			err = mlops.Errorf(mlops.Invalid, "resources of project %s: memory limit: expected memory such as 512Mi or 2Gi, found %q", name, "much")
 		default:
-			*have = edit.Of(*have)
-			p = *have
+			changed := edit.Of(*have)
+			if err = changed.GPU.Validate(); err != nil {
+				return
+			}
+			*have, p = changed, changed
 		}
 	})
 	return p, err

@@ -41,6 +41,7 @@ type World struct {
 	Pods        []mlops.Pod
 	Images      []mlops.Image
 	Objects     []mlops.Object
+	GPUs        *mlops.GPUs // nil for none
 	Events      []mlops.Event
 	Logs        map[string][]string // namespace/pod → lines
 	Rate        float64             // requests per second
@@ -55,7 +56,7 @@ type World struct {
 
 	KubeconfigUsers []mlops.KubeconfigUser // by name
 
-	// Down maps a port (registry, loop, cluster, metrics), or the revisions
+	// Down maps a port (registry, loop, cluster, metrics, gpus), or the revisions
 	// alone, to its error.
 	Down map[string]error
 	// Answer, if set, is what deployments answer to a prediction.
@@ -90,6 +91,7 @@ func (w *World) Config() ui.Config {
 		Registry: func() (ports.Registry, error) { return registry{w}, w.down("registry") },
 		Steps:    func() (ports.Steps, error) { return loop{w}, w.down("loop") },
 		Cluster:  func() (ports.Cluster, error) { return cluster{w}, w.down("cluster") },
+		GPUs:     w.gpus,
 		Machine:  machine{w}, Units: units{w}, Samples: samples,
 		Examples: map[string][]float64{"iris": {5.1, 3.5, 1.4, 0.2}}}
 }

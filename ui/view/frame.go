@@ -8,7 +8,7 @@ import "github.com/a-h/templ"
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
-	Nav     string // the current entry: overview, projects, runs, models, datasets, deployments, system or access
+	Nav     string // the current entry: overview, projects, runs, models, datasets, deployments, gpus, system or access
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
 	Admin   bool // sees what only administrators may use
@@ -41,6 +41,7 @@ var navigation = []navEntry{
 	{"models", "Models", "/models", false, false},
 	{"datasets", "Datasets", "/datasets", false, true},
 	{"deployments", "Deployments", "/deployments", false, false},
+	{"gpus", "GPUs", "/gpus", false, true},
 	{"system", "System", "/system", false, true},
 	{"access", "Access", "/access", true, true},
 }

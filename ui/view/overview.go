@@ -66,6 +66,7 @@ type Actions struct {
 type Overview struct {
 	Boot    *Boot // set until everything was ready
 	Notices []Notice
+	GPUs    *GPULine // nil without any
 	Loops   []Loop
 	More    int         // projects that have no picture
 	Beside  Deployments // those that are not their project's

@@ -18,6 +18,7 @@ type ProjectRow struct {
 	Training           *Pill // the newest, nil for none
 	TrainingAt         Value
 	TrainingURL        string
+	Waits              string // why it does not run yet, "" if it does
 	Serves             Value
 	Deleting           bool
 }
@@ -45,6 +46,7 @@ type Project struct {
 type ProjectForm struct {
 	Dataset, Schedule, TimeZone, Params             string
 	CPU, CPULimit, Memory, MemoryLimit, Environment string // of the trainer
+	GPU, ServeGPU, GPUKind, GPUMemory, GPUResource  string
 	Was                                             string `json:"-"` // the fields as the page showed them, as JSON
 	Error                                           string `json:"-"`
 }
@@ -56,6 +58,20 @@ func amountFields(f ProjectForm) []amountField {
 	return []amountField{
 		{"cpu_request", "CPU set aside", f.CPU, "nothing"}, {"cpu_limit", "CPU at most", f.CPULimit, "no limit"},
 		{"memory_request", "Memory set aside", f.Memory, "nothing"}, {"memory_limit", "Memory at most", f.MemoryLimit, "no limit"},
+		{"gpu", "GPUs for training", f.GPU, "none"}, {"serve_gpu", "GPUs for each server", f.ServeGPU, "none"},
+	}
+}
+
+// moreOfGPUs reports whether the fields that most projects leave empty are shown.
+func (f ProjectForm) moreOfGPUs() bool {
+	return f.Error != "" || f.GPUKind != "" || f.GPUMemory != "" || f.GPUResource != ""
+}
+
+// gpuFields are the wishes that most projects do not have.
+func gpuFields(f ProjectForm) []amountField {
+	return []amountField{
+		{"gpu_kind", "Kind of GPU", f.GPUKind, "any"}, {"gpu_memory", "GPU memory at least", f.GPUMemory, "any"},
+		{"gpu_resource", "Resource", f.GPUResource, "nvidia.com/gpu"},
 	}
 }
 

@@ -34,7 +34,8 @@ type RunRow struct {
 	RunID     string // "" without a run
 	URL       string
 	Name      string
-	Parent    *Link // the run that this one is a child of
+	Parent    *Link  // the run that this one is a child of
+	Waits     string // why its training does not run yet, "" if it does
 	Pill      Pill
 	Cells     []Value // as many as there are columns
 }

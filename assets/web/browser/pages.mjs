@@ -47,6 +47,8 @@ const pages = [
   { name: "dataset", from: "/datasets", find: 'tbody th a[href^="/datasets/"]' },
   { name: "deployments", path: "/deployments" },
   { name: "deployment", from: "/deployments", find: 'tbody th a[href^="/deployments/"]' },
+  { name: "gpus", path: "/gpus" },
+  { name: "gpus-plan", from: "/gpus", find: '.gpu-form a[href^="/gpus?plan=1"]' },
   { name: "system", path: "/system" },
   { name: "pods", path: "/system/pods" },
   { name: "pod", from: "/system/pods", find: 'tbody tr:has(.pill-good) th a[href^="/system/pods/"]' },

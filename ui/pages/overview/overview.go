@@ -22,7 +22,8 @@ import (
 
 const (
 	recentShown = 5
-	pictured    = 6 // projects, if there are more
+	pictured    = 6           // projects, if there are more
+	gpuPatience = time.Second // a driver that hangs must not hold up the page
 )
 
 // overview is the boot page until everything was ready, then the loop.
@@ -56,6 +57,11 @@ func (s *section) overview(c echo.Context) (*page.Page, error) {
 		},
 		func() { v.Recent = s.recentRuns(ctx) },
 		func() {
+			if !limited {
+				v.GPUs = s.gpuLine(ctx)
+			}
+		},
+		func() {
 			projects, err := s.Loop.Projects(ctx)
 			v.Problem = s.Problem("the loop", err)
 			projects = slices.DeleteFunc(projects, func(p mlops.Project) bool { return p.Deleting })
@@ -81,8 +87,34 @@ func (s *section) overview(c echo.Context) (*page.Page, error) {
 	// A browser that shows the boot page has no place for these parts: it sees
 	// that the view is another one and asks for the whole page.
 	return &page.Page{Title: "Overview", Nav: "overview", View: "overview", Body: view.OverviewPage(v), Charts: v.Machine,
-		Parts: []page.Part{{Name: "actions", Body: view.TrainForms(v.Actions)}, {Name: "notices", Body: view.Notices(v.Notices)}, {Name: "loops", Body: view.Loops(v)},
+		Parts: []page.Part{{Name: "actions", Body: view.TrainForms(v.Actions)}, {Name: "notices", Body: view.Notices(v.Notices)}, {Name: "gpus", Body: view.GPULineBox(v.GPUs)}, {Name: "loops", Body: view.Loops(v)},
 			{Name: "recent", Body: view.RunsTable(v.Recent)}, {Name: "units", Body: view.UnitList(v.Units)}}}, nil
+}
+
+// gpuLine says how the GPUs fare, nothing where there are none. What is wrong with
+// asking for them, their page says.
+func (s *section) gpuLine(ctx context.Context) *view.GPULine {
+	ctx, cancel := context.WithTimeout(ctx, gpuPatience)
+	defer cancel()
+	g, err := s.GPUs.GPUs(ctx)
+	if err != nil || len(g.GPUs) == 0 {
+		return nil
+	}
+	t := g.Total()
+	l := &view.GPULine{Count: view.Plural(len(g.GPUs), "GPU", "GPUs"), Text: fmt.Sprintf("%d of %d given to pods", t.Held, t.Offered)}
+	if n := len(g.Waiting); n > 0 {
+		l.Text += ", " + view.Plural(n, "pod waits", "pods wait")
+	}
+	switch {
+	case g.Problem != "":
+		l.Pill = &view.Pill{Kind: view.Bad, Text: "cannot be used"}
+	case t.Healthy < len(g.GPUs):
+		l.Pill = &view.Pill{Kind: view.Bad, Text: fmt.Sprintf("%d unhealthy", len(g.GPUs)-t.Healthy)}
+	}
+	if g.Simulated {
+		l.Tags = append(l.Tags, "simulated")
+	}
+	return l
 }
 
 func (s *section) recentRuns(ctx context.Context) view.RunTable {
@@ -258,6 +290,9 @@ func loopNodes(p mlops.Project, st loopState) []view.Node {
 		run.Facts = []view.Value{view.At(t.CreatedAt)}
 		if !t.State.Terminal() {
 			run.Facts = []view.Value{{Since: t.CreatedAt}}
+			if why := t.Waits(); why != "" {
+				run.Facts = append(run.Facts, view.Text("waits: "+why))
+			}
 			dataset.Flow = true
 		}
 	}

@@ -79,11 +79,11 @@ func (s *section) apiAddProject(c echo.Context) error {
 
 func (s *section) apiEditProject(c echo.Context) error {
 	var edit mlops.ProjectEdit
-	if err := page.DecodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}, "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}, "environment": {"OMP_NUM_THREADS": "2", "OLD": null}}`); err != nil {
+	if err := page.DecodeBody(c, &edit, `{"dataset": "iris", "schedule": "0 * * * *", "time_zone": "UTC", "params": {"C": 0.5}, "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}, "gpu": {"training": 1}, "environment": {"OMP_NUM_THREADS": "2", "OLD": null}}`); err != nil {
 		return err
 	}
 	if edit == (mlops.ProjectEdit{}) {
-		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone, params, resources or environment")
+		return mlops.Errorf(mlops.Invalid, "what should change? Expected dataset, schedule, time_zone, params, resources, gpu or environment")
 	}
 	p, err := s.Steps.EditProject(c.Request().Context(), c.Param("project"), edit)
 	if err != nil {

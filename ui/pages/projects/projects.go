@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -66,7 +67,7 @@ func projectRow(p mlops.Project, trainings []mlops.Training, deployed []mlops.De
 	}
 	if t := page.Find(trainings, func(t mlops.Training) bool { return t.Project == p.Name }); t != nil {
 		pill := pills.Training(t.State)
-		row.Training, row.TrainingAt, row.TrainingURL = &pill, view.At(t.CreatedAt), paths.Training(*t)
+		row.Training, row.TrainingAt, row.TrainingURL, row.Waits = &pill, view.At(t.CreatedAt), paths.Training(*t), t.Waits()
 	}
 	for _, d := range deployed {
 		if d.IsOf(p.Name) {
@@ -143,11 +144,14 @@ func (s *section) projectPage(c echo.Context, form *view.ProjectForm, deleteErro
 	v.Facts = []view.Fact{{Name: "Dataset", Value: data}, {Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
 		{Name: "Model", Value: view.Ref(p.Name, "/models/"+url.PathEscape(p.Name))}, serves, address,
 		{Name: "CPU", Value: view.Text(p.Resources.CPUText())}, {Name: "Memory", Value: view.Text(p.Resources.MemoryText())},
-		{Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
+		{Name: "GPUs", Value: view.Text(p.GPU.Text())}, {Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
 	v.Follows = follows(p)
 	v.Datasets = s.datasetNames(ctx, p.Dataset)
 	for _, t := range trainings {
 		row := view.TrainingRow{Job: t.Job, URL: paths.Training(t), Pill: pills.Training(t.State), Trigger: string(t.Trigger), Created: view.At(t.CreatedAt), Message: t.Message}
+		if why := t.Waits(); why != "" {
+			row.Message = "waits: " + why
+		}
 		if t.EndedAt.IsZero() {
 			row.Took = view.Value{Since: t.CreatedAt}
 		} else {
@@ -206,7 +210,8 @@ func (s *section) editProject(c echo.Context) error {
 	name := c.Param("name")
 	field := func(name string) string { return strings.TrimSpace(c.FormValue(name)) }
 	form := view.ProjectForm{Dataset: c.FormValue("dataset"), Schedule: field("schedule"), TimeZone: field("time_zone"), Params: field("params"),
-		CPU: field("cpu_request"), CPULimit: field("cpu_limit"), Memory: field("memory_request"), MemoryLimit: field("memory_limit"), Environment: field("environment"), Was: c.FormValue("was")}
+		CPU: field("cpu_request"), CPULimit: field("cpu_limit"), Memory: field("memory_request"), MemoryLimit: field("memory_limit"), Environment: field("environment"),
+		GPU: field("gpu"), ServeGPU: field("serve_gpu"), GPUKind: field("gpu_kind"), GPUMemory: field("gpu_memory"), GPUResource: field("gpu_resource"), Was: c.FormValue("was")}
 	err := s.changeProject(c.Request().Context(), name, form)
 	switch mlops.CodeOf(err) {
 	case "":
@@ -245,12 +250,35 @@ func (s *section) changeProject(ctx context.Context, name string, form view.Proj
 		}
 		return &now
 	}
+	number := func(what, now, was string) (*int, error) {
+		if now == was {
+			return nil, nil
+		}
+		if now == "" {
+			return new(int), nil
+		}
+		n, err := strconv.Atoi(now)
+		if err != nil {
+			return nil, mlops.Errorf(mlops.Invalid, "%s: expected a whole number from 0 to %d, found %q", what, mlops.MaxGPUs, now)
+		}
+		return &n, nil
+	}
+	gpus := mlops.GPUEdit{Kind: changed(form.GPUKind, was.GPUKind), Memory: changed(form.GPUMemory, was.GPUMemory), Resource: changed(form.GPUResource, was.GPUResource)}
+	if gpus.Training, err = number("GPUs for training", form.GPU, was.GPU); err != nil {
+		return err
+	}
+	if gpus.Serving, err = number("GPUs for each server", form.ServeGPU, was.ServeGPU); err != nil {
+		return err
+	}
 	edit := mlops.ProjectEdit{Dataset: changed(form.Dataset, was.Dataset), Schedule: changed(form.Schedule, was.Schedule), TimeZone: changed(form.TimeZone, was.TimeZone),
 		Resources: &mlops.ResourcesEdit{
 			Requests: mlops.AmountsEdit{CPU: changed(form.CPU, was.CPU), Memory: changed(form.Memory, was.Memory)},
 			Limits:   mlops.AmountsEdit{CPU: changed(form.CPULimit, was.CPULimit), Memory: changed(form.MemoryLimit, was.MemoryLimit)}}}
 	if params := changed(form.Params, was.Params); params != nil {
 		edit.Params = (*mlops.JSONObject)(params)
+	}
+	if gpus != (mlops.GPUEdit{}) {
+		edit.GPU = &gpus
 	}
 	if v := had.Until(variables); v != nil {
 		edit.Environment = &v
@@ -269,7 +297,8 @@ func projectForm(p mlops.Project) view.ProjectForm {
 
 func formOf(p mlops.Project) view.ProjectForm {
 	form := view.ProjectForm{Dataset: p.Dataset, Schedule: p.Schedule, TimeZone: p.TimeZone, Params: string(p.Params),
-		CPU: p.Resources.Requests.CPU, CPULimit: p.Resources.Limits.CPU, Memory: p.Resources.Requests.Memory, MemoryLimit: p.Resources.Limits.Memory}
+		CPU: p.Resources.Requests.CPU, CPULimit: p.Resources.Limits.CPU, Memory: p.Resources.Requests.Memory, MemoryLimit: p.Resources.Limits.Memory,
+		GPU: gpusText(p.GPU.Training), ServeGPU: gpusText(p.GPU.Serving), GPUKind: p.GPU.Kind, GPUMemory: p.GPU.Memory, GPUResource: p.GPU.Resource}
 	if len(p.Environment) > 0 {
 		var b strings.Builder
 		enc := json.NewEncoder(&b)
@@ -278,6 +307,14 @@ func formOf(p mlops.Project) view.ProjectForm {
 		form.Environment = strings.TrimSpace(b.String())
 	}
 	return form
+}
+
+// gpusText is a number of GPUs in a field; none is an empty one.
+func gpusText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 func (s *section) deleteProject(c echo.Context) error {

@@ -69,6 +69,77 @@ func TestProjectPages(t *testing.T) {
 	l.Expect(resp, body, http.StatusNotFound, "There is no project &#34;nobody&#34;.")
 }
 
+// A project's GPUs are shown, and only what was changed of them is sent.
+func TestProjectGPUs(t *testing.T) {
+	w := uitest.Full(visit.AtNoon)
+	l := visit.Start(t, w).AsAdmin()
+	resp, body := l.Post("/projects", "/projects", url.Values{"sample": {"wine"}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	gpus := func() (r mlops.GPURequests) {
+		w.Lock()
+		defer w.Unlock()
+		for _, p := range w.Projects {
+			if p.Name == "wine" {
+				r = p.GPU
+			}
+		}
+		return r
+	}
+	change := func(fields url.Values) (*http.Response, string) { return submit(l, filledIn(t, l, "wine"), fields) }
+	for _, c := range []struct {
+		fields url.Values
+		want   []string
+	}{
+		{url.Values{"gpu": {"two"}}, []string{"GPUs for training: expected a whole number from 0 to 16, found &#34;two&#34;", `value="two"`}},
+		{url.Values{"gpu": {"1"}, "serve_gpu": {"0.5"}}, []string{"GPUs for each server: expected a whole number from 0 to 16, found &#34;0.5&#34;"}},
+		{url.Values{"gpu": {"17"}}, []string{"17 GPUs: expected from 0 to 16"}},
+		{url.Values{"gpu_memory": {"40Gi"}}, []string{"but no number: expected one for training, serving or both", `<details class="field-wide" open>`, `value="40Gi"`}},
+		{url.Values{"gpu": {"1"}, "gpu_kind": {"an A100"}}, []string{"expected the value of the node&#39;s label nvidia.com/gpu.product"}},
+		{url.Values{"gpu": {"1"}, "gpu_resource": {"amd.com/gpu"}}, []string{"expected nvidia.com/gpu, or a MIG partition such as nvidia.com/mig-1g.10gb"}},
+	} {
+		resp, body := change(c.fields)
+		l.Expect(resp, body, http.StatusBadRequest, c.want...)
+	}
+	if got := gpus(); got != (mlops.GPURequests{}) {
+		t.Errorf("a mistake has changed the GPUs to %+v", got)
+	}
+	resp, body = change(url.Values{"gpu": {"2"}, "gpu_memory": {"40Gi"}, "gpu_kind": {"NVIDIA-A100-SXM4-80GB"}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = l.Get("/projects/wine")
+	l.Expect(resp, body, http.StatusOK, "2 for training, NVIDIA-A100-SXM4-80GB, with 40Gi or more", `<details class="field-wide" open>`)
+
+	// Two pages that were shown at the same time change different fields.
+	shown := filledIn(t, l, "wine")
+	resp, body = change(url.Values{"serve_gpu": {"1"}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	resp, body = submit(l, shown, url.Values{"gpu_kind": {""}, "gpu_resource": {"nvidia.com/mig-1g.10gb"}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	if got, want := gpus(), (mlops.GPURequests{Training: 2, Serving: 1, Memory: "40Gi", Resource: "nvidia.com/mig-1g.10gb"}); got != want {
+		t.Errorf("the project asks for %+v, want %+v", got, want)
+	}
+	resp, body = change(url.Values{"gpu": {""}, "serve_gpu": {"0"}})
+	l.Expect(resp, body, http.StatusSeeOther)
+	if got := gpus(); got != (mlops.GPURequests{}) {
+		t.Errorf("without numbers the project asks for %+v", got)
+	}
+}
+
+// Why a training waits is said wherever its state is shown.
+func TestTrainingsThatWait(t *testing.T) {
+	l := visit.Start(t, uitest.WithGPUs(visit.AtNoon)).AsAdmin()
+	const why = "asks for 2 GPUs, the node has 4; 0 free: held by pod vision/embed-6d5c8f7b9-x2m4k"
+	for path, want := range map[string]string{"/": "waits: ", "/projects": "waits: ", "/projects/speech": "waits: ", "/runs": "waits: ", "/trainings/100": "The training waits: "} {
+		resp, body := l.Get(path)
+		l.Expect(resp, body, http.StatusOK, want+why)
+	}
+	for _, path := range []string{"/projects/iris", "/"} { // whose trainings run, or have ended with a message
+		_, body := l.Get(path)
+		if n, want := strings.Count(body, "waits: "), map[string]int{"/": strings.Count(body, "waits: "+why)}[path]; n != want {
+			t.Errorf("%s says %d times that something waits, want %d", path, n, want)
+		}
+	}
+}
+
 var shownFields = regexp.MustCompile(`name="was" value="([^"]*)"`)
 
 // filledIn is the form of a project as its page shows it.
@@ -85,7 +156,8 @@ func filledIn(t *testing.T, l *visit.Lab, project string) url.Values {
 		t.Fatal(err)
 	}
 	return url.Values{"was": {was}, "dataset": {f.Dataset}, "schedule": {f.Schedule}, "time_zone": {f.TimeZone}, "params": {f.Params}, "environment": {f.Environment},
-		"cpu_request": {f.CPU}, "cpu_limit": {f.CPULimit}, "memory_request": {f.Memory}, "memory_limit": {f.MemoryLimit}}
+		"cpu_request": {f.CPU}, "cpu_limit": {f.CPULimit}, "memory_request": {f.Memory}, "memory_limit": {f.MemoryLimit},
+		"gpu": {f.GPU}, "serve_gpu": {f.ServeGPU}, "gpu_kind": {f.GPUKind}, "gpu_memory": {f.GPUMemory}, "gpu_resource": {f.GPUResource}}
 }
 
 // submit sends a form of wine with some fields changed.
@@ -170,6 +242,13 @@ func TestProjectsAPI(t *testing.T) {
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"gpu": "1"}}`, 400, "unknown field"},
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"limits": {"memory": "much"}}}`, 400, "expected memory such as 512Mi or 2Gi"},
 		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"resources": {"limits": {"memory": "2Gi"}}, "environment": {"A": "1", "B": null}}`, 200, `"A": "1"`},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"gpu": {"training": 2, "memory": "40Gi"}}`, 200, `"training": 2`},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"gpu": {"serving": 1}}`, 200, `"memory": "40Gi"`},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"gpu": {"training": "two"}}`, 400, "training"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"gpu": {"training": 17}}`, 400, "17 GPUs: expected from 0 to 16"},
+		{mlops.RoleEditor, "PATCH", "/api/projects/wine", `{"gpu": {"count": 1}}`, 400, "unknown field"},
+		{mlops.RoleReader, "PATCH", "/api/projects/wine", `{"gpu": {"training": 1}}`, 403, ""},
+		{mlops.RoleReader, "GET", "/api/projects/wine", "", 200, `"serving": 1`},
 		{mlops.RoleEditor, "DELETE", "/api/projects/wine", "", 403, ""},
 		{mlops.RoleAdmin, "DELETE", "/api/projects/wine", "", 202, `"deleting": true`},
 		{mlops.RoleAdmin, "DELETE", "/api/projects/nobody", "", 404, "there is no project"},

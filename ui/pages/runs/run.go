@@ -122,6 +122,9 @@ func (s *section) describeTraining(v *view.Run, t mlops.Training) {
 	if t.State == mlops.TrainingRequested && v.Message == "" {
 		v.Message = "The Job is being created; the live log starts with its pod."
 	}
+	if why := t.Waits(); why != "" {
+		v.Message = "The training waits: " + why
+	}
 	v.Facts = append(v.Facts, view.Fact{Name: "Project", Value: view.Text(t.Project)}, view.Fact{Name: "Trigger", Value: view.Text(string(t.Trigger))},
 		view.Fact{Name: "Requested", Value: view.At(t.CreatedAt)})
 	if t.State.Terminal() {

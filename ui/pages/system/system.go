@@ -1,8 +1,10 @@
 package system
 
 import (
+	"context"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -37,8 +39,28 @@ func (s *section) systemUnits(c echo.Context) (*page.Page, error) {
 			{Name: "Share of the machine's memory", Value: view.Text(view.Percent(float64(p.ProcessBytes) / float64(p.MemoryTotal)))}}
 	}
 	v.Components = append(v.Components, s.about.Components...)
+	v.Components = append(v.Components, s.gpuDriver(ctx)...)
 	return &page.Page{Title: "System", Nav: "system", Body: view.SystemUnitsPage(v), Charts: v.Machine,
 		Parts: []page.Part{{Name: "notices", Body: view.Notices(v.Notices)}, {Name: "units", Body: view.UnitPanels(v.Units)}, {Name: "process", Body: view.Facts(v.Process)}}}, nil
+}
+
+// gpuPatience bounds how long a driver that hangs holds up the page.
+const gpuPatience = time.Second
+
+// gpuDriver says which driver there is for GPUs, nothing where there is none. What
+// is wrong with it, the page of GPUs says.
+func (s *section) gpuDriver(ctx context.Context) []view.Fact {
+	ctx, cancel := context.WithTimeout(ctx, gpuPatience)
+	defer cancel()
+	g, err := s.GPUs.GPUs(ctx)
+	if err != nil {
+		return nil
+	}
+	driver := g.Driver.Version
+	if g.Simulated {
+		driver += ", simulated"
+	}
+	return []view.Fact{{Name: "NVIDIA driver", Value: view.Text(driver)}, {Name: "CUDA, at most", Value: view.Text(g.Driver.CUDA)}}
 }
 
 // systemPods shows the pods of all namespaces or of one.
