@@ -58,6 +58,7 @@ type Appliance struct {
 	k3s        *k3s.Unit
 	cluster    *cluster.Cluster
 	network    network
+	gpus       *gpus
 	loop       *loopUnit
 
 	loopPort loopPort
@@ -182,12 +183,16 @@ func (a *Appliance) build() error {
 		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Options: registry.Options{Artifacts: a.minio.Bucket(artifactBucket)},
 		Deployments: askDeployments(func(ctx context.Context) ([]mlops.Deployment, error) { return a.loopPort.Deployments(ctx) }),
 	})
+	if a.gpus, err = newGPUs(a.cfg, a.paths, a.node, func() *cluster.Cluster { return a.cluster }); err != nil {
+		return err
+	}
+	a.log.Info("GPUs", "found", a.gpus)
 	if a.prometheus, err = prometheus.New(prometheus.Config{
 		Dir: a.paths.Dir("prometheus"), RetentionTime: a.cfg.retentionTime(), RetentionBytes: a.cfg.retentionBytes(),
 		ScrapeInterval: 5 * time.Second, // the pages are live; Kubernetes itself is asked less often
 		Self: prometheus.NewSelf(func() []supervise.Status { return a.units.Status(0) },
 			// One of its own: the share of the cores is that since the look before.
-			scrapedMachine(a.cfg.DataDir)),
+			scrapedMachine(a.cfg.DataDir), a.gpus.waiting()),
 	}); err != nil {
 		return err
 	}
@@ -215,6 +220,7 @@ func (a *Appliance) build() error {
 		Registry: func() (ports.Registry, error) { return openRegistry(a.registry) },
 		Steps:    func() (ports.Steps, error) { return a.loopPort.steps() },
 		Cluster:  func() (ports.Cluster, error) { return connected(a.cluster) },
+		GPUs:     a.gpuPort,
 		Metrics:  a.prometheus, Machine: machine.New(a.cfg.DataDir), Units: a.units,
 		Retention: a.cfg.retentionTime(), Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/embedded/prometheus"
 )
@@ -19,7 +22,7 @@ type step struct {
 }
 
 func (a *Appliance) steps() []step {
-	return []step{
+	steps := []step{
 		// First, so that the command line can ask and stop at any time.
 		{unit: a.control, opt: supervise.Options{Restart: true, StopTimeout: 2 * time.Second}},
 		// The browser shows the boot from its first second.
@@ -38,6 +41,14 @@ func (a *Appliance) steps() []step {
 		}},
 		{unit: a.loop, opt: supervise.Options{Restart: true, StopTimeout: 2 * time.Second}},
 	}
+	if a.gpus.any() {
+		// Before K3s: the plugin's pod mounts what it makes.
+		at := slices.IndexFunc(steps, func(s step) bool { return s.unit == a.k3s })
+		steps = slices.Insert(steps, at, step{unit: a.gpus.unit, opt: supervise.Options{Restart: true, StopTimeout: time.Second}, then: func() error {
+			return a.prometheus.SetTarget(prometheus.Target{Job: "gpu", Address: net.JoinHostPort(mlops.GPUMetrics, "9400"), HonorLabels: true})
+		}})
+	}
+	return steps
 }
 
 // serve starts the units, waits for the end and stops them in reverse.

@@ -45,6 +45,8 @@ type Config struct {
 	MemoryRequest string
 	MemoryLimit   string
 	Environment   string
+	GPUDriverRoot string
+	GPUSimulate   string
 	Retention     string
 	RetentionMax  string
 	LogLevel      string
@@ -111,13 +113,17 @@ func LoadConfig(src Source) (Config, error) {
 }
 
 // CheckMachine finds a request that this machine cannot meet: trainings would
-// wait for ever. LoadConfig does not look for that: a machine may lose memory,
+// wait for ever. It finds a folder that is said to hold NVIDIA's driver, and does not. LoadConfig does not look for that: a machine may lose memory,
 // and then every command would fail, those that help too.
 func (c Config) CheckMachine() error {
 	if err := c.checkTrainer(machineRoom()); err != nil {
 		return mlops.Errorf(mlops.Invalid, "%s. %s", mlops.MessageOf(err), lowerRequest)
 	}
-	return nil
+	if c.GPUSimulate != "" && c.GPUDriverRoot != "" {
+		return mlops.Errorf(mlops.Invalid, "gpu.simulate and gpu.driver_root are both set: simulated GPUs take the place of the machine's and need no driver, so leave one of them out")
+	}
+	_, err := c.gpuMachine() // a driver's folder that holds none
+	return err
 }
 
 // lowerRequest is what to do about a request that the machine cannot meet.

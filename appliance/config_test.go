@@ -257,7 +257,7 @@ func TestConfigRoundTrip(t *testing.T) {
 			"http_addr": "[::1]:1", "public_url": "https://lab.example.org", "trusted_proxies": "10.0.0.0/8", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
 			"ingress.http_port": "4", "ingress.https_port": "5", "project.sample": "wine", "project.schedule": "1 2 3 4 5", "project.time_zone": "Asia/Kolkata", "project.params": `{"a": "b\n"}`,
 			"project.cpu_request": "250m", "project.cpu_limit": "2", "project.memory_request": "512Mi", "project.memory_limit": "2Gi", "project.environment": `{"A": "b\n"}`,
-			"prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
+			"gpu.driver_root": "/usr/local/nvidia", "gpu.simulate": "1xH100,2xT4", "prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}
 		v, ok := values[s.Key]
 		if !ok {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
+	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
 func pid() int { return os.Getpid() }
@@ -24,11 +25,12 @@ func pid() int { return os.Getpid() }
 // so it needs no further credentials.
 type control struct {
 	a      *Appliance
+	gpus   func() (ports.GPUs, error)
 	served atomic.Bool
 	quit   sync.Once
 }
 
-func newControl(a *Appliance) *control { return &control{a: a} }
+func newControl(a *Appliance) *control { return &control{a: a, gpus: a.gpuPort} }
 
 func (c *control) Name() string { return "control" }
 
@@ -67,6 +69,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	c.releaseCalls(mux)
 	c.lineageCalls(mux)
 	c.projectCalls(mux)
+	c.gpuCalls(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
 	failed := make(chan error, 1)

@@ -32,7 +32,7 @@ func serveControl(t *testing.T, ingress http.Handler) (*Appliance, *Control) {
 	web := httptest.NewServer(ingress)
 	t.Cleanup(web.Close)
 	a := &Appliance{cfg: DefaultConfig(), paths: p, version: "1.2.3", quit: make(chan struct{}), log: slog.New(slog.DiscardHandler),
-		units: supervise.New(io.Discard, slog.LevelInfo), cluster: cluster.New(cluster.Config{}), loop: &loopUnit{}, network: newNetwork(DefaultConfig(), "test")}
+		units: supervise.New(io.Discard, slog.LevelInfo), cluster: cluster.New(cluster.Config{}), loop: &loopUnit{}, network: newNetwork(DefaultConfig(), "test"), gpus: testGPUs()}
 	a.registry = registry.NewUnit(registry.UnitConfig{Path: filepath.Join(p.Data, "registry.db"), Addr: "127.0.0.1:0"})
 	a.loopPort = loopPort{registry: a.registry, cluster: a.cluster, loop: a.loop, domain: "lab.internal",
 		ingress: ingressClient{base: web.URL, http: web.Client()}}

@@ -23,6 +23,13 @@ func (a *Appliance) buildKubernetes(bundle *images.Bundle) {
 			return a.cluster.Run(ctx, h, images, ready)
 		},
 	}
+	controllers := []cluster.Controller{}
+	if a.gpus.any() {
+		cfg.RuncAlias, cfg.Late = "nvidia", []string{"gpu"}
+		controllers = append(controllers, a.gpus.controller)
+	} else {
+		cfg.Unused = []string{"gpu"}
+	}
 	ports := make([]int, 0, 8)
 	for _, p := range a.cfg.ports() {
 		ports = append(ports, p.Number)
@@ -32,10 +39,12 @@ func (a *Appliance) buildKubernetes(bundle *images.Bundle) {
 		Kubeconfig: cfg.Kubeconfig(), TLSDir: cfg.TLSDir(), NodeName: a.node, NodeAddress: nodeAddress, Image: bundle.Ref, CertNames: cfg.AllCertNames,
 		HTTPPort: a.cfg.HTTPPort, HTTPSPort: a.cfg.HTTPSPort, S3Port: portOf(a.cfg.S3Addr), RegistryPort: portOf(a.cfg.RegistryAddr), UIPort: portOf(a.cfg.HTTPAddr),
 		LabPorts: ports, FrontPage: a.cfg.reachable(a.cfg.HTTPAddr), Resolver: a.dns,
-		Controllers: []cluster.Controller{a.network.balancer, a.network.policies, localpath.New(a.node, cfg.VolumeDir())},
+		Controllers: append(controllers, a.network.balancer, a.network.policies, localpath.New(a.node, cfg.VolumeDir())),
+		GPU:         a.gpus.clusterConfig(),
 		ResourceMetrics: func() (cluster.MetricsServer, error) {
 			return resourcemetrics.New(nodeAddress, cfg.Kubeconfig())
 		},
 	})
+	a.gpus.cluster = a.cluster
 	a.k3s = k3s.NewUnit(cfg)
 }

@@ -42,8 +42,14 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		return nil, err
 	}
 	out := c.diagnoseRequests(machineRoom())
+	gpus, err := DiagnoseGPUs(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	// `benchtop doctor gpu` has the good news too.
+	gpus = slices.DeleteFunc(gpus, func(f doctor.Finding) bool { return f.Level == doctor.OK })
 	if s.State == StateStopped {
-		return slices.Concat(doctor.Before(c.Machine()), out, doctor.Nameservers(ctx)), nil
+		return slices.Concat(doctor.Before(c.Machine()), out, gpus, doctor.Nameservers(ctx)), nil
 	}
 	for _, u := range s.Units {
 		f := doctor.Finding{Check: u.Name, Level: doctor.OK, Detail: string(u.State)}
@@ -67,6 +73,7 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		out = append(out, doctor.Finding{Check: "projects", Level: doctor.OK, Detail: "there are none yet: " + addOne})
 	}
 	out = append(out, s.Network...)
+	out = append(out, gpus...)
 	out = append(out, doctor.Nameservers(ctx)...)
 	for _, w := range s.Warnings {
 		switch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/gpu"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
 )
 
@@ -54,6 +55,14 @@ func reset(ctx context.Context, cfg Config, what func(Paths) string) (did []stri
 		return did, fmt.Errorf("remove pods: %w", err)
 	}
 	did = append(did, fmt.Sprintf("removed %d pods, their network and mounts", pods))
+	if err := gpu.Release(p.Dir("gpu")); err != nil {
+		return did, err
+	}
+	for _, spec := range gpu.CDISpecs() {
+		if err := os.Remove(spec); err != nil {
+			return did, fmt.Errorf("delete %s: %w", spec, err)
+		}
+	}
 	if err := os.RemoveAll(what(p)); err != nil {
 		return did, fmt.Errorf("delete %s: %w", what(p), err)
 	}

@@ -121,6 +121,9 @@ func checkProject(p mlops.Project, machine mlops.Resources) error {
 	if err := cluster.CheckResources(p.Resources, machine); err != nil {
 		return mlops.Errorf(mlops.Invalid, "resources of project %s: %s", p.Name, mlops.MessageOf(err))
 	}
+	if err := cluster.CheckGPUs(p.GPU); err != nil {
+		return mlops.Errorf(mlops.Invalid, "GPUs of project %s: %s", p.Name, mlops.MessageOf(err))
+	}
 	if err := p.Environment.Validate(); err != nil {
 		return mlops.Errorf(mlops.Invalid, "environment of project %s: %s", p.Name, mlops.MessageOf(err))
 	}

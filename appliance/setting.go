@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/assets/datasets"
 	"github.com/benchtop-lab/benchtop/embedded/cluster"
+	"github.com/benchtop-lab/benchtop/embedded/gpu/simulated"
 )
 
 // Setting is one key of the configuration. The table of settings is the only
@@ -37,6 +39,9 @@ func (s Setting) Env() string {
 
 // FlagName returns the command-line flag of the setting, without dashes.
 func (s Setting) FlagName() string {
+	if s.Key == "gpu.simulate" {
+		return "simulate-gpus" // as people say it
+	}
 	return strings.NewReplacer(".", "-", "_", "-").Replace(s.Key)
 }
 
@@ -99,6 +104,8 @@ var settings = []Setting{
 	{"project.memory_request", "how much memory is set aside for each training, for example 512Mi", func(c *Config) any { return &c.MemoryRequest }, optional(cluster.CheckMemory)},
 	{"project.memory_limit", "the most memory that each training may use, for example 2Gi; nothing for no limit", func(c *Config) any { return &c.MemoryLimit }, optional(cluster.CheckMemory)},
 	{"project.environment", "environment variables of the trainers, a JSON object of strings; those of a project that were edited stay", func(c *Config) any { return &c.Environment }, optional(environment)},
+	{"gpu.driver_root", "folder below which NVIDIA's driver is installed, if it is not found; off for a lab without the machine's GPUs", func(c *Config) any { return &c.GPUDriverRoot }, optional(driverRoot)},
+	{"gpu.simulate", "GPUs to simulate in place of the machine's, for practice, such as 2xA100-80GB or 1xH100,2xT4: pods are given them and see them, nothing is computed", func(c *Config) any { return &c.GPUSimulate }, optional(simulatedGPUs)},
 	{"prometheus.retention_time", "how long metrics are kept, for example 15d", func(c *Config) any { return &c.Retention }, duration},
 	{"prometheus.retention_size", "how much disk metrics may use, for example 1GB", func(c *Config) any { return &c.RetentionMax }, size},
 }
@@ -138,6 +145,21 @@ func nonEmpty(v string) error {
 }
 
 var domainPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+
+// noGPUs is the driver root of a lab that leaves the machine's GPUs alone.
+const noGPUs = "off"
+
+func driverRoot(v string) error {
+	if v != noGPUs && !filepath.IsAbs(v) {
+		return fmt.Errorf("expected an absolute path such as /usr/local/nvidia, or off, found %q", v)
+	}
+	return nil
+}
+
+func simulatedGPUs(v string) error {
+	_, err := simulated.Parse(v)
+	return err
+}
 
 func domain(v string) error {
 	if !domainPattern.MatchString(v) || len(v) > 200 {

@@ -213,6 +213,10 @@ func TestViolation(t *testing.T) {
 		{"lab/workloads", ours + "embedded/k3s", "lab/workloads imports embedded/k3s: labs know the nouns only"},
 		{"assets/datasets", ours + "appliance/mlops", "assets/datasets imports appliance/mlops: what is embedded depends on nothing"},
 		{"scripts/bundle", ours + "embedded/images", ""},
+		{"scripts/gpucheck", ours + "embedded/gpu/simulated", ""},
+		{"scripts/gpucheck", ours + "embedded/k3s", "scripts/gpucheck imports embedded/k3s: it runs the part of GPUs as the appliance does, and nothing else of it"},
+		{"scripts/gpucheck", "k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1", ""},
+		{"embedded/controllers/gpu", "k8s.io/kubelet/pkg/apis/podresources/v1", "embedded/controllers/gpu imports k8s.io/kubelet/pkg/apis/podresources/v1: scripts/gpucheck and tests of the simulated driver play the kubelet: in a lab the real one does"},
 		{"scripts/bench", ours + "appliance", "scripts/bench imports appliance: the binary does not need scripts, nor they it: they share the bundle's format"},
 
 		{"embedded/redis", "os", "embedded/redis imports os: the folder is not in the table of folders; put the code where it belongs, or extend the table and the design"},

@@ -15,6 +15,7 @@ var (
 	readKubeconfig        = []string{"k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd"}
 	holdAgainstKubernetes = []string{"k8s.io/pod-security-admission", "sigs.k8s.io/yaml"}
 	serveMetrics          = []string{"k8s.io/apiserver", "k8s.io/kubernetes/pkg/generated/openapi", "k8s.io/kubelet/pkg/apis", "k8s.io/metrics", "sigs.k8s.io/metrics-server"}
+	playKubelet           = []string{"k8s.io/kubelet/pkg/apis/deviceplugin", "k8s.io/kubelet/pkg/apis/podresources"}
 	makeVolumes           = []string{"sigs.k8s.io/sig-storage-lib-external-provisioner"}
 )
 
@@ -29,7 +30,7 @@ type border struct {
 var borders = []border{
 	{
 		packages: []string{"k8s.io", "sigs.k8s.io", "github.com/k3s-io", "github.com/containerd"},
-		except:   slices.Concat(speakKubernetes, holdAgainstKubernetes, serveMetrics, makeVolumes),
+		except:   slices.Concat(speakKubernetes, holdAgainstKubernetes, serveMetrics, playKubelet, makeVolumes),
 		folders:  []string{"embedded/k3s"},
 		why:      "embedded/k3s alone runs Kubernetes: everybody else links none of it",
 	},
@@ -50,7 +51,13 @@ var borders = []border{
 		why:      "only those who write Kubernetes' objects have to hold them against its rules",
 	},
 	{
+		packages: playKubelet,
+		folders:  []string{"scripts/gpucheck", "embedded/gpu/simulated"}, // the second in tests
+		why:      "scripts/gpucheck and tests of the simulated driver play the kubelet: in a lab the real one does",
+	},
+	{
 		packages: serveMetrics,
+		except:   playKubelet,
 		folders:  []string{"embedded/controllers/resourcemetrics"},
 		why:      "embedded/controllers/resourcemetrics alone serves an API of Kubernetes: what others link of it is slow to build",
 	},
@@ -127,6 +134,7 @@ var folders = []folder{
 	{path: "ui", ours: []string{"appliance/gatesfile", "appliance/mlops", "appliance/supervise", "assets"}, why: "pages read through ports that the appliance fills"},
 	{path: "lab", ours: []string{"appliance/mlops", "assets"}, why: "labs know the nouns only"},
 	{path: "assets", why: "what is embedded depends on nothing"},
+	{path: "scripts/gpucheck", ours: []string{"appliance/mlops", "appliance/supervise", "embedded/gpu", "embedded/images"}, why: "it runs the part of GPUs as the appliance does, and nothing else of it"},
 	{path: "scripts", ours: []string{"assets", "embedded/images"}, why: "the binary does not need scripts, nor they it: they share the bundle's format"},
 }
 

@@ -11,18 +11,33 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
+// doctorOfGPUs is what is looked at alone.
+const doctorOfGPUs = "gpu"
+
 func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [gpu]",
 		Short: "Check the machine before the lab starts; name the broken layer while it runs",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Long: `Checks the machine before the lab starts, and names the broken layer while it
+runs. "doctor gpu" looks at GPUs alone, and says what is well with them too.`,
+		ValidArgs: []string{doctorOfGPUs},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && args[0] != doctorOfGPUs {
+				return mlops.Errorf(mlops.Invalid, "doctor %s: expected nothing, or gpu to look at GPUs alone", strings.Join(args, " "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			findings, err := appliance.Diagnose(cmd.Context(), cfg)
+			diagnose := appliance.Diagnose
+			if len(args) > 0 {
+				diagnose = appliance.DiagnoseGPUs
+			}
+			findings, err := diagnose(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}

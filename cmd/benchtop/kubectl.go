@@ -40,6 +40,22 @@ func crictlCommand() *cobra.Command {
 	}
 }
 
+func nvidiaSMICommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "nvidia-smi ...",
+		Short:              "Run the nvidia-smi of the lab's GPU driver, the simulated one too",
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := toolConfig()
+			if err != nil {
+				return err
+			}
+			dataDir, args := takeDataDir(cfg.DataDir, args)
+			return appliance.NvidiaSMI(cmd.Context(), dataDir, args)
+		},
+	}
+}
+
 // takeDataDir takes a leading --data-dir out of args.
 func takeDataDir(dataDir string, args []string) (string, []string) {
 	if len(args) > 0 {

@@ -58,7 +58,7 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"deploy", "iris", "--replicas", "-1"}, "replicas is -1: expected 0 to 20"},
 		{[]string{"deploy", "iris", "--name", "My"}, `deployment name "My" is not usable: expected 1 to 40 lower-case letters, digits or '-', starting with a letter and not ending with '-'`},
 		{[]string{"undeploy"}, "accepts 1 arg(s), received 0"},
-		{[]string{"upp"}, "unknown command \"upp\" for \"benchtop\"\n\nDid you mean this?\n\tup\n"},
+		{[]string{"upp"}, "unknown command \"upp\" for \"benchtop\"\n\nDid you mean this?\n\tup\n\tgpu\n"},
 		{[]string{"up", "now"}, `unknown command "now" for "benchtop up"`},
 		{[]string{"status", "x"}, `unknown command "x" for "benchtop status"`},
 		{[]string{"predict"}, "accepts between 1 and 2 arg(s), received 0"},
@@ -203,6 +203,8 @@ func TestPrintStatus(t *testing.T) {
 			Project: "iris", NextTraining: time.Date(2026, 1, 2, 4, 30, 0, 0, time.FixedZone("CET", 3600)),
 			Training:   &mlops.Training{Job: "iris-train-1", State: mlops.TrainingFailed, Message: "OOMKilled"},
 			Deployment: &mlops.Deployment{Ready: 0, Replicas: 1, Host: "iris.lab.internal"},
+		}, {
+			Project: "wine", Training: &mlops.Training{Job: "wine-train-2", State: mlops.TrainingRunning, Message: "asks for 2 GPUs, the node has 1; 1 free"},
 		}},
 		Serving:  []appliance.ServingStatus{{Deployment: mlops.Deployment{Name: "shop", Model: "flower shop", Version: "2", Ready: 1, Replicas: 2, Host: "shop.lab.internal"}}},
 		Warnings: []string{"prometheus failed: port held"},

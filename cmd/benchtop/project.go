@@ -113,10 +113,12 @@ func projectShowCommand() *cobra.Command {
 
 func projectEditCommand() *cobra.Command {
 	var dataset, schedule, zone, params, cpu, cpuLimit, memory, memoryRequest string
+	var gpuKind, gpuMemory, gpuResource string
+	var gpu, serveGPU int
 	var env, unset []string
 	cmd := &cobra.Command{
 		Use:   "edit NAME",
-		Short: "Change a project's dataset, schedule, parameters and resources",
+		Short: "Change a project's dataset, schedule, parameters, resources and GPUs",
 		Long: `Changes a project, from its next training on. What is changed here no longer
 follows the settings of the configuration: project.schedule, project.time_zone,
 project.params, project.environment, and as one project.cpu_request,
@@ -162,6 +164,16 @@ belong there.`,
 			if resources != (mlops.ResourcesEdit{}) {
 				edit.Resources = &resources
 			}
+			number := func(flag string, value *int) *int {
+				if cmd.Flags().Changed(flag) {
+					return value
+				}
+				return nil
+			}
+			gpus := mlops.GPUEdit{Training: number("gpu", &gpu), Serving: number("serve-gpu", &serveGPU), Kind: given("gpu-kind", &gpuKind), Memory: given("gpu-memory", &gpuMemory), Resource: given("gpu-resource", &gpuResource)}
+			if gpus != (mlops.GPUEdit{}) {
+				edit.GPU = &gpus
+			}
 			variables, err := variablesEdit(env, unset)
 			if err != nil {
 				return err
@@ -170,7 +182,7 @@ belong there.`,
 				edit.Environment = &variables
 			}
 			if edit == (mlops.ProjectEdit{}) {
-				return mlops.Errorf(mlops.Invalid, "what should change? Give --dataset, --schedule, --time-zone, --params, --cpu, --memory or --env: see `benchtop project edit --help`")
+				return mlops.Errorf(mlops.Invalid, "what should change? Give --dataset, --schedule, --time-zone, --params, --cpu, --memory, --gpu or --env: see `benchtop project edit --help`")
 			}
 			if _, err := control.EditProject(cmd.Context(), args[0], edit); err != nil {
 				return err
@@ -191,6 +203,11 @@ belong there.`,
 	cmd.Flags().StringVar(&cpuLimit, "cpu-limit", "", "the most that a training may use of the processor; \"\" for no limit")
 	cmd.Flags().StringVar(&memory, "memory", "", "the most memory that a training may use, for example 2Gi; \"\" for no limit")
 	cmd.Flags().StringVar(&memoryRequest, "memory-request", "", "how much memory is set aside for a training, for example 512Mi; \"\" for nothing")
+	cmd.Flags().IntVar(&gpu, "gpu", 0, "how many GPUs a training gets")
+	cmd.Flags().IntVar(&serveGPU, "serve-gpu", 0, "how many GPUs each server of the project's deployment gets")
+	cmd.Flags().StringVar(&gpuKind, "gpu-kind", "", "kind of those GPUs, as the node's label nvidia.com/gpu.product names it (benchtop gpu labels shows it); \"\" for any")
+	cmd.Flags().StringVar(&gpuMemory, "gpu-memory", "", "the least memory that each of those GPUs has, for example 40Gi; \"\" for any")
+	cmd.Flags().StringVar(&gpuResource, "gpu-resource", "", "what is asked for in place of nvidia.com/gpu, for example nvidia.com/mig-1g.10gb")
 	cmd.Flags().StringArrayVar(&env, "env", nil, "environment variable of the trainer, NAME=VALUE; may be given several times")
 	cmd.Flags().StringArrayVar(&unset, "unset-env", nil, "environment variable to take away, NAME; may be given several times")
 	return cmd
@@ -302,8 +319,14 @@ func printProject(w io.Writer, p appliance.ProjectDetails) {
 	fmt.Fprintf(w, "params    %s%s\n", cmp.Or(string(p.Params), "{}"), followed(p.Edited.Params))
 	fmt.Fprintf(w, "cpu       %s%s\n", p.Resources.CPUText(), followed(p.Edited.Resources))
 	fmt.Fprintf(w, "memory    %s%s\n", p.Resources.MemoryText(), followed(p.Edited.Resources))
+	if p.GPU != (mlops.GPURequests{}) {
+		fmt.Fprintf(w, "gpu       %s\n", p.GPU.Text())
+	}
 	fmt.Fprintf(w, "env       %s%s\n", environmentText(p.Environment), followed(p.Edited.Environment))
 	fmt.Fprintf(w, "training  %s\n", lastTraining(p))
+	if t := p.LastTraining; t != nil && t.Waits() != "" {
+		fmt.Fprintf(w, "waits     %s\n", t.Waits())
+	}
 	if t := p.LastTraining; t != nil && t.CodeSHA256 != "" {
 		fmt.Fprintf(w, "code      %s in image %s\n", shortDigest(t.CodeSHA256), t.Image)
 	}

@@ -60,7 +60,7 @@ func TestProjectMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"project", "edit", "wine"}, "what should change? Give --dataset, --schedule, --time-zone, --params, --cpu, --memory or --env: see `benchtop project edit --help`"},
+		{[]string{"project", "edit", "wine"}, "what should change? Give --dataset, --schedule, --time-zone, --params, --cpu, --memory, --gpu or --env: see `benchtop project edit --help`"},
 		{[]string{"project", "edit", "wine", "--env", "A"}, "--env A: expected NAME=VALUE, such as OMP_NUM_THREADS=2; to take a variable away, --unset-env A"},
 		{[]string{"project", "edit", "wine", "--env", "A=1", "--env", "A=2"}, "--env names A twice: expected one value"},
 		{[]string{"project", "edit", "wine", "--env", "A=1", "--unset-env", "A"}, "--env and --unset-env both name A: expected one of them"},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -63,7 +64,11 @@ func printStatus(w io.Writer, s appliance.Status) error {
 		}
 		fmt.Fprintf(w, "project %s\n", p.Project)
 		if p.Training != nil {
-			fmt.Fprintf(w, "  training    %s: %s %s\n", p.Training.Job, p.Training.State, p.Training.Message)
+			message := p.Training.Message
+			if why := p.Training.Waits(); why != "" {
+				message = "waits: " + why
+			}
+			fmt.Fprintf(w, "  training    %s: %s\n", p.Training.Job, strings.TrimSuffix(string(p.Training.State)+", "+message, ", "))
 		}
 		if !p.NextTraining.IsZero() {
 			fmt.Fprintf(w, "  next        %s\n", p.NextTraining.UTC().Format(time.RFC3339))

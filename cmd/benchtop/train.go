@@ -27,7 +27,13 @@ func trainCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "training %s requested\n", t.Job)
+			said := ""
 			for wait && !t.State.Terminal() {
+				if why := t.Waits(); why != said {
+					if said = why; why != "" {
+						fmt.Fprintf(cmd.OutOrStdout(), "training %s waits: %s\n", t.Job, why)
+					}
+				}
 				select {
 				case <-time.After(500 * time.Millisecond):
 				case <-cmd.Context().Done():
