@@ -69,6 +69,7 @@ func (r *Report) atIdle(ctx context.Context, initPID int, d time.Duration) error
 
 type usage struct {
 	name          string
+	parent        int     // process id
 	pss, rss, cpu float64 // MB, MB, seconds
 }
 
@@ -124,6 +125,9 @@ func statFields(dir string) []string {
 	return f
 }
 
+// ticks are a second: USER_HZ, the same on every architecture that Go runs on.
+const ticks = 100
+
 // measureProcess returns false for a process that ended meanwhile.
 func measureProcess(dir string) (u usage, ok bool) {
 	comm, err1 := os.ReadFile(dir + "/comm")
@@ -154,9 +158,9 @@ func measureProcess(dir string) (u usage, ok bool) {
 			u.rss = kib * 1024 / 1e6
 		}
 	}
+	u.parent, _ = strconv.Atoi(stat[1])         // always a number
 	user, _ := strconv.ParseFloat(stat[11], 64) // clock ticks, always numbers
 	system, _ := strconv.ParseFloat(stat[12], 64)
-	const ticks = 100 // USER_HZ, the same on every architecture that Go runs on
 	u.cpu = (user + system) / ticks
 	return u, true
 }

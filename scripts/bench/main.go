@@ -1,7 +1,7 @@
 // Command bench measures the built binary in a clean private host and prints
 // what it found beside the targets. It needs root.
 //
-//	go run ./scripts/bench [-binary dist/benchtop] [-json FILE] [-projects 50]
+//	go run ./scripts/bench [-binary dist/benchtop] [-json FILE] [-projects 50] [-gpus]
 package main
 
 import (
@@ -47,10 +47,17 @@ func main() {
 	idle := flag.Duration("idle", 60*time.Second, "how long to measure idle CPU")
 	requests := flag.Int("requests", 2000, "predictions to time on each way")
 	projects := flag.Int("projects", 0, "measure a lab of so many projects instead of rollback and restart")
+	gpus := flag.Bool("gpus", false, "measure simulated GPUs alone")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	r, err := measure(ctx, options{binary: *binary, settle: *settle, idle: *idle, requests: *requests, projects: *projects})
+	var r *Report
+	var err error
+	if *gpus {
+		r, err = measureGPUs(ctx, *binary)
+	} else {
+		r, err = measure(ctx, options{binary: *binary, settle: *settle, idle: *idle, requests: *requests, projects: *projects})
+	}
 	if err == nil {
 		err = errors.Join(r.print(os.Stdout), r.save(*jsonFile))
 	}
@@ -75,7 +82,9 @@ func (r *Report) print(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", f.Name, number(f.Value, f.Unit), target, verdict, f.Note)
 	}
-	fmt.Fprintf(t, "\nprocesses at idle\tcount\tPSS\tRSS\tCPU\n")
+	if len(r.Processes) > 0 {
+		fmt.Fprintf(t, "\nprocesses at idle\tcount\tPSS\tRSS\tCPU\n")
+	}
 	for _, p := range r.Processes {
 		fmt.Fprintf(t, "%s\t%d\t%.0f MB\t%.0f MB\t%.1f %%\n", p.Name, p.Count, p.PSS, p.RSS, p.CPU)
 	}

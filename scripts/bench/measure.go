@@ -30,7 +30,7 @@ type options struct {
 
 // measure boots the binary once and takes all figures from that boot.
 func measure(ctx context.Context, o options) (r *Report, err error) {
-	r = &Report{Time: time.Now().UTC(), Binary: o.binary, Machine: fmt.Sprintf("%d cores, %s", runtime.NumCPU(), kernel())}
+	r = newReport(o.binary)
 	if err := r.sizes(o.binary); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,20 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 		return nil, err
 	}
 	say("warm restart under traffic")
-	return r, r.restart(ctx, a, up, url)
+	if err := r.restart(ctx, a, up, url); err != nil {
+		return nil, err
+	}
+	return r, r.gpus(ctx, o.binary)
+}
+
+// measureGPUs takes the figures of GPUs alone.
+func measureGPUs(ctx context.Context, binary string) (*Report, error) {
+	r := newReport(binary)
+	return r, r.gpus(ctx, binary)
+}
+
+func newReport(binary string) *Report {
+	return &Report{Time: time.Now().UTC(), Binary: binary, Machine: fmt.Sprintf("%d cores, %s", runtime.NumCPU(), kernel())}
 }
 
 func say(what string) { fmt.Fprintln(os.Stderr, "measuring:", what) }
@@ -207,10 +220,11 @@ func (r *Report) rollback(ctx context.Context, a *drive.Appliance, url string) e
 
 // restart stops and starts the appliance while predictions are asked for.
 func (r *Report) restart(ctx context.Context, a *drive.Appliance, up *drive.Up, url string) error {
-	api, get, err := kubernetes(ctx, a)
+	nodes, get, err := kubernetes(ctx, a)
 	if err != nil {
 		return err
 	}
+	api := func() error { _, err := get(nodes); return err }
 	traffic := a.StartTraffic(url, 4, 10*time.Millisecond)
 	stopping := time.Now()
 	if err := up.Terminate(); err != nil {
@@ -223,7 +237,7 @@ func (r *Report) restart(ctx context.Context, a *drive.Appliance, up *drive.Up, 
 	if up, err = a.Up(nil); err != nil {
 		return err
 	}
-	if err := drive.Eventually(ctx, time.Minute, func() error { return get(api) }); err != nil {
+	if err := drive.Eventually(ctx, time.Minute, api); err != nil {
 		return fmt.Errorf("wait for the Kubernetes API: %w", err)
 	}
 	apiTook := time.Since(up.Started).Seconds()
@@ -243,9 +257,9 @@ func (r *Report) restart(ctx context.Context, a *drive.Appliance, up *drive.Up, 
 	return nil
 }
 
-// kubernetes returns a request that the API answers when it serves, with the
-// administrator's certificate.
-func kubernetes(ctx context.Context, a *drive.Appliance) (url string, get func(string) error, err error) {
+// kubernetes returns a URL that the API answers when it serves, and what gets
+// URLs with the administrator's certificate.
+func kubernetes(ctx context.Context, a *drive.Appliance) (nodes string, get func(url string) ([]byte, error), err error) {
 	text, err := a.ReadFile(ctx, drive.DataDir+"/k3s/kubeconfig.yaml")
 	if err != nil {
 		return "", nil, fmt.Errorf("read the kubeconfig: %w", err)
@@ -281,18 +295,18 @@ func kubernetes(ctx context.Context, a *drive.Appliance) (url string, get func(s
 	}
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DialContext: a.Host.DialContext,
 		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}}}
-	return c.Clusters[0].Cluster.Server + "/api/v1/nodes", func(url string) error {
+	return c.Clusters[0].Cluster.Server + "/api/v1/nodes", func(url string) ([]byte, error) {
 		r, err := client.Get(url)
 		if err != nil {
-			return fmt.Errorf("ask the Kubernetes API: %w", err)
+			return nil, fmt.Errorf("ask the Kubernetes API: %w", err)
 		}
 		body, err := io.ReadAll(r.Body)
 		if err := errors.Join(err, r.Body.Close()); err != nil {
-			return fmt.Errorf("ask the Kubernetes API: %w", err)
+			return nil, fmt.Errorf("ask the Kubernetes API: %w", err)
 		}
 		if r.StatusCode != http.StatusOK {
-			return fmt.Errorf("ask the Kubernetes API: %s: %.200s", r.Status, body)
+			return nil, fmt.Errorf("ask the Kubernetes API: %s: %.200s", r.Status, body)
 		}
-		return nil
+		return body, nil
 	}, nil
 }
