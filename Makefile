@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Packages that link neither K3s nor MinIO: quick to build, tested with -race.
 LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... ./appliance/nameservers/... ./appliance/podlogs/... \
-	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/images/... ./embedded/lan/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
+	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/gpu/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/gpu/... ./embedded/images/... ./embedded/lan/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
 # Packages that link one of them, or Kubernetes' API server as resourcemetrics does.
 HEAVY := ./appliance ./embedded/controllers/resourcemetrics/... ./embedded/k3s/... ./embedded/minio/... ./cmd/benchtop
 
@@ -40,6 +40,7 @@ $(WEB): assets/web/package.json assets/web/package-lock.json assets/web/build.mj
 .PHONY: generate
 generate:
 	$(GO) generate ./ui/view
+	cd assets/images/gpu && $(GO) run ./sim/stubs
 	$(GO) run ./scripts/bundle components
 
 .PHONY: dist/benchtop
@@ -77,6 +78,7 @@ lint: $(WEB)
 	@test -z "$$(gofmt -l appliance assets cmd embedded lab scripts ui)" || { gofmt -l appliance assets cmd embedded lab scripts ui; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet $(LIGHT)
 	$(GO) vet -tags e2e ./cmd/benchtop/e2e
+	cd assets/images/gpu && CGO_ENABLED=1 $(GO) vet ./...
 	$(GO) tool -modfile=scripts/tools/go.mod staticcheck $(LIGHT)
 	$(GO) tool -modfile=scripts/tools/go.mod staticcheck -tags e2e ./cmd/benchtop/e2e
 
@@ -89,8 +91,9 @@ unit: $(WEB)
 	$(GO) test -vet=off -modfile "$$modfile" -tags "$(TAGS)" $(HEAVY)
 
 .PHONY: race
-race: $(WEB)
+race: $(WEB) bundle
 	CGO_ENABLED=1 $(GO) test -race $(LIGHT) ./embedded/prometheus/...
+	cd assets/images/gpu && CGO_ENABLED=1 $(GO) test -race ./...
 
 # The trainer and the server against a real MLflow server and a real S3.
 .PHONY: lab
