@@ -91,7 +91,7 @@ func TestRealClientLibrary(t *testing.T) {
 		t.Errorf("targets: %v", jobs)
 	}
 	rules, err := v1.Rules(ctx)
-	if err != nil || len(rules.Groups) != 2 || rules.Groups[0].Name != "appliance" && rules.Groups[0].Name != "deployments" {
+	if err != nil || len(rules.Groups) != 3 || rules.Groups[0].Name != "appliance" && rules.Groups[0].Name != "deployments" && rules.Groups[0].Name != "gpu" {
 		t.Errorf("rules: %+v, %v", rules, err)
 	}
 	for _, g := range rules.Groups {

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/scripts/testhost"
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -120,9 +119,30 @@ func (s *gpuStory) labelled(t *testing.T, want map[string]string) {
 	}
 }
 
-func (s *gpuStory) gpus(t *testing.T) mlops.GPUs {
+// shownGPUs is what `benchtop gpu --json` prints, as far as the story reads it.
+type shownGPUs struct {
+	Problem string
+	GPUs    []struct {
+		Healthy bool
+		Holders []struct {
+			Namespace, Pod, Container string
+			Devices                   []string
+		}
+	}
+	Sharing struct {
+		Config, Source, Problem string
+		Replicas                int
+	}
+	Waiting []struct {
+		Pod, Reason string
+		Count       int
+	}
+	Faults []struct{ Kind string }
+}
+
+func (s *gpuStory) gpus(t *testing.T) shownGPUs {
 	t.Helper()
-	var g mlops.GPUs
+	var g shownGPUs
 	if err := json.Unmarshal([]byte(s.benchtop(t, "gpu", "--json")), &g); err != nil {
 		t.Fatal(err)
 	}
