@@ -216,7 +216,15 @@ func (s *gpuStory) end(t *testing.T, pods ...string) {
 // in runs a command in a pod.
 func (s *gpuStory) in(t *testing.T, pod string, command ...string) string {
 	t.Helper()
-	return s.kubectl(t, append([]string{"exec", "-n", "gpus", pod, "--"}, command...)...)
+	var out string
+	// A kubelet that has just started knows its pods a moment later.
+	if err := drive.Eventually(t.Context(), 30*time.Second, func() (err error) {
+		out, err = s.Run(t.Context(), append([]string{"kubectl", "exec", "-n", "gpus", pod, "--"}, command...)...)
+		return err
+	}); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return strings.TrimSpace(out)
 }
 
 // sees lists the UUIDs of GPUs and MIG devices that nvidia-smi shows in a pod.
