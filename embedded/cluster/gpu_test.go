@@ -59,8 +59,8 @@ func TestGPUsThatAreGoneAreForgotten(t *testing.T) {
 	}
 	s.put("/api/v1/nodes/node-a", map[string]any{"metadata": map[string]any{"name": "node-a",
 		"labels":      map[string]any{"nvidia.com/gpu.count": "2", "nvidia.com/mig.config": "all-disabled", "mine": "stays"},
-		"annotations": map[string]any{gpuLabels: "nvidia.com/gpu.count"}}})
-	s.put("/api/v1/namespaces/kube-system/configmaps/"+gpuSharing, map[string]any{"metadata": map[string]any{"namespace": "kube-system", "name": gpuSharing}})
+		"annotations": map[string]any{GPULabels: "nvidia.com/gpu.count"}}})
+	s.put("/api/v1/namespaces/kube-system/configmaps/"+GPUSharing, map[string]any{"metadata": map[string]any{"namespace": "kube-system", "name": GPUSharing}})
 	s.broken = "DELETE /apis/apps/v1/namespaces/kube-system/daemonsets"
 	expectError(t, c.forgetGPUs(t.Context()), "delete DaemonSet kube-system/nvidia-device-plugin: quota exceeded")
 	s.broken = ""
@@ -71,7 +71,7 @@ func TestGPUsThatAreGoneAreForgotten(t *testing.T) {
 		t.Errorf("the cluster still has %v", got)
 	}
 	node, err := c.kube.CoreV1().Nodes().Get(t.Context(), "node-a", metav1.GetOptions{})
-	if err != nil || len(node.Labels) != 1 || node.Labels["mine"] != "stays" || node.Annotations[gpuLabels] != "" {
+	if err != nil || len(node.Labels) != 1 || node.Labels["mine"] != "stays" || node.Annotations[GPULabels] != "" {
 		t.Errorf("the node has %v and %v (%v)", node.Labels, node.Annotations, err)
 	}
 }

@@ -62,7 +62,7 @@ func (c *Client) GPUWaits(ctx context.Context) ([]mlops.GPUWait, error) {
 			}
 			room = &found
 		}
-		for _, name := range sortedNames(requests) {
+		for _, name := range slices.Sorted(maps.Keys(requests)) {
 			out = append(out, mlops.GPUWait{Namespace: p.Namespace, Pod: p.Name, Resource: name, Count: requests[name], Reason: cmp.Or(room.explain(name, requests[name], p), scheduler(p))})
 		}
 	}
@@ -78,15 +78,6 @@ func scheduler(p *corev1.Pod) string {
 		}
 	}
 	return "the scheduler is about to look at it"
-}
-
-func sortedNames(m map[string]int) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // gpuRoom is what a node has of NVIDIA's resources, and who holds it.
@@ -254,7 +245,7 @@ func orNone(v string) string {
 // others lists what the node does offer.
 func (r gpuRoom) others(but string) string {
 	var out []string
-	for _, name := range sortedNames(r.offered) {
+	for _, name := range slices.Sorted(maps.Keys(r.offered)) {
 		if n := r.offered[name]; n > 0 && name != but {
 			out = append(out, fmt.Sprintf("%d %s", n, name))
 		}
@@ -278,7 +269,7 @@ func (c *Client) explainGPUs(ctx context.Context, p *corev1.Pod) {
 			return // the scheduler's words stay
 		}
 		var reasons []string
-		for _, name := range sortedNames(requests) {
+		for _, name := range slices.Sorted(maps.Keys(requests)) {
 			if reason := room.explain(name, requests[name], p); reason != "" {
 				reasons = append(reasons, reason)
 			}

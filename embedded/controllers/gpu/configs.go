@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 )
 
 // Namespaces are those whose ConfigMaps NVIDIA's operator and the charts of its
@@ -31,7 +33,6 @@ func (c candidate) source() string { return c.namespace + "/" + c.name }
 type known struct {
 	plugin []candidate          // of the device plugin, by namespace, name and key
 	mig    map[string]migLayout // layouts by name
-	from   map[string]candidate // where the layouts come from
 	wrong  []string             // ConfigMaps that can't be read, and why
 }
 
@@ -44,14 +45,14 @@ var pluginKeys = map[string][]string{
 
 // readConfigs finds the configurations in the formats of NVIDIA's device plugin
 // (api/config/v1) and of mig-parted (api/spec/v1).
-func readConfigs(maps []*corev1.ConfigMap) known {
-	k := known{mig: map[string]migLayout{}, from: map[string]candidate{}}
-	maps = slices.Clone(maps)
-	slices.SortFunc(maps, func(a, b *corev1.ConfigMap) int {
+func readConfigs(found []*corev1.ConfigMap) known {
+	k := known{mig: map[string]migLayout{}}
+	found = slices.Clone(found)
+	slices.SortFunc(found, func(a, b *corev1.ConfigMap) int {
 		return cmp.Or(slices.Index(Namespaces, a.Namespace)-slices.Index(Namespaces, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	for _, m := range maps {
-		for _, key := range sortedKeys(m.Data) {
+	for _, m := range found {
+		for _, key := range slices.Sorted(maps.Keys(m.Data)) {
 			c := candidate{m.Namespace, m.Name, key, m.Data[key]}
 			if !mayBeConfig(c.text) {
 				continue
@@ -70,7 +71,7 @@ func readConfigs(maps []*corev1.ConfigMap) known {
 				}
 				for name, l := range layouts {
 					if _, there := k.mig[name]; !there {
-						k.mig[name], k.from[name] = l, c
+						k.mig[name] = l
 					}
 				}
 			case isPluginConfig(doc):
@@ -95,15 +96,6 @@ func isPluginConfig(doc map[string]any) bool {
 	return false
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // choose returns the plugin's configuration that is in force: the one that the
 // node's label names, or the only one, or the one that NVIDIA's examples call
 // any, or default. An empty candidate is none.
@@ -120,7 +112,7 @@ func (k known) choose(label string) (candidate, error) {
 		have = "there are " + strings.Join(names, ", ")
 	}
 	if label != "" {
-		return candidate{}, mlops.Errorf(mlops.NotFound, "the node's label %s names %s, but no ConfigMap has a key of that name: %s", LabelConfig, label, have)
+		return candidate{}, mlops.Errorf(mlops.NotFound, "the node's label %s names %s, but no ConfigMap has a key of that name: %s", cluster.LabelGPUConfig, label, have)
 	}
 	if len(k.plugin) == 1 {
 		return k.plugin[0], nil
@@ -133,7 +125,7 @@ func (k known) choose(label string) (candidate, error) {
 		}
 	}
 	if len(k.plugin) > 1 {
-		return candidate{}, mlops.Errorf(mlops.InvalidState, "several ConfigMaps say how GPUs are shared: label the node with %s=KEY to choose; %s", LabelConfig, have)
+		return candidate{}, mlops.Errorf(mlops.InvalidState, "several ConfigMaps say how GPUs are shared: label the node with %s=KEY to choose; %s", cluster.LabelGPUConfig, have)
 	}
 	return candidate{}, nil
 }

@@ -11,13 +11,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,24 +28,14 @@ import (
 	"k8s.io/client-go/tools/record"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/embedded/controllers"
 )
-
-// Labels of a node by which NVIDIA's operator is told what to do, and says what
-// came of it.
-const (
-	LabelConfig   = "nvidia.com/device-plugin.config"
-	LabelMIG      = "nvidia.com/mig.config"
-	LabelMIGState = "nvidia.com/mig.config.state"
-)
-
-// ownKeys is the node's annotation that lists the labels which are ours.
-const ownKeys = "benchtop.dev/gpu-labels"
 
 // labelSimulated is on the node while its GPUs are simulated.
 const labelSimulated = "benchtop.dev/gpu-simulated"
 
-// Values of LabelMIGState.
+// Values of the label cluster.LabelMIGState.
 const (
 	migPending = "pending"
 	migSuccess = "success"
@@ -150,12 +140,12 @@ func (c *Controller) run(ctx context.Context, client kubernetes.Interface, log *
 			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", c.cfg.Node).String()
 		}))
 	if err := watch(node.Core().V1().Nodes().Informer()); err != nil {
-		return nil // asked to end
+		return err
 	}
 	for _, namespace := range Namespaces {
 		f := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(namespace), informers.WithTransform(onlyConfigs))
 		if err := watch(f.Core().V1().ConfigMaps().Informer()); err != nil {
-			return nil
+			return err
 		}
 	}
 	states := make(chan *mlops.GPUState)
@@ -197,7 +187,7 @@ func kick(c chan<- struct{}) {
 // onlyLabels drops what the controller does not look at.
 func onlyLabels(o any) (any, error) {
 	if n, ok := o.(*corev1.Node); ok {
-		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, UID: n.UID, Labels: n.Labels, Annotations: map[string]string{ownKeys: n.Annotations[ownKeys]}, ResourceVersion: n.ResourceVersion}}, nil
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, UID: n.UID, Labels: n.Labels, Annotations: map[string]string{cluster.GPULabels: n.Annotations[cluster.GPULabels]}, ResourceVersion: n.ResourceVersion}}, nil
 	}
 	return o, nil
 }
@@ -263,7 +253,7 @@ func (c *Controller) sync(ctx context.Context, stores []cache.Store, state *mlop
 		return nil // it is about to be registered
 	}
 	k := readConfigs(found)
-	if others := node.Labels[labelSimulated] != ""; node.Annotations[ownKeys] != "" && others != state.GPUs.Simulated && !c.known {
+	if others := node.Labels[labelSimulated] != ""; node.Annotations[cluster.GPULabels] != "" && others != state.GPUs.Simulated && !c.known {
 		return c.forgetSharing(ctx)
 	}
 	c.known = true
@@ -271,7 +261,7 @@ func (c *Controller) sync(ctx context.Context, stores []cache.Store, state *mlop
 	if asked != c.heard {
 		c.configured, c.partitioned, c.heard = nil, nil, asked
 	}
-	sharing := mlops.GPUSharing{MIGConfig: node.Labels[LabelMIG]}
+	sharing := mlops.GPUSharing{MIGConfig: node.Labels[cluster.LabelMIG]}
 	after, err := c.partition(ctx, node, k, *state, &sharing)
 	// Turns are taken also while partitions wait for a pod to end.
 	configured, cerr := c.configure(ctx, node, k, after, &sharing)
@@ -288,14 +278,7 @@ func (c *Controller) sync(ctx context.Context, stores []cache.Store, state *mlop
 // asked. The change of the node's labels has the controller look again.
 func (c *Controller) forgetSharing(ctx context.Context) error {
 	c.log.Info("how GPUs were shared is forgotten: simulated ones have taken the place of real ones, or the other way round")
-	err := c.client.CoreV1().ConfigMaps(ownNamespace).Delete(ctx, ownName, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete ConfigMap %s/%s: %w", ownNamespace, ownName, err)
-	}
-	if err := c.patch(ctx, map[string]any{LabelConfig: nil, LabelMIG: nil, LabelMIGState: nil, labelSimulated: nil}, map[string]any{ownKeys: nil}); err != nil {
-		return err
-	}
-	return nil
+	return cluster.ForgetGPUs(ctx, c.client, c.cfg.Node)
 }
 
 // set notes how GPUs are shared; who waits for it is told.
@@ -304,7 +287,7 @@ func (c *Controller) set(s mlops.GPUSharing, asked int64, wrong []string, found 
 	defer c.mu.Unlock()
 	c.sharing, c.answered, c.wrong, c.own = s, asked, wrong, nil
 	for _, m := range found {
-		if m.Namespace == ownNamespace && m.Name == ownName {
+		if m.Namespace == cluster.GPUSharingNamespace && m.Name == cluster.GPUSharing {
 			c.own = m.Data
 		}
 	}
@@ -348,7 +331,7 @@ func (c *Controller) partition(ctx context.Context, node *corev1.Node, k known, 
 	if !ok {
 		if layout, ok = builtinLayout(name, state.GPUs.GPUs); !ok {
 			sharing.MIGState = migFailed
-			sharing.Problem = fmt.Sprintf("the node's label %s names %s, and no ConfigMap has a layout of that name: expected one of %s", LabelMIG, name, strings.Join(layoutNames(k, state.GPUs.GPUs), ", "))
+			sharing.Problem = fmt.Sprintf("the node's label %s names %s, and no ConfigMap has a layout of that name: expected one of %s", cluster.LabelMIG, name, strings.Join(layoutNames(k, state.GPUs.GPUs), ", "))
 			return state, nil
 		}
 	}
@@ -363,8 +346,8 @@ func (c *Controller) partition(ctx context.Context, node *corev1.Node, k known, 
 		}
 		return state, nil
 	}
-	if node.Labels[LabelMIGState] != migPending {
-		if err := c.patch(ctx, map[string]any{LabelMIGState: migPending}, nil); err != nil {
+	if node.Labels[cluster.LabelMIGState] != migPending {
+		if err := c.patch(ctx, map[string]any{cluster.LabelMIGState: migPending}, nil); err != nil {
 			return state, err
 		}
 	}
@@ -390,7 +373,7 @@ func (c *Controller) partition(ctx context.Context, node *corev1.Node, k known, 
 
 // configure has the plugin run with the configuration that is in force.
 func (c *Controller) configure(ctx context.Context, node *corev1.Node, k known, state mlops.GPUState, sharing *mlops.GPUSharing) (mlops.GPUState, error) {
-	chosen, err := k.choose(node.Labels[LabelConfig])
+	chosen, err := k.choose(node.Labels[cluster.LabelGPUConfig])
 	if err != nil {
 		sharing.Problem = mlops.MessageOf(err)
 		return state, nil
@@ -435,7 +418,7 @@ func (c *Controller) label(ctx context.Context, node *corev1.Node, state mlops.G
 		want["nvidia.com/gpu.present"] = "true"
 	}
 	change := map[string]any{}
-	for _, key := range append(strings.Split(node.Annotations[ownKeys], ","), c.labelled...) {
+	for _, key := range append(strings.Split(node.Annotations[cluster.GPULabels], ","), c.labelled...) {
 		if _, stays := want[key]; !stays && key != "" {
 			change[key] = nil
 		}
@@ -445,20 +428,20 @@ func (c *Controller) label(ctx context.Context, node *corev1.Node, state mlops.G
 			change[key] = value
 		}
 	}
-	if state := sharing.MIGState; state != "" && node.Labels[LabelMIGState] != state {
-		change[LabelMIGState] = state
+	if state := sharing.MIGState; state != "" && node.Labels[cluster.LabelMIGState] != state {
+		change[cluster.LabelMIGState] = state
 	}
-	if sharing.MIGConfig == "" && node.Labels[LabelMIGState] != "" {
-		change[LabelMIGState] = nil
+	if sharing.MIGConfig == "" && node.Labels[cluster.LabelMIGState] != "" {
+		change[cluster.LabelMIGState] = nil
 	}
-	own := strings.Join(sortedKeys(want), ",")
-	if len(change) == 0 && node.Annotations[ownKeys] == own {
+	own := strings.Join(slices.Sorted(maps.Keys(want)), ",")
+	if len(change) == 0 && node.Annotations[cluster.GPULabels] == own {
 		return nil
 	}
-	if err := c.patch(ctx, change, map[string]any{ownKeys: own}); err != nil {
+	if err := c.patch(ctx, change, map[string]any{cluster.GPULabels: own}); err != nil {
 		return err
 	}
-	c.labelled = sortedKeys(want)
+	c.labelled = slices.Sorted(maps.Keys(want))
 	return nil
 }
 

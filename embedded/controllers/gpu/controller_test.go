@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 )
 
 // agent is a node's agent with two A100.
@@ -255,17 +256,17 @@ func TestConfigMapsThatDoNotDecide(t *testing.T) {
 }
 
 func TestLabelChooses(t *testing.T) {
-	l := start(t, map[string]string{LabelConfig: "two"}, configMap("kube-system", "a", map[string]string{"one": sliced, "two": strings.Replace(sliced, "4", "2", 1)}))
+	l := start(t, map[string]string{cluster.LabelGPUConfig: "two"}, configMap("kube-system", "a", map[string]string{"one": sliced, "two": strings.Replace(sliced, "4", "2", 1)}))
 	eventually(t, "two", func() bool { c, _ := l.agent.told(); return strings.Contains(c, "replicas: 2") })
-	l.relabel(t, map[string]any{LabelConfig: "one"})
+	l.relabel(t, map[string]any{cluster.LabelGPUConfig: "one"})
 	eventually(t, "one", func() bool { c, _ := l.agent.told(); return strings.Contains(c, "replicas: 4") })
-	l.relabel(t, map[string]any{LabelConfig: "three"})
+	l.relabel(t, map[string]any{cluster.LabelGPUConfig: "three"})
 	want := "the node's label nvidia.com/device-plugin.config names three, but no ConfigMap has a key of that name: there are one (kube-system/a), two (kube-system/a)"
 	eventually(t, "refused", func() bool { return l.Sharing().Problem == want })
 	if c, _ := l.agent.told(); !strings.Contains(c, "replicas: 4") {
 		t.Errorf("what was in force has not stayed: %q", c)
 	}
-	l.relabel(t, map[string]any{LabelConfig: nil})
+	l.relabel(t, map[string]any{cluster.LabelGPUConfig: nil})
 	eventually(t, "ambiguous", func() bool {
 		return strings.HasPrefix(l.Sharing().Problem, "several ConfigMaps say how GPUs are shared: label the node with")
 	})
@@ -314,8 +315,8 @@ func TestMIG(t *testing.T) {
 		"half": {`[{"devices":[0],"mig-enabled":true,"mig-devices":{"3g.40gb":2}},{"devices":[1],"mig-enabled":false,"mig-devices":{}}]`, "mixed"},
 	} {
 		t.Run(label, func(t *testing.T) {
-			l := start(t, map[string]string{LabelMIG: label}, configMap("gpu-operator", "mig", map[string]string{"config.yaml": parted}))
-			eventually(t, "success", func() bool { return l.node(t).Labels[LabelMIGState] == "success" })
+			l := start(t, map[string]string{cluster.LabelMIG: label}, configMap("gpu-operator", "mig", map[string]string{"config.yaml": parted}))
+			eventually(t, "success", func() bool { return l.node(t).Labels[cluster.LabelMIGState] == "success" })
 			config, layout := l.agent.told()
 			if layout != want.layout {
 				t.Errorf("layout is %s", layout)
@@ -323,30 +324,30 @@ func TestMIG(t *testing.T) {
 			if want := `{"flags":{"migStrategy":"` + want.strategy + `"},"version":"v1"}`; config != want {
 				t.Errorf("the plugin got %s, expected %s", config, want)
 			}
-			l.relabel(t, map[string]any{LabelMIG: "all-disabled"})
+			l.relabel(t, map[string]any{cluster.LabelMIG: "all-disabled"})
 			eventually(t, "taken back", func() bool { c, _ := l.agent.told(); return c == "" })
-			eventually(t, "success", func() bool { return l.node(t).Labels[LabelMIGState] == "success" })
+			eventually(t, "success", func() bool { return l.node(t).Labels[cluster.LabelMIGState] == "success" })
 		})
 	}
 }
 
 func TestMIGThatCannotBe(t *testing.T) {
-	l := start(t, map[string]string{LabelMIG: "quarters"})
-	eventually(t, "failed", func() bool { return l.node(t).Labels[LabelMIGState] == "failed" })
+	l := start(t, map[string]string{cluster.LabelMIG: "quarters"})
+	eventually(t, "failed", func() bool { return l.node(t).Labels[cluster.LabelMIGState] == "failed" })
 	if p := l.Sharing().Problem; !strings.HasPrefix(p, "the node's label nvidia.com/mig.config names quarters, and no ConfigMap has a layout of that name: expected one of all-1g.10gb, all-1g.10gb+me") {
 		t.Errorf("problem is %q", p)
 	}
 	l.agent.mu.Lock()
 	l.agent.cannot = mlops.Errorf(mlops.InvalidState, "pod iris/train holds GPU 0")
 	l.agent.mu.Unlock()
-	l.relabel(t, map[string]any{LabelMIG: "all-balanced"})
+	l.relabel(t, map[string]any{cluster.LabelMIG: "all-balanced"})
 	eventually(t, "pending", func() bool {
-		return l.node(t).Labels[LabelMIGState] == "pending" && l.Sharing().Problem == "MIG layout all-balanced: pod iris/train holds GPU 0"
+		return l.node(t).Labels[cluster.LabelMIGState] == "pending" && l.Sharing().Problem == "MIG layout all-balanced: pod iris/train holds GPU 0"
 	})
 	l.agent.mu.Lock()
 	l.agent.cannot = nil
 	l.agent.mu.Unlock()
-	eventually(t, "applied once the pod has ended", func() bool { return l.node(t).Labels[LabelMIGState] == "success" })
+	eventually(t, "applied once the pod has ended", func() bool { return l.node(t).Labels[cluster.LabelMIGState] == "success" })
 }
 
 func TestAnotherAgentIsToldAgain(t *testing.T) {
@@ -411,18 +412,18 @@ func TestShareDeletesPods(t *testing.T) {
 
 // What was practised on simulated GPUs does not cut real ones.
 func TestSharingOfOtherGPUsIsForgotten(t *testing.T) {
-	l := startWith(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "spare", Annotations: map[string]string{ownKeys: "nvidia.com/gpu.count," + labelSimulated},
-		Labels: map[string]string{labelSimulated: "true", "nvidia.com/gpu.count": "2", LabelMIG: "all-balanced", LabelMIGState: "success", LabelConfig: "time-slicing-4"}}},
-		configMap(ownNamespace, ownName, map[string]string{"time-slicing-4": sliced}))
+	l := startWith(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "spare", Annotations: map[string]string{cluster.GPULabels: "nvidia.com/gpu.count,nvidia.com/mig-1g.10gb.count," + labelSimulated},
+		Labels: map[string]string{labelSimulated: "true", "nvidia.com/gpu.count": "2", "nvidia.com/mig-1g.10gb.count": "4", cluster.LabelMIG: "all-balanced", cluster.LabelMIGState: "success", cluster.LabelGPUConfig: "time-slicing-4"}}},
+		configMap(cluster.GPUSharingNamespace, cluster.GPUSharing, map[string]string{"time-slicing-4": sliced}))
 	eventually(t, "forgotten", func() bool {
 		n := l.node(t)
-		return n.Labels[LabelMIG] == "" && n.Labels[LabelConfig] == "" && n.Labels[LabelMIGState] == "" && n.Labels[labelSimulated] == "" && n.Labels["nvidia.com/gpu.present"] == "true"
+		return n.Labels[cluster.LabelMIG] == "" && n.Labels[cluster.LabelGPUConfig] == "" && n.Labels[cluster.LabelMIGState] == "" && n.Labels[labelSimulated] == "" && n.Labels["nvidia.com/mig-1g.10gb.count"] == "" && n.Labels["nvidia.com/gpu.present"] == "true"
 	})
 	eventually(t, "configured with nothing", func() bool { l.agent.mu.Lock(); defer l.agent.mu.Unlock(); return len(l.agent.configs) > 0 })
 	if config, layout := l.agent.told(); config != "" || layout != "" {
 		t.Errorf("the agent was told %q and %q", config, layout)
 	}
-	if _, err := l.client.CoreV1().ConfigMaps(ownNamespace).Get(t.Context(), ownName, metav1.GetOptions{}); err == nil {
+	if _, err := l.client.CoreV1().ConfigMaps(cluster.GPUSharingNamespace).Get(t.Context(), cluster.GPUSharing, metav1.GetOptions{}); err == nil {
 		t.Error("the ConfigMap is still there")
 	}
 }

@@ -36,7 +36,7 @@ func parseLayouts(doc map[string]any) (map[string]migLayout, error) {
 		return nil, fmt.Errorf("mig-configs: expected names, each with a list of entries")
 	}
 	out := map[string]migLayout{}
-	for _, name := range sortedKeys(configs) {
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
 		list, ok := configs[name].([]any)
 		if !ok || len(list) == 0 {
 			return nil, fmt.Errorf("mig-configs.%s: expected a list of entries", name)

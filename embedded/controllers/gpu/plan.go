@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,7 +48,7 @@ func Plan(g mlops.GPUs, s mlops.GPUShare) (mlops.GPUPlan, error) {
 			after[name] += s.Replicas
 		}
 	}
-	for _, name := range sortedKeys(after) {
+	for _, name := range slices.Sorted(maps.Keys(after)) {
 		p.After = append(p.After, mlops.GPUOffer{Name: name, Total: after[name]})
 	}
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,15 +16,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
+	"github.com/benchtop-lab/benchtop/embedded/cluster"
 )
 
-// What Share writes: a ConfigMap in NVIDIA's formats, and the node's labels that
-// name its keys.
+// What Share writes into the ConfigMap: a layout of this name, under this key.
 const (
-	ownNamespace = "kube-system"
-	ownName      = "benchtop-gpu-sharing"
-	ownLayout    = "benchtop"
-	layoutKey    = "mig-parted.yaml"
+	ownLayout = "benchtop"
+	layoutKey = "mig-parted.yaml"
 )
 
 // shareTimeout is how long a change may take: the plugin is given ten seconds to
@@ -47,13 +47,13 @@ func (c *Controller) Share(ctx context.Context, s mlops.GPUShare, gpus []mlops.G
 	if err != nil {
 		return err
 	}
-	maps := client.CoreV1().ConfigMaps(ownNamespace)
-	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ownNamespace, Name: ownName, Labels: map[string]string{"app.kubernetes.io/part-of": "benchtop"}}, Data: data}
-	if _, err = maps.Update(ctx, m, metav1.UpdateOptions{FieldManager: "benchtop"}); apierrors.IsNotFound(err) {
-		_, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: "benchtop"})
+	configs := client.CoreV1().ConfigMaps(cluster.GPUSharingNamespace)
+	m := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: cluster.GPUSharingNamespace, Name: cluster.GPUSharing, Labels: map[string]string{"app.kubernetes.io/part-of": "benchtop"}}, Data: data}
+	if _, err = configs.Update(ctx, m, metav1.UpdateOptions{FieldManager: "benchtop"}); apierrors.IsNotFound(err) {
+		_, err = configs.Create(ctx, m, metav1.CreateOptions{FieldManager: "benchtop"})
 	}
 	if err != nil {
-		return fmt.Errorf("write ConfigMap %s/%s: %w", ownNamespace, ownName, err)
+		return fmt.Errorf("write ConfigMap %s/%s: %w", cluster.GPUSharingNamespace, cluster.GPUSharing, err)
 	}
 	// Only then do the labels name what is in it.
 	if err := c.until(ctx, func(l look) bool { return reflect.DeepEqual(l.own, data) }); err != nil {
@@ -66,7 +66,7 @@ func (c *Controller) Share(ctx context.Context, s mlops.GPUShare, gpus []mlops.G
 			layout = nil
 		}
 	}
-	if err := c.patch(ctx, map[string]any{LabelConfig: config, LabelMIG: layout}, nil); err != nil {
+	if err := c.patch(ctx, map[string]any{cluster.LabelGPUConfig: config, cluster.LabelMIG: layout}, nil); err != nil {
 		return err
 	}
 	// What was refused before may go now.
@@ -112,7 +112,7 @@ func ownConfig(s mlops.GPUShare, gpus []mlops.GPU) (data map[string]string, key 
 			names[resourceOf(p)] = true
 		}
 		var resources []any
-		for _, name := range sortedKeys(names) {
+		for _, name := range slices.Sorted(maps.Keys(names)) {
 			resources = append(resources, map[string]any{"name": name, "replicas": s.Replicas})
 		}
 		plugin["sharing"] = map[string]any{"timeSlicing": map[string]any{"resources": resources}}
