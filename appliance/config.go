@@ -113,8 +113,9 @@ func LoadConfig(src Source) (Config, error) {
 }
 
 // CheckMachine finds a request that this machine cannot meet: trainings would
-// wait for ever. It finds a folder that is said to hold NVIDIA's driver, and does not. LoadConfig does not look for that: a machine may lose memory,
-// and then every command would fail, those that help too.
+// wait for ever. It also finds a folder that is said to hold NVIDIA's driver and
+// does not. LoadConfig does not look for that: a machine may lose memory, and
+// then every command would fail, those that help too.
 func (c Config) CheckMachine() error {
 	if err := c.checkTrainer(machineRoom()); err != nil {
 		return mlops.Errorf(mlops.Invalid, "%s. %s", mlops.MessageOf(err), lowerRequest)

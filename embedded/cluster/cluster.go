@@ -187,6 +187,7 @@ func (c *Cluster) later(ctx context.Context, log *slog.Logger, client *Client) {
 	}
 }
 
+// showFront applies the ingress' front page, or removes it.
 func (c *Cluster) showFront(ctx context.Context, log *slog.Logger, client *Client) {
 	apply := client.applySystem
 	if !c.cfg.FrontPage {

@@ -47,8 +47,8 @@ func (h Host) Check() []mlops.Finding {
 	case h.Module == "":
 		return append(out, warn("kernel module", "the module nvidia is not loaded", "`modprobe nvidia`, and `dmesg | grep -i nvidia` if that fails; after an update of the kernel the module has to be built anew (`dkms status`)"))
 	case versionPattern.MatchString(h.Driver.Version) && h.Driver.Version != h.Module:
-		out = append(out, mlops.Finding{Check: "gpu driver", Level: mlops.LevelFail, Detail: fmt.Sprintf("the kernel has module %s loaded, the libraries are of version %s: programs will say \"Driver/library version mismatch\"", h.Module, h.Driver.Version),
-			Fix: "restart the machine: the driver was updated while it ran"})
+		out = append(out, fail("driver", fmt.Sprintf("the kernel has module %s loaded, the libraries are of version %s: programs will say \"Driver/library version mismatch\"", h.Module, h.Driver.Version),
+			"restart the machine: the driver was updated while it ran"))
 	default:
 		out = append(out, ok("driver", "version "+h.Module))
 	}
@@ -104,4 +104,8 @@ func ok(check, detail string) mlops.Finding {
 
 func warn(check, detail, fix string) mlops.Finding {
 	return mlops.Finding{Check: "gpu " + check, Level: mlops.LevelWarn, Detail: detail, Fix: fix}
+}
+
+func fail(check, detail, fix string) mlops.Finding {
+	return mlops.Finding{Check: "gpu " + check, Level: mlops.LevelFail, Detail: detail, Fix: fix}
 }

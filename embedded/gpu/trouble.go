@@ -21,6 +21,9 @@ type Evidence struct {
 	Specs []string
 }
 
+// pluginLogs is where the plugin's pod says more.
+const pluginLogs = "`benchtop kubectl -n kube-system logs ds/nvidia-device-plugin` says more"
+
 // Troubles says what is wrong with GPUs that the lab hands to pods.
 func Troubles(e Evidence) (out []mlops.Finding) {
 	out = append(out, PodTroubles(e)...)
@@ -29,14 +32,14 @@ func Troubles(e Evidence) (out []mlops.Finding) {
 	}
 	g := e.State.GPUs
 	if g.Problem != "" {
-		return append(out, mlops.Finding{Check: "gpu driver", Level: mlops.LevelFail, Detail: g.Problem, Fix: "`benchtop kubectl -n kube-system logs ds/nvidia-device-plugin` says more"})
+		return append(out, fail("driver", g.Problem, pluginLogs))
 	}
 	switch {
 	case !e.State.Plugin.Running:
-		out = append(out, mlops.Finding{Check: "gpu plugin", Level: mlops.LevelFail, Detail: "NVIDIA's device plugin does not run: " + e.State.Plugin.Error, Fix: "`benchtop kubectl -n kube-system logs ds/nvidia-device-plugin` says more"})
+		out = append(out, fail("plugin", "NVIDIA's device plugin does not run: "+e.State.Plugin.Error, pluginLogs))
 	case len(g.GPUs) > 0 && total(g) == 0:
-		out = append(out, mlops.Finding{Check: "gpu plugin", Level: mlops.LevelFail, Detail: fmt.Sprintf("the driver has %d GPUs, but NVIDIA's plugin found no device to offer, and waits: pods see nvidia.com/gpu: 0", len(g.GPUs)),
-			Fix: "MIG mode without partitions is the usual reason: `benchtop gpu share off`, or `benchtop gpu share mig PROFILE…`; `benchtop kubectl -n kube-system logs ds/nvidia-device-plugin` says more"})
+		out = append(out, fail("plugin", fmt.Sprintf("the driver has %d GPUs, but NVIDIA's plugin found no device to offer, and waits: pods see nvidia.com/gpu: 0", len(g.GPUs)),
+			"MIG mode without partitions is the usual reason: `benchtop gpu share off`, or `benchtop gpu share mig PROFILE…`; `benchtop kubectl -n kube-system logs ds/nvidia-device-plugin` says more"))
 	default:
 		out = append(out, ok("plugin", "it offers "+offers(g)))
 	}
@@ -55,8 +58,8 @@ func Troubles(e Evidence) (out []mlops.Finding) {
 		case err != nil:
 			out = append(out, warn("cdi", fmt.Sprintf("containerd can't read %s: %v", file, err), "`benchtop kubectl -n kube-system rollout restart ds/nvidia-device-plugin` writes it anew"))
 		case len(missing) > 0:
-			out = append(out, mlops.Finding{Check: "gpu cdi", Level: mlops.LevelFail, Detail: fmt.Sprintf("%s names files that are gone, as after an update of the driver: %s", file, strings.Join(firstOf(missing, 3), ", ")),
-				Fix: "`benchtop kubectl -n kube-system rollout restart ds/nvidia-device-plugin` writes it anew; pods that failed must be started again"})
+			out = append(out, fail("cdi", fmt.Sprintf("%s names files that are gone, as after an update of the driver: %s", file, strings.Join(firstOf(missing, 3), ", ")),
+				"`benchtop kubectl -n kube-system rollout restart ds/nvidia-device-plugin` writes it anew; pods that failed must be started again"))
 		}
 	}
 	return out
@@ -76,10 +79,10 @@ func gpuTrouble(g mlops.GPU) (out []mlops.Finding) {
 	}
 	switch {
 	case !g.Healthy && g.XID != 0:
-		out = append(out, mlops.Finding{Check: "gpu " + check, Level: mlops.LevelFail, Detail: g.Fault + "; no pod gets it until it has recovered" + held,
-			Fix: fmt.Sprintf("%s; if the driver does not say by itself that it has recovered: `benchtop gpu recover %d`", XIDAction(g.XID), g.Index)})
+		out = append(out, fail(check, g.Fault+"; no pod gets it until it has recovered"+held,
+			fmt.Sprintf("%s; if the driver does not say by itself that it has recovered: `benchtop gpu recover %d`", XIDAction(g.XID), g.Index)))
 	case !g.Healthy:
-		out = append(out, mlops.Finding{Check: "gpu " + check, Level: mlops.LevelFail, Detail: g.Fault + held, Fix: fmt.Sprintf("`dmesg | grep -i -e nvrm -e xid` says more; when it works again: `benchtop gpu recover %d`", g.Index)})
+		out = append(out, fail(check, g.Fault+held, fmt.Sprintf("`dmesg | grep -i -e nvrm -e xid` says more; when it works again: `benchtop gpu recover %d`", g.Index)))
 	case g.Fault != "":
 		out = append(out, warn(check, g.Fault+held, "look at the machine's fans and dust, and at the power limit; `benchtop gpu` shows temperature and power"))
 	}

@@ -226,8 +226,8 @@ func (u *Unit) Inject(f mlops.GPUFault) error {
 	return nil
 }
 
-// environment of a driver whose libraries lie elsewhere: NVIDIA's programs look
-// for them in these folders below the root only.
+// Where the folders of a driver that was installed elsewhere are shown: NVIDIA's
+// programs look for libraries and programs below these only.
 const boundLibraries, boundPrograms = "usr/lib64", "usr/bin"
 
 // mountBelow binds the folders of a driver that was installed elsewhere to where

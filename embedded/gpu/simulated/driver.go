@@ -117,15 +117,6 @@ func Open(dir string, s Spec) (*Driver, error) {
 	return d, d.write(specFile, s.String()+"\n")
 }
 
-// Spec is what the driver was opened with.
-func (d *Driver) Spec() Spec { return d.spec }
-
-// Root is the driver's folder.
-func (d *Driver) Root() string { return d.dir }
-
-// Remove removes the driver's files.
-func (d *Driver) Remove() error { return RemoveAll(d.dir) }
-
 // RemoveAll removes a driver's files, if there are any.
 func RemoveAll(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {

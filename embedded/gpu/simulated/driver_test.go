@@ -406,11 +406,11 @@ func TestInPlace(t *testing.T) {
 	if _, err := os.Stat(d.path("dev/nvidia1")); err == nil {
 		t.Error("the node of a GPU that is no longer there stays")
 	}
-	if err := d.Remove(); err != nil {
+	if err := RemoveAll(d.dir); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(d.dir); err == nil {
-		t.Error("Remove leaves the folder")
+		t.Error("RemoveAll leaves the folder")
 	}
 	if err := RemoveAll(d.dir); err != nil {
 		t.Errorf("remove what is not there: %v", err)

@@ -20,6 +20,9 @@ import (
 	plugin "k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1"
 )
 
+// cuda is the newest version of CUDA that a driver of this version runs.
+const cuda = "12.4"
+
 // host is a mount namespace in which NVIDIA's programs see the simulated driver, as the GPU pod sets it up.
 type host struct {
 	t       *testing.T
@@ -79,7 +82,7 @@ func TestLabels(t *testing.T) {
 			"gpu.product": strings.ReplaceAll(k.Product, " ", "-"), "gpu.count": "2", "gpu.memory": fmt.Sprint(k.MemoryMiB),
 			"gpu.compute.major": fmt.Sprint(k.capability[0]), "gpu.compute.minor": fmt.Sprint(k.capability[1]),
 			"gpu.family":   map[uint32]string{turing: "turing", ampere: "ampere", ada: "ada-lovelace", hopper: "hopper"}[k.architecture],
-			"gpu.replicas": "1", "mig.capable": fmt.Sprint(len(k.Profiles) > 0), "cuda.driver-version.full": Version, "cuda.runtime-version.full": CUDA,
+			"gpu.replicas": "1", "mig.capable": fmt.Sprint(len(k.Profiles) > 0), "cuda.driver-version.full": Version, "cuda.runtime-version.full": cuda,
 		}
 		for key, value := range want {
 			if got[key] != value {

@@ -13,9 +13,6 @@ import (
 // Version is the version that the simulated driver has. It is part of the names of its files.
 const Version = "550.54.15"
 
-// CUDA is the newest version of CUDA that a driver of this version runs.
-const CUDA = "12.4"
-
 // MaxGPUs is how many GPUs a machine can have.
 const MaxGPUs = 16
 
