@@ -92,6 +92,16 @@ var borders = []border{
 		why:      "templates are the UI's",
 	},
 	{
+		packages: []string{"github.com/google/cel-go"},
+		folders:  []string{"lab/engine/check"},
+		why:      "lab/engine/check alone knows what expectations are written in",
+	},
+	{
+		packages: []string{"github.com/yuin/goldmark"},
+		folders:  []string{"ui"},
+		why:      "texts stay Markdown until a page shows them",
+	},
+	{
 		packages: []string{"github.com/spf13/cobra"},
 		folders:  []string{"cmd"},
 		why:      "the command line ends in cmd",
@@ -162,6 +172,7 @@ var registryParts = map[string][]string{
 	"store/projects":     {"db", "wire"},
 	"store/deployments":  {"db", "wire", "store/models"},
 	"store/keys":         {"db", "wire"},
+	"store/labs":         {"db"},
 	"store/scope":        {"db", "search", "store/artifacts", "store/experiments"},
 	"store/lineage":      {"db", "wire", "store/datasets", "store/experiments", "store/loggedmodels", "store/models", "store/runs"},
 }

@@ -16,6 +16,7 @@ type Key struct {
 	Role       Role        `json:"role"`
 	Buckets    []KeyBucket `json:"buckets"`
 	Projects   []string    `json:"projects,omitempty"` // all that it reaches of the registry and the API; empty is everything
+	Room       string      `json:"room,omitempty"`     // of a guided lab, if it is the key that the lab comes with
 	Gone       []string    `json:"gone,omitempty"`     // those of Projects that do not exist any more
 	CreatedAt  time.Time   `json:"created_at"`
 	ExpiresAt  time.Time   `json:"expires_at,omitzero"`   // zero is never
@@ -34,7 +35,7 @@ func (k Key) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.
 
 // Principal is who comes with the key.
 func (k Key) Principal() Principal {
-	return Principal{Name: k.Name, Role: k.Role, Key: k.ID, Projects: k.Projects}
+	return Principal{Name: k.Name, Role: k.Role, Key: k.ID, Projects: k.Projects, Metrics: k.Room != ""}
 }
 
 // ProjectNames are the key's projects as lists show them: what is gone says so.
@@ -111,6 +112,12 @@ func (k Key) DeploymentOf() (deployment string, ok bool) {
 func (k Key) ProjectOf() (project string, ok bool) {
 	project, ok = strings.CutPrefix(k.Name, projectKeyPrefix)
 	return project, ok && k.Role == RoleTrainer && len(k.Buckets) == 1 && k.Buckets[0].Prefix != ""
+}
+
+// OnlyOfRoom reports whether somebody has made the key for the bucket of a guided
+// lab's room, and for nothing else that is stored.
+func (k Key) OnlyOfRoom(room string) bool {
+	return k.Room == "" && len(k.Buckets) > 0 && !slices.ContainsFunc(k.Buckets, func(b KeyBucket) bool { return b.Name != room })
 }
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)

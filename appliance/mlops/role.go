@@ -68,6 +68,9 @@ type Principal struct {
 	Key  int64 `json:",omitempty"` // the access key that was shown, 0 for an account of the appliance
 	// Projects are all that it reaches; every project if it is empty.
 	Projects []string `json:",omitempty"`
+	// Metrics is to read the metrics of the whole lab although it reaches some
+	// projects only.
+	Metrics bool `json:",omitempty"`
 }
 
 // Authenticator checks credentials. Its methods take the same time whether
