@@ -17,6 +17,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/deployments"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/experiments"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/keys"
+	"github.com/benchtop-lab/benchtop/embedded/registry/store/labs"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/lineage"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/loggedmodels"
 	"github.com/benchtop-lab/benchtop/embedded/registry/store/models"
@@ -57,6 +58,7 @@ type Store struct {
 	Projects     *projects.Store
 	Deployments  *deployments.Store
 	Keys         *keys.Store
+	Labs         *labs.Store
 	Scope        *scope.Store
 }
 
@@ -77,7 +79,7 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 // over makes the stores over a database.
 func over(d *db.DB, opt Options) *Store {
 	s := &Store{DB: d, Experiments: experiments.New(d), LoggedModels: loggedmodels.New(d), Webhooks: webhooks.New(d, opt.WebhookAllow),
-		Datasets: datasets.New(d), Projects: projects.New(d), Deployments: deployments.New(d), Keys: keys.New(d), Scope: scope.New(d)}
+		Datasets: datasets.New(d), Projects: projects.New(d), Deployments: deployments.New(d), Keys: keys.New(d), Labs: labs.New(d), Scope: scope.New(d)}
 	s.Runs = runs.New(d, s.Experiments)
 	s.Models = models.New(d, s.Runs, s.LoggedModels)
 	s.Traces = traces.New(d, s.Runs)

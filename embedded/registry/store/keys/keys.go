@@ -37,8 +37,8 @@ func (s *Store) CreateKey(ctx context.Context, k mlops.Key) (mlops.Key, error) {
 		if err != nil {
 			return err
 		}
-		k.ID, err = t.Insert("INSERT INTO keys (name, role, buckets, projects, salt, created, expires, last_used) VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-			k.Name, string(k.Role), string(buckets), projects, k.Salt, k.CreatedAt.UnixMilli(), db.MsOf(k.ExpiresAt))
+		k.ID, err = t.Insert("INSERT INTO keys (name, role, buckets, projects, room, salt, created, expires, last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+			k.Name, string(k.Role), string(buckets), projects, k.Room, k.Salt, k.CreatedAt.UnixMilli(), db.MsOf(k.ExpiresAt))
 		return err
 	})
 	return k, err
@@ -46,11 +46,11 @@ func (s *Store) CreateKey(ctx context.Context, k mlops.Key) (mlops.Key, error) {
 
 // Keys returns all access keys by name.
 func (s *Store) Keys(ctx context.Context) (out []mlops.Key, err error) {
-	err = s.db.Rows(ctx, "SELECT id, name, role, buckets, projects, salt, created, expires, last_used FROM keys ORDER BY name", func(r *sql.Rows) error {
+	err = s.db.Rows(ctx, "SELECT id, name, role, buckets, projects, room, salt, created, expires, last_used FROM keys ORDER BY name", func(r *sql.Rows) error {
 		var k mlops.Key
 		var buckets, projects string
 		var created, expires, used int64
-		if err := r.Scan(&k.ID, &k.Name, &k.Role, &buckets, &projects, &k.Salt, &created, &expires, &used); err != nil {
+		if err := r.Scan(&k.ID, &k.Name, &k.Role, &buckets, &projects, &k.Room, &k.Salt, &created, &expires, &used); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(buckets), &k.Buckets); err != nil {

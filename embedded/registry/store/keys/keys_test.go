@@ -15,7 +15,7 @@ func TestKeys(t *testing.T) {
 	ctx := t.Context()
 	created := time.UnixMilli(1_790_000_000_000)
 	ada := mlops.Key{Name: "ada", Role: mlops.RoleEditor, Buckets: []mlops.KeyBucket{{Name: "data", Write: true}, {Name: "other"}}, Salt: []byte{0, 1, 255}, CreatedAt: created, ExpiresAt: created.Add(time.Hour)}
-	eve := mlops.Key{Name: "eve", Role: mlops.RoleReader, Buckets: []mlops.KeyBucket{}, Salt: []byte("salt"), CreatedAt: created}
+	eve := mlops.Key{Name: "eve", Role: mlops.RoleReader, Room: "lab-volumes", Buckets: []mlops.KeyBucket{}, Salt: []byte("salt"), CreatedAt: created}
 	eve = dbtest.Must(s.Keys.CreateKey(ctx, eve))(t)
 	ada = dbtest.Must(s.Keys.CreateKey(ctx, ada))(t)
 	if got := dbtest.Must(s.Keys.Keys(ctx))(t); !reflect.DeepEqual(got, []mlops.Key{ada, eve}) {
