@@ -110,7 +110,7 @@ func (k *Keys) List(ctx context.Context) ([]mlops.Key, error) {
 			key.LastUsedAt = time.UnixMilli(ms)
 		}
 		for _, name := range key.Projects {
-			if !exists(projects, name) {
+			if !exists(projects, name) && !r.isRoom(name) {
 				key.Gone = append(key.Gone, name)
 			}
 		}
@@ -216,6 +216,9 @@ func (k *Keys) Revoke(ctx context.Context, name string) error {
 		}
 		if project, ok := r.byName[name].key.ProjectOf(); ok {
 			return mlops.Errorf(mlops.InvalidState, "key %s belongs to project %s, whose trainer comes with it: it goes with the project, `benchtop project delete %s`", name, project, project)
+		}
+		if room := r.byName[name].key.Room; room != "" {
+			return mlops.Errorf(mlops.InvalidState, "key %s belongs to the guided lab in %s: it goes when the lab is left", name, room)
 		}
 	}
 	return k.revoke(ctx, name)

@@ -36,6 +36,58 @@ func (k *Keys) DeploymentKey(ctx context.Context, deployment, project string) (m
 	return k.ensure(ctx, want, "deployment")
 }
 
+// LabKey returns the key of a guided lab's room. The key reaches the projects,
+// what belongs to the name of the room in the registry, the bucket of that name,
+// and it reads the metrics. LabKey makes the key if there is none, or if the
+// present one has other rights.
+func (k *Keys) LabKey(ctx context.Context, room string, projects []string) (mlops.NewKey, error) {
+	if err := mlops.ValidateName("room", room); err != nil {
+		return mlops.NewKey{}, err
+	}
+	return k.ensure(ctx, mlops.Key{Name: room, Role: mlops.RoleEditor, Buckets: []mlops.KeyBucket{{Name: room, Write: true}},
+		Projects: append([]string{room}, projects...), Room: room}, "guided lab")
+}
+
+// LeakSuffix follows the name of a room in that of the key that its lab leaks.
+const LeakSuffix = "-ci"
+
+// HasRoom reports whether a guided lab's room has its key.
+func (k *Keys) HasRoom(room string) bool {
+	r := k.ring.Load()
+	return r != nil && r.isRoom(room)
+}
+
+// LeakKey makes a key for a guided lab to leak: it records what belongs to the
+// room and writes its bucket. Unlike the room's own it may be revoked by anybody
+// who holds it.
+func (k *Keys) LeakKey(ctx context.Context, room string) (mlops.NewKey, error) {
+	name := room + LeakSuffix
+	if err := mlops.ValidateName("key", name); err != nil {
+		return mlops.NewKey{}, err
+	}
+	return k.ensure(ctx, mlops.Key{Name: name, Role: mlops.RoleTrainer, Buckets: []mlops.KeyBucket{{Name: room, Write: true}}, Projects: []string{room}}, "guided lab")
+}
+
+// DropLabKey revokes the key of a room, if there is one, and those that were made
+// for its bucket alone.
+func (k *Keys) DropLabKey(ctx context.Context, room string) error {
+	r := k.ring.Load()
+	if r == nil {
+		return errStarting
+	}
+	if !r.isRoom(room) {
+		return nil // a key of that name is somebody's own
+	}
+	for name, e := range r.byName {
+		if name != room && e.key.OnlyOfRoom(room) {
+			if err := k.drop(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return k.drop(ctx, room)
+}
+
 // ensure returns a key with the wanted rights and no others.
 func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.NewKey, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
@@ -48,7 +100,10 @@ func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.New
 	}
 	want.CreatedAt = k.cfg.Now()
 	if e := r.byName[want.Name]; e != nil {
-		if e.key.Role == want.Role && slices.Equal(e.key.Buckets, want.Buckets) && e.key.ExpiresAt.IsZero() && (len(e.key.Projects) == 0 || slices.Equal(e.key.Projects, want.Projects)) {
+		if want.Room != e.key.Room {
+			return mlops.NewKey{}, mlops.Errorf(mlops.Exists, "a key named %q exists already, and the %s needs that name: revoke it first, `benchtop keys revoke %s`", want.Name, of, want.Name)
+		}
+		if e.key.Role == want.Role && slices.Equal(e.key.Buckets, want.Buckets) && e.key.Room == want.Room && e.key.ExpiresAt.IsZero() && (len(e.key.Projects) == 0 || slices.Equal(e.key.Projects, want.Projects)) {
 			if err := k.limit(ctx, e, want.Projects); err != nil {
 				return mlops.NewKey{}, err
 			}

@@ -134,3 +134,57 @@ func TestOldProjectKeysAreLimited(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
+
+func TestLabKeys(t *testing.T) {
+	w := newWorld()
+	k := w.loaded(t)
+	room := "lab-volumes"
+	made, err := k.LabKey(t.Context(), room, []string{"lab-volumes-model"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := k.Password(room, made.Token)
+	if err != nil || p.Role != mlops.RoleEditor || !p.Metrics || !p.Holds("lab-volumes/sweep") || !p.Holds("lab-volumes-model") || p.Holds("lab-volumes-2") || p.Holds("iris") {
+		t.Errorf("it signs in as %+v, %v", p, err)
+	}
+	if u := w.users[len(w.users)-1]; u.Name != room || u.All || len(u.Buckets) != 1 || u.Buckets[0].String() != "lab-volumes:rw" {
+		t.Errorf("the object store's user is %+v", u)
+	}
+	for _, again := range []*Keys{k, w.loaded(t)} { // and after a restart
+		if same, err := again.LabKey(t.Context(), room, []string{"lab-volumes-model"}); err != nil || same.Token != made.Token {
+			t.Errorf("asked again it is another: %v", err)
+		}
+	}
+	if err := k.Revoke(t.Context(), room); mlops.CodeOf(err) != mlops.InvalidState || !strings.Contains(mlops.MessageOf(err), "it goes when the lab is left") {
+		t.Errorf("revoked by hand: %v", err)
+	}
+	for name, bucket := range map[string]string{"leaked": "lab-volumes:ro", "mine": "lab-volumes-2:rw"} {
+		if _, err := k.Create(t.Context(), mlops.KeyRequest{Name: name, Role: "trainer", Buckets: []string{bucket}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leaked, err := k.LeakKey(t.Context(), room)
+	if p, perr := k.Password("lab-volumes-ci", leaked.Token); err != nil || perr != nil || p.Role != mlops.RoleTrainer || p.Metrics || !p.Holds("lab-volumes") || p.Holds("iris") {
+		t.Errorf("the key to leak signs in as %+v, %v, %v", p, err, perr)
+	}
+	if list, err := k.List(t.Context()); err != nil || slices.ContainsFunc(list, func(k mlops.Key) bool { return slices.Contains(k.Gone, room) }) {
+		t.Errorf("a room is no project that is gone: %+v, %v", list, err)
+	}
+	if _, err := k.LabKey(t.Context(), "mine", nil); mlops.CodeOf(err) != mlops.Exists || !strings.Contains(mlops.MessageOf(err), "`benchtop keys revoke mine`") {
+		t.Errorf("a room of the name of somebody's key: %v", err)
+	}
+	if _, err := k.LabKey(t.Context(), "No room", nil); mlops.CodeOf(err) != mlops.Invalid {
+		t.Errorf("a room that can't be named so: %v", err)
+	}
+	for range 2 {
+		if err := k.DropLabKey(t.Context(), room); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := k.Token(made.Token); err != mlops.ErrCredentials || len(w.rows) != 1 {
+		t.Errorf("dropped, it still works: %v, rows %v", err, w.rows)
+	}
+	if err := k.DropLabKey(t.Context(), "mine"); err != nil || len(w.rows) != 1 || k.HasRoom("mine") {
+		t.Errorf("somebody's own key went with a room of its name: %v, rows %v", err, w.rows)
+	}
+}

@@ -66,3 +66,9 @@ func (r *ring) without(name string) *ring {
 	}
 	return next
 }
+
+// isRoom reports whether a guided lab's room has that name.
+func (r *ring) isRoom(name string) bool {
+	e := r.byName[name]
+	return e != nil && e.key.Room == name
+}

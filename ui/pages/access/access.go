@@ -67,6 +67,9 @@ func (s *section) keyRow(k mlops.Key) view.KeyRow {
 	} else if deployment, ok := k.DeploymentOf(); ok {
 		row.Of = &view.Part{Who: "The deployment", Link: view.Link{Text: deployment, URL: paths.Deployment(deployment)}}
 	}
+	if k.Room != "" {
+		row.Of = &view.Part{Who: "The guided lab in", Link: view.Link{Text: k.Room, URL: "/labs"}}
+	}
 	if k.Expired(s.Now()) {
 		row.Expires = view.Value{Pill: &view.Pill{Kind: view.Idle, Text: "expired"}}
 	} else if !k.ExpiresAt.IsZero() {
@@ -119,6 +122,20 @@ func (s *section) revokeKey(c echo.Context) error {
 	}
 	s.Log().Info("access key revoked", "name", name, "by", page.VisitorOf(c).Principal.Name)
 	return c.Redirect(http.StatusSeeOther, paths.WithQuery("/access", "revoked", name))
+}
+
+// apiRevoke revokes a key. Whoever holds a key may end it: then a leaked one can
+// be made harmless by whoever finds it.
+func (s *section) apiRevoke(c echo.Context) error {
+	name, by := c.Param("name"), page.VisitorOf(c).Principal
+	if !by.Role.May(mlops.Administer) && (by.Key == 0 || by.Name != name) {
+		return mlops.Errorf(mlops.Denied, "%s may not revoke the key %s: expected an administrator, or the key itself.", by.Name, view.Clip(name))
+	}
+	if err := s.Keys.RevokeKey(context.WithoutCancel(c.Request().Context()), name); err != nil {
+		return page.Sentence(err)
+	}
+	s.Log().Info("access key revoked", "name", name, "by", by.Name)
+	return c.NoContent(http.StatusNoContent)
 }
 
 func (s *section) revokeKubeconfig(c echo.Context) error {

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -163,4 +164,33 @@ func TestKeysOfTheLabItself(t *testing.T) {
 	if n := strings.Count(body, `action="/access/revoke"`); n != 1 {
 		t.Errorf("%d keys can be revoked, want 1", n)
 	}
+}
+
+// TestKeysRevokeThemselves: whoever holds a key may end it by the API, and nobody
+// but an administrator ends another.
+func TestKeysRevokeThemselves(t *testing.T) {
+	w := uitest.Empty(visit.AtNoon)
+	l := visit.Start(t, w).AsAdmin()
+	for _, name := range []string{"ada", "eve"} {
+		resp, body := l.Post("/access", "/access", url.Values{"name": {name}, "role": {"trainer"}})
+		l.Expect(resp, body, http.StatusOK)
+	}
+	w.Passwords["ada:token"] = mlops.Principal{Name: "ada", Role: mlops.RoleTrainer, Key: 1}
+	w.Passwords["eve:password"] = mlops.Principal{Name: "eve", Role: mlops.RoleEditor} // an account, and no key
+	as := func(nameAndPassword, key string) (*http.Response, string) {
+		return l.Do(&http.Client{}, http.MethodDelete, "/api/keys/"+key, nil, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(nameAndPassword)))
+	}
+	for _, who := range []string{"ada:token", "eve:password"} {
+		resp, body := as(who, "eve")
+		l.ExpectJSON(resp, body, http.StatusForbidden, "PERMISSION_DENIED", "expected an administrator, or the key itself")
+	}
+	resp, body := as("ada:token", "ada")
+	l.Expect(resp, body, http.StatusNoContent)
+	if len(w.Keys) != 1 || w.Keys[0].Name != "eve" {
+		t.Errorf("left are %+v, want eve's", w.Keys)
+	}
+	resp, body = l.Do(&http.Client{}, http.MethodDelete, "/api/keys/eve", nil, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("admin:"+uitest.Password)))
+	l.Expect(resp, body, http.StatusNoContent)
+	resp, body = l.Do(&http.Client{}, http.MethodDelete, "/api/keys/eve", nil, "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("admin:"+uitest.Password)))
+	l.ExpectJSON(resp, body, http.StatusNotFound, "RESOURCE_DOES_NOT_EXIST", "There is no key")
 }

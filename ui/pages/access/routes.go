@@ -1,7 +1,11 @@
 // Package access is the page of access keys and kubeconfigs.
 package access
 
-import "github.com/benchtop-lab/benchtop/ui/page"
+import (
+	"net/http"
+
+	"github.com/benchtop-lab/benchtop/ui/page"
+)
 
 type section struct {
 	*page.Site
@@ -15,5 +19,6 @@ func Routes(r page.Routes, site *page.Site, s3Port int) {
 	r.Page("/access", s.access, page.Administer)
 	r.Change("/access", s.createKey, page.Administer)
 	r.Change("/access/revoke", s.revokeKey, page.Administer)
+	r.Call(http.MethodDelete, "/keys/:name", s.apiRevoke, page.Anybody)
 	r.Change("/access/kubeconfigs/revoke", s.revokeKubeconfig, page.Administer)
 }
