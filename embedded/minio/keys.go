@@ -1,8 +1,10 @@
 package minio
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -115,19 +117,105 @@ func keyUser(k mlops.ObjectUser) User {
 	return usr
 }
 
+// DropBucket removes a bucket with all that it holds, older versions and unfinished
+// uploads too. One that is not there is no error.
+func (u *Unit) DropBucket(ctx context.Context, name string) error {
+	return u.clearBucket(ctx, name, true)
+}
+
+// ClearBucket is DropBucket, but the empty bucket stays.
+func (u *Unit) ClearBucket(ctx context.Context, name string) error {
+	return u.clearBucket(ctx, name, false)
+}
+
+func (u *Unit) clearBucket(ctx context.Context, name string, drop bool) error {
+	s3, err := u.rootClient()
+	if err != nil {
+		return err
+	}
+	exists, err := s3.BucketExists(ctx, name)
+	if err != nil || !exists {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var listErr error
+	doomed := make(chan miniogo.ObjectInfo)
+	go func() {
+		defer close(doomed)
+		for info := range s3.ListObjects(ctx, name, miniogo.ListObjectsOptions{Recursive: true, WithVersions: true}) {
+			if info.Err != nil {
+				listErr = info.Err
+				return
+			}
+			doomed <- info
+		}
+	}()
+	var errs []error
+	for res := range s3.RemoveObjects(ctx, name, doomed, miniogo.RemoveObjectsOptions{}) {
+		errs = append(errs, res.Err)
+	}
+	// doomed is closed by now, so listErr is settled.
+	for upload := range s3.ListIncompleteUploads(ctx, name, "", true) {
+		if err := cmp.Or(upload.Err, s3.RemoveIncompleteUpload(ctx, name, upload.Key)); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(append(errs, listErr)...); err != nil {
+		return fmt.Errorf("empty bucket %s: %w", name, err)
+	}
+	if !drop {
+		return nil
+	}
+	if err := s3.RemoveBucket(ctx, name); err != nil && errorCode(err) != "NoSuchBucket" {
+		return fmt.Errorf("remove bucket %s: %w", name, err)
+	}
+	return nil
+}
+
+// ListBucket lists what lies in any bucket below a prefix, by key. There is false
+// if the bucket does not exist.
+func (u *Unit) ListBucket(ctx context.Context, name, prefix string) (out []mlops.ObjectInfo, there bool, err error) {
+	s3, err := u.rootClient()
+	if err != nil {
+		return nil, false, err
+	}
+	ctx, cancel := context.WithCancel(ctx) // ends the listing if we return early
+	defer cancel()
+	for info := range s3.ListObjects(ctx, name, miniogo.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+		if errorCode(info.Err) == "NoSuchBucket" {
+			return nil, false, nil
+		}
+		if info.Err != nil {
+			return nil, false, fmt.Errorf("list bucket %s: %w", name, info.Err)
+		}
+		out = append(out, objectInfo(info))
+	}
+	return out, true, nil
+}
+
+// rootClient is a client that may do everything.
+func (u *Unit) rootClient() (*miniogo.Client, error) {
+	a, err := u.admins()
+	if err != nil {
+		return nil, err
+	}
+	s3, err := miniogo.New(a.p.loopback, &miniogo.Options{Creds: a.root, Transport: loopbackTransport, Region: region, MaxRetries: 1})
+	if err != nil {
+		return nil, fmt.Errorf("make the root S3 client: %w", err)
+	}
+	return s3, nil
+}
+
 // NeedBucket makes the bucket if it is missing and make is true. If make is
 // false, a missing bucket is an error.
 func (u *Unit) NeedBucket(ctx context.Context, name string, make bool) error {
 	if err := s3utils.CheckValidBucketNameStrict(name); err != nil {
 		return mlops.Errorf(mlops.Invalid, "bucket name %q is not usable: %v", name, err)
 	}
-	a, err := u.admins()
+	s3, err := u.rootClient()
 	if err != nil {
 		return err
-	}
-	s3, err := miniogo.New(a.p.loopback, &miniogo.Options{Creds: a.root, Transport: loopbackTransport, Region: region, MaxRetries: 1})
-	if err != nil {
-		return fmt.Errorf("make the root S3 client: %w", err)
 	}
 	if !make {
 		exists, err := s3.BucketExists(ctx, name)

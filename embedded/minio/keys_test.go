@@ -166,3 +166,69 @@ func TestKeysOverRestarts(t *testing.T) {
 		t.Errorf("without a door eve is told %q", e)
 	}
 }
+
+// TestDropBucket: versions and unfinished uploads go with the bucket, and nothing
+// of other buckets does.
+func TestDropBucket(t *testing.T) {
+	t.Parallel()
+	u := sharedUnit(t)
+	ctx := t.Context()
+	root, err := u.rootClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"drop-me", "drop-me-not"} {
+		if err := u.NeedBucket(ctx, name, true); err != nil {
+			t.Fatal(err)
+		}
+		if err := root.EnableVersioning(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		for _, content := range []string{"one", "two"} {
+			if _, err := root.PutObject(ctx, name, "a/b.txt", strings.NewReader(content), 3, miniogo.PutObjectOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := root.RemoveObject(ctx, name, "a/b.txt", miniogo.RemoveObjectOptions{}); err != nil {
+			t.Fatal(err) // it leaves a marker
+		}
+		if _, err := (&miniogo.Core{Client: root}).NewMultipartUpload(ctx, name, "big", miniogo.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	versions := func(name string) (n int) {
+		for o := range root.ListObjects(ctx, name, miniogo.ListObjectsOptions{Recursive: true, WithVersions: true}) {
+			if o.Err != nil {
+				t.Error(o.Err)
+			}
+			n++
+		}
+		return n
+	}
+	if err := u.ClearBucket(ctx, "drop-me"); err != nil {
+		t.Fatal(err)
+	}
+	if exists, err := root.BucketExists(ctx, "drop-me"); err != nil || !exists || versions("drop-me") != 0 {
+		t.Errorf("after it was emptied: there is %v, %v, with %d versions", exists, err, versions("drop-me"))
+	}
+	for range 2 {
+		if err := u.DropBucket(ctx, "drop-me"); err != nil {
+			t.Error(err)
+		}
+	}
+	if exists, err := root.BucketExists(ctx, "drop-me"); err != nil || exists {
+		t.Errorf("it is still there: %v, %v", exists, err)
+	}
+	if _, there, err := u.ListBucket(ctx, "drop-me", ""); err != nil || there {
+		t.Errorf("listed, it is there: %v, %v", there, err)
+	}
+	if _, err := root.PutObject(ctx, "drop-me-not", "c/d.txt", strings.NewReader("x"), 1, miniogo.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if list, there, err := u.ListBucket(ctx, "drop-me-not", "c/"); err != nil || !there || len(list) != 1 || list[0].Key != "c/d.txt" || list[0].Bytes != 1 {
+		t.Errorf("the other bucket has %+v, %v, %v, want c/d.txt", list, there, err)
+	}
+	if n := versions("drop-me-not"); n != 4 {
+		t.Errorf("the other bucket has %d versions, want 4", n)
+	}
+}

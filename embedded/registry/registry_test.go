@@ -333,6 +333,45 @@ func TestGC(t *testing.T) {
 	a.want(200, "GET", "/api/2.0/mlflow-artifacts/artifacts/0/"+registered+"/artifacts/f", "") // a version points at it
 }
 
+// TestRemoveOf removes what belongs to a name for good, and nothing beside it.
+func TestRemoveOf(t *testing.T) {
+	a := newAPI(t, nil, true)
+	ctx := t.Context()
+	runs := map[string]string{}
+	for _, name := range []string{"lab-x", "lab-x/sweep", "lab-x.old", "lab-x-2", "lab"} {
+		exp := a.want(200, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "`+name+`"}`)["experiment_id"].(string)
+		v := a.want(200, "POST", "/api/2.0/mlflow/runs/create", `{"experiment_id": "`+exp+`"}`)
+		runs[name] = v["run"].(map[string]any)["info"].(map[string]any)["run_id"].(string)
+		a.want(200, "PUT", "/api/2.0/mlflow-artifacts/artifacts/"+exp+"/"+runs[name]+"/artifacts/f", "12345")
+		model := strings.ReplaceAll(name, "/", ".") // models' names have no '/'
+		a.want(200, "POST", "/api/2.0/mlflow/registered-models/create", `{"name": "`+model+`"}`)
+		a.want(200, "POST", "/api/2.0/mlflow/model-versions/create", `{"name": "`+model+`", "run_id": "`+runs[name]+`", "source": "mlflow-artifacts:/`+exp+`/`+runs[name]+`/artifacts"}`)
+		if name == "lab-x.old" {
+			a.want(200, "POST", "/api/2.0/mlflow/experiments/delete", `{"experiment_id": "`+exp+`"}`)
+		}
+	}
+	for pass := range 2 { // it can be repeated
+		n, err := a.store.Models.RemoveOf(ctx, "lab-x")
+		if want := 3 * (1 - pass); err != nil || n != want {
+			t.Errorf("pass %d: %d models removed, %v, want %d", pass, n, err, want)
+		}
+		rep, err := a.store.Artifacts.RemoveOf(ctx, "lab-x")
+		if want := 3 * (1 - pass); err != nil || rep.Experiments != want || rep.Runs != want || rep.Files != want {
+			t.Errorf("pass %d: %+v, %v, want %d of each", pass, rep, err, want)
+		}
+	}
+	for name, id := range runs {
+		_, err := a.store.Runs.Run(ctx, id)
+		if there := name == "lab-x-2" || name == "lab"; there != (err == nil) {
+			t.Errorf("the run of %s: %v", name, err)
+		}
+		if _, err := a.store.Models.RegisteredModel(ctx, strings.ReplaceAll(name, "/", ".")); (name == "lab-x-2" || name == "lab") != (err == nil) {
+			t.Errorf("model %s: %v", name, err)
+		}
+	}
+	a.want(200, "POST", "/api/2.0/mlflow/experiments/create", `{"name": "lab-x.old"}`) // its name is free again
+}
+
 func TestUnit(t *testing.T) {
 	u := NewUnit(UnitConfig{Path: filepath.Join(t.TempDir(), "registry.db"), Addr: "127.0.0.1:0"})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -191,6 +191,26 @@ func (s *Store) DeleteRegisteredModel(ctx context.Context, name string) error {
 	})
 }
 
+// RemoveOf deletes all models and prompts of a name, and those whose names go on
+// behind it with a '.' or a '/' (mlops.Belongs), and says how many they were.
+func (s *Store) RemoveOf(ctx context.Context, name string) (int, error) {
+	var names []string
+	err := s.db.Rows(ctx, "SELECT name FROM registered_models WHERE name = ?1 OR substr(name, 1, length(?1) + 1) IN (?1 || '.', ?1 || '/')", func(r *sql.Rows) error {
+		var n string
+		err := r.Scan(&n)
+		names = append(names, n)
+		return err
+	}, name)
+	for _, n := range names {
+		if err == nil {
+			if err = s.DeleteRegisteredModel(ctx, n); mlops.CodeOf(err) == mlops.NotFound {
+				err = nil // somebody else was faster
+			}
+		}
+	}
+	return len(names), err
+}
+
 // takeAlong gives the deployments of a renamed model its new name, with their
 // history. They have seen its versions already: the numbers stay.
 func takeAlong(t *db.Tx, name, newName string) error {
