@@ -19,14 +19,15 @@ type Index struct {
 
 // Image is one OCI image, stored as an image-layout tar under images/<Name>.tar.
 type Image struct {
-	Name     string `json:"name"`     // for example traefik
-	Version  string `json:"version"`  // the component's own version, for example 3.6.12
-	Ref      string `json:"ref"`      // full reference, what a pod's image field says: benchtop.local/traefik:3.6.12-0123456789ab
-	Digest   string `json:"digest"`   // the manifest's digest, sha256:…
-	Recipe   string `json:"recipe"`   // hash of everything that determines the image, hex
-	Size     int64  `json:"size"`     // bytes of the tar (compressed layers)
-	Unpacked int64  `json:"unpacked"` // bytes of the layers once decompressed
-	SHA256   string `json:"sha256"`   // of the tar, hex
+	Name     string `json:"name"`           // for example traefik
+	Version  string `json:"version"`        // the component's own version, for example 3.6.12
+	Ref      string `json:"ref"`            // full reference, what a pod's image field says: benchtop.local/traefik:3.6.12-0123456789ab
+	Base     string `json:"base,omitempty"` // name of the image whose layers come first; this tar does not hold them
+	Digest   string `json:"digest"`         // the manifest's digest, sha256:…
+	Recipe   string `json:"recipe"`         // hash of everything that determines the image, hex
+	Size     int64  `json:"size"`           // bytes of the tar (compressed layers)
+	Unpacked int64  `json:"unpacked"`       // bytes of the layers once decompressed
+	SHA256   string `json:"sha256"`         // of the tar, hex
 }
 
 // Bin is one program for the host, stored under bin/<Name>.

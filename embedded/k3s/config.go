@@ -30,6 +30,8 @@ type Config struct {
 	// Late names bundled images that nothing of a start waits for: only who names
 	// one waits for it.
 	Late []string
+	// OnDemand names bundled images that no start imports, only who needs one.
+	OnDemand []string
 	// RuncAlias is a second name of runc for runtime classes, if it is set.
 	RuncAlias string
 	// TakeSignals is called when K3s has registered its signal handlers, so

@@ -15,8 +15,12 @@ type Images struct {
 	bundled *importer
 }
 
+// Bring returns when a bundled image is there that is imported on demand. The
+// first call imports it, which can take seconds.
+func (i Images) Bring(ctx context.Context, name string) error { return i.bundled.bring(ctx, name) }
+
 // Wait returns when the bundled images of these names are there; without names,
-// when all are.
+// when all are that a start imports.
 func (i Images) Wait(ctx context.Context, names ...string) error {
 	return i.bundled.wait(ctx, names...)
 }

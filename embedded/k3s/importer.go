@@ -9,7 +9,6 @@ import (
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
-	daemonconfig "github.com/k3s-io/k3s/pkg/daemons/config"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/benchtop-lab/benchtop/embedded/images"
@@ -23,26 +22,38 @@ var importOrder = []string{"pause", "coredns", "traefik", "lab-python"}
 // binary. Images that are there with the right digest cost one look-up. They
 // are labelled as pinned so that the kubelet never removes them.
 type importer struct {
-	bundle   *images.Bundle
-	images   []images.Image // those of the bundle that are used
-	late     []string       // of these, what only who names it waits for
-	progress func(string, ...any)
-	done     map[string]chan struct{} // by image, closed when it is there
+	address     string // of containerd
+	snapshotter string
+	bundle      *images.Bundle
+	images      []images.Image // those of the bundle that a start imports
+	onDemand    []images.Image // those that only who needs one imports
+	late        []string       // of images, what only who names it waits for
+	progress    func(string, ...any)
+	done        map[string]chan struct{} // by image, closed when it is there
+	// containerd names what it ingests after the file in the archive, so two
+	// archives at once would block each other; unpacking is the slow part.
+	ingest sync.Mutex
+	need   sync.Mutex // held by who imports an image on demand
 }
 
-func newImporter(bundle *images.Bundle, unused, late []string, progress func(string, ...any)) *importer {
-	i := &importer{bundle: bundle, late: late, progress: progress, done: map[string]chan struct{}{}}
+func newImporter(address, snapshotter string, bundle *images.Bundle, unused, late, onDemand []string, progress func(string, ...any)) *importer {
+	i := &importer{address: address, snapshotter: snapshotter, bundle: bundle, late: late, progress: progress, done: map[string]chan struct{}{}}
 	for _, img := range bundle.Images() {
-		if !slices.Contains(unused, img.Name) {
+		switch {
+		case slices.Contains(unused, img.Name):
+			continue
+		case slices.Contains(onDemand, img.Name):
+			i.onDemand = append(i.onDemand, img)
+		default:
 			i.images = append(i.images, img)
-			i.done[img.Name] = make(chan struct{})
 		}
+		i.done[img.Name] = make(chan struct{})
 	}
 	return i
 }
 
-// wait returns when the named images, or all but the late ones if none is named,
-// are there.
+// wait returns when the named images, or all that a start imports but the late
+// ones if none is named, are there.
 func (i *importer) wait(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		for _, img := range i.images {
@@ -61,10 +72,36 @@ func (i *importer) wait(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// run imports all images, a few at a time, and returns the first failure.
-func (i *importer) run(ctx context.Context, cfg *daemonconfig.Node, snapshotter string) error {
+// bring returns when an image is there that is imported on demand. It imports
+// the image if nobody has yet.
+func (i *importer) bring(ctx context.Context, name string) error {
+	n := slices.IndexFunc(i.onDemand, func(img images.Image) bool { return img.Name == name })
+	if n < 0 {
+		return fmt.Errorf("image %s: the bundle has none of that name that is imported on demand", name)
+	}
+	i.need.Lock()
+	defer i.need.Unlock()
+	select {
+	case <-i.done[name]:
+		return nil
+	default:
+	}
+	client, err := containerd.New(i.address)
+	if err != nil {
+		return fmt.Errorf("connect to containerd: %w", err)
+	}
+	defer client.Close()
+	if err := i.importImage(namespaces.WithNamespace(ctx, "k8s.io"), client, i.onDemand[n]); err != nil {
+		return err
+	}
+	close(i.done[name])
+	return nil
+}
+
+// run imports all images of a start, a few at a time, and returns the first failure.
+func (i *importer) run(ctx context.Context) error {
 	ctx = namespaces.WithNamespace(ctx, "k8s.io")
-	client, err := containerd.New(cfg.Containerd.Address)
+	client, err := containerd.New(i.address)
 	if err != nil {
 		return fmt.Errorf("connect to containerd: %w", err)
 	}
@@ -81,15 +118,12 @@ func (i *importer) run(ctx context.Context, cfg *daemonconfig.Node, snapshotter 
 	}
 	slices.SortStableFunc(all, func(a, b images.Image) int { return rank(a) - rank(b) })
 	var count atomic.Int32
-	// containerd names what it ingests after the file in the archive, so two
-	// archives at once would block each other; unpacking is the slow part.
-	var ingest sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(2)
 	for _, img := range all {
 		g.Go(func() error {
-			if err := importImage(gctx, client, snapshotter, i.bundle, img, &ingest); err != nil {
-				return fmt.Errorf("import image %s: %w", img.Ref, err)
+			if err := i.importImage(gctx, client, img); err != nil {
+				return err
 			}
 			i.progress("importing images: %d of %d", count.Add(1), len(all))
 			close(i.done[img.Name])
@@ -99,23 +133,37 @@ func (i *importer) run(ctx context.Context, cfg *daemonconfig.Node, snapshotter 
 	return g.Wait()
 }
 
-func importImage(ctx context.Context, client *containerd.Client, snapshotter string, bundle *images.Bundle, want images.Image, ingest *sync.Mutex) error {
+// importImage imports one image, after the one that it is based on: that one's
+// archive holds the layers that they share.
+func (i *importer) importImage(ctx context.Context, client *containerd.Client, want images.Image) error {
+	if want.Base != "" {
+		if err := i.wait(ctx, want.Base); err != nil {
+			return err
+		}
+	}
+	if err := i.unpack(ctx, client, want); err != nil {
+		return fmt.Errorf("import image %s: %w", want.Ref, err)
+	}
+	return nil
+}
+
+func (i *importer) unpack(ctx context.Context, client *containerd.Client, want images.Image) error {
 	img, err := client.GetImage(ctx, want.Ref)
 	if err == nil && img.Target().Digest.String() == want.Digest {
-		if ok, err := img.IsUnpacked(ctx, snapshotter); err == nil && ok {
+		if ok, err := img.IsUnpacked(ctx, i.snapshotter); err == nil && ok {
 			return nil
 		}
 	} else {
-		r, err := bundle.OpenImage(want.Name)
+		r, err := i.bundle.OpenImage(want.Name)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
 		// The label is containerd's io.cri-containerd.pinned, see its
 		// internal/cri/labels.
-		ingest.Lock()
+		i.ingest.Lock()
 		imported, err := client.Import(ctx, r, containerd.WithImageLabels(map[string]string{"io.cri-containerd.pinned": "pinned"}))
-		ingest.Unlock()
+		i.ingest.Unlock()
 		if err != nil {
 			return err
 		}
@@ -124,7 +172,7 @@ func importImage(ctx context.Context, client *containerd.Client, snapshotter str
 		}
 		img = containerd.NewImage(client, imported[0])
 	}
-	if err := img.Unpack(ctx, snapshotter); err != nil {
+	if err := img.Unpack(ctx, i.snapshotter); err != nil {
 		return fmt.Errorf("unpack: %w", err)
 	}
 	return nil

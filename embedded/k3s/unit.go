@@ -90,17 +90,17 @@ func (u *Unit) run(ctx context.Context, h *supervise.Handle) error {
 	version.Version = Version
 	version.UpstreamGolang, _, _ = strings.Cut(runtime.Version(), " ")
 
-	images := Images{u.cfg.imageStore(snapshotter), newImporter(u.cfg.Bundle, u.cfg.Unused, u.cfg.Late, h.Progress)}
+	images := Images{u.cfg.imageStore(snapshotter), newImporter(containerdSocket, snapshotter, u.cfg.Bundle, u.cfg.Unused, u.cfg.Late, u.cfg.OnDemand, h.Progress)}
 	exec := &executor{
 		cniConf:      u.cfg.cniConf(),
 		runcAlias:    u.cfg.RuncAlias,
 		bootstrapped: u.cfg.TakeSignals,
-		imported: func(ctx context.Context, n *daemonconfig.Node) error {
+		imported: func(ctx context.Context, _ *daemonconfig.Node) error {
 			// The kubelet waits only for the image that every pod shares. A
 			// manifest is applied when its own images are there.
 			start := time.Now()
 			go func() {
-				if err := images.bundled.run(ctx, n, snapshotter); err != nil {
+				if err := images.bundled.run(ctx); err != nil {
 					signals.RequestShutdown(err)
 					return
 				}

@@ -60,6 +60,7 @@ func (b *Builder) build(r *Recipe, key, dir string) (Meta, error) {
 		return Meta{}, err
 	}
 	defer os.RemoveAll(stage)
+	defer os.RemoveAll(baseRoot(stage))
 	for i, s := range r.Steps {
 		a, err := s.action()
 		if err != nil {
@@ -70,7 +71,11 @@ func (b *Builder) build(r *Recipe, key, dir string) (Meta, error) {
 		}
 	}
 	if r.Kind == kindImage {
-		return writeImage(dir, r, key, b.Arch, stage)
+		below, err := b.baseLayers(r)
+		if err != nil {
+			return Meta{}, err
+		}
+		return writeImage(dir, r, key, b.Arch, stage, below)
 	}
 	return collectBins(dir, r, stage)
 }

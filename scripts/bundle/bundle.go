@@ -80,7 +80,7 @@ func place(e *Entry, r *Recipe, out string, idx *images.Index) error {
 			idx.Bins = append(idx.Bins, images.Bin{Name: f.Name, Component: r.Name, Version: r.Version, Recipe: e.Meta.Key, SHA256: f.SHA256, Size: f.Size, Links: f.Links})
 			continue
 		}
-		idx.Images = append(idx.Images, images.Image{Name: r.Name, Version: r.Version, Ref: imageRef(r, e.Meta.Key), Digest: e.Meta.Digest,
+		idx.Images = append(idx.Images, images.Image{Name: r.Name, Base: r.Base, Version: r.Version, Ref: imageRef(r, e.Meta.Key), Digest: e.Meta.Digest,
 			Recipe: e.Meta.Key, Size: f.Size, Unpacked: e.Meta.Unpacked, SHA256: f.SHA256})
 	}
 	return nil

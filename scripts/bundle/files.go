@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,7 +15,7 @@ type FilesStep struct {
 	Dirs  []string            `json:"dirs,omitempty"`
 	Text  map[string][]string `json:"text,omitempty"` // lines
 	Links map[string]string   `json:"links,omitempty"`
-	Copy  map[string]string   `json:"copy,omitempty"` // from the recipe's folder
+	Copy  map[string]string   `json:"copy,omitempty"` // from the recipe's folder; a script is made executable
 	Drop  []string            `json:"drop,omitempty"` // globs
 	Move  []Move              `json:"move,omitempty"`
 }
@@ -79,7 +80,11 @@ func (s *FilesStep) run(b *Builder, r *Recipe, stage string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeStaged(stage, name, data, 0o644); err != nil {
+		mode := fs.FileMode(0o644)
+		if bytes.HasPrefix(data, []byte("#!")) {
+			mode = 0o755
+		}
+		if err := writeStaged(stage, name, data, mode); err != nil {
 			return err
 		}
 	}

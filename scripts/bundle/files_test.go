@@ -24,6 +24,9 @@ func TestFilesStep(t *testing.T) {
 			t.Errorf("%s holds %q (%v), expected %q", name, data, err, want)
 		}
 	}
+	if st, err := os.Stat(filepath.Join(stage, "run.sh")); err != nil || st.Mode() != 0o755 {
+		t.Errorf("the script's mode is %v (%v), expected 0755", st.Mode(), err)
+	}
 	if to, err := os.Readlink(filepath.Join(stage, "bin")); err != nil || to != "usr/bin" {
 		t.Errorf("bin points at %q (%v)", to, err)
 	}

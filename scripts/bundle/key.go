@@ -24,6 +24,13 @@ func (b *Builder) key(r *Recipe) (string, error) {
 	if err := hashDir(h, r.Dir, b.Arch); err != nil {
 		return "", fmt.Errorf("hash recipe %s: %w", r.Name, err)
 	}
+	if r.base != nil {
+		k, err := b.key(r.base)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "base %s\n", k)
+	}
 	for i, s := range r.Steps {
 		a, err := s.action()
 		if err != nil {

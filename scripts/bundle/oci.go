@@ -20,8 +20,9 @@ func imageRef(r *Recipe, key string) string {
 	return fmt.Sprintf("benchtop.local/%s:%s-%s", r.Name, r.Version, key[:12])
 }
 
-// writeImage packs the stage as an OCI image layout into <dir>/<name>.tar.
-func writeImage(dir string, r *Recipe, key, arch, stage string) (Meta, error) {
+// writeImage packs the stage as an OCI image layout into <dir>/<name>.tar. The layers below it are named there, but their blobs
+// are in the archive of the base alone.
+func writeImage(dir string, r *Recipe, key, arch, stage string, below []Layer) (Meta, error) {
 	layerFile := filepath.Join(dir, ".layer")
 	f, err := os.Create(layerFile)
 	if err != nil {
@@ -33,7 +34,7 @@ func writeImage(dir string, r *Recipe, key, arch, stage string) (Meta, error) {
 	if err != nil {
 		return Meta{}, err
 	}
-	config, man, digest, err := describeImage(r, arch, layer)
+	config, man, digest, err := describeImage(r, arch, append(below[:len(below):len(below)], layer))
 	if err != nil {
 		return Meta{}, err
 	}
@@ -85,8 +86,8 @@ func writeImage(dir string, r *Recipe, key, arch, stage string) (Meta, error) {
 	return Meta{Name: r.Name, Digest: digest.String(), Unpacked: layer.Unpacked}, out.Close()
 }
 
-// describeImage returns the image's config and manifest, and the manifest's digest.
-func describeImage(r *Recipe, arch string, layer Layer) (config, man []byte, digest godigest.Digest, err error) {
+// describeImage returns the config and manifest of an image of these layers, the lowest first, and the manifest's digest.
+func describeImage(r *Recipe, arch string, layers []Layer) (config, man []byte, digest godigest.Digest, err error) {
 	c := v1.Image{Created: &epoch, Platform: v1.Platform{Architecture: arch, OS: "linux"}}
 	c.Config.User = r.User
 	c.Config.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin"}, r.Env...)
@@ -99,17 +100,29 @@ func describeImage(r *Recipe, arch string, layer Layer) (config, man []byte, dig
 		v1.AnnotationSource:   r.Source,
 		v1.AnnotationLicenses: r.Licenses,
 	}
-	c.RootFS = v1.RootFS{Type: "layers", DiffIDs: []godigest.Digest{layer.DiffID}}
-	c.History = []v1.History{{Created: &epoch, CreatedBy: "benchtop scripts/bundle: " + r.Name + " " + r.Version}}
+	c.RootFS.Type = "layers"
+	var blobs []v1.Descriptor
+	for _, l := range layers {
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.DiffID)
+		blobs = append(blobs, v1.Descriptor{MediaType: v1.MediaTypeImageLayerZstd, Digest: l.Digest, Size: l.Size})
+	}
+	if r.base != nil {
+		c.History = append(c.History, historyOf(r.base))
+	}
+	c.History = append(c.History, historyOf(r))
 	if config, err = json.Marshal(c); err != nil {
 		return nil, nil, "", err
 	}
 	man, err = json.Marshal(v1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
 		Config: v1.Descriptor{MediaType: v1.MediaTypeImageConfig, Digest: godigest.FromBytes(config), Size: int64(len(config))},
-		Layers: []v1.Descriptor{{MediaType: v1.MediaTypeImageLayerZstd, Digest: layer.Digest, Size: layer.Size}},
+		Layers: blobs,
 	})
 	return config, man, godigest.FromBytes(man), err
+}
+
+func historyOf(r *Recipe) v1.History {
+	return v1.History{Created: &epoch, CreatedBy: "benchtop scripts/bundle: " + r.Name + " " + r.Version}
 }
 
 func writeBlob(tw *tar.Writer, name string, size int64, r io.Reader) error {

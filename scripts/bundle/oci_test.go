@@ -25,7 +25,7 @@ func writeExample(t *testing.T) (Meta, map[string][]byte) {
 	t.Helper()
 	dir := t.TempDir()
 	stage := stageFiles(t, layerFiles, sortedKeys(layerFiles))
-	meta, err := writeImage(dir, imageRecipe, imageKey, "amd64", stage)
+	meta, err := writeImage(dir, imageRecipe, imageKey, "amd64", stage, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

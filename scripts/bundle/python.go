@@ -20,11 +20,13 @@ type WheelsStep struct {
 	Into   string   `json:"into"`           // the directory of packages
 	Drop   []string `json:"drop,omitempty"` // globs
 	Keep   []string `json:"keep,omitempty"` // globs that win over Drop
+	// Scripts says where a wheel's programs go that are no modules, by name. The others are left out.
+	Scripts map[string]string `json:"scripts,omitempty"`
 }
 
 // CompileStep writes the bytecode of Python files beside them, so that a read-only root starts fast.
 type CompileStep struct {
-	Python string `json:"python"` // interpreter, in the stage
+	Python string `json:"python"` // interpreter, in the stage or, if there is one, in the base
 	// Groups are compiled at the same time, each by one process in a fixed order: bytecode depends a little on what
 	// the same process compiled before.
 	Groups [][]string `json:"groups"`
@@ -72,7 +74,7 @@ func (s *WheelsStep) run(b *Builder, r *Recipe, stage string) error {
 		return err
 	}
 	for _, file := range wheels {
-		if err := unpackWheel(file, stage, s.Into, want); err != nil {
+		if err := unpackWheel(file, stage, s.Into, s.Scripts, want); err != nil {
 			return fmt.Errorf("unpack wheel %s: %w", filepath.Base(file), err)
 		}
 	}
@@ -151,21 +153,17 @@ func verifiedWheels(dir string, locked map[string]bool) ([]string, error) {
 	return files, nil
 }
 
-// unpackWheel installs a wheel's modules and metadata. Its command-line scripts and C headers are left out: in the
-// image programs are started as modules (python3 -m uvicorn).
-func unpackWheel(file, stage, into string, want func(path string) bool) error {
+// unpackWheel installs a wheel's modules and metadata. Its command-line scripts, but for those named, and C headers are
+// left out: in the image programs are started as modules (python3 -m uvicorn).
+func unpackWheel(file, stage, into string, scripts map[string]string, want func(path string) bool) error {
 	zr, err := zip.OpenReader(file)
 	if err != nil {
 		return err
 	}
 	defer zr.Close()
 	for _, zf := range zr.File {
-		name, ok := wheelTarget(zf.Name)
-		if !ok || strings.HasSuffix(zf.Name, "/") {
-			continue
-		}
-		target := path.Join(into, name)
-		if !want(target) {
+		target, ok := wheelTarget(zf.Name, into, scripts)
+		if !ok || strings.HasSuffix(zf.Name, "/") || !want(target) {
 			continue
 		}
 		rc, err := zf.Open()
@@ -185,31 +183,40 @@ func unpackWheel(file, stage, into string, want func(path string) bool) error {
 	return nil
 }
 
-// wheelTarget maps a name in a wheel to one below the package directory. A wheel may carry <name>.data/<scheme>/….
-func wheelTarget(name string) (string, bool) {
+// wheelTarget maps a name in a wheel to one in the image: below the package directory into, or a script's place. A wheel
+// may carry <name>.data/<scheme>/….
+func wheelTarget(name, into string, scripts map[string]string) (string, bool) {
 	top, rest, found := strings.Cut(name, "/")
 	if !found || !strings.HasSuffix(top, ".data") {
-		return name, true
+		return path.Join(into, name), true
 	}
 	scheme, rest, _ := strings.Cut(rest, "/")
-	return rest, scheme == "purelib" || scheme == "platlib"
+	if scheme == "scripts" {
+		target, ok := scripts[rest]
+		return target, ok
+	}
+	return path.Join(into, rest), scheme == "purelib" || scheme == "platlib"
 }
 
 func (s *CompileStep) run(b *Builder, r *Recipe, stage string) error {
-	loader, libs, err := stagedLoader(b.Arch, stage)
+	root, err := b.pythonRoot(r, stage)
+	if err != nil {
+		return err
+	}
+	loader, libs, err := stagedLoader(b.Arch, root)
 	if err != nil {
 		return err
 	}
 	// The image's own interpreter compiles: bytecode belongs to one version of Python. Hashes are not checked when
 	// it is loaded, so that it stays valid with every file dated 1970.
-	env := []string{"PYTHONHOME=" + filepath.Join(stage, "usr"), "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=", "PYTHONNOUSERSITE=1"}
+	env := []string{"PYTHONHOME=" + filepath.Join(root, "usr"), "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=", "PYTHONNOUSERSITE=1"}
 	errs := make([]error, len(s.Groups))
 	var wg sync.WaitGroup
 	for i, group := range s.Groups {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			args := []string{"--library-path", libs, filepath.Join(stage, s.Python), "-S", "-B", "-m", "compileall", "-q",
+			args := []string{"--library-path", libs, filepath.Join(root, s.Python), "-S", "-B", "-m", "compileall", "-q",
 				"--invalidation-mode", "unchecked-hash", "-s", stage, "-p", "/"}
 			for _, dir := range group {
 				args = append(args, filepath.Join(stage, dir))
@@ -223,8 +230,20 @@ func (s *CompileStep) run(b *Builder, r *Recipe, stage string) error {
 			return fmt.Errorf("compile Python files: %w", err)
 		}
 	}
-	env = append(env, "PYTHONPATH="+filepath.Join(stage, s.Path))
-	return b.run(env, stage, loader, "--library-path", libs, filepath.Join(stage, s.Python), "-B", "-c", "import "+strings.Join(s.Imports, ", "))
+	modules := filepath.Join(stage, s.Path)
+	if root != stage {
+		modules += ":" + filepath.Join(root, s.Path)
+	}
+	env = append(env, "PYTHONPATH="+modules)
+	return b.run(env, stage, loader, "--library-path", libs, filepath.Join(root, s.Python), "-B", "-c", "import "+strings.Join(s.Imports, ", "))
+}
+
+// pythonRoot is where an image's interpreter and its libraries lie: the stage, or the unpacked base.
+func (b *Builder) pythonRoot(r *Recipe, stage string) (string, error) {
+	if r.base == nil {
+		return stage, nil
+	}
+	return b.unpackBase(r, stage)
 }
 
 // stagedLoader finds the stage's dynamic loader and libraries: its interpreter runs with them, not with this

@@ -34,7 +34,7 @@ func TestUnpackWheel(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x-1.0-py3-none-any.whl")
 	writeWheel(t, file, map[string]string{
 		"x/__init__.py": "code", "x/tests/test_x.py": "test", "x/tests/data.json": "data", "x-1.0.dist-info/METADATA": "Name: x",
-		"x-1.0.data/platlib/x/fast.so": "library", "x-1.0.data/scripts/x": "#!python", "x-1.0.data/headers/x.h": "header",
+		"x-1.0.data/platlib/x/fast.so": "library", "x-1.0.data/scripts/x": "#!python", "x-1.0.data/scripts/tool": "#!python", "x-1.0.data/headers/x.h": "header",
 	})
 	drop, err := compileGlobs([]string{"**/tests"})
 	if err != nil {
@@ -45,11 +45,11 @@ func TestUnpackWheel(t *testing.T) {
 		t.Fatal(err)
 	}
 	stage := t.TempDir()
-	if err := unpackWheel(file, stage, "lib", func(p string) bool { return keep.match(p) || !drop.match(p) }); err != nil {
+	if err := unpackWheel(file, stage, "lib", map[string]string{"tool": "lib/tool.py"}, func(p string) bool { return keep.match(p) || !drop.match(p) }); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{
-		"lib/x/__init__.py": true, "lib/x/fast.so": true, "lib/x-1.0.dist-info/METADATA": true, "lib/x/tests/data.json": true,
+		"lib/x/__init__.py": true, "lib/x/fast.so": true, "lib/x-1.0.dist-info/METADATA": true, "lib/x/tests/data.json": true, "lib/tool.py": true,
 		"lib/x/tests/test_x.py": false, "lib/x": true, "lib/x-1.0.data": false, "lib/x.h": false,
 	} {
 		if _, err := os.Stat(filepath.Join(stage, name)); (err == nil) != want {
@@ -58,7 +58,7 @@ func TestUnpackWheel(t *testing.T) {
 	}
 	evil := filepath.Join(t.TempDir(), "evil.whl")
 	writeWheel(t, evil, map[string]string{"../../evil.py": "code"})
-	if err := unpackWheel(evil, stage, "lib", func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "leads out of the image") {
+	if err := unpackWheel(evil, stage, "lib", nil, func(string) bool { return true }); err == nil || !strings.Contains(err.Error(), "leads out of the image") {
 		t.Errorf("a wheel that leaves the image: error %v", err)
 	}
 }

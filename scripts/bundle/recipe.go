@@ -25,6 +25,8 @@ type Recipe struct {
 	Steps []Step `json:"steps"`
 
 	// Images only.
+	// Base names the image whose layers come below this one's: the archive has them once.
+	Base       string   `json:"base,omitempty"`
 	Entrypoint []string `json:"entrypoint,omitempty"`
 	User       string   `json:"user,omitempty"` // uid:gid
 	Env        []string `json:"env,omitempty"`
@@ -32,9 +34,11 @@ type Recipe struct {
 
 	// Bins only: further names a program answers to, by its path in the stage.
 	Links map[string][]string `json:"links,omitempty"`
+
+	base *Recipe // that Base names
 }
 
-// Step adds to the stage, the directory that becomes an image's only layer or holds programs. Exactly one of its
+// Step adds to the stage, the directory that becomes an image's own layer or holds programs. Exactly one of its
 // fields is set.
 type Step struct {
 	Go      *GoStep      `json:"go,omitempty"`
@@ -69,7 +73,26 @@ func loadRecipes(dir string) ([]*Recipe, error) {
 		}
 		all = append(all, r)
 	}
+	for _, r := range all {
+		if err := r.findBase(all); err != nil {
+			return nil, fmt.Errorf("recipe %s: %w", r.Name, err)
+		}
+	}
 	return all, nil
+}
+
+// findBase refuses a base that has one itself: nothing needs that yet, and it could go round in a circle.
+func (r *Recipe) findBase(all []*Recipe) error {
+	if r.Base == "" {
+		return nil
+	}
+	for _, b := range all {
+		if b.Name == r.Base && b.Kind == kindImage && b.Base == "" {
+			r.base = b
+			return nil
+		}
+	}
+	return fmt.Errorf("base is %q, expected the name of an image that has no base itself", r.Base)
 }
 
 func loadRecipe(file string) (*Recipe, error) {
@@ -111,6 +134,9 @@ func (r *Recipe) validate() error {
 			return fmt.Errorf("user is %q, expected numbers uid:gid (an image's user must be known without its /etc/passwd)", r.User)
 		}
 	case kindBin:
+		if r.Base != "" {
+			return fmt.Errorf("base is %q, but only images have one", r.Base)
+		}
 	default:
 		return fmt.Errorf("kind is %q, expected %q or %q", r.Kind, kindImage, kindBin)
 	}

@@ -47,7 +47,11 @@ func checkGoVersion(t *testing.T, r *Recipe, s *GoStep) {
 		t.Error(err)
 		return
 	}
-	if !regexp.MustCompile(`\sv` + regexp.QuoteMeta(r.Version) + `(\s|$)`).Match(data) {
+	version := `\sv` + regexp.QuoteMeta(r.Version)
+	if rest, ok := strings.CutPrefix(r.Version, "1."); ok { // the libraries of Kubernetes 1.x are modules 0.x
+		version += `|\sk8s\.io/\S+ v0\.` + regexp.QuoteMeta(rest)
+	}
+	if !regexp.MustCompile(`(` + version + `)(\s|$)`).Match(data) {
 		t.Errorf("%s: the recipe says version %s, %s has no module of that version", r.Name, r.Version, file)
 	}
 	for name, value := range s.Vars {
