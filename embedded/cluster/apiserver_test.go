@@ -34,10 +34,11 @@ type apiServer struct {
 // kinds are the resources that it serves, by group and version.
 var kinds = map[string]map[string]string{
 	"v1": {"namespaces": "Namespace", "nodes": "Node", "pods": "Pod", "services": "Service", "secrets": "Secret", "configmaps": "ConfigMap",
-		"persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume", "serviceaccounts": "ServiceAccount", "events": "Event"},
+		"persistentvolumeclaims": "PersistentVolumeClaim", "persistentvolumes": "PersistentVolume", "serviceaccounts": "ServiceAccount", "events": "Event",
+		"resourcequotas": "ResourceQuota", "limitranges": "LimitRange"},
 	"apps/v1":                         {"deployments": "Deployment", "replicasets": "ReplicaSet", "daemonsets": "DaemonSet"},
 	"batch/v1":                        {"cronjobs": "CronJob", "jobs": "Job"},
-	"networking.k8s.io/v1":            {"ingresses": "Ingress", "ingressclasses": "IngressClass"},
+	"networking.k8s.io/v1":            {"ingresses": "Ingress", "ingressclasses": "IngressClass", "networkpolicies": "NetworkPolicy"},
 	"rbac.authorization.k8s.io/v1":    {"roles": "Role", "rolebindings": "RoleBinding", "clusterroles": "ClusterRole", "clusterrolebindings": "ClusterRoleBinding"},
 	"storage.k8s.io/v1":               {"storageclasses": "StorageClass"},
 	"admissionregistration.k8s.io/v1": {"validatingadmissionpolicies": "ValidatingAdmissionPolicy", "validatingadmissionpolicybindings": "ValidatingAdmissionPolicyBinding"},
@@ -97,6 +98,9 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "not a forced apply of benchtop: "+r.URL.RawQuery)
 			return
 		}
+		if o["type"] == "kubernetes.io/service-account-token" {
+			o["data"] = map[string]any{"token": "dG9rZW4="} // Kubernetes fills it in
+		}
 		s.objects[path] = o
 		answer(w, http.StatusOK, o)
 	case r.Method == http.MethodPost:
@@ -113,7 +117,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(s.objects, path)
 		answer(w, http.StatusOK, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Success"})
 	case r.Method == http.MethodDelete && !item:
-		for _, o := range s.list(path, gv, kind, r.URL.Query().Get("labelSelector")) {
+		for _, o := range s.listFields(path, gv, kind, r.URL.Query()) {
 			delete(s.objects, path+"/"+o.(map[string]any)["metadata"].(map[string]any)["name"].(string))
 		}
 		answer(w, http.StatusOK, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Success"})
@@ -214,7 +218,7 @@ func discover(path string) (any, bool) {
 	}
 	list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}, GroupVersion: gv}
 	for plural, kind := range resources {
-		list.APIResources = append(list.APIResources, metav1.APIResource{Name: plural, Kind: kind, Namespaced: !clusterScoped[kind], Verbs: metav1.Verbs{"get", "list", "patch"}})
+		list.APIResources = append(list.APIResources, metav1.APIResource{Name: plural, Kind: kind, Namespaced: !clusterScoped[kind], Verbs: metav1.Verbs{"get", "list", "patch", "create", "delete", "deletecollection"}})
 	}
 	return list, true
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/remotecommand"
 )
 
 // fieldManager owns the fields that Benchtop sets by server-side apply.
@@ -34,10 +36,14 @@ type Client struct {
 	rest    *rest.Config
 	kube    kubernetes.Interface
 	dynamic dynamic.Interface
+	known   discovery.CachedDiscoveryInterface
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 	images  Images
 	done    <-chan struct{} // closed when nothing may be watched any more
 	mirror  *mirror
+	// exec runs a command in a container.
+	exec      func(ctx context.Context, at execAt, streams remotecommand.StreamOptions) error
+	terminals *terminals
 }
 
 // connect waits until K3s has written the administrator's kubeconfig and the
@@ -86,12 +92,18 @@ func newClient(cfg Config, restCfg *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build Kubernetes client: %w", err)
 	}
-	dyn, err := dynamic.NewForConfig(restCfg)
+	// Objects that come as YAML, and a reset of all there is, meet kinds that are
+	// deprecated; nobody can do anything about the warnings.
+	quiet := rest.CopyConfig(restCfg)
+	quiet.WarningHandler = rest.NoWarnings{}
+	dyn, err := dynamic.NewForConfig(quiet)
 	if err != nil {
 		return nil, fmt.Errorf("build dynamic client: %w", err)
 	}
-	return &Client{cfg: cfg, rest: restCfg, kube: kube, dynamic: dyn, mirror: &mirror{},
-		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery()))}, nil
+	known := memory.NewMemCacheClient(kube.Discovery())
+	c := &Client{cfg: cfg, rest: restCfg, kube: kube, dynamic: dyn, mirror: &mirror{}, known: known, mapper: restmapper.NewDeferredDiscoveryRESTMapper(known)}
+	c.exec, c.terminals = c.execInPod, newTerminals()
+	return c, nil
 }
 
 // applySystem applies packaged manifests in order.

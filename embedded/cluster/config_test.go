@@ -8,7 +8,7 @@ import (
 )
 
 // bundled are the images that a released binary carries for pods.
-var bundled = []string{"coredns", "traefik", "lab-python", "gpu"}
+var bundled = []string{"coredns", "traefik", "lab-python", "lab-shell", "gpu"}
 
 // imageOf returns the references of bundled images of these names.
 func imageOf(names ...string) func(string) string {

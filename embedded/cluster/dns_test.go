@@ -26,6 +26,7 @@ func TestCorefile(t *testing.T) {
 	for _, want := range []string{
 		"    hosts {\n        10.44.0.1 node-a\n        fallthrough\n    }\n",
 		"    forward . 192.168.1.1 192.168.1.2 {\n        policy sequential\n        max_connect_attempts 3\n",
+		"    cache 30 {\n        disable success cluster.local\n        disable denial cluster.local\n    }\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the Corefile lacks %q:\n%s", want, got)

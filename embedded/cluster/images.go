@@ -16,8 +16,11 @@ import (
 // Images are the container images of the machine.
 type Images interface {
 	// Wait returns when the bundled images of these names are there; without
-	// names, when all are.
+	// names, when all are that a start imports.
 	Wait(ctx context.Context, names ...string) error
+	// Bring returns when a bundled image is there that no start imports. The
+	// first call imports it.
+	Bring(ctx context.Context, name string) error
 	List(ctx context.Context) ([]mlops.Image, error)
 	// Has says whether an image is there. alike is one with a similar name.
 	Has(ctx context.Context, ref string) (has bool, alike string, err error)
