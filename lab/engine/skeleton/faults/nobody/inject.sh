@@ -1,0 +1,1 @@
+kubectl -n "$LAB" scale deployment hello --replicas 0

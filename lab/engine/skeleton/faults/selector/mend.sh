@@ -1,0 +1,1 @@
+kubectl patch service hello --type merge -p '{"spec":{"selector":{"app":"hello"}}}'

@@ -1,0 +1,1 @@
+kubectl -n "$LAB" delete configmap greeting --ignore-not-found
