@@ -1,0 +1,1 @@
+kubectl patch configmap findings -n "$LAB" --type merge -p '{"data": {"grower": null}}'

@@ -1,0 +1,1 @@
+sh note.sh grower class_0

@@ -1,0 +1,1 @@
+sh note.sh version 1

@@ -1,0 +1,1 @@
+kubectl delete jobs -n "$PROJECT" -l app.kubernetes.io/component=trainer --wait=false

@@ -1,0 +1,1 @@
+kubectl get cronjobs,jobs -n "$PROJECT"
