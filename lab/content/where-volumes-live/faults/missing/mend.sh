@@ -1,0 +1,2 @@
+kubectl patch deployment server -p '{"spec":{"template":{"spec":{"volumes":[{"name":"models","persistentVolumeClaim":{"claimName":"models"}}]}}}}'
+kubectl rollout status deployment server --timeout 60s

@@ -1,0 +1,1 @@
+kubectl patch deployment server -p '{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/hostname":"gpu-2"}}}}}'

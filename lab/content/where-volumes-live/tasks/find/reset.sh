@@ -1,0 +1,1 @@
+kubectl delete configmap where --ignore-not-found
