@@ -1,0 +1,1 @@
+kubectl patch deployment model -p '{"spec":{"strategy":{"type":"Recreate","rollingUpdate":null},"template":{"spec":{"containers":[{"name":"model","readinessProbe":{"httpGet":{"path":"/ready","port":8080}}}]}}}}'

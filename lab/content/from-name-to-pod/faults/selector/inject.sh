@@ -1,0 +1,1 @@
+kubectl patch service model --type merge -p '{"spec":{"selector":{"app":"modle"}}}'

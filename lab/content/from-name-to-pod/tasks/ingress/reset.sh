@@ -1,0 +1,1 @@
+kubectl delete ingress model --ignore-not-found

@@ -1,0 +1,19 @@
+# The ingress asks for the pods' port; the Service has port 80 only.
+kubectl apply -f - <<YAML
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: model
+spec:
+  rules:
+  - host: ${LAB}.${DOMAIN}
+    http:
+      paths:
+      - path: /
+        pathType: Prefix
+        backend:
+          service:
+            name: model
+            port:
+              number: 8080
+YAML

@@ -1,0 +1,1 @@
+kubectl set env deployment/shop MODEL_URL=http://model.warehouse

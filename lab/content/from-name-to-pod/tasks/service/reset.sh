@@ -1,0 +1,1 @@
+kubectl delete service model --ignore-not-found
