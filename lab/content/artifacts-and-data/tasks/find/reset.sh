@@ -1,0 +1,1 @@
+kubectl delete configmap leak --ignore-not-found

@@ -1,0 +1,1 @@
+kubectl delete configmap ci --ignore-not-found
