@@ -1,0 +1,8 @@
+kubectl patch cronjob train -p '{"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[{"name":"train","resources":{"requests":{"memory":"32Mi"},"limits":{"memory":"48Mi"}}}]}}}}}}'
+job=nightly-$(date +%s)
+kubectl create job "$job" --from=cronjob/train
+n=0
+until [ "$(kubectl get job "$job" -o jsonpath='{.status.failed}')" ] || [ $n -ge 40 ]; do
+  n=$((n + 1))
+  sleep 0.5
+done
