@@ -1,0 +1,2 @@
+kubectl patch deployment model -n "$LAB" --type strategic -p '{"spec": {"template": {"spec": {"containers": [
+  {"name": "server", "env": [{"name": "MODEL", "value": "v3"}], "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}}}]}}}}'

@@ -1,0 +1,3 @@
+kubectl patch deployment candidate --type strategic -p '{"spec": {"template": {"spec": {"containers": [
+  {"name": "server", "env": [{"name": "MODEL", "value": "v2"}], "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}}}]}}}}'
+kubectl rollout status deployment/candidate --timeout=100s

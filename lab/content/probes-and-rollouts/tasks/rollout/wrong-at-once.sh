@@ -1,0 +1,1 @@
+kubectl set env deployment/model MODEL=v2
