@@ -1,0 +1,1 @@
+kubectl scale deployment batch --replicas=0

@@ -1,0 +1,1 @@
+kubectl scale deployment model -n "$LAB" --replicas=2

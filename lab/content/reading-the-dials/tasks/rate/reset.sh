@@ -1,0 +1,1 @@
+kubectl patch configmap dials -n "$LAB" --type merge -p '{"data": {"rate": null}}'

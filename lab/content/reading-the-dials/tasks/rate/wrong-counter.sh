@@ -1,0 +1,1 @@
+sh dial.sh rate "sum(model_requests_total{namespace=\"$LAB\"})"

@@ -1,0 +1,1 @@
+sh dial.sh rate "rate(model_requests_total{namespace=\"$LAB\"}[1m])"

@@ -1,0 +1,1 @@
+kubectl set env deployment/caller RATE=36

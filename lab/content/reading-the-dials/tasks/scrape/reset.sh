@@ -1,0 +1,1 @@
+kubectl patch deployment caller -n "$LAB" -p '{"spec": {"template": {"metadata": {"annotations": null}}}}'

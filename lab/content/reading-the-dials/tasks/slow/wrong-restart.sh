@@ -1,0 +1,1 @@
+kubectl scale deployment model --replicas=4
