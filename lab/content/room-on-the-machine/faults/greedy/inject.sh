@@ -1,0 +1,1 @@
+kubectl set resources deployment batch --requests=cpu=10m,memory=90Mi

@@ -1,0 +1,1 @@
+kubectl set env deployment/batch TABLE_MIB=160

@@ -1,0 +1,2 @@
+kubectl set env deployment/batch TABLE_MIB=45
+kubectl rollout status deployment batch --timeout 80s

@@ -1,0 +1,3 @@
+sed 's/requests: {cpu: 10m, memory: 32Mi}/requests: {cpu: 10m, memory: 96Mi}/; s/limits: {memory: 32Mi}/limits: {memory: 96Mi}/' batch.yaml > batch-96.yaml
+kubectl apply -f batch-96.yaml
+kubectl rollout status deployment batch --timeout 90s

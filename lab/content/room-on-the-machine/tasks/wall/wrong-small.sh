@@ -1,0 +1,2 @@
+# As it lies there.
+kubectl apply -f batch.yaml

@@ -1,0 +1,1 @@
+kubectl scale deployment cache features scorer --replicas 1
