@@ -1,0 +1,1 @@
+kubectl scale deployment notebook --replicas 0

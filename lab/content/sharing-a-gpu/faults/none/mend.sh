@@ -1,0 +1,1 @@
+kubectl set resources deployment trainer --limits nvidia.com/gpu=1 --requests nvidia.com/gpu=1

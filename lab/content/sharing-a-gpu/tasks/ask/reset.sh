@@ -1,0 +1,1 @@
+kubectl delete pod smi --ignore-not-found --now --wait=false

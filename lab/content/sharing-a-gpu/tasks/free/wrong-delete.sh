@@ -1,0 +1,2 @@
+# The Deployment makes another pod, which takes the GPU again.
+kubectl delete pods -l app=notebook --now

@@ -1,0 +1,1 @@
+kubectl delete configmap plan --ignore-not-found

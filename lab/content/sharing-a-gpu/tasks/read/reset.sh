@@ -1,0 +1,1 @@
+kubectl delete configmap gpus --ignore-not-found
