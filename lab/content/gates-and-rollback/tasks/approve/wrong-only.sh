@@ -1,0 +1,2 @@
+# A PUT replaces all gates: the one for the latency is gone.
+./api "projects/$PROJECT/gates" -X PUT -d '{"approval": "required"}'

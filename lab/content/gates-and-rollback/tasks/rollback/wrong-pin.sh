@@ -1,0 +1,2 @@
+# Nothing new comes, but the committee stays.
+./api "deployments/$PROJECT/pin" -X POST
