@@ -26,6 +26,8 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/minio"
 	"github.com/benchtop-lab/benchtop/embedded/prometheus"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
+	"github.com/benchtop-lab/benchtop/lab/content"
+	"github.com/benchtop-lab/benchtop/lab/engine"
 	"github.com/benchtop-lab/benchtop/lab/workloads"
 	"github.com/benchtop-lab/benchtop/ui"
 	"github.com/benchtop-lab/benchtop/ui/machine"
@@ -60,6 +62,7 @@ type Appliance struct {
 	network    network
 	gpus       *gpus
 	loop       *loopUnit
+	labs       labsUnit
 
 	loopPort loopPort
 }
@@ -203,6 +206,7 @@ func (a *Appliance) build() error {
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
 	a.loopPort = loopPort{registry: a.registry, cluster: a.cluster, loop: a.loop, domain: a.cfg.Domain, dataDir: a.cfg.DataDir,
 		ingress: ingressClient{base: "http://" + net.JoinHostPort(a.cfg.NodeAddress, strconv.Itoa(a.cfg.HTTPPort)), http: &http.Client{Timeout: 30 * time.Second}}}
+	a.labs = labsUnit{engine.Open(a.labPorts(bundle), content.Labs, a.log.With("unit", "labs"))}
 
 	sessions, err := sessionfile.Open(a.paths.Secrets() + "/sessions.json")
 	if err != nil {
@@ -214,13 +218,14 @@ func (a *Appliance) build() error {
 		Mounts: map[string]ui.Mount{
 			"/api/2.0/": {Handler: mlflow}, "/api/3.0/": {Handler: mlflow}, "/ajax-api/": {Handler: mlflow}, "/api/lineage/": {Handler: mlflow}, "/v1/": {Handler: mlflow},
 			"/health": {Handler: mlflow}, "/version": {Handler: mlflow}, "/get-artifact": {Handler: mlflow}, "/model-versions/get-artifact": {Handler: mlflow},
-			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Needs: mlops.Read},
+			"/prometheus/": {Handler: http.StripPrefix("/prometheus", a.prometheus.Handler()), Needs: mlops.Read, Metrics: true},
 		},
 		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Loop: a.loopPort,
 		Registry: func() (ports.Registry, error) { return openRegistry(a.registry) },
 		Steps:    func() (ports.Steps, error) { return a.loopPort.steps() },
 		Cluster:  func() (ports.Cluster, error) { return connected(a.cluster) },
 		GPUs:     a.gpuPort,
+		Labs:     func() (ports.Labs, error) { return a.labs.Engine, nil },
 		Metrics:  a.prometheus, Machine: machine.New(a.cfg.DataDir), Units: a.units,
 		Retention: a.cfg.retentionTime(), Examples: examples(), Samples: uiSamples(), IngressPort: a.cfg.HTTPPort, S3Port: portOf(a.cfg.S3Addr),
 	}); err != nil {

@@ -40,6 +40,7 @@ func (a *Appliance) steps() []step {
 			return a.prometheus.UseKubeconfig(a.paths.Kubeconfig())
 		}},
 		{unit: a.loop, opt: supervise.Options{Restart: true, StopTimeout: 2 * time.Second}},
+		{unit: a.labs, opt: supervise.Options{Restart: true, StopTimeout: 2 * time.Second}},
 	}
 	if a.gpus.any() {
 		// Before K3s: the plugin's pod mounts what it makes.

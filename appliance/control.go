@@ -26,11 +26,12 @@ func pid() int { return os.Getpid() }
 type control struct {
 	a      *Appliance
 	gpus   func() (ports.GPUs, error)
+	labs   ports.Labs
 	served atomic.Bool
 	quit   sync.Once
 }
 
-func newControl(a *Appliance) *control { return &control{a: a, gpus: a.gpuPort} }
+func newControl(a *Appliance) *control { return &control{a: a, gpus: a.gpuPort, labs: a.labs.Engine} }
 
 func (c *control) Name() string { return "control" }
 
@@ -70,6 +71,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	c.lineageCalls(mux)
 	c.projectCalls(mux)
 	c.gpuCalls(mux)
+	c.labCalls(mux)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	h.Ready()
 	failed := make(chan error, 1)

@@ -73,6 +73,7 @@ func Diagnose(ctx context.Context, c Config) ([]doctor.Finding, error) {
 		out = append(out, doctor.Finding{Check: "projects", Level: doctor.OK, Detail: "there are none yet: " + addOne})
 	}
 	out = append(out, s.Network...)
+	out = append(out, s.Labs...)
 	out = append(out, gpus...)
 	out = append(out, doctor.Nameservers(ctx)...)
 	for _, w := range s.Warnings {

@@ -36,6 +36,7 @@ type Status struct {
 	Loop     []ProjectStatus    `json:"loop"`
 	Serving  []ServingStatus    `json:"serving"` // deployments beside those of projects
 	Network  []doctor.Finding   `json:"network"` // what is amiss with it
+	Labs     []doctor.Finding   `json:"labs"`    // what is amiss with the guided labs that are open
 	Warnings []string           `json:"warnings"`
 }
 
@@ -75,10 +76,10 @@ func (a *Appliance) diagnose(ctx context.Context, d mlops.Deployment) []mlops.Fi
 }
 
 // status collects the appliance's status. What can't be read yet is left out;
-// so are findings if diagnose is nil: to look for them asks servers and logs.
+// so are findings if diagnose is nil: to look for them asks servers, logs and shells.
 func (a *Appliance) status(ctx context.Context, served bool, diagnose diagnosis) Status {
 	s := Status{State: StateReady, Version: a.version, PID: pid(), DataDir: a.paths.Data, Units: a.units.Status(5),
-		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Serving: []ServingStatus{}, Network: a.network.findings(), Warnings: []string{}}
+		UI: a.cfg.uiURL(), Loop: []ProjectStatus{}, Serving: []ServingStatus{}, Network: a.network.findings(), Labs: []doctor.Finding{}, Warnings: []string{}}
 	stopping, failed, starting := false, false, false
 	for _, u := range s.Units {
 		switch u.State {
@@ -93,6 +94,9 @@ func (a *Appliance) status(ctx context.Context, served bool, diagnose diagnosis)
 			}
 			starting = true
 		}
+	}
+	if diagnose != nil {
+		s.Labs = a.labFindings(ctx)
 	}
 	projects, unread := a.loopPort.Projects(ctx)
 	deployments, _ := a.loopPort.Deployments(ctx)

@@ -35,9 +35,9 @@ func (s *Server) requireSession(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // navigates reports whether the request is for a page, and not for an event
-// stream, a fragment or a change.
+// stream, a fragment, a terminal or a change.
 func navigates(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" && r.URL.Path != "/session" &&
+	return r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" && r.Header.Get("Upgrade") == "" && r.URL.Path != "/session" &&
 		!strings.HasPrefix(r.URL.Path, "/live/") && !strings.HasPrefix(r.URL.Path, "/logs/")
 }
 

@@ -279,6 +279,22 @@ func TestMounts(t *testing.T) {
 	l.Expect(resp, body, 404)
 }
 
+// TestMetricsOfRooms: the key of a guided lab's room reads the metrics of the
+// whole lab, and nothing else that is about it.
+func TestMetricsOfRooms(t *testing.T) {
+	w := uitest.Empty(visit.AtNoon)
+	w.Passwords["room:room"] = mlops.Principal{Name: "room", Role: mlops.RoleEditor, Projects: []string{"lab-volumes"}, Metrics: true}
+	l := visit.Start(t, w, func(c *ui.Config) {
+		answers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("answer")) })
+		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: answers, Needs: mlops.Read, Metrics: true}, "/whole/": {Handler: answers, Needs: mlops.Read}}
+	})
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("room:room"))
+	resp, body := l.Do(&http.Client{}, http.MethodGet, "/prometheus/api/v1/query", nil, "Authorization", basic)
+	l.Expect(resp, body, 200, "answer")
+	resp, body = l.Do(&http.Client{}, http.MethodGet, "/whole/", nil, "Authorization", basic)
+	l.ExpectJSON(resp, body, 403, "PERMISSION_DENIED", "this is about the whole lab")
+}
+
 func TestStrangersSeeNothing(t *testing.T) {
 	l := visit.Start(t, uitest.Full(visit.AtNoon))
 	for _, path := range []string{"/", "/runs", "/models/iris", "/deployments/iris/predict", "/system", "/no/such/page", "/runs/x/download?path=a", "/runs/x/artifacts"} {

@@ -35,6 +35,9 @@ type Mount struct {
 	// session. Empty means that the handler checks credentials, and forgery,
 	// itself.
 	Needs mlops.Permission
+	// Metrics says that it serves the metrics of the whole lab, which some keys
+	// of single projects may read.
+	Metrics bool
 }
 
 // Config is what a Server is made of. Every port is required.
@@ -67,6 +70,7 @@ type Config struct {
 	Steps    func() (ports.Steps, error)
 	Cluster  func() (ports.Cluster, error)
 	GPUs     func() (ports.GPUs, error)
+	Labs     func() (ports.Labs, error)
 
 	// Samples are the projects that can be added with one click.
 	Samples []SampleProject
@@ -90,7 +94,7 @@ type Config struct {
 func (c *Config) complete() error {
 	for name, missing := range map[string]bool{
 		"Address": c.Address == "", "Auth": c.Auth == nil, "Keys": c.Keys == nil, "Sessions": c.Sessions == nil,
-		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Cluster": c.Cluster == nil, "GPUs": c.GPUs == nil,
+		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Cluster": c.Cluster == nil, "GPUs": c.GPUs == nil, "Labs": c.Labs == nil,
 		"Metrics": c.Metrics == nil, "Machine": c.Machine == nil, "Units": c.Units == nil,
 	} {
 		if missing {

@@ -19,6 +19,10 @@ const (
 	// livePause keeps a burst of announcements from rendering the page for
 	// each of them.
 	livePause = 600 * time.Millisecond
+	// A page that is told of its own changes shows them sooner, and looks more
+	// often for what nobody announces.
+	ownPause = 100 * time.Millisecond
+	ownEvery = time.Second
 )
 
 // live serves the event stream of a page: the parts that have changed since
@@ -36,7 +40,7 @@ func (s *Server) live(f page.Func) echo.HandlerFunc {
 		defer end()
 		sent := map[string][]byte{}
 		// The page reloads when the build it came from is not ours any more.
-		if err := st.send("build", []byte(s.cfg.Assets.Script+" "+s.cfg.Assets.Style)); err != nil {
+		if err := st.send("build", []byte(s.cfg.Assets.Build())); err != nil {
 			return nil
 		}
 		beat := time.NewTicker(beatEvery)
@@ -57,31 +61,42 @@ func (s *Server) live(f page.Func) echo.HandlerFunc {
 			if err := s.sendParts(c.Request().Context(), st, p, sent); err != nil {
 				return nil
 			}
-			if !s.waitForChange(c, st, beat, unitsChanged, registryChanged) {
+			if !s.waitForChange(c, st, beat, p.Changed, unitsChanged, registryChanged) {
 				return nil
 			}
 		}
 	}
 }
 
-// waitForChange reports whether the stream goes on.
-func (s *Server) waitForChange(c echo.Context, st *stream, beat *time.Ticker, changes ...<-chan struct{}) bool {
-	pause := time.NewTimer(livePause)
+// waitForChange reports whether the stream goes on. own is the page's announcement,
+// nil if it has none; after it the page need not be spared for long.
+func (s *Server) waitForChange(c echo.Context, st *stream, beat *time.Ticker, own, units, registry <-chan struct{}) bool {
+	first, every := livePause, liveEvery
+	if own != nil {
+		first, every = ownPause, ownEvery
+	}
+	pause, rest := time.NewTimer(first), time.NewTimer(livePause)
 	defer pause.Stop()
+	defer rest.Stop()
 	select {
 	case <-st.done:
 		return false
 	case <-pause.C:
 	}
-	tick := time.NewTimer(liveEvery)
+	tick := time.NewTimer(every)
 	defer tick.Stop()
+	var unitsNow, registryNow <-chan struct{} // nobody is heard before the rest is over
 	for {
 		select {
 		case <-st.done:
 			return false
-		case <-changes[0]:
+		case <-rest.C:
+			unitsNow, registryNow = units, registry
+		case <-own:
 			return true
-		case <-changes[1]:
+		case <-unitsNow:
+			return true
+		case <-registryNow:
 			return true
 		case <-tick.C:
 			return true

@@ -20,7 +20,7 @@ func TestBootTurnsIntoOverview(t *testing.T) {
 	_, page := l.Get("/")
 	l.Expect(&http.Response{StatusCode: 200, Request: &http.Request{URL: &url.URL{}}}, page, 200, "Starting your lab…", "2 of 7 units are ready", "importing images: 4 of 7, 212 MB", `sse-connect="/live/"`, `data-view="boot"`)
 	next := l.Stream("/live/")
-	if e := next(); e.Name != "build" || e.Data != "app-TEST.js style-TEST.css" {
+	if e := next(); e.Name != "build" || e.Data != "app-TEST.js style-TEST.css terminal-TEST.js terminal-TEST.css" {
 		t.Errorf("first event %+v", e)
 	}
 	l.Await(next, "view", "boot")

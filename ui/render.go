@@ -26,7 +26,7 @@ func (s *Server) render(c echo.Context, p *page.Page) error {
 	v := visitorOf(c)
 	frame := view.Frame{
 		Title: p.Title, Nav: p.Nav, Bare: p.Bare || v.id == "", Version: s.cfg.Version,
-		Script: s.static.url(s.cfg.Assets.Script), Style: s.static.url(s.cfg.Assets.Style), Icon: s.static.url(s.cfg.Assets.Icon),
+		Script: s.static.url(s.cfg.Assets.Script), Style: s.static.url(s.cfg.Assets.Style), Icon: s.static.url(s.cfg.Assets.Icon), Build: s.cfg.Assets.Build(),
 	}
 	if theme, err := c.Cookie(themeCookie); err == nil && (theme.Value == "light" || theme.Value == "dark") {
 		frame.Theme = theme.Value
@@ -34,6 +34,9 @@ func (s *Server) render(c echo.Context, p *page.Page) error {
 	if v.id != "" {
 		frame.User, frame.CSRF, frame.Admin = v.principal.Name, page.VisitorOf(c).CSRF, v.principal.Role.May(mlops.Administer)
 		frame.Limited = v.principal.Limited()
+	}
+	if p.Terminal {
+		frame.Terminal, frame.TerminalStyle = s.static.url(s.cfg.Assets.Terminal), s.static.url(s.cfg.Assets.TerminalStyle)
 	}
 	if len(p.Parts) > 0 {
 		frame.Live, frame.View = "/live"+c.Request().URL.RequestURI(), p.View

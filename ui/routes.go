@@ -15,6 +15,7 @@ import (
 	"github.com/benchtop-lab/benchtop/ui/pages/deployments"
 	"github.com/benchtop-lab/benchtop/ui/pages/front"
 	"github.com/benchtop-lab/benchtop/ui/pages/gpus"
+	"github.com/benchtop-lab/benchtop/ui/pages/labs"
 	"github.com/benchtop-lab/benchtop/ui/pages/logs"
 	"github.com/benchtop-lab/benchtop/ui/pages/models"
 	"github.com/benchtop-lab/benchtop/ui/pages/overview"
@@ -65,7 +66,12 @@ func (s *Server) routes() {
 		var mw []echo.MiddlewareFunc
 		if m.Needs != "" {
 			// What it serves is not told apart by projects.
-			mw = append(mw, s.requireCredentials(m.Needs), requireWhole)
+			mw = append(mw, s.requireCredentials(m.Needs))
+			if m.Metrics {
+				mw = append(mw, requireMetrics)
+			} else {
+				mw = append(mw, requireWhole)
+			}
 		}
 		exact, below := strings.CutSuffix(path, "/")
 		e.Any(exact, h, mw...)
@@ -99,6 +105,7 @@ func (s *Server) pages(r page.Routes) {
 	projects.Routes(r, s.site, samples)
 	access.Routes(r, s.site, s.cfg.S3Port)
 	gpus.Routes(r, s.site, s.machine.Series)
+	labs.Routes(r, s.site)
 	system.Routes(r, s.site, s.machine, about)
 	logs.Routes(r, s.site, desk)
 	front.Routes(r, s.site, desk, s.pagesURL)

@@ -41,6 +41,18 @@ func requireWhole(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// requireMetrics refuses keys of single projects, but those that may read the
+// metrics of the whole lab.
+func requireMetrics(next echo.HandlerFunc) echo.HandlerFunc {
+	whole := requireWhole(next)
+	return func(c echo.Context) error {
+		if page.PrincipalOf(c.Request().Context()).Metrics {
+			return next(c)
+		}
+		return whole(c)
+	}
+}
+
 // outside is the error for what a key does not reach, as a sentence.
 func outside(p mlops.Principal, what string) error { return page.Sentence(p.Outside(what)) }
 
@@ -690,4 +702,99 @@ func (g scopedGPUs) Inject(ctx context.Context, f mlops.GPUFault) (mlops.GPUs, e
 		return mlops.GPUs{}, err
 	}
 	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Inject(ctx, f) })
+}
+
+// scopedLabs are the guided labs: their rooms lie beside the projects, so keys of
+// single projects do not enter them.
+type scopedLabs struct{ all func() (ports.Labs, error) }
+
+const labsWhole = "the guided labs belong to the whole lab"
+
+func (l scopedLabs) Catalogue(ctx context.Context, user string) ([]mlops.LabEntry, error) {
+	if err := whole(ctx, labsWhole); err != nil {
+		return nil, err
+	}
+	return ask(l.all, func(all ports.Labs) ([]mlops.LabEntry, error) { return all.Catalogue(ctx, user) })
+}
+
+func (l scopedLabs) Lab(ctx context.Context, user, lab string) (mlops.LabView, error) {
+	if err := whole(ctx, labsWhole); err != nil {
+		return mlops.LabView{}, err
+	}
+	return ask(l.all, func(all ports.Labs) (mlops.LabView, error) { return all.Lab(ctx, user, lab) })
+}
+
+// Changed says when to look, and nothing of what there is to see. It is nil while
+// the labs start.
+func (l scopedLabs) Changed(user, lab string) <-chan struct{} {
+	all, err := l.all()
+	if err != nil {
+		return nil
+	}
+	return all.Changed(user, lab)
+}
+
+func (l scopedLabs) Start(ctx context.Context, user, lab string, timed bool) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.Start(ctx, user, lab, timed) })
+}
+
+func (l scopedLabs) Leave(ctx context.Context, user, lab string, sure bool) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.Leave(ctx, user, lab, sure) })
+}
+
+func (l scopedLabs) Check(ctx context.Context, user, lab, task string) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.Check(ctx, user, lab, task) })
+}
+
+func (l scopedLabs) Hint(ctx context.Context, user, lab, task string) (mlops.LabHintTaken, error) {
+	if err := whole(ctx, labsWhole); err != nil {
+		return mlops.LabHintTaken{}, err
+	}
+	return ask(l.all, func(all ports.Labs) (mlops.LabHintTaken, error) { return all.Hint(ctx, user, lab, task) })
+}
+
+func (l scopedLabs) Answer(ctx context.Context, user, lab, task, question, answer string) (mlops.LabQuestion, error) {
+	if err := whole(ctx, labsWhole); err != nil {
+		return mlops.LabQuestion{}, err
+	}
+	return ask(l.all, func(all ports.Labs) (mlops.LabQuestion, error) {
+		return all.Answer(ctx, user, lab, task, question, answer)
+	})
+}
+
+func (l scopedLabs) Reset(ctx context.Context, user, lab, task string) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.Reset(ctx, user, lab, task) })
+}
+
+func (l scopedLabs) Break(ctx context.Context, user, lab string, seed int64, timed bool) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.Break(ctx, user, lab, seed, timed) })
+}
+
+func (l scopedLabs) GiveUp(ctx context.Context, user, lab string) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.GiveUp(ctx, user, lab) })
+}
+
+func (l scopedLabs) Solve(ctx context.Context, user, lab, task string) (string, error) {
+	if err := whole(ctx, labsWhole); err != nil {
+		return "", err
+	}
+	return ask(l.all, func(all ports.Labs) (string, error) { return all.Solve(ctx, user, lab, task) })
+}
+
+func (l scopedLabs) Export(ctx context.Context, user string) ([]mlops.LabHistory, error) {
+	if err := whole(ctx, labsWhole); err != nil {
+		return nil, err
+	}
+	return ask(l.all, func(all ports.Labs) ([]mlops.LabHistory, error) { return all.Export(ctx, user) })
+}
+
+func (l scopedLabs) Terminal(ctx context.Context, user, lab string, t mlops.LabTerminal) error {
+	return l.change(ctx, func(all ports.Labs) error { return all.Terminal(ctx, user, lab, t) })
+}
+
+func (l scopedLabs) change(ctx context.Context, f func(all ports.Labs) error) error {
+	if err := whole(ctx, labsWhole); err != nil {
+		return err
+	}
+	return tell(l.all, f)
 }

@@ -52,7 +52,7 @@ func TestKeysOfOtherProjects(t *testing.T) {
 	w.Tokens["ada"] = w.Passwords["ada:ada"]
 	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics of iris") })
 	l := visit.Start(t, w, func(c *ui.Config) {
-		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: reached, Needs: mlops.Read}}
+		c.Mounts = map[string]ui.Mount{"/prometheus/": {Handler: reached, Needs: mlops.Read, Metrics: true}}
 	})
 	l.SignIn("ada", "ada")
 	seen := 0
@@ -99,7 +99,7 @@ func TestKeysOfOtherProjects(t *testing.T) {
 	if seen < 12 {
 		t.Errorf("only %d addresses answered", seen)
 	}
-	for _, path := range []string{"/system", "/system/pods", "/system/pods/iris/x", "/system/images", "/system/objects", "/system/events", "/gpus", "/api/gpus", "/live/gpus", "/prometheus/api/v1/query", "/access", "/live/system", "/live/access", "/logs/pods/iris/x"} {
+	for _, path := range []string{"/system", "/system/pods", "/system/pods/iris/x", "/system/images", "/system/objects", "/system/events", "/gpus", "/api/gpus", "/live/gpus", "/labs", "/labs/first-loop", "/labs/first-loop/terminal", "/live/labs", "/api/labs", "/api/labs/export", "/api/labs/first-loop", "/prometheus/api/v1/query", "/access", "/live/system", "/live/access", "/logs/pods/iris/x"} {
 		resp, body := l.Get(path)
 		l.Expect(resp, body, http.StatusForbidden)
 		if path != "/access" && path != "/live/access" && !strings.Contains(body, "The key ada is limited to project wine, and ") {
@@ -188,7 +188,7 @@ func TestKeyOfAProject(t *testing.T) {
 	ada, eddy := visit.Start(t, w).SignIn("ada", "ada"), visit.Start(t, w).SignIn("eddy", "eddy")
 	for address, route := range addresses(ada, http.MethodGet) {
 		path := strings.TrimPrefix(address, "GET ")
-		if slices.Contains(own, route) || strings.HasPrefix(path, "/system") || strings.HasSuffix(path, "/gpus") || strings.HasPrefix(path, "/datasets") || strings.HasPrefix(path, "/live/") || strings.HasPrefix(path, "/logs/") {
+		if slices.Contains(own, route) || strings.HasPrefix(path, "/system") || strings.HasSuffix(path, "/gpus") || strings.HasPrefix(strings.TrimPrefix(path, "/api"), "/labs") || strings.HasPrefix(path, "/datasets") || strings.HasPrefix(path, "/live/") || strings.HasPrefix(path, "/logs/") {
 			continue
 		}
 		mine, body := ada.Get(path)

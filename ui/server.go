@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,7 +39,11 @@ type Server struct {
 	// graceful shutdown waiting for ever.
 	stopping chan struct{}
 	streams  atomic.Int64
-	address  atomic.Pointer[net.TCPAddr]
+	// terminals counts those that are open; they are waited for apart, as
+	// net/http forgets connections that speak another protocol.
+	terminals   atomic.Int64
+	terminalsUp sync.WaitGroup
+	address     atomic.Pointer[net.TCPAddr]
 }
 
 var _ supervise.Unit = (*Server)(nil)
@@ -56,8 +61,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, static: st, attempts: newLimiter(cfg.Now), stopping: make(chan struct{})}
 	s.log.Store(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	loop := scopedLoop{cfg.Loop}
-	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster}, GPUs: scopedGPUs{cfg.GPUs},
-		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines}
+	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster}, GPUs: scopedGPUs{cfg.GPUs}, Labs: scopedLabs{cfg.Labs},
+		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines, Terminal: s.terminal}
 	s.machine = health.Machine{Site: s.site, Sampler: health.NewSampler(cfg.Machine, cfg.SampleEvery, cfg.Now), Series: charts.New(cfg.Metrics, cfg.Now, cfg.Retention)}
 	s.routes()
 	return s, nil
@@ -123,6 +128,16 @@ func (s *Server) Run(ctx context.Context, h *supervise.Handle) error {
 		}
 	}
 	<-served
+	ended := make(chan struct{})
+	go func() {
+		s.terminalsUp.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-drain.Done():
+		h.Log().Warn("terminals are still open", "after", drainTimeout.String())
+	}
 	return nil
 }
 

@@ -42,7 +42,12 @@ func TestNewRefusesAnIncompleteConfig(t *testing.T) {
 		"not be the root": func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/": {Handler: http.NotFoundHandler()}} },
 		"has no handler":  func(c *ui.Config) { c.Mounts = map[string]ui.Mount{"/x/": {}} },
 		"style-TEST.css": func(c *ui.Config) {
-			c.Assets.Files = fstest.MapFS{"app-TEST.js": {}, "icon-TEST.svg": {}, "licenses-TEST.txt": {}}
+			c.Assets = uitest.Assets()
+			delete(c.Assets.Files.(fstest.MapFS), "style-TEST.css.gz")
+		},
+		"unpack icon-TEST.svg": func(c *ui.Config) {
+			c.Assets = uitest.Assets()
+			c.Assets.Files.(fstest.MapFS)["icon-TEST.svg.gz"].Data = []byte("not packed")
 		},
 	} {
 		c := good()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -21,31 +22,31 @@ import (
 type static struct{ files map[string]staticFile }
 
 type staticFile struct {
-	plain, zipped []byte
-	mime          string
+	zipped []byte
+	mime   string
 }
 
 func newStatic(a *web.Assets) (*static, error) {
 	st := &static{files: map[string]staticFile{}}
-	for _, name := range []string{a.Script, a.Style, a.Icon, a.Licenses} {
-		plain, err := fs.ReadFile(a.Files, name)
+	for _, name := range []string{a.Script, a.Style, a.Icon, a.Licenses, a.Terminal, a.TerminalStyle} {
+		zipped, err := fs.ReadFile(a.Files, name+".gz")
 		if err != nil {
 			return nil, fmt.Errorf("read web asset: %w", err)
 		}
-		var zipped bytes.Buffer
-		w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
-		if err != nil {
-			return nil, fmt.Errorf("compress %s: %w", name, err)
+		if _, err := unzip(zipped); err != nil {
+			return nil, fmt.Errorf("unpack %s: %w", name, err)
 		}
-		if _, err := w.Write(plain); err != nil {
-			return nil, fmt.Errorf("compress %s: %w", name, err)
-		}
-		if err := w.Close(); err != nil {
-			return nil, fmt.Errorf("compress %s: %w", name, err)
-		}
-		st.files[name] = staticFile{plain: plain, zipped: zipped.Bytes(), mime: mime.TypeByExtension(path.Ext(name))}
+		st.files[name] = staticFile{zipped: zipped, mime: mime.TypeByExtension(path.Ext(name))}
 	}
 	return st, nil
+}
+
+func unzip(zipped []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(zipped))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 func (st *static) url(name string) string { return "/assets/" + name }
@@ -62,5 +63,10 @@ func (st *static) serve(c echo.Context) error {
 		h.Set("Content-Encoding", "gzip")
 		return c.Blob(http.StatusOK, f.mime, f.zipped)
 	}
-	return c.Blob(http.StatusOK, f.mime, f.plain)
+	// Few clients can't unpack by themselves.
+	plain, err := unzip(f.zipped)
+	if err != nil {
+		return fmt.Errorf("unpack a web asset: %w", err)
+	}
+	return c.Blob(http.StatusOK, f.mime, plain)
 }

@@ -20,6 +20,11 @@ type Page struct {
 	Parts  []Part       // what changes while the page is open
 	Charts []view.Chart // their data travels apart from the markup
 	View   string       // what kind of page this is, where one address has several
+	// Terminal says that the page has one, and so needs its script.
+	Terminal bool
+	// Changed, if not nil, is closed when what the page shows has changed: its
+	// readers see that at once. It was asked for before the rest was read.
+	Changed <-chan struct{}
 }
 
 // Part is a piece of a page that is replaced as a whole when it changes.

@@ -22,6 +22,7 @@ type Site struct {
 	Steps    ports.Steps
 	Cluster  ports.Cluster
 	GPUs     ports.GPUs
+	Labs     ports.Labs
 	Keys     ports.Keys
 	Metrics  ports.Metrics
 	Units    ports.Units
@@ -36,6 +37,9 @@ type Site struct {
 	// that ends with it; it sends batches of lines until there are no more, and
 	// then returns.
 	StreamLines func(c echo.Context, send func(ctx context.Context, lines chan<- []byte)) error
+	// Terminal answers with a WebSocket that is the learner's side of a terminal,
+	// until attach returns or who asks may not any more.
+	Terminal func(c echo.Context, attach func(ctx context.Context, t mlops.LabTerminal) error) error
 }
 
 // Problem turns the error of a port into what a part of a page shows in its

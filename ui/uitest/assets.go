@@ -1,6 +1,8 @@
 package uitest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"testing/fstest"
 
 	"github.com/benchtop-lab/benchtop/assets/web"
@@ -9,10 +11,22 @@ import (
 // Assets is a bundle with fixed names, so that tests of the server need no
 // bundle to be built.
 func Assets() *web.Assets {
-	return &web.Assets{Script: "app-TEST.js", Style: "style-TEST.css", Icon: "icon-TEST.svg", Licenses: "licenses-TEST.txt", Files: fstest.MapFS{
-		"app-TEST.js":       {Data: []byte("// a script that is long enough to be worth compressing ................\n")},
-		"licenses-TEST.txt": {Data: []byte("some\n")},
-		"style-TEST.css":    {Data: []byte("body{}\n")},
-		"icon-TEST.svg":     {Data: []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n")},
-	}}
+	return &web.Assets{Script: "app-TEST.js", Style: "style-TEST.css", Icon: "icon-TEST.svg", Licenses: "licenses-TEST.txt",
+		Terminal: "terminal-TEST.js", TerminalStyle: "terminal-TEST.css", Files: fstest.MapFS{
+			"app-TEST.js.gz":       packed("// a script that is long enough to be worth compressing ................\n"),
+			"licenses-TEST.txt.gz": packed("some\n"),
+			"terminal-TEST.js.gz":  packed("// a terminal\n"),
+			"terminal-TEST.css.gz": packed(".xterm{}\n"),
+			"style-TEST.css.gz":    packed("body{}\n"),
+			"icon-TEST.svg.gz":     packed("<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n"),
+		}}
+}
+
+// packed is a file as the build writes it.
+func packed(text string) *fstest.MapFile {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write([]byte(text)) // into memory
+	_ = w.Close()
+	return &fstest.MapFile{Data: out.Bytes()}
 }

@@ -43,8 +43,13 @@ type World struct {
 	Objects     []mlops.Object
 	GPUs        *mlops.GPUs // nil for none
 	Events      []mlops.Event
-	Logs        map[string][]string // namespace/pod → lines
-	Rate        float64             // requests per second
+	GuidedLabs  []mlops.GuidedLab
+	LabProgress map[string]mlops.LabProgress // by lab, of everybody without a session
+	LabLacks    map[string]string            // why a lab can't be run
+	LabViews    map[string]*mlops.LabView    // open sessions by user/lab
+	LabActs     []string                     // changes of labs
+	Logs        map[string][]string          // namespace/pod → lines
+	Rate        float64                      // requests per second
 	ErrorRate   float64
 	Machine     mlops.MachineSample
 	Units       []supervise.Status
@@ -56,7 +61,7 @@ type World struct {
 
 	KubeconfigUsers []mlops.KubeconfigUser // by name
 
-	// Down maps a port (registry, loop, cluster, metrics, gpus), or the revisions
+	// Down maps a port (registry, loop, cluster, metrics, gpus, labs), or the revisions
 	// alone, to its error.
 	Down map[string]error
 	// Answer, if set, is what deployments answer to a prediction.
@@ -67,6 +72,7 @@ type World struct {
 	DeploymentCalls, Queries int
 
 	changed     chan struct{}
+	labsChanged chan struct{}
 	unitChanged chan struct{}
 }
 
@@ -77,7 +83,7 @@ func Empty(now func() time.Time) *World {
 		Passwords: map[string]mlops.Principal{"admin:" + Password: {Name: "admin", Role: mlops.RoleAdmin},
 			"guest:guest": {Name: "guest", Role: mlops.RoleReader}, "trainer:trainer": {Name: "trainer", Role: mlops.RoleTrainer}},
 		Machine: mlops.MachineSample{CPU: 0.07, Cores: 2, MemoryUsed: 3 << 30, MemoryTotal: 24 << 30, DiskUsed: 31 << 30, DiskTotal: 200 << 30, ProcessBytes: 612 << 20},
-		changed: make(chan struct{}), unitChanged: make(chan struct{})}
+		changed: make(chan struct{}), labsChanged: make(chan struct{}), unitChanged: make(chan struct{})}
 	w.Units = readyUnits(now())
 	return w
 }
@@ -92,6 +98,7 @@ func (w *World) Config() ui.Config {
 		Steps:    func() (ports.Steps, error) { return loop{w}, w.down("loop") },
 		Cluster:  func() (ports.Cluster, error) { return cluster{w}, w.down("cluster") },
 		GPUs:     w.gpus,
+		Labs:     w.labs,
 		Machine:  machine{w}, Units: units{w}, Samples: samples,
 		Examples: map[string][]float64{"iris": {5.1, 3.5, 1.4, 0.2}}}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -125,8 +124,6 @@ func Plural(n int, one, many string) string {
 
 func utc(t time.Time) string   { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func base(p string) string { return path.Base(p) }
 
 // logID keeps the viewer of one log apart from that of another when a part
 // of a page is replaced.

@@ -8,7 +8,7 @@ import "github.com/a-h/templ"
 // Frame is what surrounds every page.
 type Frame struct {
 	Title   string
-	Nav     string // the current entry: overview, projects, runs, models, datasets, deployments, gpus, system or access
+	Nav     string // the current entry: overview, labs, projects, runs, models, datasets, deployments, gpus, system or access
 	Bare    bool   // no navigation: sign-in, and errors of those who are not signed in
 	User    string
 	Admin   bool // sees what only administrators may use
@@ -21,6 +21,9 @@ type Frame struct {
 	Script  string
 	Style   string
 	Icon    string
+	Build   string // what the script compares with the server's build
+	// Terminal and TerminalStyle are loaded besides, if they are not "".
+	Terminal, TerminalStyle string
 }
 
 // Link is a named address.
@@ -36,6 +39,7 @@ type navEntry struct {
 
 var navigation = []navEntry{
 	{"overview", "Overview", "/", false, false},
+	{"labs", "Labs", "/labs", false, true},
 	{"projects", "Projects", "/projects", false, false},
 	{"runs", "Runs", "/runs", false, false},
 	{"models", "Models", "/models", false, false},
@@ -48,9 +52,6 @@ var navigation = []navEntry{
 
 // shows reports whether who looks sees a navigation entry.
 func (f Frame) shows(n navEntry) bool { return (f.Admin || !n.admin) && (!f.Limited || !n.whole) }
-
-// build is what the script compares with the server's build.
-func (f Frame) build() string { return base(f.Script) + " " + base(f.Style) }
 
 // current is the value of aria-current for a navigation entry.
 func current(is bool) string {

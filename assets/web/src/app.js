@@ -20,9 +20,9 @@ Idiomorph.defaults.callbacks.beforeNodeMorphed = (from, to) => {
   if (from.matches("[data-copy-text]")) return false; // "Copied" stays for its two seconds
   return true;
 };
-// What the reader has opened or ticked is theirs, whatever the server sends.
+// What the reader has opened, ticked or turned to is theirs, whatever the server sends.
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) =>
-  !(name === "open" && node.tagName === "DETAILS") && !(name === "checked" && node.type === "checkbox");
+  !(name === "open" && node.tagName === "DETAILS") && !(name === "checked" && node.type === "checkbox") && !(name === "aria-current" && node.dataset.step);
 
 document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
   const { type, data } = event.detail;

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
-	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting, held, ailing, gpus or many")
+	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting, held, ailing, gpus, many, labs, lab-passed, lab-broken, lab-mended or lab-opening")
 	flag.Parse()
 	if err := run(*address, *scene); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -56,6 +57,7 @@ func world(ctx context.Context, scene string) (scenery, error) {
 	case "full":
 		w := uitest.Full(time.Now)
 		w.AddSweep()
+		w.AddLabScene("mid-way")
 		return scenery{w}, nil
 	case "empty":
 		return scenery{uitest.Empty(time.Now)}, nil
@@ -87,6 +89,10 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		w := uitest.Full(time.Now)
 		w.AddMany(50)
 		return scenery{w}, nil
+	case "labs", "lab-passed", "lab-broken", "lab-mended", "lab-opening":
+		w := uitest.Full(time.Now)
+		w.AddLabScene(strings.TrimPrefix(scene, "lab-"))
+		return scenery{w}, nil
 	case "gpus":
 		return scenery{uitest.WithGPUs(time.Now)}, nil
 	case "ailing":
@@ -99,7 +105,7 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		w.Units[3].State, w.Units[3].Error = supervise.Failed, "listen tcp 0.0.0.0:6443: bind: address already in use; stop the other Kubernetes on this machine, or run “benchtop doctor”"
 		return scenery{w}, nil
 	}
-	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting, held, ailing, gpus or many", scene)
+	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting, held, ailing, gpus, many, labs, lab-passed, lab-broken, lab-mended or lab-opening", scene)
 }
 
 // breathe lets the machine do something, a run go on, and what was chosen come

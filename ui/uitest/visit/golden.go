@@ -67,11 +67,13 @@ func Scene(t *testing.T, name string) *uitest.World {
 		w.Units[3].State, w.Units[3].Error = supervise.Failed, "address already in use"
 	case "starting":
 		w.Down = map[string]error{"registry": uitest.Starting("The registry"), "loop": uitest.Starting("The loop"),
-			"cluster": uitest.Starting("The cluster"), "gpus": uitest.Starting("The GPUs"), "metrics": uitest.Starting("Prometheus")}
+			"cluster": uitest.Starting("The cluster"), "gpus": uitest.Starting("The GPUs"), "labs": uitest.Starting("The engine of the labs"), "metrics": uitest.Starting("Prometheus")}
 	case "broken":
 		w.Machine.DiskUsed = w.Machine.DiskTotal / 100 * 93
-		w.Down = map[string]error{"metrics": errors.New("dial tcp: " + secretDetail), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this."), "gpus": errors.New("dial unix: " + secretDetail)}
+		w.Down = map[string]error{"metrics": errors.New("dial tcp: " + secretDetail), "cluster": mlops.Errorf(mlops.Denied, "The cluster refuses this."), "gpus": errors.New("dial unix: " + secretDetail), "labs": errors.New("sql: " + secretDetail)}
 		w.Units[5].State, w.Units[5].Error = supervise.Failed, "no space left on device"
+	case "labs", "lab-mid-way", "lab-passed", "lab-broken", "lab-mended", "lab-opening", "lab-closing":
+		w.AddLabScene(strings.TrimPrefix(name, "lab-"))
 	case "gpus":
 		return uitest.WithGPUs(AtNoon)
 	case "ailing":
