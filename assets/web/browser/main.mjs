@@ -8,7 +8,7 @@
 //     [--train]             starts a training
 //     [--require NAME,…]    fails if there was no such thing to look at: run, run-finished, run-parent, artifacts,
 //                           artifact, compare, comparing, projects, project, model, version, lineage, dataset, alias, deployment,
-//                           pod, prediction, rollback, "live log"
+//                           pod, prediction, rollback, bench, terminal, "live log"
 //     [--chromium PATH]     /usr/bin/chromium if not given
 //
 // It works on any lab: it follows the links that it finds.
@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { openBrowser } from "./session.mjs";
 import { visitPages } from "./pages.mjs";
 import { compare } from "./comparing.mjs";
+import { bench } from "./bench.mjs";
 import { aliases, boot, compareRuns, keyboard, predict, refuseWrongPassword, rollBack, signIn, signInWithLink, signOut, themeToggle, train, wrongFilter } from "./stories.mjs";
 
 const { values: options } = parseArgs({
@@ -53,6 +54,7 @@ try {
   await compareRuns(lab);
   await compare(lab);
   await aliases(lab);
+  await bench(lab);
   await predict(lab);
   await rollBack(lab);
   if (options.train) await train(lab);

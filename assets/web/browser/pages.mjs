@@ -23,6 +23,9 @@ export async function comparison(lab) {
 // make has an address that make puts together.
 const pages = [
   { name: "overview", path: "/" },
+  { name: "labs", path: "/labs" },
+  { name: "lab", from: "/labs", find: ".lab-card h3 a" },
+  { name: "bench", from: "/labs", find: ".lab-open a" },
   { name: "projects", path: "/projects" },
   { name: "project", from: "/projects", find: 'tbody th a[href^="/projects/"]' },
   { name: "runs", path: "/runs" },

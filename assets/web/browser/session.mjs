@@ -12,15 +12,47 @@ export async function openBrowser(options) {
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   const context = await browser.newContext({ baseURL: options.url, viewport: { width: 1280, height: 800 }, reducedMotion: "reduce", ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15000);
-
-  const lab = { options, browser, context, page, failures: [], seen: new Set(), shots: 0, expectedStatus: new Set() };
-  const where = () => new URL(page.url(), options.url).pathname;
+  await context.addInitScript(() => {
+    document.addEventListener("htmx:sseMessage", () => (window.heardOfServer = true));
+    document.addEventListener("htmx:sseBeforeMessage", () => (window.heardOfServer = true));
+    document.addEventListener("securitypolicyviolation", (event) => {
+      console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`);
+    });
+  });
+  const lab = { options, browser, context, failures: [], seen: new Set(), shots: 0, expectedStatus: new Set() };
   lab.fail = (place, what) => {
     const known = lab.failures.some((f) => f.where === place && f.what === what);
     if (!known) lab.failures.push({ where: place, what });
   };
+  lab.expect = (where, what, truth) => {
+    if (!truth) lab.fail(where, `expected ${what}`);
+  };
+  // expecting runs f; meanwhile answers with this status are right.
+  lab.expecting = async (status, f) => {
+    lab.expectedStatus.add(status);
+    await f();
+    lab.expectedStatus.delete(status);
+  };
+  lab.close = () => browser.close();
+  await watch(lab, lab);
+  return lab;
+}
+
+// another opens a second tab: what it complains about counts as well.
+export async function another(lab) {
+  const tab = Object.create(lab);
+  await watch(tab, lab);
+  return tab;
+}
+
+// watch opens a page in a tab and gives it what stories do with it. The counts
+// are of the whole lab.
+async function watch(tab, lab) {
+  const { context, options } = lab;
+  const page = await context.newPage();
+  page.setDefaultTimeout(15000);
+  tab.page = page;
+  const where = () => new URL(page.url(), options.url).pathname;
 
   page.on("console", (message) => {
     if (message.type() !== "error") return;
@@ -43,24 +75,10 @@ export async function openBrowser(options) {
       lab.fail(where(), `request to another server: ${request.url()}`);
     }
   });
-  await context.addInitScript(() => {
-    document.addEventListener("htmx:sseMessage", () => (window.heardOfServer = true));
-    document.addEventListener("htmx:sseBeforeMessage", () => (window.heardOfServer = true));
-    document.addEventListener("securitypolicyviolation", (event) => {
-      console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`);
-    });
-  });
-
-  // expecting runs f; meanwhile answers with this status are right.
-  lab.expecting = async (status, f) => {
-    lab.expectedStatus.add(status);
-    await f();
-    lab.expectedStatus.delete(status);
-  };
 
   // go opens a page and waits for its first live update, so that pictures show
   // it as it stays.
-  lab.go = async (path) => {
+  tab.go = async (path) => {
     const answer = await page.goto(path, { waitUntil: "load" });
     await page.waitForFunction(() => window.heardOfServer || !document.querySelector("[sse-connect]"));
     await page.waitForTimeout(150);
@@ -68,11 +86,11 @@ export async function openBrowser(options) {
   };
 
   // settle waits until a click has taken effect.
-  lab.settle = async () => {
+  tab.settle = async () => {
     await page.waitForTimeout(700);
   };
 
-  lab.shot = async (name) => {
+  tab.shot = async (name) => {
     // The whole page in one window, so that parts that stick to an edge of the
     // screen stick to the edge of the picture.
     const size = page.viewportSize();
@@ -84,7 +102,7 @@ export async function openBrowser(options) {
     lab.shots += 1;
   };
 
-  lab.checkOverflow = async (name) => {
+  tab.checkOverflow = async (name) => {
     const wide = await page.evaluate(() => {
       const width = document.documentElement.clientWidth;
       if (document.documentElement.scrollWidth <= width) return null;
@@ -94,7 +112,7 @@ export async function openBrowser(options) {
     if (wide) lab.fail(name, `wider than the screen: ${wide}`);
   };
 
-  lab.checkAccess = async (name) => {
+  tab.checkAccess = async (name) => {
     await page.evaluate(`${axeSource}; void 0`);
     const { violations } = await page.evaluate(() =>
       window.axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
@@ -105,11 +123,4 @@ export async function openBrowser(options) {
       lab.fail(name, `accessibility: ${v.id} (${v.impact}): ${nodes.join("; ")}`);
     }
   };
-
-  lab.expect = (where, what, truth) => {
-    if (!truth) lab.fail(where, `expected ${what}`);
-  };
-
-  lab.close = () => browser.close();
-  return lab;
 }
