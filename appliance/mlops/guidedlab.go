@@ -210,6 +210,9 @@ type LabThing struct {
 	Facts []string `json:"facts,omitempty"`
 }
 
+// LabMissing is the state of a thing that another one names and that is not there.
+const LabMissing = "not there"
+
 // LabLine leads from one thing to another.
 type LabLine struct {
 	From  string `json:"from"`

@@ -265,7 +265,7 @@ func (s *scene) add(kind string, m metav1.Object, state, mood string, facts ...s
 func (s *scene) want(kind, namespace, name string) (id string) {
 	id = thingID(kind, namespace, name)
 	if !s.at[id] {
-		s.add(kind, &metav1.ObjectMeta{Name: name, Namespace: namespace}, "not there", moodBad)
+		s.add(kind, &metav1.ObjectMeta{Name: name, Namespace: namespace}, mlops.LabMissing, moodBad)
 	}
 	return id
 }

@@ -628,6 +628,22 @@ func TestBreakAndMend(t *testing.T) {
 		if v.Break == nil || v.Break.Fault != "" || v.Break.Title != "" || v.Break.Symptom != "The light in lab-trial is off." || !v.Break.Timed || v.CanBreak == "" {
 			t.Fatalf("break: %+v, %s", v.Break, v.CanBreak)
 		}
+		seen := 0
+		for _, c := range v.Scene.Columns {
+			for _, thing := range c.Things {
+				if seen++; thing.Mood != "none" || thing.State != "" || len(thing.Facts) > 0 {
+					t.Errorf("the scene tells of %+v while the fault is looked for", thing)
+				}
+			}
+		}
+		for _, task := range v.Tasks {
+			if task.Verdict.Saw != "" {
+				t.Errorf("task %s tells %q while the fault is looked for", task.ID, task.Verdict.Saw)
+			}
+		}
+		if seen == 0 {
+			t.Error("the scene is empty")
+		}
 		b.refused(b.Break(ctx, user, "trial", 0, false), mlops.InvalidState, "something is broken already")
 		b.refused(b.Reset(ctx, user, "trial", "one"), mlops.InvalidState, "Something is broken in lab trial: mend it, give up, or reset the whole lab.")
 		_, err := b.Solve(ctx, user, "trial", "one")

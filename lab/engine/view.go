@@ -205,6 +205,7 @@ func (s *stay) view(v mlops.LabView) mlops.LabView {
 		if !b.Over() {
 			topic, tiers := s.tiers("")
 			v.Break.MoreHint = s.taken("", topic) < len(tiers)
+			hideCause(&v)
 		}
 	}
 	return v
@@ -233,6 +234,36 @@ func (s *stay) question(task string, q format.Question, env map[string]string) m
 		}
 	}
 	return out
+}
+
+// hideCause takes out of a view what would name the fault that is being looked for:
+// what passed tasks see now, and which things of the scene are not well. What is
+// there still shows, as kubectl would list it.
+func hideCause(v *mlops.LabView) {
+	for i := range v.Tasks {
+		v.Tasks[i].Verdict.Saw = ""
+	}
+	scene := mlops.LabScene{Columns: []mlops.LabColumn{}, Lines: []mlops.LabLine{}}
+	missing := map[string]bool{}
+	for _, c := range v.Scene.Columns {
+		things := make([]mlops.LabThing, 0, len(c.Things))
+		for _, t := range c.Things {
+			if t.State == mlops.LabMissing {
+				missing[t.ID] = true
+				continue
+			}
+			t.State, t.Mood, t.Facts = "", "none", nil
+			things = append(things, t)
+		}
+		c.Things = things
+		scene.Columns = append(scene.Columns, c)
+	}
+	for _, l := range v.Scene.Lines {
+		if l.Bad = false; !missing[l.From] && !missing[l.To] {
+			scene.Lines = append(scene.Lines, l)
+		}
+	}
+	v.Scene = scene
 }
 
 // told is a break as it may be shown: what it was only once it is over.
