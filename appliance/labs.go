@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/benchtop-lab/benchtop/appliance/access"
@@ -157,6 +158,13 @@ func (k labKeys) LabKey(ctx context.Context, room string, projects []string) (ml
 		found, err := k.a.leftOfLab(ctx, room)
 		if err != nil {
 			return mlops.NewKey{}, err
+		}
+		// A key's bucket is made before its row: an empty one may be what a killed
+		// process has left, and is nobody's loss.
+		if objects, _, err := k.a.minio.ListBucket(ctx, room, ""); err != nil {
+			return mlops.NewKey{}, err
+		} else if len(objects) == 0 {
+			found = slices.DeleteFunc(found, func(what string) bool { return what == "bucket "+room })
 		}
 		if len(found) > 0 {
 			return mlops.NewKey{}, mlops.Errorf(mlops.Exists, "the lab would be called %s, and that name is taken by %s, which the lab would remove in the end: rename or remove it first", room, strings.Join(found, ", "))
