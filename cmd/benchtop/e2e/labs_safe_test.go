@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -761,6 +762,15 @@ func (s *labStory) safeKilled(t *testing.T) {
 	passed(2)
 	if now := s.benchtop(t, "kubectl", "get", "pod", "-n", "lab-shells", safeRoom, "-o", "jsonpath={.metadata.uid}"); now != uid {
 		t.Error("the shell's pod was made again")
+	}
+	// The way to the kubelet opens a moment after K3s is ready.
+	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+		if out, code := s.safeIn(t, safeRoom, "true"); code != 0 {
+			return errors.New(out)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 	s.may(t, safeRoom, `grep -q mine ~/notes && tmux send-keys -t main 'echo "<$kept>"' Enter && sleep 1 && tmux capture-pane -p -t main | grep '<yes>'`)
 	all := len(view().Tasks)
