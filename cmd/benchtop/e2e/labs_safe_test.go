@@ -687,8 +687,10 @@ func (s *labStory) safeAsync(t *testing.T, k accessKey, verb, body string) {
 
 // safeKilled kills the process while a lab is opened, in use, broken and closed.
 func (s *labStory) safeKilled(t *testing.T) {
-	s.benchtop(t, "lab", "leave", safeLab, "--sure")
-	s.safeGone(t, safeRoom)
+	if s.safeState(t, safeLab) != "" {
+		s.benchtop(t, "lab", "leave", safeLab, "--sure")
+		s.safeGone(t, safeRoom)
+	}
 	bob := s.createKey(t, "bob", "--role", "editor")
 	view := func() (v safeView) {
 		s.safeAPI(t, bob, http.MethodGet, "labs/"+safeLab, "", &v)
