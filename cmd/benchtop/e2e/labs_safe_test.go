@@ -19,7 +19,7 @@ import (
 
 // TestLabsHold tries to get out of guided labs, and to lose them.
 func TestLabsHold(t *testing.T) {
-	s := &labStory{story: begin(t, "labs-hold", testhost.Options{SmallDisk: testhost.SmallDisk{Path: "/var/lib", Size: 6 << 30}})}
+	s := &labStory{story: begin(t, "labs-hold", testhost.Options{})}
 	chapter(t, "boot", s.boot)
 	chapter(t, "idle", s.safeIdle)
 	chapter(t, "the shell reaches its room and nothing else", s.safeShell)
@@ -29,7 +29,6 @@ func TestLabsHold(t *testing.T) {
 	chapter(t, "nothing is left", s.safeNothingLeft)
 	chapter(t, "two users", s.safeTwoUsers)
 	chapter(t, "kill -9", s.safeKilled)
-	chapter(t, "a full disk", s.safeFullDisk)
 }
 
 const (
@@ -844,37 +843,4 @@ func (s *labStory) safeKilledWhile(t *testing.T, k accessKey, verb, body string)
 	time.Sleep(700 * time.Millisecond)
 	s.safeKill(t)
 	<-done
-}
-
-func (s *labStory) safeFullDisk(t *testing.T) {
-	// Without a small disk of its own the host shares that of the machine that
-	// runs the tests, which must not be filled.
-	if out := s.sh(t, "mountpoint -q /var/lib && df --output=size -B1G /var/lib | tail -n 1"); out == "" || len(out) > 2 || (len(out) == 2 && out > "16") {
-		t.Fatalf("/var/lib of the host has %q GiB: this story needs testhost.Options{SmallDisk: …}", out)
-	}
-	s.benchtop(t, "lab", "start", safeLab)
-	s.sh(t, `avail=$(df --output=avail -B1 /var/lib | tail -n 1); fallocate -l $((avail - 8*1024*1024)) /var/lib/ballast
-		dd if=/dev/zero of=/var/lib/ballast2 bs=64k 2>/dev/null || true`)
-	s.doctorSays(t, "nearly full", "fix:")
-	// The command says why, and does not hang.
-	r, err := s.Try(t.Context(), "", "lab", "reset", safeLab)
-	t.Logf("a reset on a full disk: code %d %s (%v)", r.Code, r.All(), err)
-	s.sh(t, "rm -f /var/lib/ballast /var/lib/ballast2")
-	if _, err := s.WaitState(t.Context(), time.Minute, "ready"); err != nil {
-		t.Error(err)
-	}
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
-		if state := s.safeState(t, safeLab); state != "open" {
-			return fmt.Errorf("with space again the lab is %q", state)
-		}
-		out, code := s.safeIn(t, safeRoom, "kubectl get deployment shop && ls ~")
-		if code != 0 {
-			return fmt.Errorf("with space again the shell says: %s", out)
-		}
-		return nil
-	}); err != nil {
-		t.Error(err)
-	}
-	s.benchtop(t, "lab", "leave", safeLab, "--sure")
-	s.safeGone(t, safeRoom)
 }
