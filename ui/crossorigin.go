@@ -22,8 +22,7 @@ func (s *Server) refuseCrossOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.mounted(r.URL.Path) || front.Below(r.URL.Path) || s.known(r.Header.Get("Origin"), r) || protection.Check(r) == nil {
 			return next(c)
 		}
-		return &foreign{origin: r.Header.Get("Origin"), site: r.Header.Get("Sec-Fetch-Site"), host: r.Host, peer: peerOf(r),
-			named: r.Header.Get("X-Forwarded-Host") != "" || r.Header.Get("Forwarded") != ""}
+		return foreignOf(r)
 	}
 }
 
@@ -60,6 +59,11 @@ func hostOf(u *url.URL) string {
 type foreign struct {
 	origin, site, host, peer string
 	named                    bool // a header names the host, but nobody believes it
+}
+
+func foreignOf(r *http.Request) *foreign {
+	return &foreign{origin: r.Header.Get("Origin"), site: r.Header.Get("Sec-Fetch-Site"), host: r.Host, peer: peerOf(r),
+		named: r.Header.Get("X-Forwarded-Host") != "" || r.Header.Get("Forwarded") != ""}
 }
 
 func (e *foreign) Error() string {

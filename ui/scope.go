@@ -90,6 +90,15 @@ func ask[P, T any](port func() (P, error), what func(P) (T, error)) (T, error) {
 	return what(p)
 }
 
+// askWhole is ask for what is about the whole lab, which why says.
+func askWhole[P, T any](ctx context.Context, port func() (P, error), why string, what func(P) (T, error)) (T, error) {
+	if err := whole(ctx, why); err != nil {
+		var none T
+		return none, err
+	}
+	return ask(port, what)
+}
+
 // tell has a port do something if it is up.
 func tell[P any](port func() (P, error), what func(P) error) error {
 	p, err := port()
@@ -314,17 +323,11 @@ func (r scopedRegistry) Datasets(ctx context.Context) ([]mlops.Dataset, error) {
 const dataOfAll = "projects share their datasets, and this tells what came of them everywhere"
 
 func (r scopedRegistry) DatasetSummaries(ctx context.Context) ([]mlops.DatasetSummary, error) {
-	if err := whole(ctx, dataOfAll); err != nil {
-		return nil, err
-	}
-	return ask(r.all, func(all ports.Registry) ([]mlops.DatasetSummary, error) { return all.DatasetSummaries(ctx) })
+	return askWhole(ctx, r.all, dataOfAll, func(all ports.Registry) ([]mlops.DatasetSummary, error) { return all.DatasetSummaries(ctx) })
 }
 
 func (r scopedRegistry) DatasetUse(ctx context.Context, digest string, deployed []mlops.Deployment) (mlops.DatasetUse, error) {
-	if err := whole(ctx, dataOfAll); err != nil {
-		return mlops.DatasetUse{}, err
-	}
-	return ask(r.all, func(all ports.Registry) (mlops.DatasetUse, error) { return all.DatasetUse(ctx, digest, deployed) })
+	return askWhole(ctx, r.all, dataOfAll, func(all ports.Registry) (mlops.DatasetUse, error) { return all.DatasetUse(ctx, digest, deployed) })
 }
 
 func (r scopedRegistry) Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error) {
@@ -608,24 +611,15 @@ type scopedCluster struct{ all func() (ports.Cluster, error) }
 const clusterWide = "the cluster belongs to the whole lab"
 
 func (k scopedCluster) Objects(ctx context.Context) ([]mlops.Object, error) {
-	if err := whole(ctx, clusterWide); err != nil {
-		return nil, err
-	}
-	return ask(k.all, func(all ports.Cluster) ([]mlops.Object, error) { return all.Objects(ctx) })
+	return askWhole(ctx, k.all, clusterWide, func(all ports.Cluster) ([]mlops.Object, error) { return all.Objects(ctx) })
 }
 
 func (k scopedCluster) Events(ctx context.Context, max int) ([]mlops.Event, error) {
-	if err := whole(ctx, clusterWide); err != nil {
-		return nil, err
-	}
-	return ask(k.all, func(all ports.Cluster) ([]mlops.Event, error) { return all.Events(ctx, max) })
+	return askWhole(ctx, k.all, clusterWide, func(all ports.Cluster) ([]mlops.Event, error) { return all.Events(ctx, max) })
 }
 
 func (k scopedCluster) KubeconfigUsers(ctx context.Context) ([]mlops.KubeconfigUser, error) {
-	if err := whole(ctx, clusterWide); err != nil {
-		return nil, err
-	}
-	return ask(k.all, func(all ports.Cluster) ([]mlops.KubeconfigUser, error) { return all.KubeconfigUsers(ctx) })
+	return askWhole(ctx, k.all, clusterWide, func(all ports.Cluster) ([]mlops.KubeconfigUser, error) { return all.KubeconfigUsers(ctx) })
 }
 
 func (k scopedCluster) RevokeKubeconfig(ctx context.Context, user string) error {
@@ -636,10 +630,7 @@ func (k scopedCluster) RevokeKubeconfig(ctx context.Context, user string) error 
 }
 
 func (k scopedCluster) Images(ctx context.Context) ([]mlops.Image, error) {
-	if err := whole(ctx, clusterWide); err != nil {
-		return nil, err
-	}
-	return ask(k.all, func(all ports.Cluster) ([]mlops.Image, error) { return all.Images(ctx) })
+	return askWhole(ctx, k.all, clusterWide, func(all ports.Cluster) ([]mlops.Image, error) { return all.Images(ctx) })
 }
 
 func (k scopedCluster) Pods(ctx context.Context, namespace string) ([]mlops.Pod, error) {
@@ -670,38 +661,23 @@ type scopedGPUs struct{ all func() (ports.GPUs, error) }
 const gpusWhole = "the GPUs belong to the whole lab"
 
 func (g scopedGPUs) GPUs(ctx context.Context) (mlops.GPUs, error) {
-	if err := whole(ctx, gpusWhole); err != nil {
-		return mlops.GPUs{}, err
-	}
-	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.GPUs(ctx) })
+	return askWhole(ctx, g.all, gpusWhole, func(all ports.GPUs) (mlops.GPUs, error) { return all.GPUs(ctx) })
 }
 
 func (g scopedGPUs) PlanShare(ctx context.Context, s mlops.GPUShare) (mlops.GPUPlan, error) {
-	if err := whole(ctx, gpusWhole); err != nil {
-		return mlops.GPUPlan{}, err
-	}
-	return ask(g.all, func(all ports.GPUs) (mlops.GPUPlan, error) { return all.PlanShare(ctx, s) })
+	return askWhole(ctx, g.all, gpusWhole, func(all ports.GPUs) (mlops.GPUPlan, error) { return all.PlanShare(ctx, s) })
 }
 
 func (g scopedGPUs) Share(ctx context.Context, s mlops.GPUShare) (mlops.GPUs, error) {
-	if err := whole(ctx, gpusWhole); err != nil {
-		return mlops.GPUs{}, err
-	}
-	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Share(ctx, s) })
+	return askWhole(ctx, g.all, gpusWhole, func(all ports.GPUs) (mlops.GPUs, error) { return all.Share(ctx, s) })
 }
 
 func (g scopedGPUs) Recover(ctx context.Context, gpu int) (mlops.GPUs, error) {
-	if err := whole(ctx, gpusWhole); err != nil {
-		return mlops.GPUs{}, err
-	}
-	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Recover(ctx, gpu) })
+	return askWhole(ctx, g.all, gpusWhole, func(all ports.GPUs) (mlops.GPUs, error) { return all.Recover(ctx, gpu) })
 }
 
 func (g scopedGPUs) Inject(ctx context.Context, f mlops.GPUFault) (mlops.GPUs, error) {
-	if err := whole(ctx, gpusWhole); err != nil {
-		return mlops.GPUs{}, err
-	}
-	return ask(g.all, func(all ports.GPUs) (mlops.GPUs, error) { return all.Inject(ctx, f) })
+	return askWhole(ctx, g.all, gpusWhole, func(all ports.GPUs) (mlops.GPUs, error) { return all.Inject(ctx, f) })
 }
 
 // scopedLabs are the guided labs: their rooms lie beside the projects, so keys of
@@ -711,17 +687,11 @@ type scopedLabs struct{ all func() (ports.Labs, error) }
 const labsWhole = "the guided labs belong to the whole lab"
 
 func (l scopedLabs) Catalogue(ctx context.Context, user string) ([]mlops.LabEntry, error) {
-	if err := whole(ctx, labsWhole); err != nil {
-		return nil, err
-	}
-	return ask(l.all, func(all ports.Labs) ([]mlops.LabEntry, error) { return all.Catalogue(ctx, user) })
+	return askWhole(ctx, l.all, labsWhole, func(all ports.Labs) ([]mlops.LabEntry, error) { return all.Catalogue(ctx, user) })
 }
 
 func (l scopedLabs) Lab(ctx context.Context, user, lab string) (mlops.LabView, error) {
-	if err := whole(ctx, labsWhole); err != nil {
-		return mlops.LabView{}, err
-	}
-	return ask(l.all, func(all ports.Labs) (mlops.LabView, error) { return all.Lab(ctx, user, lab) })
+	return askWhole(ctx, l.all, labsWhole, func(all ports.Labs) (mlops.LabView, error) { return all.Lab(ctx, user, lab) })
 }
 
 // Changed says when to look, and nothing of what there is to see. It is nil while
@@ -747,17 +717,11 @@ func (l scopedLabs) Check(ctx context.Context, user, lab, task string) error {
 }
 
 func (l scopedLabs) Hint(ctx context.Context, user, lab, task string) (mlops.LabHintTaken, error) {
-	if err := whole(ctx, labsWhole); err != nil {
-		return mlops.LabHintTaken{}, err
-	}
-	return ask(l.all, func(all ports.Labs) (mlops.LabHintTaken, error) { return all.Hint(ctx, user, lab, task) })
+	return askWhole(ctx, l.all, labsWhole, func(all ports.Labs) (mlops.LabHintTaken, error) { return all.Hint(ctx, user, lab, task) })
 }
 
 func (l scopedLabs) Answer(ctx context.Context, user, lab, task, question, answer string) (mlops.LabQuestion, error) {
-	if err := whole(ctx, labsWhole); err != nil {
-		return mlops.LabQuestion{}, err
-	}
-	return ask(l.all, func(all ports.Labs) (mlops.LabQuestion, error) {
+	return askWhole(ctx, l.all, labsWhole, func(all ports.Labs) (mlops.LabQuestion, error) {
 		return all.Answer(ctx, user, lab, task, question, answer)
 	})
 }
@@ -775,17 +739,11 @@ func (l scopedLabs) GiveUp(ctx context.Context, user, lab string) error {
 }
 
 func (l scopedLabs) Solve(ctx context.Context, user, lab, task string) (string, error) {
-	if err := whole(ctx, labsWhole); err != nil {
-		return "", err
-	}
-	return ask(l.all, func(all ports.Labs) (string, error) { return all.Solve(ctx, user, lab, task) })
+	return askWhole(ctx, l.all, labsWhole, func(all ports.Labs) (string, error) { return all.Solve(ctx, user, lab, task) })
 }
 
 func (l scopedLabs) Export(ctx context.Context, user string) ([]mlops.LabHistory, error) {
-	if err := whole(ctx, labsWhole); err != nil {
-		return nil, err
-	}
-	return ask(l.all, func(all ports.Labs) ([]mlops.LabHistory, error) { return all.Export(ctx, user) })
+	return askWhole(ctx, l.all, labsWhole, func(all ports.Labs) ([]mlops.LabHistory, error) { return all.Export(ctx, user) })
 }
 
 func (l scopedLabs) Terminal(ctx context.Context, user, lab string, t mlops.LabTerminal) error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -46,8 +45,7 @@ func (s *Server) terminal(c echo.Context, attach func(ctx context.Context, t mlo
 	// A handshake is a GET, and browsers let every site send one, with cookies
 	// of this one.
 	if !s.ownPage(r) {
-		return &foreign{origin: r.Header.Get("Origin"), site: r.Header.Get("Sec-Fetch-Site"), host: r.Host, peer: peerOf(r),
-			named: r.Header.Get("X-Forwarded-Host") != "" || r.Header.Get("Forwarded") != ""}
+		return foreignOf(r)
 	}
 	if s.terminals.Add(1) > maxTerminals {
 		s.terminals.Add(-1)
@@ -91,16 +89,8 @@ func (s *Server) terminal(c echo.Context, attach func(ctx context.Context, t mlo
 // ownPage reports whether a page of this server asks, or a program, which carries
 // no cookies of others.
 func (s *Server) ownPage(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin":
-		return true
-	case "":
-	default:
-		return s.known(origin, r)
-	}
-	u, err := url.Parse(origin)
-	return origin == "" || s.known(origin, r) || err == nil && u.Host != "" && hostOf(u) == hostOf(&url.URL{Scheme: u.Scheme, Host: r.Host})
+	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
+	return site == "same-origin" || site == "" && origin == "" || s.known(origin, r)
 }
 
 // lastWords says why a terminal has ended.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,6 +54,24 @@ func DecodeBody(c echo.Context, v any, example string) error {
 	}
 	return &mlops.Error{Code: mlops.Invalid, Err: err,
 		Message: fmt.Sprintf("the request is not as expected, for example %s: %s", example, strings.TrimPrefix(err.Error(), "json: "))}
+}
+
+// Call is the call of a program. What has begun goes on when it hangs up: Ctx does
+// not end with the request.
+type Call struct {
+	echo.Context
+	Ctx context.Context
+}
+
+// AnswerCall answers a call with what h returns, as JSON.
+func AnswerCall(h func(*Call) (any, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		out, err := h(&Call{c, context.WithoutCancel(c.Request().Context())})
+		if err != nil {
+			return err
+		}
+		return c.JSONPretty(http.StatusOK, out, "  ")
+	}
 }
 
 // ReadJSON reads the body of a change, of which nothing need be said: no body at

@@ -25,27 +25,11 @@ func (s *section) apiGPUs(c echo.Context) error {
 	return c.JSONPretty(http.StatusOK, g, "  ")
 }
 
-// callOf is the call of a program. What has begun goes on when it hangs up.
-type callOf struct {
-	echo.Context
-	ctx context.Context
-}
-
-func (s *section) answer(h func(*callOf) (any, error)) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		out, err := h(&callOf{c, context.WithoutCancel(c.Request().Context())})
-		if err != nil {
-			return err
-		}
-		return c.JSONPretty(http.StatusOK, out, "  ")
-	}
-}
-
 const shareExample = `{"replicas": 4} or {"mig": ["3g.40gb", "2x2g.20gb"], "deletePods": true}; {} takes all sharing back`
 
 // readShare reads a wish. No body at all is a mistake: it would take all sharing
 // back.
-func readShare(c *callOf) (w mlops.GPUShare, err error) {
+func readShare(c *page.Call) (w mlops.GPUShare, err error) {
 	if err = page.DecodeBody(c, &w, shareExample); errors.Is(err, io.EOF) {
 		return w, mlops.Errorf(mlops.Invalid, "the body is empty: expected %s", shareExample)
 	}
@@ -58,20 +42,20 @@ func readShare(c *callOf) (w mlops.GPUShare, err error) {
 	return w, err
 }
 
-func (s *section) apiPlan(c *callOf) (any, error) {
+func (s *section) apiPlan(c *page.Call) (any, error) {
 	w, err := readShare(c)
 	if err != nil {
 		return nil, err
 	}
-	return s.GPUs.PlanShare(c.ctx, w)
+	return s.GPUs.PlanShare(c.Ctx, w)
 }
 
-func (s *section) apiShare(c *callOf) (any, error) {
+func (s *section) apiShare(c *page.Call) (any, error) {
 	w, err := readShare(c)
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.GPUs.Share(c.ctx, w)
+	g, err := s.GPUs.Share(c.Ctx, w)
 	if err == nil {
 		s.shared(c, w)
 	}
@@ -91,19 +75,19 @@ func indexOf(c echo.Context) (int, error) {
 	return n, nil
 }
 
-func (s *section) apiRecover(c *callOf) (any, error) {
+func (s *section) apiRecover(c *page.Call) (any, error) {
 	n, err := indexOf(c)
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.GPUs.Recover(c.ctx, n)
+	g, err := s.GPUs.Recover(c.Ctx, n)
 	if err == nil {
 		s.Log().Info("a GPU works again", "gpu", n, "by", page.VisitorOf(c).Principal.Name)
 	}
 	return g, err
 }
 
-func (s *section) apiInject(c *callOf) (any, error) {
+func (s *section) apiInject(c *page.Call) (any, error) {
 	var in struct {
 		GPU  *int   `json:"gpu"`
 		Kind string `json:"kind"`
@@ -122,7 +106,7 @@ func (s *section) apiInject(c *callOf) (any, error) {
 	if in.XID != 0 {
 		text += "=" + strconv.Itoa(in.XID)
 	}
-	return s.faulted(c, c.ctx, *in.GPU, text)
+	return s.faulted(c, c.Ctx, *in.GPU, text)
 }
 
 // faulted makes something happen to a simulated GPU.

@@ -26,8 +26,8 @@ func Routes(r page.Routes, site *page.Site, curves *charts.Reader) {
 	r.Change("/gpus/faults", s.inject, administer)
 
 	r.ReadCall("/gpus", s.apiGPUs)
-	call := func(path string, h func(*callOf) (any, error), a page.Access) {
-		r.Call(http.MethodPost, path, s.answer(h), a)
+	call := func(path string, h func(*page.Call) (any, error), a page.Access) {
+		r.Call(http.MethodPost, path, page.AnswerCall(h), a)
 		r.Methods(path, "POST", http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	}
 	call("/gpus/plan", s.apiPlan, page.WholeLab)

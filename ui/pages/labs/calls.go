@@ -1,7 +1,6 @@
 package labs
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -40,22 +39,14 @@ func (s *section) apiExport(c echo.Context) error {
 	return c.JSONPretty(http.StatusOK, map[string]any{"user": who(c), "sessions": all}, "  ")
 }
 
-// call is a change that a program asks for. What it has begun goes on when it
-// hangs up.
+// call is a change that a program asks for.
 type call struct {
-	echo.Context
-	ctx       context.Context
+	*page.Call
 	user, lab string
 }
 
-func (s *section) answerCall(h func(*call) (any, error)) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		out, err := h(&call{c, context.WithoutCancel(c.Request().Context()), who(c), c.Param("lab")})
-		if err != nil {
-			return err
-		}
-		return c.JSONPretty(http.StatusOK, out, "  ")
-	}
+func answerCall(h func(*call) (any, error)) echo.HandlerFunc {
+	return page.AnswerCall(func(c *page.Call) (any, error) { return h(&call{c, who(c), c.Param("lab")}) })
 }
 
 // view is what has become of the lab, if err is nil.
@@ -63,7 +54,7 @@ func (s *section) view(c *call, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Labs.Lab(c.ctx, c.user, c.lab)
+	return s.Labs.Lab(c.Ctx, c.user, c.lab)
 }
 
 // ofTask is the body of what is about one task.
@@ -78,7 +69,7 @@ func (s *section) apiStart(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"timed": true}`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.Start(c.ctx, c.user, c.lab, in.Timed))
+	return s.view(c, s.Labs.Start(c.Ctx, c.user, c.lab, in.Timed))
 }
 
 func (s *section) apiLeave(c *call) (any, error) {
@@ -88,7 +79,7 @@ func (s *section) apiLeave(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"sure": true}`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.Leave(c.ctx, c.user, c.lab, in.Sure))
+	return s.view(c, s.Labs.Leave(c.Ctx, c.user, c.lab, in.Sure))
 }
 
 func (s *section) apiCheck(c *call) (any, error) {
@@ -96,7 +87,7 @@ func (s *section) apiCheck(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"task": "service"}`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.Check(c.ctx, c.user, c.lab, in.Task))
+	return s.view(c, s.Labs.Check(c.Ctx, c.user, c.lab, in.Task))
 }
 
 func (s *section) apiHint(c *call) (any, error) {
@@ -104,7 +95,7 @@ func (s *section) apiHint(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"task": "service"}, or {} for the fault that is looked for`); err != nil {
 		return nil, err
 	}
-	return s.Labs.Hint(c.ctx, c.user, c.lab, in.Task)
+	return s.Labs.Hint(c.Ctx, c.user, c.lab, in.Task)
 }
 
 func (s *section) apiAnswer(c *call) (any, error) {
@@ -120,7 +111,7 @@ func (s *section) apiAnswer(c *call) (any, error) {
 	if in.Task == "" || in.Question == "" || in.Answer == "" {
 		return nil, mlops.Errorf(mlops.Invalid, "task, question and answer are expected, for example %s", example)
 	}
-	return s.Labs.Answer(c.ctx, c.user, c.lab, in.Task, in.Question, in.Answer)
+	return s.Labs.Answer(c.Ctx, c.user, c.lab, in.Task, in.Question, in.Answer)
 }
 
 func (s *section) apiReset(c *call) (any, error) {
@@ -128,7 +119,7 @@ func (s *section) apiReset(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"task": "service"}, or {} for the whole lab`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.Reset(c.ctx, c.user, c.lab, in.Task))
+	return s.view(c, s.Labs.Reset(c.Ctx, c.user, c.lab, in.Task))
 }
 
 func (s *section) apiBreak(c *call) (any, error) {
@@ -139,14 +130,14 @@ func (s *section) apiBreak(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"seed": 7, "timed": true}`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.Break(c.ctx, c.user, c.lab, in.Seed, in.Timed))
+	return s.view(c, s.Labs.Break(c.Ctx, c.user, c.lab, in.Seed, in.Timed))
 }
 
 func (s *section) apiGiveUp(c *call) (any, error) {
 	if err := page.ReadJSON(c, &struct{}{}, `{}`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.GiveUp(c.ctx, c.user, c.lab))
+	return s.view(c, s.Labs.GiveUp(c.Ctx, c.user, c.lab))
 }
 
 func (s *section) apiSolve(c *call) (any, error) {
@@ -158,6 +149,6 @@ func (s *section) apiSolve(c *call) (any, error) {
 	if in.Task == "" {
 		return nil, mlops.Errorf(mlops.Invalid, "which task? Expected %s", example)
 	}
-	out, err := s.Labs.Solve(c.ctx, c.user, c.lab, in.Task)
+	out, err := s.Labs.Solve(c.Ctx, c.user, c.lab, in.Task)
 	return map[string]string{"output": out}, err
 }

@@ -40,7 +40,7 @@ func Routes(r page.Routes, site *page.Site) {
 	for name, h := range map[string]func(*call) (any, error){"start": s.apiStart, "leave": s.apiLeave, "check": s.apiCheck, "hint": s.apiHint, "answer": s.apiAnswer,
 		"reset": s.apiReset, "break": s.apiBreak, "give-up": s.apiGiveUp, "solve": s.apiSolve} {
 		path := "/labs/:lab/" + name
-		r.Call(http.MethodPost, path, s.answerCall(h), operate)
+		r.Call(http.MethodPost, path, answerCall(h), operate)
 		r.Methods(path, "POST", http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	}
 }
