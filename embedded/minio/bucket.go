@@ -186,7 +186,20 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	found := c.Client.ListObjects(ctx, b.name, miniogo.ListObjectsOptions{Prefix: key, Recursive: true})
-	var listErr error
+	removed, listErr := removeFound(ctx, c.Client, b.name, found)
+	var errs []error
+	for _, res := range removed {
+		errs = append(errs, b.failure("delete", res.ObjectName, res.Err))
+	}
+	if listErr != nil {
+		errs = append(errs, b.failure("list", key, listErr))
+	}
+	return errors.Join(errs...)
+}
+
+// removeFound removes what a listing finds. It returns what could not be removed,
+// and why the listing has ended early.
+func removeFound(ctx context.Context, s3 *miniogo.Client, bucket string, found <-chan miniogo.ObjectInfo) (failed []miniogo.RemoveObjectError, listErr error) {
 	doomed := make(chan miniogo.ObjectInfo)
 	go func() {
 		defer close(doomed)
@@ -203,15 +216,10 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 			}
 		}
 	}()
-	var errs []error
-	for res := range c.Client.RemoveObjects(ctx, b.name, doomed, miniogo.RemoveObjectsOptions{}) {
-		errs = append(errs, b.failure("delete", res.ObjectName, res.Err))
+	for res := range s3.RemoveObjects(ctx, bucket, doomed, miniogo.RemoveObjectsOptions{}) {
+		failed = append(failed, res)
 	}
-	// doomed is closed by now, so listErr is settled.
-	if listErr != nil {
-		errs = append(errs, b.failure("list", key, listErr))
-	}
-	return errors.Join(errs...)
+	return failed, listErr // doomed is closed by now, so it is settled
 }
 
 func objectInfo(i miniogo.ObjectInfo) mlops.ObjectInfo {

@@ -139,29 +139,17 @@ func (u *Unit) clearBucket(ctx context.Context, name string, drop bool) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var listErr error
-	doomed := make(chan miniogo.ObjectInfo)
-	go func() {
-		defer close(doomed)
-		for info := range s3.ListObjects(ctx, name, miniogo.ListObjectsOptions{Recursive: true, WithVersions: true}) {
-			if info.Err != nil {
-				listErr = info.Err
-				return
-			}
-			doomed <- info
-		}
-	}()
-	var errs []error
-	for res := range s3.RemoveObjects(ctx, name, doomed, miniogo.RemoveObjectsOptions{}) {
+	failed, listErr := removeFound(ctx, s3, name, s3.ListObjects(ctx, name, miniogo.ListObjectsOptions{Recursive: true, WithVersions: true}))
+	errs := []error{listErr}
+	for _, res := range failed {
 		errs = append(errs, res.Err)
 	}
-	// doomed is closed by now, so listErr is settled.
 	for upload := range s3.ListIncompleteUploads(ctx, name, "", true) {
 		if err := cmp.Or(upload.Err, s3.RemoveIncompleteUpload(ctx, name, upload.Key)); err != nil {
 			errs = append(errs, err)
 		}
 	}
-	if err := errors.Join(append(errs, listErr)...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("empty bucket %s: %w", name, err)
 	}
 	if !drop {
