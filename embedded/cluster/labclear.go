@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -276,51 +279,24 @@ func ofRoom(room string) metav1.ListOptions {
 	return metav1.ListOptions{LabelSelector: labelRoom + "=" + room}
 }
 
+// roomTraces are where a room shows: its namespace, and what is outside of it first
+// and last.
+var roomTraces = []schema.GroupVersionResource{
+	corev1.SchemeGroupVersion.WithResource("namespaces"), corev1.SchemeGroupVersion.WithResource("pods"), corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
+	networkingv1.SchemeGroupVersion.WithResource("networkpolicies"), rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
+}
+
 // LabRooms lists the rooms that the cluster has something of, by name.
 func (c *Client) LabRooms(ctx context.Context) ([]string, error) {
-	any := metav1.ListOptions{LabelSelector: labelRoom}
 	rooms := map[string]bool{}
-	note := func(o metav1.Object) { rooms[o.GetLabels()[labelRoom]] = true }
-	namespaces, err := c.kube.CoreV1().Namespaces().List(ctx, any)
-	if err != nil {
-		return nil, fmt.Errorf("list the namespaces of guided labs: %w", err)
+	for _, res := range roomTraces {
+		list, err := c.dynamic.Resource(res).List(ctx, metav1.ListOptions{LabelSelector: labelRoom})
+		if err != nil {
+			return nil, fmt.Errorf("list the %s of guided labs: %w", res.Resource, err)
+		}
+		for i := range list.Items {
+			rooms[list.Items[i].GetLabels()[labelRoom]] = true
+		}
 	}
-	for i := range namespaces.Items {
-		note(&namespaces.Items[i])
-	}
-	// These are the first and the last things that a room has outside its namespace.
-	pods, err := c.kube.CoreV1().Pods(mlops.LabShells).List(ctx, any)
-	if err != nil {
-		return nil, fmt.Errorf("list the shells of guided labs: %w", err)
-	}
-	for i := range pods.Items {
-		note(&pods.Items[i])
-	}
-	accounts, err := c.kube.CoreV1().ServiceAccounts(mlops.LabShells).List(ctx, any)
-	if err != nil {
-		return nil, fmt.Errorf("list the accounts of guided labs: %w", err)
-	}
-	for i := range accounts.Items {
-		note(&accounts.Items[i])
-	}
-	policies, err := c.kube.NetworkingV1().NetworkPolicies("").List(ctx, any)
-	if err != nil {
-		return nil, fmt.Errorf("list the network policies of guided labs: %w", err)
-	}
-	for i := range policies.Items {
-		note(&policies.Items[i])
-	}
-	bindings, err := c.kube.RbacV1().RoleBindings("").List(ctx, any)
-	if err != nil {
-		return nil, fmt.Errorf("list the rights of guided labs: %w", err)
-	}
-	for i := range bindings.Items {
-		note(&bindings.Items[i])
-	}
-	names := make([]string, 0, len(rooms))
-	for name := range rooms {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names, nil
+	return slices.Sorted(maps.Keys(rooms)), nil
 }

@@ -3,14 +3,11 @@ package cluster
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"text/template"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -61,19 +58,9 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("render manifest: %w", err)
 	}
-	var objects []*unstructured.Unstructured
-	dec := yaml.NewYAMLOrJSONDecoder(strings.NewReader(out.String()), 4096)
-	for {
-		var o unstructured.Unstructured
-		err := dec.Decode(&o.Object)
-		if errors.Is(err, io.EOF) {
-			return objects, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("decode manifest %s: %w", name, err)
-		}
-		if len(o.Object) > 0 {
-			objects = append(objects, &o)
-		}
+	objects, err := decodeManifest(out.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("decode manifest %s: %w", name, err)
 	}
+	return objects, nil
 }
