@@ -74,51 +74,50 @@ func (c *control) labVerify(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	report := func(l engine.VerifyLine) { send(LabVerified{VerifyLine: l}) }
-	err = func() error {
-		if folder != nil {
-			return c.a.labs.VerifyFolder(r.Context(), folder, q.Get("name"), report)
-		}
-		names := q["lab"]
-		if len(names) == 0 {
-			all, err := c.a.labs.Catalogue(r.Context(), engine.VerifyUser)
-			if err != nil {
-				return err
+	if folder != nil {
+		err = c.a.labs.VerifyFolder(r.Context(), folder, q.Get("name"), report)
+	} else {
+		err = c.prove(r.Context(), q["lab"], int(numbers["at_once"]), func(name string) error {
+			if steps := int(numbers["steps"]); steps > 0 {
+				return c.a.labs.Walk(r.Context(), name, steps, numbers["seed"], report)
 			}
-			for _, l := range all {
-				if l.Lacks != "" {
-					report(engine.VerifyLine{Lab: l.Name, Kind: skipped, What: "not tried", OK: true, Saw: l.Lacks})
-					continue
-				}
-				names = append(names, l.Name)
-			}
-		}
-		var errs []error
-		var g errgroup.Group
-		g.SetLimit(int(max(1, numbers["at_once"])))
-		for _, name := range names {
-			g.Go(func() error {
-				var err error
-				if steps := int(numbers["steps"]); steps > 0 {
-					err = c.a.labs.Walk(r.Context(), name, steps, numbers["seed"], report)
-				} else {
-					err = c.a.labs.Verify(r.Context(), name, report)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					errs = append(errs, err)
-				}
-				return nil // the others go on
-			})
-		}
-		_ = g.Wait()
-		return errors.Join(errs...)
-	}()
+			return c.a.labs.Verify(r.Context(), name, report)
+		}, report)
+	}
 	last := LabVerified{Done: true}
 	if err != nil {
 		last.Error = &controlError{Code: mlops.CodeOf(err), Message: err.Error()}
 	}
 	send(last)
+}
+
+// prove tries labs of the catalogue, all that the machine can run if none is named,
+// some at once. One that fails does not keep the others from being tried.
+func (c *control) prove(ctx context.Context, names []string, atOnce int, try func(name string) error, report func(engine.VerifyLine)) error {
+	if len(names) == 0 {
+		all, err := c.a.labs.Catalogue(ctx, engine.VerifyUser)
+		if err != nil {
+			return err
+		}
+		for _, l := range all {
+			if l.Lacks != "" {
+				report(engine.VerifyLine{Lab: l.Name, Kind: skipped, What: "not tried", OK: true, Saw: l.Lacks})
+				continue
+			}
+			names = append(names, l.Name)
+		}
+	}
+	errs := make([]error, len(names))
+	var g errgroup.Group
+	g.SetLimit(max(1, atOnce))
+	for i, name := range names {
+		g.Go(func() error {
+			errs[i] = try(name)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return errors.Join(errs...)
 }
 
 // labFolder reads the folder that a request brings, nil if it brings none.
