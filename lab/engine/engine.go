@@ -343,33 +343,27 @@ func (e *Engine) free(user, lab string) error {
 	if user == VerifyUser {
 		return nil
 	}
-	var open []string
+	var open []place
 	for at, s := range e.stays {
-		state, _ := s.state()
-		switch {
-		case at.user == VerifyUser || state == mlops.LabClosed:
-		case at.user == user:
-			open = append(open, at.lab)
-		default:
-			open = append(open, at.lab+" (of "+at.user+")")
+		if state, _ := s.state(); at.user != VerifyUser && state != mlops.LabClosed {
+			open = append(open, at)
 		}
 	}
 	if len(open) < MaxOpen {
 		return nil
 	}
-	slices.Sort(open)
-	return mlops.Errorf(mlops.InvalidState, "%d labs are open, and this machine keeps at most %d: %s. Leave one first, for example with `benchtop lab leave %s`.",
-		len(open), MaxOpen, strings.Join(open, ", "), strings.Fields(cmp.Or(own(open), open[0]))[0])
-}
-
-// own is the first that is the user's own.
-func own(open []string) string {
-	for _, name := range open {
-		if !strings.Contains(name, " ") {
-			return name
+	slices.SortFunc(open, func(a, b place) int { return cmp.Or(strings.Compare(a.lab, b.lab), strings.Compare(a.user, b.user)) })
+	names := make([]string, len(open))
+	for i, at := range open {
+		if names[i] = at.lab; at.user != user {
+			names[i] += " (of " + at.user + ")"
 		}
 	}
-	return ""
+	leave := "benchtop lab leave " + open[0].lab + " --user " + open[0].user
+	if i := slices.IndexFunc(open, func(at place) bool { return at.user == user }); i >= 0 {
+		leave = "benchtop lab leave " + open[i].lab
+	}
+	return mlops.Errorf(mlops.InvalidState, "%d labs are open, and this machine keeps at most %d: %s. Leave one first, for example with `%s`.", len(open), MaxOpen, strings.Join(names, ", "), leave)
 }
 
 // lacks says what the machine has not that a lab needs.

@@ -137,6 +137,8 @@ func TestAtMostFour(t *testing.T) {
 		}
 		b.refused(b.Start(b.t.Context(), user, "trial", false), mlops.InvalidState,
 			"4 labs are open, and this machine keeps at most 4: lab0, lab0 (of eve), lab1, lab2. Leave one first, for example with `benchtop lab leave lab0`.")
+		// Who has none open is told whose to leave.
+		b.refused(b.Start(b.t.Context(), "zoe", "trial", false), mlops.InvalidState, "for example with `benchtop lab leave lab0 --user "+user+"`.")
 		settle(time.Second)
 		b.ok(b.Leave(b.t.Context(), "eve", "lab0", true))
 		settle(5 * time.Second)
