@@ -71,12 +71,10 @@ type labLoop struct {
 	keys *access.Keys
 }
 
-// labProjectSuffix follows the name of a room in that of its project.
-const labProjectSuffix = "-model"
-
 // AddLabProject implements engine.Loop. The project is trained once, and then by
 // hand only: nothing changes behind the learner's back.
-func (l labLoop) AddLabProject(ctx context.Context, name, dataset string) error {
+func (l labLoop) AddLabProject(ctx context.Context, room, dataset string) error {
+	name := mlops.LabProject(room)
 	_, err := l.Add(ctx, mlops.ProjectRequest{Name: name, Dataset: dataset})
 	if mlops.CodeOf(err) == mlops.Exists {
 		have, herr := l.port.Project(ctx, name)
@@ -92,11 +90,11 @@ func (l labLoop) AddLabProject(ctx context.Context, name, dataset string) error 
 
 // DeleteLabProject implements engine.Loop. A project of that name without a room
 // is somebody's own.
-func (l labLoop) DeleteLabProject(ctx context.Context, name string) (gone bool, err error) {
-	if room, ok := strings.CutSuffix(name, labProjectSuffix); !ok || !l.keys.HasRoom(room) {
+func (l labLoop) DeleteLabProject(ctx context.Context, room string) (gone bool, err error) {
+	if !l.keys.HasRoom(room) {
 		return true, nil
 	}
-	_, err = l.Delete(ctx, name)
+	_, err = l.Delete(ctx, mlops.LabProject(room))
 	return mlops.CodeOf(err) == mlops.NotFound, ignoreNotFound(err)
 }
 
@@ -201,7 +199,7 @@ func (a *Appliance) leftOfLab(ctx context.Context, room string) ([]string, error
 		return nil, err
 	}
 	for _, p := range projects {
-		if p.Name == room || p.Name == room+labProjectSuffix {
+		if p.Name == room || p.Name == mlops.LabProject(room) {
 			out = append(out, "project "+p.Name)
 		}
 	}
@@ -214,7 +212,7 @@ func (a *Appliance) leftOfLab(ctx context.Context, room string) ([]string, error
 			out = append(out, "experiment "+e.Name)
 		}
 	}
-	models, err := store.Models.Models(ctx, mlops.ModelQuery{Projects: []string{room, room + labProjectSuffix}, Max: 100})
+	models, err := store.Models.Models(ctx, mlops.ModelQuery{Projects: []string{room, mlops.LabProject(room)}, Max: 100})
 	for _, m := range models.Models {
 		out = append(out, "model "+m.Name)
 	}
@@ -223,7 +221,7 @@ func (a *Appliance) leftOfLab(ctx context.Context, room string) ([]string, error
 
 // labOwns reports whether an experiment or a model of that name is a room's.
 func labOwns(room, name string) bool {
-	return mlops.Belongs(name, room) || mlops.Belongs(name, room+labProjectSuffix)
+	return mlops.Belongs(name, room) || mlops.Belongs(name, mlops.LabProject(room))
 }
 
 // clearLab removes what a room has made outside of Kubernetes. Without its key
@@ -244,10 +242,11 @@ func (a *Appliance) clearLab(ctx context.Context, room string, all bool) error {
 		return err
 	}
 	// Models first: what lies under the source of a version is spared.
-	for _, name := range []string{room, room + labProjectSuffix} {
-		if name != room && !all {
-			continue // its project lives on
-		}
+	names := []string{room}
+	if all { // else its project lives on
+		names = append(names, mlops.LabProject(room))
+	}
+	for _, name := range names {
 		if _, err := store.Models.RemoveOf(ctx, name); err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func (k *Keys) ensure(ctx context.Context, want mlops.Key, of string) (mlops.New
 		if want.Room != e.key.Room {
 			return mlops.NewKey{}, mlops.Errorf(mlops.Exists, "a key named %q exists already, and the %s needs that name: revoke it first, `benchtop keys revoke %s`", want.Name, of, want.Name)
 		}
-		if e.key.Role == want.Role && slices.Equal(e.key.Buckets, want.Buckets) && e.key.Room == want.Room && e.key.ExpiresAt.IsZero() && (len(e.key.Projects) == 0 || slices.Equal(e.key.Projects, want.Projects)) {
+		if e.key.Role == want.Role && slices.Equal(e.key.Buckets, want.Buckets) && e.key.ExpiresAt.IsZero() && (len(e.key.Projects) == 0 || slices.Equal(e.key.Projects, want.Projects)) {
 			if err := k.limit(ctx, e, want.Projects); err != nil {
 				return mlops.NewKey{}, err
 			}

@@ -206,9 +206,31 @@ type LabThing struct {
 	ID    string   `json:"id"` // unique in the scene
 	Name  string   `json:"name"`
 	State string   `json:"state"` // one word or two: Running, Pending, 2 endpoints
-	Mood  string   `json:"mood"`  // ok, busy, bad or none
+	Mood  string   `json:"mood"`
 	Facts []string `json:"facts,omitempty"`
 }
+
+// LabProject is the name of a room's project, for labs that have one.
+func LabProject(room string) string { return room + "-model" }
+
+// LabRoomLabel is on everything that the room itself is made of, and on nothing that
+// a learner makes. It names the room.
+const LabRoomLabel = "benchtop.dev/lab-room"
+
+// LabClusterReads are the resources of the whole cluster that a lab may let its
+// learners read.
+var LabClusterReads = []string{"nodes", "persistentvolumes", "namespaces", "storageclasses", "ingressclasses", "priorityclasses", "runtimeclasses"}
+
+// LabClusterKinds are the columns that the cluster draws.
+var LabClusterKinds = []string{"Ingress", "Service", "Deployment", "ReplicaSet", "Pod", "Claim", "Volume", "Node", "CronJob", "Job"}
+
+// The moods of things.
+const (
+	LabOK   = "ok"
+	LabBusy = "busy"
+	LabBad  = "bad"
+	LabNone = "none"
+)
 
 // LabMissing is the state of a thing that another one names and that is not there.
 const LabMissing = "not there"

@@ -26,8 +26,7 @@ import (
 const (
 	// labelGuidedLab is on the namespace of a room; it names the lab.
 	labelGuidedLab = "benchtop.dev/guided-lab"
-	// labelRoom is on everything that a room has; it names the room.
-	labelRoom = "benchtop.dev/lab-room"
+	labelRoom      = mlops.LabRoomLabel
 	// annotationShell tells one version of a shell's pod from the next.
 	annotationShell = "benchtop.dev/shell"
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -643,4 +644,11 @@ func TestLabTerminal(t *testing.T) {
 	expectError(t, c.LabTerminal(context.Background(), "lab-names", mlops.LabTerminal{In: in, Out: shown}), "ended with code 1: connect again")
 	f.run = func(context.Context, remotecommand.StreamOptions) error { return errors.New("no") }
 	expectError(t, c.LabTerminal(context.Background(), "lab-names", mlops.LabTerminal{In: in, Out: shown}), "there is no room lab-names: open its lab")
+}
+
+// TestWhatLabsMayRead: each resource that a lab may name has its API group here.
+func TestWhatLabsMayRead(t *testing.T) {
+	if have, want := slices.Sorted(maps.Keys(clusterReads)), slices.Sorted(slices.Values(mlops.LabClusterReads)); !slices.Equal(have, want) {
+		t.Errorf("the groups of %v are known, and labs may read %v", have, want)
+	}
 }

@@ -23,17 +23,6 @@ import (
 // sceneThings is how many things a column has room for.
 const sceneThings = 12
 
-// The moods of things.
-const (
-	moodOK   = "ok"
-	moodBusy = "busy"
-	moodBad  = "bad"
-	moodNone = "none"
-)
-
-// sceneKinds are the kinds that a scene draws from the cluster.
-var sceneKinds = []string{"Ingress", "Service", "Deployment", "ReplicaSet", "Pod", "Claim", "Volume", "Node", "CronJob", "Job"}
-
 // sceneObjects is what a scene is drawn of. Only what the kinds need is there.
 type sceneObjects struct {
 	ingresses   []networkingv1.Ingress
@@ -191,7 +180,7 @@ type sceneThing struct {
 func drawScene(o sceneObjects, kinds []string, now time.Time) mlops.LabScene {
 	s := &scene{sceneObjects: o, now: now, things: map[string][]sceneThing{}, at: map[string]bool{}, owners: map[string]metav1.Object{}}
 	for _, kind := range kinds {
-		if slices.Contains(sceneKinds, kind) && !slices.Contains(s.kinds, kind) {
+		if slices.Contains(mlops.LabClusterKinds, kind) && !slices.Contains(s.kinds, kind) {
 			s.kinds = append(s.kinds, kind)
 		}
 	}
@@ -234,7 +223,9 @@ func drawScene(o sceneObjects, kinds []string, now time.Time) mlops.LabScene {
 // moreTelling orders things by how much they are worth a place: trouble first,
 // what has ended last, then the newest.
 func moreTelling(a, b sceneThing) int {
-	rank := func(t sceneThing) int { return slices.Index([]string{moodBad, moodBusy, moodOK, moodNone}, t.Mood) }
+	rank := func(t sceneThing) int {
+		return slices.Index([]string{mlops.LabBad, mlops.LabBusy, mlops.LabOK, mlops.LabNone}, t.Mood)
+	}
 	return cmp.Or(rank(a)-rank(b), b.made.Compare(a.made))
 }
 
@@ -250,7 +241,7 @@ func (s *scene) add(kind string, m metav1.Object, state, mood string, facts ...s
 		return
 	}
 	if m.GetDeletionTimestamp() != nil {
-		state, mood = "Terminating", moodBusy
+		state, mood = "Terminating", mlops.LabBusy
 		if f := m.GetFinalizers(); len(f) > 0 {
 			facts = append(facts, "waits for "+strings.Join(f, ", "))
 		}
@@ -265,7 +256,7 @@ func (s *scene) add(kind string, m metav1.Object, state, mood string, facts ...s
 func (s *scene) want(kind, namespace, name string) (id string) {
 	id = thingID(kind, namespace, name)
 	if !s.at[id] {
-		s.add(kind, &metav1.ObjectMeta{Name: name, Namespace: namespace}, mlops.LabMissing, moodBad)
+		s.add(kind, &metav1.ObjectMeta{Name: name, Namespace: namespace}, mlops.LabMissing, mlops.LabBad)
 	}
 	return id
 }
@@ -295,14 +286,14 @@ func (s *scene) addServices() {
 				}
 			}
 		}
-		state, mood := plural(ready, "endpoint"), moodOK
+		state, mood := plural(ready, "endpoint"), mlops.LabOK
 		switch {
 		case o.Spec.Type == corev1.ServiceTypeExternalName:
-			state, mood = "ExternalName", moodNone
+			state, mood = "ExternalName", mlops.LabNone
 		case ready == 0 && waiting > 0:
-			state, mood = "none ready", moodBad
+			state, mood = "none ready", mlops.LabBad
 		case ready == 0:
-			state, mood = "no endpoints", moodBad
+			state, mood = "no endpoints", mlops.LabBad
 		}
 		var ports []string
 		for _, p := range o.Spec.Ports {
@@ -355,7 +346,7 @@ func (s *scene) addIngresses() {
 	for i := range s.ingresses {
 		o := &s.ingresses[i]
 		id := thingID("Ingress", o.Namespace, o.Name)
-		state, mood := "any host", moodOK
+		state, mood := "any host", mlops.LabOK
 		var hosts, ways []string
 		back := func(b *networkingv1.IngressBackend, from string) {
 			if b == nil || b.Service == nil {
@@ -365,7 +356,7 @@ func (s *scene) addIngresses() {
 			ways = append(ways, fmt.Sprintf("%s → %s:%s", from, name, port))
 			n := slices.IndexFunc(s.services, func(svc corev1.Service) bool { return svc.Namespace == o.Namespace && svc.Name == name })
 			if n < 0 {
-				mood = moodBad
+				mood = mlops.LabBad
 				s.line(id, s.want("Service", o.Namespace, name), true)
 				return
 			}
@@ -373,7 +364,7 @@ func (s *scene) addIngresses() {
 				return p.Name != "" && p.Name == b.Service.Port.Name || p.Port == b.Service.Port.Number
 			})
 			if !has {
-				mood = moodBad
+				mood = mlops.LabBad
 				ways = append(ways, fmt.Sprintf("Service %s has no port %s", name, port))
 			}
 			s.line(id, thingID("Service", o.Namespace, name), !has)
@@ -406,19 +397,19 @@ func (s *scene) addWorkloads() {
 		s.owners[thingID("Deployment", o.Namespace, o.Name)] = o
 		want := replicas(o)
 		state, mood := readyOf(o.Status.ReadyReplicas, want)
-		if mood == moodOK && (o.Status.UpdatedReplicas < want || o.Status.Replicas > want || o.Status.ObservedGeneration < o.Generation) {
-			state, mood = "rolling out", moodBusy
+		if mood == mlops.LabOK && (o.Status.UpdatedReplicas < want || o.Status.Replicas > want || o.Status.ObservedGeneration < o.Generation) {
+			state, mood = "rolling out", mlops.LabBusy
 		}
 		var why string
 		for _, cond := range o.Status.Conditions {
 			failed := cond.Type == appsv1.DeploymentReplicaFailure && cond.Status == corev1.ConditionTrue ||
 				cond.Type == appsv1.DeploymentProgressing && cond.Status == corev1.ConditionFalse
 			if failed {
-				mood, why = moodBad, cmp.Or(cond.Message, cond.Reason)
+				mood, why = mlops.LabBad, cmp.Or(cond.Message, cond.Reason)
 			}
 		}
 		if o.Spec.Paused {
-			state, mood = "paused", moodBusy
+			state, mood = "paused", mlops.LabBusy
 		}
 		s.add("Deployment", o, state, mood, fmt.Sprintf("%d of %d ready", o.Status.ReadyReplicas, want), selects(matchLabels(o.Spec.Selector)), why)
 	}
@@ -438,12 +429,12 @@ func (s *scene) addWorkloads() {
 	for i := range s.cronJobs {
 		o := &s.cronJobs[i]
 		s.owners[thingID("CronJob", o.Namespace, o.Name)] = o
-		state, mood := "waiting", moodNone
+		state, mood := "waiting", mlops.LabNone
 		if len(o.Status.Active) > 0 {
-			state, mood = fmt.Sprintf("%d active", len(o.Status.Active)), moodBusy
+			state, mood = fmt.Sprintf("%d active", len(o.Status.Active)), mlops.LabBusy
 		}
 		if o.Spec.Suspend != nil && *o.Spec.Suspend {
-			state, mood = "suspended", moodNone
+			state, mood = "suspended", mlops.LabNone
 		}
 		last := "has not run yet"
 		if o.Status.LastScheduleTime != nil {
@@ -454,9 +445,9 @@ func (s *scene) addWorkloads() {
 	for i := range s.jobs {
 		o := &s.jobs[i]
 		s.owners[thingID("Job", o.Namespace, o.Name)] = o
-		state, mood, why := "Running", moodBusy, ""
+		state, mood, why := "Running", mlops.LabBusy, ""
 		if o.Spec.Suspend != nil && *o.Spec.Suspend {
-			state, mood = "Suspended", moodNone
+			state, mood = "Suspended", mlops.LabNone
 		}
 		for _, cond := range o.Status.Conditions {
 			if cond.Status != corev1.ConditionTrue {
@@ -464,9 +455,9 @@ func (s *scene) addWorkloads() {
 			}
 			switch cond.Type {
 			case batchv1.JobComplete:
-				state, mood = "Complete", moodOK
+				state, mood = "Complete", mlops.LabOK
 			case batchv1.JobFailed:
-				state, mood, why = "Failed", moodBad, strings.TrimSuffix(cond.Reason+": "+cond.Message, ": ")
+				state, mood, why = "Failed", mlops.LabBad, strings.TrimSuffix(cond.Reason+": "+cond.Message, ": ")
 			}
 		}
 		s.add("Job", o, state, mood, list("", slices.DeleteFunc([]string{count(o.Status.Active, "active"), count(o.Status.Succeeded, "succeeded"), count(o.Status.Failed, "failed")},
@@ -493,11 +484,11 @@ func readyOf(ready, want int32) (state, mood string) {
 	state = fmt.Sprintf("%d/%d ready", ready, want)
 	switch {
 	case want == 0:
-		return "scaled to 0", moodNone
+		return "scaled to 0", mlops.LabNone
 	case ready < want:
-		return state, moodBusy
+		return state, mlops.LabBusy
 	}
-	return state, moodOK
+	return state, mlops.LabOK
 }
 
 func (s *scene) age(t time.Time) string { return duration.HumanDuration(s.now.Sub(t)) }
@@ -529,10 +520,10 @@ func memoryOf(p mlops.Pod) string {
 // podState is what kubectl calls a pod's status.
 func podState(p *corev1.Pod, pod mlops.Pod) (state, mood string) {
 	if p.Status.Reason != "" && p.Status.Phase == corev1.PodFailed {
-		return p.Status.Reason, moodBad // Evicted
+		return p.Status.Reason, mlops.LabBad // Evicted
 	}
 	if p.Spec.NodeName == "" && pod.Waiting != "" {
-		return "Pending", moodBad // the scheduler has said why
+		return "Pending", mlops.LabBad // the scheduler has said why
 	}
 	for _, init := range []bool{true, false} {
 		statuses := p.Status.ContainerStatuses
@@ -542,58 +533,58 @@ func podState(p *corev1.Pod, pod mlops.Pod) (state, mood string) {
 		for _, c := range statuses {
 			switch {
 			case c.State.Waiting != nil && c.State.Waiting.Reason == "PodInitializing" && !init:
-				return "Init", moodBusy
+				return "Init", mlops.LabBusy
 			case c.State.Waiting != nil && c.State.Waiting.Reason != "" && c.State.Waiting.Reason != "PodInitializing":
 				if c.State.Waiting.Reason == "ContainerCreating" {
-					return c.State.Waiting.Reason, moodBusy
+					return c.State.Waiting.Reason, mlops.LabBusy
 				}
-				return c.State.Waiting.Reason, moodBad
+				return c.State.Waiting.Reason, mlops.LabBad
 			case c.State.Terminated != nil && (c.State.Terminated.ExitCode != 0 || c.State.Terminated.Signal != 0):
-				return cmp.Or(c.State.Terminated.Reason, "Error"), moodBad
+				return cmp.Or(c.State.Terminated.Reason, "Error"), mlops.LabBad
 			}
 		}
 	}
 	switch p.Status.Phase {
 	case corev1.PodSucceeded:
-		return "Completed", moodNone
+		return "Completed", mlops.LabNone
 	case corev1.PodRunning:
 		if pod.Ready {
-			return "Running", moodOK
+			return "Running", mlops.LabOK
 		}
-		return "not ready", moodBad
+		return "not ready", mlops.LabBad
 	case corev1.PodFailed:
-		return "Error", moodBad
+		return "Error", mlops.LabBad
 	}
-	return cmp.Or(string(p.Status.Phase), "Pending"), moodBusy
+	return cmp.Or(string(p.Status.Phase), "Pending"), mlops.LabBusy
 }
 
 func (s *scene) addStorage() {
 	for i := range s.claims {
 		o := &s.claims[i]
-		mood := map[corev1.PersistentVolumeClaimPhase]string{corev1.ClaimBound: moodOK, corev1.ClaimLost: moodBad}[o.Status.Phase]
+		mood := map[corev1.PersistentVolumeClaimPhase]string{corev1.ClaimBound: mlops.LabOK, corev1.ClaimLost: mlops.LabBad}[o.Status.Phase]
 		class := ""
 		if o.Spec.StorageClassName != nil {
 			class = "class " + *o.Spec.StorageClassName
 		}
 		size := o.Spec.Resources.Requests[corev1.ResourceStorage]
-		s.add("Claim", o, cmp.Or(string(o.Status.Phase), string(corev1.ClaimPending)), cmp.Or(mood, moodBusy), "asks for "+size.String(), class)
+		s.add("Claim", o, cmp.Or(string(o.Status.Phase), string(corev1.ClaimPending)), cmp.Or(mood, mlops.LabBusy), "asks for "+size.String(), class)
 	}
 	for i := range s.volumes {
 		o := &s.volumes[i]
-		mood := map[corev1.PersistentVolumePhase]string{corev1.VolumeBound: moodOK, corev1.VolumeFailed: moodBad, corev1.VolumeReleased: moodNone, corev1.VolumeAvailable: moodNone}[o.Status.Phase]
+		mood := map[corev1.PersistentVolumePhase]string{corev1.VolumeBound: mlops.LabOK, corev1.VolumeFailed: mlops.LabBad, corev1.VolumeReleased: mlops.LabNone, corev1.VolumeAvailable: mlops.LabNone}[o.Status.Phase]
 		size := o.Spec.Capacity[corev1.ResourceStorage]
-		s.add("Volume", o, cmp.Or(string(o.Status.Phase), string(corev1.VolumePending)), cmp.Or(mood, moodBusy), size.String(), "reclaim "+string(o.Spec.PersistentVolumeReclaimPolicy), list("on node ", volumeNodes(o)))
+		s.add("Volume", o, cmp.Or(string(o.Status.Phase), string(corev1.VolumePending)), cmp.Or(mood, mlops.LabBusy), size.String(), "reclaim "+string(o.Spec.PersistentVolumeReclaimPolicy), list("on node ", volumeNodes(o)))
 	}
 	for i := range s.nodes {
 		o := &s.nodes[i]
-		state, mood := "NotReady", moodBad
+		state, mood := "NotReady", mlops.LabBad
 		for _, cond := range o.Status.Conditions {
 			if cond.Type == corev1.NodeReady && cond.Status == corev1.ConditionTrue {
-				state, mood = "Ready", moodOK
+				state, mood = "Ready", mlops.LabOK
 			}
 		}
 		if o.Spec.Unschedulable {
-			state, mood = "cordoned", moodBusy
+			state, mood = "cordoned", mlops.LabBusy
 		}
 		s.add("Node", o, state, mood, fmt.Sprintf("%s CPUs, %d Mi", o.Status.Allocatable.Cpu(), o.Status.Allocatable.Memory().Value()>>20))
 	}

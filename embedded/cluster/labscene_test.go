@@ -182,8 +182,8 @@ func sceneOf(t *testing.T, kinds ...string) (states map[string]string, lines []s
 }
 
 func TestLabScene(t *testing.T) {
-	states, lines, order := sceneOf(t, append([]string{"Version", "Traffic"}, sceneKinds...)...)
-	if !slices.Equal(order, sceneKinds) {
+	states, lines, order := sceneOf(t, append([]string{"Version", "Traffic"}, mlops.LabClusterKinds...)...)
+	if !slices.Equal(order, mlops.LabClusterKinds) {
 		t.Errorf("columns are %v", order)
 	}
 	for id, want := range map[string]string{
@@ -265,10 +265,10 @@ func TestPodStates(t *testing.T) {
 
 func TestLabSceneErrors(t *testing.T) {
 	s, c, _ := newLabServer(t)
-	_, err := c.LabScene(context.Background(), mlops.LabRoom{Name: "lab-names"}, sceneKinds)
+	_, err := c.LabScene(context.Background(), mlops.LabRoom{Name: "lab-names"}, mlops.LabClusterKinds)
 	expectError(t, err, "there is no room lab-names: open its lab")
 	s.place(t, "/api/v1/namespaces/lab-names", `{"metadata": {"name": "lab-names"}}`)
 	s.broken = "endpointslices"
-	_, err = c.LabScene(context.Background(), mlops.LabRoom{Name: "lab-names"}, sceneKinds)
+	_, err = c.LabScene(context.Background(), mlops.LabRoom{Name: "lab-names"}, mlops.LabClusterKinds)
 	expectError(t, err, "look at room lab-names: ")
 }

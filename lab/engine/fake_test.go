@@ -263,7 +263,7 @@ func (w *world) ports() engine.Ports {
 			if w.keys[room] != nil {
 				left = append(left, "key "+room)
 			}
-			if w.projects[room+"-model"] {
+			if w.projects[mlops.LabProject(room)] {
 				left = append(left, "project "+room+"-model")
 			}
 			return left, err
@@ -293,7 +293,7 @@ func (k *keys) LabKey(_ context.Context, room string, projects []string) (mlops.
 	if err != nil {
 		return mlops.NewKey{}, err
 	}
-	if w.keys[room] == nil && w.projects[room+"-model"] {
+	if w.keys[room] == nil && w.projects[mlops.LabProject(room)] {
 		return mlops.NewKey{}, mlops.Errorf(mlops.Exists, "a user has something called %s", room)
 	}
 	w.keys[room] = append([]string{room}, projects...)
@@ -329,26 +329,27 @@ func (m *metrics) Query(context.Context, string, time.Time) ([]mlops.Sample, err
 
 type loop world
 
-func (l *loop) AddLabProject(_ context.Context, name, _ string) error {
+func (l *loop) AddLabProject(_ context.Context, room, _ string) error {
 	w := (*world)(l)
 	unlock, err := w.call("AddLabProject")
 	defer unlock()
 	if err == nil {
-		w.projects[name] = true
+		w.projects[mlops.LabProject(room)] = true
 	}
 	return err
 }
 
-func (l *loop) DeleteLabProject(_ context.Context, name string) (bool, error) {
+func (l *loop) DeleteLabProject(_ context.Context, room string) (bool, error) {
 	w := (*world)(l)
 	unlock, err := w.call("DeleteLabProject")
 	defer unlock()
 	if err != nil {
 		return false, err
 	}
-	if w.keys[strings.TrimSuffix(name, "-model")] == nil {
+	if w.keys[room] == nil {
 		return true, nil
 	}
+	name := mlops.LabProject(room)
 	was := w.projects[name]
 	delete(w.projects, name)
 	return !was, nil // it takes a second call to be gone
@@ -368,8 +369,17 @@ func (c *cluster) OpenLab(ctx context.Context, r mlops.LabRoom) error {
 		if w.objects[r.Name] == nil {
 			w.objects[r.Name] = map[string]map[string]any{}
 		}
+		w.furnish(r.Name)
 	}
 	return err
+}
+
+// furnish puts into a room what it is itself made of, as far as it could be taken
+// for work.
+func (w *world) furnish(room string) {
+	for _, kind := range []string{"Secret", "NetworkPolicy"} {
+		w.objects[room][kind+" lab"] = map[string]any{"metadata": map[string]any{"name": "lab", "labels": map[string]any{mlops.LabRoomLabel: room}}}
+	}
 }
 
 // takes reads how long something takes.
@@ -403,6 +413,7 @@ func (c *cluster) ClearLab(_ context.Context, r mlops.LabRoom) error {
 	defer unlock()
 	if err == nil {
 		c.objects[r.Name] = map[string]map[string]any{}
+		(*world)(c).furnish(r.Name)
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func (s *stay) open(ctx context.Context) error {
 	}
 	if p := s.project(); p != "" {
 		s.doing("its project is being made")
-		if err := loop.AddLabProject(ctx, p, s.lab.Needs.Dataset); err != nil {
+		if err := loop.AddLabProject(ctx, s.room, s.lab.Needs.Dataset); err != nil {
 			return fmt.Errorf("project %s: %w", p, err)
 		}
 		s.doing("its project is being trained and served, which takes up to two minutes")
@@ -195,13 +195,11 @@ func (s *stay) close(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A look that has begun would wait for a pod that goes.
-	select {
-	case s.looks <- struct{}{}:
-		defer func() { <-s.looks }()
-	case <-ctx.Done():
-		return ctx.Err()
+	release, err := s.hold(ctx) // a look that has begun would wait for a pod that goes
+	if err != nil {
+		return err
 	}
+	defer release()
 	s.doing("its room is being removed")
 	// The lab of verify may have been one that this process does not know.
 	project := s.lab == nil || s.lab.Needs.Dataset != "" || s.place.user == VerifyUser
@@ -231,7 +229,7 @@ func (e *Engine) remove(ctx context.Context, c Cluster, loop Loop, room string, 
 		}
 		without := true
 		if project {
-			if without, err = loop.DeleteLabProject(ctx, room+"-model"); err != nil {
+			if without, err = loop.DeleteLabProject(ctx, room); err != nil {
 				return err
 			}
 		}

@@ -103,12 +103,12 @@ type Store interface {
 	Progress(ctx context.Context, user string) (map[string]mlops.LabReached, error)
 }
 
-// Loop makes and removes the project that a lab works on.
+// Loop makes and removes the project that a lab works on, mlops.LabProject.
 type Loop interface {
-	AddLabProject(ctx context.Context, name, dataset string) error // none if it is there
+	AddLabProject(ctx context.Context, room, dataset string) error // none if it is there
 	// DeleteLabProject removes it. While the room has no key, a project of that
 	// name is not the room's: it stays, and counts as gone.
-	DeleteLabProject(ctx context.Context, name string) (gone bool, err error)
+	DeleteLabProject(ctx context.Context, room string) (gone bool, err error)
 }
 
 // Keys makes the key that a room comes with to registry, S3, API and metrics.

@@ -48,7 +48,7 @@ func (s *stay) paint(ctx context.Context, c Cluster, env map[string]string) (mlo
 			column, lines, err := draw(ctx)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", kind, err))
-				column.Things = []mlops.LabThing{{ID: strings.ToLower(kind) + "/?", Name: "can't be read", State: plain(err), Mood: "bad"}}
+				column.Things = []mlops.LabThing{{ID: strings.ToLower(kind) + "/?", Name: "can't be read", State: plain(err), Mood: mlops.LabBad}}
 			}
 			column.Kind = kind
 			if n := len(column.Things) - maxThings; n > 0 {
@@ -150,9 +150,9 @@ func (s *stay) versions(ctx context.Context) (column mlops.LabColumn, _ []mlops.
 				}
 			}
 			slices.Sort(aliases)
-			mood := "none"
+			mood := mlops.LabNone
 			if len(aliases) > 0 {
-				mood = "ok"
+				mood = mlops.LabOK
 			}
 			column.Things = append(column.Things, mlops.LabThing{ID: versionID(v.Name, v.Version), Name: v.Name + " v" + v.Version,
 				State: strings.Join(aliases, " "), Mood: mood})
@@ -172,14 +172,14 @@ func (s *stay) traffic(ctx context.Context) (column mlops.LabColumn, lines []mlo
 		if !s.belongs(d.Name) && !s.belongs(d.Project) && !s.belongs(d.Model) {
 			continue
 		}
-		t := mlops.LabThing{ID: "traffic/" + d.Name, Name: d.Name, State: fmt.Sprintf("%d of %d ready", d.Ready, d.Replicas), Mood: "ok"}
+		t := mlops.LabThing{ID: "traffic/" + d.Name, Name: d.Name, State: fmt.Sprintf("%d of %d ready", d.Ready, d.Replicas), Mood: mlops.LabOK}
 		switch {
 		case d.Message != "":
-			t.Mood, t.Facts = "bad", []string{d.Message}
+			t.Mood, t.Facts = mlops.LabBad, []string{d.Message}
 		case d.Ready == 0:
-			t.Mood = "bad"
+			t.Mood = mlops.LabBad
 		case d.Ready < d.Replicas:
-			t.Mood = "busy"
+			t.Mood = mlops.LabBusy
 		}
 		if d.Paused {
 			t.Facts = append(t.Facts, "paused")
@@ -201,7 +201,7 @@ func (s *stay) bucket(ctx context.Context) (column mlops.LabColumn, _ []mlops.La
 		return column, nil, err
 	}
 	for _, o := range objects {
-		column.Things = append(column.Things, mlops.LabThing{ID: "object/" + o.Key, Name: o.Key, State: size(o.Bytes), Mood: "none"})
+		column.Things = append(column.Things, mlops.LabThing{ID: "object/" + o.Key, Name: o.Key, State: size(o.Bytes), Mood: mlops.LabNone})
 	}
 	return column, nil, nil
 }
@@ -247,7 +247,7 @@ func (s *stay) experiments(ctx context.Context) (column mlops.LabColumn, _ []mlo
 		if err := s.call(ctx, http.MethodPost, "/api/2.0/mlflow/runs/search", map[string]any{"experiment_ids": []string{x.ID}, "max_results": 1000}, &runs); err != nil {
 			return column, nil, err
 		}
-		t := mlops.LabThing{ID: "experiment/" + x.Name, Name: x.Name, State: fmt.Sprintf("%d runs", len(runs.Runs)), Mood: "none"}
+		t := mlops.LabThing{ID: "experiment/" + x.Name, Name: x.Name, State: fmt.Sprintf("%d runs", len(runs.Runs)), Mood: mlops.LabNone}
 		if len(runs.Runs) == 1 {
 			t.State = "1 run"
 		}
@@ -256,10 +256,10 @@ func (s *stay) experiments(ctx context.Context) (column mlops.LabColumn, _ []mlo
 			count[r.Info.Status]++
 		}
 		if n := count["FAILED"]; n > 0 {
-			t.Mood, t.Facts = "bad", append(t.Facts, fmt.Sprintf("%d failed", n))
+			t.Mood, t.Facts = mlops.LabBad, append(t.Facts, fmt.Sprintf("%d failed", n))
 		}
 		if n := count["RUNNING"]; n > 0 {
-			t.Mood, t.Facts = "busy", append(t.Facts, fmt.Sprintf("%d running", n))
+			t.Mood, t.Facts = mlops.LabBusy, append(t.Facts, fmt.Sprintf("%d running", n))
 		}
 		column.Things = append(column.Things, t)
 	}
@@ -287,8 +287,8 @@ func (s *stay) holds(ctx context.Context) (out []string, err error) {
 			name, _ := meta["name"].(string)
 			labels, _ := meta["labels"].(map[string]any)
 			owners, _ := meta["ownerReferences"].([]any)
-			_, ours := labels["benchtop.dev/guided-lab"]
-			if name != "" && len(owners) == 0 && !ours && name != "kube-root-ca.crt" && (kind != "Secret" || name != "lab") {
+			_, ours := labels[mlops.LabRoomLabel]
+			if name != "" && len(owners) == 0 && !ours && name != "kube-root-ca.crt" {
 				out = append(out, kind+" "+name)
 			}
 		}

@@ -185,7 +185,7 @@ func (s *stay) project() string {
 	if s.lab == nil || s.lab.Needs.Dataset == "" {
 		return ""
 	}
-	return s.room + "-model"
+	return mlops.LabProject(s.room)
 }
 
 // key returns the room's key. It reaches the room's project too.

@@ -89,7 +89,7 @@ func (e *Engine) foreseen(l *format.Lab, room string) map[string]string {
 	maps.Copy(env, e.ports.Env(room, ""))
 	project := ""
 	if l.Needs.Dataset != "" {
-		project = room + "-model"
+		project = mlops.LabProject(room)
 	}
 	fill(env, room, project)
 	return env
@@ -252,7 +252,7 @@ func hideCause(v *mlops.LabView) {
 				missing[t.ID] = true
 				continue
 			}
-			t.State, t.Mood, t.Facts = "", "none", nil
+			t.State, t.Mood, t.Facts = "", mlops.LabNone, nil
 			things = append(things, t)
 		}
 		c.Things = things

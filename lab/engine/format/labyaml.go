@@ -11,16 +11,16 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/lab/engine/check"
 )
 
 // What keys of lab.yaml may be.
 var (
-	levels       = []string{"beginner", "intermediate", "advanced"}
-	datasets     = []string{"iris", "wine", "breast-cancer"}
-	clusterReads = []string{"nodes", "persistentvolumes", "namespaces", "storageclasses", "ingressclasses", "priorityclasses", "runtimeclasses"}
+	levels   = []string{"beginner", "intermediate", "advanced"}
+	datasets = []string{"iris", "wine", "breast-cancer"}
 	// Columns are what the object view can draw.
-	Columns = []string{"Ingress", "Service", "Deployment", "ReplicaSet", "Pod", "Claim", "Volume", "Node", "CronJob", "Job", "Version", "Traffic", "Bucket", "Experiment"}
+	Columns = slices.Concat(mlops.LabClusterKinds, []string{"Version", "Traffic", "Bucket", "Experiment"})
 	methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 )
 
@@ -131,7 +131,7 @@ func (r *reader) needsFirst(root *yaml.Node) {
 			}, false},
 			key{"gpus", r.truth("needs: gpus", &n.GPUs), false},
 			key{"leak", r.truth("needs: leak", &n.Leak), false},
-			key{"cluster", r.someOf("needs: cluster", clusterReads, &n.Cluster), false},
+			key{"cluster", r.someOf("needs: cluster", mlops.LabClusterReads, &n.Cluster), false},
 			key{"cpu", r.quantity("needs: cpu", &n.CPU), false},
 			key{"memory", r.quantity("needs: memory", &n.Memory), false},
 			key{"pods", r.whole("needs: pods", 1, 100, &n.Pods), false},

@@ -17,7 +17,7 @@ const (
 	cellMargin = 1000 // hundredths of a per cent of a column, on each side of a thing
 )
 
-var moods = map[string]string{"ok": view.Good, "busy": view.Busy, "bad": view.Bad}
+var moods = map[string]string{mlops.LabOK: view.Good, mlops.LabBusy: view.Busy, mlops.LabBad: view.Bad}
 
 // place is where a thing is.
 type place struct {
