@@ -79,7 +79,7 @@ func TestKeysOfOtherProjects(t *testing.T) {
 		raw, _ := io.ReadAll(resp.Body) // a stream ends in the middle
 		_ = resp.Body.Close()
 		cancel()
-		body := string(raw)
+		body := visit.CSRFField.ReplaceAllString(string(raw), "") // chance may spell iris
 		if path == "/" || path == "/live/" {
 			path = "/live/" // there is more that the root would take out
 		}
