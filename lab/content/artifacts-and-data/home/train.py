@@ -32,4 +32,5 @@ with mlflow.start_run(run_name="visits") as run:
     mlflow.log_metric("accuracy", accuracy)
     mlflow.log_dict({"coefficients": model.coef_[0].tolist(), "intercept": model.intercept_[0]}, "model.json")
     mlflow.log_dict({"uri": uri, "sha256": digest, "bytes": len(content)}, "data.json")
-print(json.dumps({"run": run.info.run_id, "accuracy": round(accuracy, 3), "artifacts": run.info.artifact_uri}, indent=1))
+kept = {"run": run.info.run_id, "accuracy": round(accuracy, 3), "artifacts": run.info.artifact_uri}
+print(json.dumps(kept, indent=1))

@@ -1,4 +1,5 @@
 """Says what is kept of a trained tree. Nothing yet: that is yours."""
+
 import os
 
 import mlflow

@@ -1,4 +1,5 @@
 """Stores a tree with the run that is under way: for Python, and as JSON for servers without scikit-learn."""
+
 import logging
 
 import mlflow

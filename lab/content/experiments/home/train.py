@@ -3,6 +3,7 @@
 Each row is a sample of tissue: six measurements, and whether it is benign. The first 298
 rows are for training, the other 128 for validation. What is done with a tree is in log.py.
 """
+
 import argparse
 import csv
 import warnings

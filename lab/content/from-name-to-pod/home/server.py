@@ -17,13 +17,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         url = urlsplit(self.path)
         if url.path == "/healthz":
-            return self.answer(200, {"ok": True})
+            self.answer(200, {"ok": True})
+            return
         if url.path != "/predict":
-            return self.answer(404, {"error": "ask for /predict?km=4"})
+            self.answer(404, {"error": "ask for /predict?km=4"})
+            return
         try:
             km = float(parse_qs(url.query)["km"][0])
         except (KeyError, ValueError):
-            return self.answer(422, {"error": "km must be a number, for example /predict?km=4"})
+            self.answer(422, {"error": "km must be a number, for example /predict?km=4"})
+            return
         minutes = MODEL["intercept"] + MODEL["coefficients"]["km"] * km
         self.answer(200, {"minutes": round(minutes, 1), "pod": os.uname().nodename})
 

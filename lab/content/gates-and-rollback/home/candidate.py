@@ -32,10 +32,12 @@ committee = make_pipeline(
 mlflow.set_experiment(os.environ["LAB"])
 with mlflow.start_run(run_name="committee") as run:
     mlflow.log_params({"model": "committee", "members": 300, "test_size": 0.2, "random_state": 42})
-    mlflow.log_metrics({
-        "accuracy": accuracy_score(y_test, committee.predict(x_test)),
-        "log_loss": log_loss(y_test, committee.predict_proba(x_test)),
-    })
+    mlflow.log_metrics(
+        {
+            "accuracy": accuracy_score(y_test, committee.predict(x_test)),
+            "log_loss": log_loss(y_test, committee.predict_proba(x_test)),
+        }
+    )
     model = mlflow.sklearn.log_model(
         committee, name="model", input_example=x_test.head(1), pip_requirements=["scikit-learn"]
     )

@@ -17,7 +17,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             km = float(parse_qs(urlsplit(self.path).query)["km"][0])
         except (KeyError, ValueError):
-            return self.answer(422, {"error": "ask for /predict?km=4"})
+            self.answer(422, {"error": "ask for /predict?km=4"})
+            return
         minutes = MODEL["intercept"] + MODEL["slope"] * km
         self.answer(200, {"minutes": round(minutes, 1), "trained_by": MODEL["trained_by"]})
 
