@@ -63,7 +63,8 @@ type LabSession struct {
 	State    LabState  `json:"state"`
 	Problem  string    `json:"problem,omitempty"` // why it can't be opened or closed; it is tried again
 	Timed    bool      `json:"timed"`             // the user wants a stopwatch
-	OpenedAt time.Time `json:"opened_at"`
+	OpenedAt time.Time `json:"opened_at"`         // when it was asked for
+	ReadyAt  time.Time `json:"ready_at,omitzero"` // when the room was made, or made anew by a reset: here the learner began
 	ClosedAt time.Time `json:"closed_at,omitzero"`
 }
 
@@ -76,10 +77,11 @@ type LabPass struct {
 
 // LabHintTaken is how many hints of a task a session has asked for. It is a row.
 type LabHintTaken struct {
-	Task  string `json:"task"` // "" for those of the fault that is being looked for
-	Tier  int    `json:"tier"` // 1 to 3
-	Topic string `json:"topic"`
-	Text  string `json:"text"`
+	Task  string    `json:"task"` // "" for those of the fault that is being looked for
+	Tier  int       `json:"tier"` // 1 to 3
+	Topic string    `json:"topic"`
+	Text  string    `json:"text"`
+	At    time.Time `json:"at"`
 }
 
 // LabAnswer is an answer to a question. The first one counts. It is a row.

@@ -81,7 +81,7 @@ func (e *Engine) Hint(ctx context.Context, user, lab, task string) (mlops.LabHin
 	if taken >= len(tiers) {
 		return mlops.LabHintTaken{}, mlops.Errorf(mlops.InvalidState, "There is no further hint for what is seen now.")
 	}
-	h := mlops.LabHintTaken{Task: task, Tier: taken + 1, Topic: topic, Text: check.Expand(tiers[taken], env)}
+	h := mlops.LabHintTaken{Task: task, Tier: taken + 1, Topic: topic, Text: check.Expand(tiers[taken], env), At: time.Now()}
 	store, err := e.ports.Store()
 	if err != nil {
 		return mlops.LabHintTaken{}, err

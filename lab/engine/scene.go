@@ -13,6 +13,7 @@ import (
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/lab/engine/check"
+	"github.com/benchtop-lab/benchtop/lab/engine/format"
 )
 
 // maxThings is how many things a column shows.
@@ -321,6 +322,29 @@ func (s *stay) holds(ctx context.Context) (out []string, err error) {
 	return out, nil
 }
 
+// ownFiles lists what is in the learner's home, or differs there, and did not come
+// with the lab. Hidden files are tools'.
+const ownFiles = `cd ~ && busybox find . -path './.*' -prune -o -type f -print | while read -r file; do
+	busybox cmp -s "$file" "/lab/home/$file" || echo "file ~/${file#./}"
+done`
+
+// files lists the learner's own files. They go with the shell: where there is none
+// any more, there are none.
+func (s *stay) files(ctx context.Context, c Cluster, env map[string]string) ([]string, error) {
+	shell, err := c.LabShell(ctx, s.room)
+	if err != nil || !shell.Ready {
+		return nil, err
+	}
+	out, err := s.run(ctx, mlops.LabLearner, ownFiles, env, format.Longest)
+	if err == nil && out.Code != 0 {
+		err = fmt.Errorf("the files of the shell can't be listed: %s", lastLines(out))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return strings.FieldsFunc(out.Stdout, func(r rune) bool { return r == '\n' }), nil
+}
+
 // contents says what work there is in the room, "" for none.
 func (s *stay) contents(ctx context.Context) (string, error) {
 	s.mu.Lock()
@@ -334,10 +358,19 @@ func (s *stay) contents(ctx context.Context) (string, error) {
 		}
 		parts = append(parts, fmt.Sprintf("%d of %s tasks passed", passed, tasks))
 	}
-	if _, err := s.names(ctx); err != nil {
+	env, err := s.names(ctx)
+	if err != nil {
+		return "", err
+	}
+	c, err := s.e.ports.Cluster()
+	if err != nil {
 		return "", err
 	}
 	all, err := s.holds(ctx)
+	if err != nil {
+		return "", err
+	}
+	files, err := s.files(ctx, c, env)
 	if err != nil {
 		return "", err
 	}
@@ -350,6 +383,7 @@ func (s *stay) contents(ctx context.Context) (string, error) {
 			made = append(made, what)
 		}
 	}
+	made = append(made, files...)
 	const shown = 5
 	if n := len(made); n > shown {
 		made = append(made[:shown], fmt.Sprintf("%d more", n-shown))

@@ -43,7 +43,7 @@ func TestOpenAndLeave(t *testing.T) {
 			t.Errorf("left behind: %v %v %v %v", w.rooms, w.keys, w.objects, w.projects)
 		}
 		all, err := b.Export(b.t.Context(), user)
-		if b.ok(err); len(all) != 1 || all[0].State != mlops.LabClosed || all[0].ClosedAt.IsZero() {
+		if b.ok(err); len(all) != 1 || all[0].State != mlops.LabClosed || all[0].ReadyAt.IsZero() || all[0].ClosedAt.Before(all[0].ReadyAt) {
 			t.Errorf("kept: %+v", all)
 		}
 	})
@@ -68,6 +68,16 @@ func TestLeaveWithWork(t *testing.T) {
 		b.w.api["/api/2.0/mlflow/experiments/search"] = `{"experiments":[{"experiment_id":"1","name":"lab-trial.x"},{"experiment_id":"2","name":"lab-trial-2"}]}`
 		b.w.api["/api/2.0/mlflow/registered-models/search"] = `{"registered_models":[{"name":"lab-trial"},{"name":"lab-trials"}]}`
 		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "Deployment mine, ConfigMap one, object a, experiment lab-trial.x, model lab-trial. Leaving")
+		b.w.files = []string{"notes one.txt"}
+		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "object a, experiment lab-trial.x, model lab-trial, 1 more. Leaving")
+		delete(b.w.buckets, "lab-trial")
+		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "experiment lab-trial.x, model lab-trial, file ~/notes one.txt. Leaving")
+		b.w.broken["RunLab"] = errors.New("away")
+		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "What is in lab trial can't be seen now")
+		delete(b.w.broken, "RunLab")
+		b.w.shell = mlops.LabShell{Why: "it was evicted"} // and its files with it
+		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "experiment lab-trial.x, model lab-trial. Leaving")
+		b.w.shell = mlops.LabShell{Ready: true}
 		b.w.broken["LabObjects"] = errors.New("away")
 		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "What is in lab trial can't be seen now")
 		delete(b.w.broken, "LabObjects")

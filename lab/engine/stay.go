@@ -129,15 +129,18 @@ func (s *stay) set(ctx context.Context, state mlops.LabState) error {
 	if err != nil {
 		return err
 	}
-	now := time.Time{}
-	if state == mlops.LabClosed {
-		now = time.Now()
-	}
+	now := time.Now()
 	if err := store.SetSession(ctx, s.row.ID, state, "", now); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.row.State, s.row.Problem, s.row.ClosedAt, s.step = state, "", now, ""
+	s.row.State, s.row.Problem, s.step = state, "", ""
+	switch state {
+	case mlops.LabOpen:
+		s.row.ReadyAt = now
+	case mlops.LabClosed:
+		s.row.ClosedAt = now
+	}
 	s.mu.Unlock()
 	s.e.tell(s.place)
 	return nil

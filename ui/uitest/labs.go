@@ -96,7 +96,7 @@ func (w *World) AddLabs() {
 func (w *World) OpenLab(user string, state mlops.LabState) *mlops.LabView {
 	i := slices.IndexFunc(w.GuidedLabs, func(l mlops.GuidedLab) bool { return l.Name == NameLab })
 	g := w.GuidedLabs[i]
-	v := &mlops.LabView{GuidedLab: g, Session: &mlops.LabSession{ID: 3, Lab: g.Name, User: user, Room: "lab-" + g.Name, State: state, Timed: true, OpenedAt: w.Clock().Add(-7 * time.Minute)},
+	v := &mlops.LabView{GuidedLab: g, Session: &mlops.LabSession{ID: 3, Lab: g.Name, User: user, Room: "lab-" + g.Name, State: state, Timed: true, OpenedAt: w.Clock().Add(-8 * time.Minute), ReadyAt: w.Clock().Add(-7 * time.Minute)},
 		Progress: mlops.LabProgress{Lab: NameLab, Tasks: 4, Faults: 4, Open: true, Sessions: 1}, CanBreak: "pass all tasks first: there is nothing whole to break yet"}
 	for _, t := range g.Tasks {
 		v.Tasks = append(v.Tasks, mlops.LabTaskView{LabTask: t, MoreHint: true})
@@ -311,7 +311,7 @@ func (l labs) Start(_ context.Context, user, lab string, timed bool) error {
 	case l.w.LabLacks[lab] != "":
 		return mlops.Errorf(mlops.InvalidState, "%s", l.w.LabLacks[lab])
 	}
-	v := &mlops.LabView{GuidedLab: g, Session: &mlops.LabSession{ID: 9, Lab: lab, User: user, Room: "lab-" + lab, State: mlops.LabOpening, Timed: timed, OpenedAt: l.w.Clock()},
+	v := &mlops.LabView{GuidedLab: g, Session: &mlops.LabSession{ID: 9, Lab: lab, User: user, Room: "lab-" + lab, State: mlops.LabOpening, Timed: timed, OpenedAt: l.w.Clock(), ReadyAt: l.w.Clock()},
 		Shell: mlops.LabShell{Why: "The pod of the shell starts."}, CanBreak: "Pass all tasks first.", Progress: l.w.LabProgress[lab]}
 	v.Progress.Open = true
 	for i, t := range g.Tasks {

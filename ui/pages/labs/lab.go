@@ -97,9 +97,9 @@ func (s *section) bench(c echo.Context, out *page.Page, v mlops.LabView, solved 
 	}
 	b.Head = view.LabHead{Passed: fmt.Sprintf("%d of %s passed", passed(v), view.Plural(len(v.Tasks), "task", "tasks")), Problem: sentence(v.Session.Problem)}
 	if last := lastPass(v); v.Session.Timed && passed(v) < len(v.Tasks) {
-		b.Head.Stopwatch = v.Session.OpenedAt
+		b.Head.Stopwatch = v.Session.ReadyAt
 	} else if v.Session.Timed {
-		b.Head.Took = minutes(last.Sub(v.Session.OpenedAt))
+		b.Head.Took = minutes(last.Sub(v.Session.ReadyAt))
 	}
 	current := currentStep(c, v)
 	for i, t := range v.Tasks {

@@ -8,6 +8,7 @@ CREATE TABLE lab_sessions (
   problem TEXT    NOT NULL DEFAULT '',
   timed   INTEGER NOT NULL,
   opened  INTEGER NOT NULL,
+  ready   INTEGER NOT NULL DEFAULT 0,
   closed  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX lab_sessions_room ON lab_sessions (room) WHERE state <> 'closed';
@@ -31,7 +32,8 @@ CREATE TABLE lab_hints (
   task    TEXT    NOT NULL,
   tier    INTEGER NOT NULL,
   topic   TEXT    NOT NULL,
-  text    TEXT    NOT NULL
+  text    TEXT    NOT NULL,
+  at      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX lab_hints_session ON lab_hints (session, id);
 

@@ -48,13 +48,18 @@ func (s *Store) CreateSession(ctx context.Context, n mlops.LabSession) (mlops.La
 	return n, err
 }
 
-// SetSession changes the state of a session. At is when it closed, if it did.
+// SetSession changes the state of a session. At is when it became ready or closed,
+// zero if it did neither.
 func (s *Store) SetSession(ctx context.Context, id int64, state mlops.LabState, problem string, at time.Time) error {
-	var closed int64
-	if state == mlops.LabClosed {
-		closed = at.UnixMilli()
+	var ready, closed int64
+	switch {
+	case state == mlops.LabClosed:
+		closed = db.MsOf(at)
+	case state == mlops.LabOpen:
+		ready = db.MsOf(at)
 	}
-	return s.one(ctx, id, "UPDATE lab_sessions SET state = ?, problem = ?, closed = ? WHERE id = ?", string(state), problem, closed, id)
+	return s.one(ctx, id, "UPDATE lab_sessions SET state = ?, problem = ?, ready = CASE ? WHEN 0 THEN ready ELSE ? END, closed = ? WHERE id = ?",
+		string(state), problem, ready, ready, closed, id)
 }
 
 // DeleteSession removes a closed session with all that it holds.
@@ -73,12 +78,12 @@ func (s *Store) one(ctx context.Context, id int64, query string, args ...any) er
 	})
 }
 
-const sessionColumns = "id, lab, user, room, state, problem, timed, opened, closed"
+const sessionColumns = "id, lab, user, room, state, problem, timed, opened, ready, closed"
 
 func scanSession(r *sql.Rows) (n mlops.LabSession, err error) {
-	var opened, closed int64
-	err = r.Scan(&n.ID, &n.Lab, &n.User, &n.Room, &n.State, &n.Problem, &n.Timed, &opened, &closed)
-	n.OpenedAt, n.ClosedAt = db.TimeOf(opened), db.TimeOf(closed)
+	var opened, ready, closed int64
+	err = r.Scan(&n.ID, &n.Lab, &n.User, &n.Room, &n.State, &n.Problem, &n.Timed, &opened, &ready, &closed)
+	n.OpenedAt, n.ReadyAt, n.ClosedAt = db.TimeOf(opened), db.TimeOf(ready), db.TimeOf(closed)
 	return n, err
 }
 
@@ -139,10 +144,11 @@ func (s *Store) histories(ctx context.Context, where string, arg any) ([]mlops.L
 	}, arg); err != nil {
 		return nil, err
 	}
-	if err := s.db.Rows(ctx, "SELECT session, task, tier, topic, text FROM lab_hints"+of+"ORDER BY id", func(r *sql.Rows) error {
-		var id int64
+	if err := s.db.Rows(ctx, "SELECT session, task, tier, topic, text, at FROM lab_hints"+of+"ORDER BY id", func(r *sql.Rows) error {
+		var id, ms int64
 		var n mlops.LabHintTaken
-		err := r.Scan(&id, &n.Task, &n.Tier, &n.Topic, &n.Text)
+		err := r.Scan(&id, &n.Task, &n.Tier, &n.Topic, &n.Text, &ms)
+		n.At = db.TimeOf(ms)
 		held(id, func(h *mlops.LabHistory) { h.Hints = append(h.Hints, n) })
 		return err
 	}, arg); err != nil {

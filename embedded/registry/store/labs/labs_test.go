@@ -26,7 +26,10 @@ func TestSessions(t *testing.T) {
 	}
 	_, err := s.CreateSession(ctx, mlops.LabSession{Lab: "volumes", User: "ada", OpenedAt: begin})
 	dbtest.WantCode(t, err, mlops.Exists, "benchtop lab leave volumes")
-	if err := s.SetSession(ctx, ada.ID, mlops.LabOpen, "", begin); err != nil {
+	if err := s.SetSession(ctx, ada.ID, mlops.LabOpen, "", at(4)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetSession(ctx, ada.ID, mlops.LabOpen, "the shell is away", time.Time{}); err != nil { // keeps when it was ready
 		t.Fatal(err)
 	}
 	dbtest.WantCode(t, s.DeleteSession(ctx, ada.ID), mlops.NotFound, "not closed")
@@ -40,7 +43,7 @@ func TestSessions(t *testing.T) {
 		t.Errorf("a room that is free again is not given again: %s", again.Room)
 	}
 	history := dbtest.Must(s.History(ctx, "ada"))(t)
-	if len(history) != 2 || history[0].State != mlops.LabClosed || !history[0].ClosedAt.Equal(at(9)) {
+	if len(history) != 2 || history[0].State != mlops.LabClosed || !history[0].ClosedAt.Equal(at(9)) || !history[0].ReadyAt.Equal(at(4)) {
 		t.Errorf("history is %+v, want the closed session and the open one", history)
 	}
 	if err := s.DeleteSession(ctx, ada.ID); err != nil {
@@ -65,8 +68,8 @@ func TestReached(t *testing.T) {
 	do(s.AddPass(ctx, n.ID, mlops.LabPass{Task: "claim", At: at(1)}),
 		s.AddPass(ctx, n.ID, mlops.LabPass{Task: "claim", At: at(2), Solved: true}), // the first counts
 		s.AddPass(ctx, n.ID, mlops.LabPass{Task: "pin", At: at(3), Solved: true}),
-		s.AddHint(ctx, n.ID, mlops.LabHintTaken{Task: "claim", Tier: 1, Topic: "0", Text: "look"}),
-		s.AddHint(ctx, n.ID, mlops.LabHintTaken{Task: "pin", Tier: 1, Topic: "0", Text: "there"}),
+		s.AddHint(ctx, n.ID, mlops.LabHintTaken{Task: "claim", Tier: 1, Topic: "0", Text: "look", At: at(1)}),
+		s.AddHint(ctx, n.ID, mlops.LabHintTaken{Task: "pin", Tier: 1, Topic: "0", Text: "there", At: at(2)}),
 		s.AddAnswer(ctx, n.ID, mlops.LabAnswer{Task: "claim", Question: "q", Answer: "1", Right: true, At: at(1)}),
 		s.AddAnswer(ctx, n.ID, mlops.LabAnswer{Task: "claim", Question: "q", Answer: "2", At: at(2)}))
 	b := dbtest.Must(s.AddBreak(ctx, n.ID, mlops.LabBreak{Fault: "class", Seed: 7, Timed: true, At: at(4)}))(t)
@@ -77,7 +80,7 @@ func TestReached(t *testing.T) {
 	got := dbtest.Must(s.Session(ctx, n.ID))(t)
 	want := mlops.LabHistory{LabSession: n,
 		Passes:  []mlops.LabPass{{Task: "claim", At: at(1)}, {Task: "pin", At: at(3), Solved: true}},
-		Hints:   []mlops.LabHintTaken{{Task: "claim", Tier: 1, Topic: "0", Text: "look"}, {Task: "pin", Tier: 1, Topic: "0", Text: "there"}},
+		Hints:   []mlops.LabHintTaken{{Task: "claim", Tier: 1, Topic: "0", Text: "look", At: at(1)}, {Task: "pin", Tier: 1, Topic: "0", Text: "there", At: at(2)}},
 		Answers: []mlops.LabAnswer{{Task: "claim", Question: "q", Answer: "1", Right: true, At: at(1)}},
 		Breaks:  []mlops.LabBreak{{ID: b.ID, Fault: "class", Seed: 7, Timed: true, At: at(4), MendedAt: at(5)}, {ID: lost.ID, Fault: "size", Seed: 8, At: at(6), GaveUpAt: at(7)}},
 	}

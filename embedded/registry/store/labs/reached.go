@@ -31,7 +31,7 @@ func (s *Store) DropPasses(ctx context.Context, session int64, tasks ...string) 
 // AddHint notes a hint that was asked for.
 func (s *Store) AddHint(ctx context.Context, session int64, h mlops.LabHintTaken) error {
 	return s.db.Write(ctx, func(t *db.Tx) error {
-		return t.Exec("INSERT INTO lab_hints (session, task, tier, topic, text) VALUES (?, ?, ?, ?, ?)", session, h.Task, h.Tier, h.Topic, h.Text)
+		return t.Exec("INSERT INTO lab_hints (session, task, tier, topic, text, at) VALUES (?, ?, ?, ?, ?, ?)", session, h.Task, h.Tier, h.Topic, h.Text, h.At.UnixMilli())
 	})
 }
 
