@@ -2,4 +2,7 @@
 // as root in a private host: what issue and README promise, in the order in
 // which a newcomer meets it. They run with the build tag e2e; `make e2e`
 // builds what they need.
+//
+// Each story has hosts of its own, so stories are parallel, two at a time. Those of
+// the guided labs are not: they measure, and a check's limits are a learner's.
 package e2e
