@@ -33,7 +33,7 @@ same screen. Ctrl+B, then D leaves it as it is.`,
 				}
 				return mlops.Errorf(mlops.InvalidState, "lab %s has no shell now: %s", v.Name, why)
 			}
-			return appliance.Kubectl(cfg.DataDir, []string{"exec", "--stdin", "--tty", "--namespace", mlops.LabShells, v.Session.Room, "--container", mlops.LabLearner, "--", "tmux", "new-session", "-A", "-s", "main"})
+			return appliance.Kubectl(cfg.DataDir, []string{"exec", "--stdin", "--tty", "--namespace", mlops.LabShells, v.Session.Room, "--container", mlops.LabLearner, "--", "tmux", "-u", "new-session", "-A", "-s", "main"})
 		},
 	}
 }

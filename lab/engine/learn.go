@@ -640,6 +640,7 @@ func (e *Engine) Terminal(ctx context.Context, user, lab string, t mlops.LabTerm
 		return err
 	}
 	if !shell.Ready {
+		s.look() // a watcher brings it back
 		return mlops.Errorf(mlops.Unavailable, "The shell of lab %s is not ready: %s", lab, orElse(shell.Why, "it is starting"))
 	}
 	s.mu.Lock()

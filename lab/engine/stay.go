@@ -267,6 +267,7 @@ func (s *stay) script(ctx context.Context, container, name, text string) (mlops.
 		out, err = s.run(ctx, container, text, env, format.Longest)
 	}
 	if err != nil {
+		s.look() // a watcher brings back a shell that is gone
 		return out, &mlops.Error{Code: mlops.CodeOf(err), Message: fmt.Sprintf("%s of lab %s could not run: %s", name, s.place.lab, plain(err)), Err: err}
 	}
 	if out.Code != 0 {

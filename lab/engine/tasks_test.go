@@ -147,6 +147,34 @@ func TestTerminalThatIsNotReady(t *testing.T) {
 	})
 }
 
+// Who says "try again" sees to it that it can succeed, without a page being open.
+func TestShellComesBackForCommands(t *testing.T) {
+	for name, use := range map[string]func(*bench) error{
+		"solve": func(b *bench) error {
+			_, err := b.Solve(b.t.Context(), user, "trial", "one")
+			return err
+		},
+		"shell": func(b *bench) error { return b.Terminal(b.t.Context(), user, "trial", mlops.LabTerminal{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			within(t, func(b *bench) {
+				b.open()
+				settle(time.Hour) // nobody looks any more
+				b.w.mu.Lock()
+				b.w.shell = mlops.LabShell{Why: "it was evicted"}
+				b.w.broken["RunLab"] = mlops.Errorf(mlops.Unavailable, "the shell is not ready: try again in a few seconds")
+				opened := b.w.calls["OpenLab"]
+				b.w.mu.Unlock()
+				b.refused(use(b), mlops.Unavailable, "ready")
+				settle(10 * time.Second)
+				if b.w.called("OpenLab") == opened {
+					t.Error("the shell is not brought back")
+				}
+			})
+		})
+	}
+}
+
 // Bringing a shell back may take its time, happens once at a time, and ends when the lab is left.
 func TestShellThatComesBackSlowly(t *testing.T) {
 	within(t, func(b *bench) {

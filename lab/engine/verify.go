@@ -17,7 +17,7 @@ import (
 // VerifyLine is one thing that verify or a walk has tried.
 type VerifyLine struct {
 	Lab  string `json:"lab"`
-	Kind string `json:"kind"` // read, open, unsolved, wrong, solve, again, reset, well, inject, mend, reset lab, leave, walk
+	Kind string `json:"kind"` // read, open, unsolved, wrong, hint, solve, again, reset, well, inject, mend, reset lab, leave, walk
 	What string `json:"what"` // task, fault or file that it is about, and what was expected
 	OK   bool   `json:"ok"`
 	Saw  string `json:"saw,omitempty"` // why it failed, or what the check said
@@ -308,6 +308,14 @@ func (r *trialRun) wrong(t *format.Task, w format.Wrong, during time.Duration) e
 	return r.fails([]*format.Task{t})
 }
 
+// hint takes a hint of a task, or of the fault if task is "": there has to be one
+// for what is seen after something went wrong.
+func (r *trialRun) hint(task, after string) {
+	began := time.Now()
+	_, err := r.e.Hint(r.ctx, VerifyUser, r.lab.Name, task)
+	r.line("hint", "there is a hint after "+after, began, err)
+}
+
 // attempt runs a wrong attempt. It may end with an error, as wrong attempts do, but
 // it has to run: what can't be started, or is no shell script, tries nothing.
 func (r *trialRun) attempt(w format.Wrong) error {
@@ -368,6 +376,7 @@ func (r *trialRun) all() error {
 		for _, w := range t.Wrong {
 			began := time.Now()
 			r.line("wrong", "task "+t.ID+" is not passed by wrong-"+w.Name+".sh", began, r.wrong(t, w, wrongFor))
+			r.hint(t.ID, "wrong-"+w.Name+".sh")
 			if err := r.undo("reset", t); err != nil {
 				return err
 			}
@@ -446,6 +455,9 @@ func (r *trialRun) fault(i int) error {
 		err = fmt.Errorf("break.expect still holds %s after inject.sh", injectLimit)
 	}
 	seen := r.said(VerifyLine{Kind: "inject", What: "fault " + f.ID + " can be seen", Saw: saw, Took: time.Since(began)}, err)
+	if seen {
+		r.hint("", "fault "+f.ID)
+	}
 	if _, err := r.s.script(r.ctx, mlops.LabLearner, "faults/"+f.ID+"/mend.sh", f.Mend); err != nil {
 		r.line("mend", "fault "+f.ID+" is mended by mend.sh", time.Now(), err)
 		return errStop
