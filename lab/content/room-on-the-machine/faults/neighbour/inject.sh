@@ -20,8 +20,8 @@ spec:
         image: ${PYTHON_IMAGE}
         command: [busybox, sleep, "864000"]
         resources:
-          requests: {cpu: 10m, memory: 96Mi}
-          limits: {memory: 96Mi}
+          requests: {cpu: 10m, memory: 128Mi}
+          limits: {memory: 128Mi}
 YAML
 kubectl rollout status deployment report --timeout 30s
 kubectl scale deployment batch --replicas 3
