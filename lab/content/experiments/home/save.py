@@ -1,10 +1,12 @@
 """Stores a tree with the run that is under way: for Python, and as JSON for servers without scikit-learn."""
 
 import logging
+import os
 
 import mlflow
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it is an address within the cluster
 
 
 def save(model):
