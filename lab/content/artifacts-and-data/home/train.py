@@ -5,12 +5,16 @@ import io
 import json
 import os
 import sys
+import warnings
 
 import boto3
 import mlflow
 import pandas
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
+
+warnings.filterwarnings("ignore")
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # it is an address within the cluster
 
 uri = sys.argv[1]
 bucket, key = uri.removeprefix("s3://").split("/", 1)
