@@ -152,6 +152,11 @@ for f in $d/*; do
 	[ "$(cat /proc/$p/comm 2>/dev/null)" != "tmux: client" ] || kill -HUP "$p"
 done
 echo $$ >$d/$1-$2
+# What has left the session's screen goes above the terminal's, to be scrolled to.
+if tmux capture-pane -t main -p -e -S -2000 -E -1 2>/dev/null | cat >$d/.history && [ -s $d/.history ]; then
+	cat $d/.history
+	i=$(busybox stty size | busybox cut -d' ' -f1); while [ "${i:-0}" -gt 0 ]; do echo; i=$((i-1)); done
+fi
 exec tmux -u new-session -A -s main`
 
 // detach ends one terminal, which may not have noted itself yet. The session

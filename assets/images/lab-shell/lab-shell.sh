@@ -54,6 +54,8 @@ set -g escape-time 10
 set -g default-terminal tmux-256color
 set -g default-command /usr/bin/bash
 set -g window-size latest
+# Without the alternate screen, lines that leave the top can be scrolled back to in the terminal itself.
+set -as terminal-overrides ',*:smcup@:rmcup@'
 END
 
 s3=${AWS_ENDPOINT_URL:-http://s3.benchtop.svc:9000}

@@ -46,6 +46,11 @@ function start(box) {
     fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono").trim(), fontSize: 13, cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     scrollback: 5000, theme: theme(), minimumContrastRatio: 4.5, screenReaderMode: remembered(), macOptionIsMeta: true,
   });
+  // tmux asks which terminal this is. An answer that comes late, over a slow
+  // connection, would be typed into the shell; none is needed.
+  for (const question of [{ final: "c" }, { prefix: ">", final: "c" }, { prefix: ">", final: "q" }]) {
+    term.parser.registerCsiHandler(question, () => true);
+  }
   const fit = new FitAddon();
   term.loadAddon(fit);
   term.open(box);
