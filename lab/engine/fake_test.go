@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,6 +162,7 @@ type world struct {
 	step      int                      // calls of ports so far
 	dieAt     int                      // the process dies at this call
 	die       func()
+	log       io.Writer // nil for nowhere
 }
 
 func newWorld() *world {
@@ -797,7 +799,7 @@ func process(t *testing.T, w *world, files fstest.MapFS) (b *bench, stop func())
 	w.mu.Lock()
 	w.die = cancel
 	w.mu.Unlock()
-	e := engine.Open(w.ports(), files, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	e := engine.Open(w.ports(), files, slog.New(slog.NewTextHandler(cmp.Or(w.log, io.Discard), nil)))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

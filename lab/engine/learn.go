@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -418,6 +419,9 @@ func (s *stay) begun(ctx context.Context) (passed []*format.Task, err error) {
 			return nil, err
 		}
 	}
+	s.mu.Lock()
+	clear(s.failed)
+	s.mu.Unlock()
 	return s.forget(ctx, s.lab.Tasks)
 }
 
@@ -513,7 +517,7 @@ func (e *Engine) Break(ctx context.Context, user, lab string, seed int64, timed 
 	// The fault is a row once it is there: a fault that nobody has injected would
 	// be mended without anybody having done anything.
 	if _, err := s.script(ctx, mlops.LabAuthor, "A fault", f.Inject); err != nil {
-		return err
+		return s.spared(f, err)
 	}
 	if err := store.DropHints(ctx, s.row.ID, ""); err != nil {
 		return err
@@ -538,18 +542,40 @@ func (s *stay) chosen(seed int64) *format.Fault {
 	return s.lab.Faults[((seed-1)%n+n)%n]
 }
 
-// fresh returns a seed, by chance, of a fault that isn't mended yet if there is one.
+// spared is what a learner is told of a fault that could not be injected. What the
+// script has said would name the fault; it is for the log, and for authors. By
+// chance the fault comes again only when no other is left.
+func (s *stay) spared(f *format.Fault, err error) error {
+	if s.place.user == VerifyUser {
+		return err
+	}
+	s.e.log.Error("labs: a fault could not be injected", "room", s.room, "fault", f.ID, "err", err)
+	s.mu.Lock()
+	s.failed[f.ID] = true
+	s.mu.Unlock()
+	return &mlops.Error{Code: mlops.CodeOf(err), Message: "Nothing was broken: what would break it could not run. Try again, or reset the lab.", Err: err}
+}
+
+// fresh returns a seed, by chance, of a fault that isn't mended yet if there is
+// one. Faults that could not be injected come last.
 func (s *stay) fresh(mended map[string]time.Time) int64 {
-	var seeds []int64
-	for i, f := range s.lab.Faults {
-		if _, done := mended[f.ID]; !done {
-			seeds = append(seeds, int64(i)+1)
+	s.mu.Lock()
+	failed := maps.Clone(s.failed)
+	s.mu.Unlock()
+	choose := func(fits func(id string) bool) (seeds []int64) {
+		for i, f := range s.lab.Faults {
+			if fits(f.ID) {
+				seeds = append(seeds, int64(i)+1)
+			}
 		}
+		return seeds
+	}
+	seeds := choose(func(id string) bool { return mended[id].IsZero() && !failed[id] })
+	if len(seeds) == 0 {
+		seeds = choose(func(id string) bool { return !failed[id] })
 	}
 	if len(seeds) == 0 {
-		for i := range s.lab.Faults {
-			seeds = append(seeds, int64(i)+1)
-		}
+		seeds = choose(func(string) bool { return true })
 	}
 	// The seed is shown: it must not be the place in the list.
 	return seeds[rand.N(len(seeds))] + int64(len(s.lab.Faults))*(1+rand.N[int64](1000))

@@ -40,6 +40,7 @@ type stay struct {
 	answers []mlops.LabAnswer
 	breaks  []mlops.LabBreak
 	solved  map[string]bool // the author's solution of these has been run
+	failed  map[string]bool // these faults could not be injected
 
 	verdicts map[string]check.Verdict // by task; "" is the break's
 	broken   bool                     // the running break was seen to be there
@@ -60,7 +61,7 @@ type stay struct {
 
 func (e *Engine) newStay(l *format.Lab, h mlops.LabHistory) *stay {
 	s := &stay{e: e, lab: l, place: place{h.User, h.Lab}, room: h.Room, row: h.LabSession, hints: h.Hints, answers: h.Answers, breaks: h.Breaks,
-		passes: map[string]mlops.LabPass{}, solved: map[string]bool{}, verdicts: map[string]check.Verdict{},
+		passes: map[string]mlops.LabPass{}, solved: map[string]bool{}, failed: map[string]bool{}, verdicts: map[string]check.Verdict{},
 		looks: make(chan struct{}, 1), kick: make(chan struct{}, 1), asked: make(chan struct{}, 1), broken: true}
 	for _, p := range h.Passes {
 		s.passes[p.Task] = p

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -759,23 +760,68 @@ func TestFaultThatComesLate(t *testing.T) {
 	})
 }
 
+// A learner is not told what a fault that can't be injected has said, and by chance
+// gets another one while there is one.
 func TestFaultsThatFail(t *testing.T) {
+	const nothing = "Nothing was broken: what would break it could not run. Try again, or reset the lab."
 	files := trial()
 	files["trial/faults/gone/inject.sh"] = "fail no hammer\n"
 	files["trial/faults/dark/mend.sh"] = "fail no bulb\n"
+	synctest.Test(t, func(t *testing.T) {
+		w, log := newWorld(), &bytes.Buffer{}
+		w.log = log
+		b, stop := process(t, w, labs(files))
+		defer stop()
+		ctx := b.t.Context()
+		b.open()
+		b.solveAll()
+		err := b.Break(ctx, user, "trial", 1, false)
+		if b.refused(err, mlops.Internal, nothing); mlops.MessageOf(err) != nothing {
+			t.Errorf("it tells of the fault: %s", mlops.MessageOf(err))
+		}
+		if got := log.String(); !strings.Contains(got, "fault=gone") || !strings.Contains(got, "no hammer") {
+			t.Errorf("the log does not say what failed: %s", got)
+		}
+		if b.view().Break != nil {
+			t.Error("nothing was broken")
+		}
+		for range 5 { // each would be the other one by half a chance
+			b.ok(b.Break(ctx, user, "trial", 0, false))
+			if got := w.sessions[1].Breaks[len(w.sessions[1].Breaks)-1].Fault; got != "dark" {
+				t.Fatalf("by chance came %s", got)
+			}
+			b.refused(b.GiveUp(ctx, user, "trial"), mlops.Internal, "What mends the fault of lab trial ended with code 3: no bulb. Reset the lab.")
+			if !b.view().Break.Over() {
+				t.Error("it is given up all the same")
+			}
+			b.put("ConfigMap", "light", "on=yes")
+			b.wait("it can be broken", func() bool { return b.view().CanBreak == "" })
+		}
+		// What was mended comes before what can't be injected.
+		w.mu.Lock()
+		w.reached[user]["trial"].Mended["dark"] = time.Now()
+		w.mu.Unlock()
+		b.ok(b.Break(ctx, user, "trial", 0, false))
+		b.refused(b.GiveUp(ctx, user, "trial"), mlops.Internal, "no bulb")
+		// After a reset it may work again.
+		b.ok(b.Reset(ctx, user, "trial", ""))
+		b.solveAll()
+		b.refused(b.Break(ctx, user, "trial", 0, false), mlops.Internal, nothing)
+	})
+}
+
+// Where no fault can be injected, each choice by chance says so.
+func TestNoFaultCanBeInjected(t *testing.T) {
+	files := trial()
+	files["trial/faults/gone/inject.sh"] = "fail no hammer\n"
+	files["trial/faults/dark/inject.sh"] = "fail no bulb\n"
 	synctest.Test(t, func(t *testing.T) {
 		b, stop := process(t, newWorld(), labs(files))
 		defer stop()
 		b.open()
 		b.solveAll()
-		b.refused(b.Break(b.t.Context(), user, "trial", 1, false), mlops.Internal, "A fault of lab trial ended with code 3: no hammer")
-		if b.view().Break != nil {
-			t.Error("nothing was broken")
-		}
-		b.ok(b.Break(b.t.Context(), user, "trial", 2, false))
-		b.refused(b.GiveUp(b.t.Context(), user, "trial"), mlops.Internal, "What mends the fault of lab trial ended with code 3: no bulb. Reset the lab.")
-		if !b.view().Break.Over() {
-			t.Error("it is given up all the same")
+		for range 4 {
+			b.refused(b.Break(b.t.Context(), user, "trial", 0, false), mlops.Internal, "Nothing was broken")
 		}
 	})
 }
