@@ -19,6 +19,8 @@ export async function bench(lab) {
   await page.keyboard.type("echo hello $((40+2))");
   await page.keyboard.press("Enter");
   await shows(lab, "what was typed", /hello/);
+  const frames = await page.evaluate(() => [...document.querySelectorAll(".bench-terminal, .bench-terminal *")].filter((e) => getComputedStyle(e).boxShadow !== "none").length);
+  lab.expect("terminal", `one frame around it while it has the focus, got ${frames}`, frames === 1);
   await page.keyboard.press("Control+Shift+ArrowLeft");
   const heading = () => page.evaluate(() => document.activeElement.matches("[data-panel]:not([hidden]) h2"));
   lab.expect("terminal", "Control, Shift and left arrow to lead to the text", await heading());
