@@ -53,7 +53,7 @@ func doLab(ctx context.Context, l ports.Labs, lab, verb string, in LabRequest) (
 	case "start":
 		return nothing, l.Start(ctx, labUser, lab, in.Timed)
 	case "leave":
-		return nothing, l.Leave(ctx, cmp.Or(in.User, labUser), lab, in.Sure)
+		return nothing, mlops.LabSure(l.Leave(ctx, cmp.Or(in.User, labUser), lab, in.Sure), "--sure")
 	case "check":
 		if err := l.Check(ctx, labUser, lab, in.Task); err != nil {
 			return nil, err

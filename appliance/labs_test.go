@@ -84,6 +84,9 @@ func (l *someLabs) Start(_ context.Context, user, lab string, timed bool) error 
 	return l.note(user, lab, "start", map[bool]string{true: "timed"}[timed])
 }
 func (l *someLabs) Leave(_ context.Context, user, lab string, sure bool) error {
+	if !sure {
+		return &mlops.Error{Code: mlops.InvalidState, Message: "There is work in lab " + lab + ".", Err: mlops.ErrUnsure}
+	}
 	return l.note(user, lab, "leave", map[bool]string{true: "sure"}[sure])
 }
 func (l *someLabs) Check(_ context.Context, user, lab, task string) error {
@@ -154,6 +157,9 @@ func TestControlOfLabs(t *testing.T) {
 	}
 	if err := c.DoLab(ctx, "stuck", "reset", LabRequest{}); mlops.CodeOf(err) != mlops.InvalidState || !strings.Contains(mlops.MessageOf(err), "is being reset") {
 		t.Errorf("a refusal: %v", err)
+	}
+	if err := c.DoLab(ctx, "volumes", "leave", LabRequest{}); mlops.CodeOf(err) != mlops.InvalidState || !strings.Contains(mlops.MessageOf(err), "There is work in lab volumes. Say that you are sure with --sure.") {
+		t.Errorf("leaving with work in it: %v", err)
 	}
 	if err := c.DoLab(ctx, "volumes", "fly", LabRequest{}); mlops.CodeOf(err) != mlops.EndpointError || !strings.Contains(mlops.MessageOf(err), "a guided lab cannot fly") {
 		t.Errorf("an unknown verb: %v", err)

@@ -1,6 +1,7 @@
 package mlops
 
 import (
+	"errors"
 	"io"
 	"time"
 )
@@ -210,6 +211,19 @@ type LabThing struct {
 	State string   `json:"state"` // one word or two: Running, Pending, 2 endpoints
 	Mood  string   `json:"mood"`
 	Facts []string `json:"facts,omitempty"`
+}
+
+// ErrUnsure is in what Leave answers where work is in the room, or may be, and
+// nobody has said that they are sure.
+var ErrUnsure = errors.New("nobody has said that they are sure")
+
+// LabSure adds to a refusal with ErrUnsure how one says that one is sure. Other
+// errors stay as they are.
+func LabSure(err error, how string) error {
+	if !errors.Is(err, ErrUnsure) {
+		return err
+	}
+	return &Error{Code: CodeOf(err), Message: MessageOf(err) + " Say that you are sure with " + how + ".", Err: err}
 }
 
 // LabProject is the name of a room's project, for labs that have one.

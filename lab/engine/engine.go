@@ -378,7 +378,8 @@ func (e *Engine) lacks(ctx context.Context, l *format.Lab) (string, error) {
 	return "it needs GPUs, and the machine has none. Simulated ones will do: `benchtop up --simulate-gpus 2xA100-80GB`.", nil
 }
 
-// Leave closes a session. With work in it, it has to be sure.
+// Leave closes a session. With work in it, it has to be sure, or mlops.ErrUnsure is
+// the answer.
 func (e *Engine) Leave(ctx context.Context, user, lab string, sure bool) error {
 	s, err := e.stay(user, lab)
 	if err != nil {
@@ -404,10 +405,10 @@ func (e *Engine) Leave(ctx context.Context, user, lab string, sure bool) error {
 	if state == mlops.LabOpen && !sure {
 		what, err := s.contents(ctx)
 		if err != nil {
-			return &mlops.Error{Code: mlops.InvalidState, Message: fmt.Sprintf("What is in lab %s can't be seen now (%s). Say that you are sure to leave it all the same (--sure in a terminal).", lab, strings.TrimSuffix(mlops.MessageOf(err), ".")), Err: err}
+			return &mlops.Error{Code: mlops.InvalidState, Message: fmt.Sprintf("What is in lab %s can't be seen now (%s). Leaving removes all of it.", lab, strings.TrimSuffix(mlops.MessageOf(err), ".")), Err: errors.Join(mlops.ErrUnsure, err)}
 		}
 		if what != "" {
-			return mlops.Errorf(mlops.InvalidState, "There is work in lab %s: %s. Leaving removes it: say that you are sure (--sure in a terminal).", lab, what)
+			return &mlops.Error{Code: mlops.InvalidState, Message: fmt.Sprintf("There is work in lab %s: %s. Leaving removes it.", lab, what), Err: mlops.ErrUnsure}
 		}
 	}
 	return s.leave(ctx)

@@ -63,7 +63,15 @@ func TestLeaveWithWork(t *testing.T) {
 		b.put("Deployment", "mine")
 		b.put("ConfigMap", "one", "n=1")
 		b.wait("one is passed", func() bool { return b.passed("one") })
-		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "There is work in lab trial: 1 of 4 tasks passed, Deployment mine, ConfigMap one. Leaving removes it: say that you are sure (--sure in a terminal).")
+		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "There is work in lab trial: 1 of 4 tasks passed, Deployment mine, ConfigMap one. Leaving removes it.")
+		unsure := func() {
+			b.t.Helper()
+			err := b.Leave(b.t.Context(), user, "trial", false)
+			if !errors.Is(err, mlops.ErrUnsure) || strings.Contains(mlops.MessageOf(err), "sure") {
+				t.Errorf("got %v, want one that asks, and leaves it to others how to answer", err)
+			}
+		}
+		unsure()
 		b.w.buckets["lab-trial"] = []mlops.ObjectInfo{{Key: "a"}}
 		b.w.api["/api/2.0/mlflow/experiments/search"] = `{"experiments":[{"experiment_id":"1","name":"lab-trial.x"},{"experiment_id":"2","name":"lab-trial-2"}]}`
 		b.w.api["/api/2.0/mlflow/registered-models/search"] = `{"registered_models":[{"name":"lab-trial"},{"name":"lab-trials"}]}`
@@ -73,7 +81,8 @@ func TestLeaveWithWork(t *testing.T) {
 		delete(b.w.buckets, "lab-trial")
 		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "experiment lab-trial.x, model lab-trial, file ~/notes one.txt. Leaving")
 		b.w.broken["RunLab"] = errors.New("away")
-		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "What is in lab trial can't be seen now")
+		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "What is in lab trial can't be seen now (internal error: see the log). Leaving removes all of it.")
+		unsure()
 		delete(b.w.broken, "RunLab")
 		b.w.shell = mlops.LabShell{Why: "it was evicted"} // and its files with it
 		b.refused(b.Leave(b.t.Context(), user, "trial", false), mlops.InvalidState, "experiment lab-trial.x, model lab-trial. Leaving")
@@ -83,6 +92,9 @@ func TestLeaveWithWork(t *testing.T) {
 		delete(b.w.broken, "LabObjects")
 		b.ok(b.Leave(b.t.Context(), user, "trial", true))
 		b.wait("it is closed", func() bool { return b.view().Session == nil })
+		if err := b.Leave(b.t.Context(), user, "trial", false); errors.Is(err, mlops.ErrUnsure) {
+			t.Errorf("nothing to be sure about: %v", err)
+		}
 		if p := b.view().Progress; p.Passed != 1 || p.Tasks != 4 {
 			t.Errorf("progress has to stay: %+v", p)
 		}

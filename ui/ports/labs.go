@@ -20,8 +20,8 @@ type Labs interface {
 	// Start opens a session, and returns at once: its room is made in the
 	// background. Timed wants a stopwatch.
 	Start(ctx context.Context, user, lab string, timed bool) error
-	// Leave closes the session. With work in it, it is refused (InvalidState,
-	// the message says what is there) unless sure.
+	// Leave closes the session. With work in it, it is refused (InvalidState with
+	// mlops.ErrUnsure, the message says what is there) unless sure.
 	Leave(ctx context.Context, user, lab string, sure bool) error
 	// Check looks now, at one task or at all open ones if task is "".
 	Check(ctx context.Context, user, lab, task string) error

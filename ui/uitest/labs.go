@@ -326,7 +326,7 @@ func (l labs) Start(_ context.Context, user, lab string, timed bool) error {
 func (l labs) Leave(_ context.Context, user, lab string, sure bool) error {
 	return l.change(user, lab, fmt.Sprintf("leave %s %t", lab, sure), func(v *mlops.LabView) error {
 		if v.Progress.Passed > 0 && !sure {
-			return mlops.Errorf(mlops.InvalidState, "there is work in it: Deployment model, Service model and 2 others")
+			return &mlops.Error{Code: mlops.InvalidState, Message: "There is work in lab " + lab + ": Deployment model, Service model and 2 others. Leaving removes it.", Err: mlops.ErrUnsure}
 		}
 		delete(l.w.LabViews, user+"/"+lab)
 		return nil

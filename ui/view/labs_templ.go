@@ -1108,7 +1108,7 @@ func LabLeavePage(l LabLeave) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 79, "</p></div><p class=\"below\">Leaving removes all of it. What you have passed, and your answers, are kept.</p><div class=\"actions below\"><form method=\"post\" action=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 79, "</p></div><p class=\"below\">What you have passed, and your answers, are kept.</p><div class=\"actions below\"><form method=\"post\" action=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

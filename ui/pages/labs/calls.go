@@ -79,7 +79,7 @@ func (s *section) apiLeave(c *call) (any, error) {
 	if err := page.ReadJSON(c, &in, `{"sure": true}`); err != nil {
 		return nil, err
 	}
-	return s.view(c, s.Labs.Leave(c.Ctx, c.user, c.lab, in.Sure))
+	return s.view(c, mlops.LabSure(s.Labs.Leave(c.Ctx, c.user, c.lab, in.Sure), `{"sure": true}`))
 }
 
 func (s *section) apiCheck(c *call) (any, error) {

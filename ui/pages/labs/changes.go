@@ -2,6 +2,7 @@ package labs
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,10 +64,9 @@ func (s *section) start(v *visit) error {
 
 // leave asks first if there is work in the lab.
 func (s *section) leave(v *visit) error {
-	sure := v.FormValue("sure") != ""
-	err := s.Labs.Leave(v.ctx, v.user, v.lab, sure)
-	if mlops.CodeOf(err) == mlops.InvalidState && !sure {
-		if found, lookErr := s.Labs.Lab(v.ctx, v.user, v.lab); lookErr == nil && found.Session != nil {
+	err := s.Labs.Leave(v.ctx, v.user, v.lab, v.FormValue("sure") != "")
+	if errors.Is(err, mlops.ErrUnsure) {
+		if found, lookErr := s.Labs.Lab(v.ctx, v.user, v.lab); lookErr == nil {
 			return s.Render(v, &page.Page{Status: page.StatusOf(err), Title: "Leave " + found.Title, Nav: "labs", Body: view.LabLeavePage(view.LabLeave{Title: "Leave " + found.Title + "?",
 				Text: mlops.MessageOf(page.Sentence(err)), URL: pathOf(v.lab), CSRF: page.VisitorOf(v).CSRF})})
 		}

@@ -88,7 +88,11 @@ func TestStartAndLeave(t *testing.T) {
 func TestLeaveAsksFirst(t *testing.T) {
 	l := start(t, "lab-mid-way")
 	resp, body := l.Post(at, at+"/leave", nil)
-	l.Expect(resp, body, 400, "Leave From name to pod?", "There is work in it: Deployment model, Service model and 2 others.", `name="sure" value="true"`, "Remove it and leave", ">Stay<")
+	l.Expect(resp, body, 400, "Leave From name to pod?", "There is work in lab from-name-to-pod: Deployment model, Service model and 2 others. Leaving removes it.</p>", "What you have passed, and your answers, are kept.", `name="sure" value="true"`, "Remove it and leave", ">Stay<")
+	l.Refuse(resp, body, "Leaving removes all of it", "Say that you are sure", "--sure")
+	if n := strings.Count(body, "emov"); n != 2 { // the sentence, and the button
+		t.Errorf("it says %d times that it is removed", n)
+	}
 	if _, body = l.Get(at); !strings.Contains(body, `class="bench"`) {
 		t.Error("it was left")
 	}
@@ -384,7 +388,7 @@ func TestCalls(t *testing.T) {
 		l.ExpectJSON(resp, body, 400, "INVALID_PARAMETER_VALUE", c.text)
 	}
 	resp, body = do("admin", "POST", lab+"/leave", ``)
-	l.ExpectJSON(resp, body, 400, "INVALID_STATE", "there is work in it")
+	l.ExpectJSON(resp, body, 400, "INVALID_STATE", "Leaving removes it. Say that you are sure with {\"sure\": true}.")
 	resp, body = do("admin", "POST", lab+"/leave", `{"sure": true}`)
 	l.Expect(resp, body, 200)
 	resp, body = do("admin", "POST", lab+"/start", `{"timed": true}`)
