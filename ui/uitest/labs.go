@@ -244,8 +244,28 @@ func (l labs) Lab(_ context.Context, user, lab string) (mlops.LabView, error) {
 	if v.Break != nil {
 		b := *v.Break
 		b.Hints, out.Break = slices.Clone(b.Hints), &b
+		if !b.Over() {
+			out.Scene = unmarked(v.Scene)
+		}
 	}
 	return out, nil
+}
+
+// unmarked is a scene without how its things fare, as it is while a fault is
+// looked for.
+func unmarked(s mlops.LabScene) mlops.LabScene {
+	s.Columns, s.Lines = slices.Clone(s.Columns), slices.Clone(s.Lines)
+	for i := range s.Columns {
+		s.Columns[i].Things = slices.Clone(s.Columns[i].Things)
+		for k := range s.Columns[i].Things {
+			t := &s.Columns[i].Things[k]
+			t.State, t.Mood, t.Facts = "", mlops.LabNone, nil
+		}
+	}
+	for i := range s.Lines {
+		s.Lines[i].Bad = false
+	}
+	return s
 }
 
 func (l labs) Changed(string, string) <-chan struct{} {

@@ -182,7 +182,8 @@ type LabSolved struct{ Task, Output string }
 type LabScene struct {
 	Columns []LabColumn
 	Lines   []LabLine
-	Height  int // in pixels
+	Height  int  // in pixels
+	Hidden  bool // how things fare is not told
 }
 
 // LabColumn has the things of one kind.

@@ -91,7 +91,7 @@ func (s *section) titles(ctx context.Context, c echo.Context, names []string) ma
 // bench shows a lab that is open.
 func (s *section) bench(c echo.Context, out *page.Page, v mlops.LabView, solved *view.LabSolved) {
 	at, csrf := pathOf(v.Name), page.VisitorOf(c).CSRF
-	b := view.LabBench{Title: v.Title, Level: v.Level, URL: at, CSRF: csrf, Scene: scene(v.Scene), Terminal: at + "/terminal", Solved: solved}
+	b := view.LabBench{Title: v.Title, Level: v.Level, URL: at, CSRF: csrf, Scene: scene(v), Terminal: at + "/terminal", Solved: solved}
 	if !v.Shell.Ready {
 		b.Shell.Why = cmp.Or(sentence(v.Shell.Why), "The shell starts.")
 	}

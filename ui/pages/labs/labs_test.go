@@ -251,6 +251,23 @@ func TestBreakAndMend(t *testing.T) {
 	l.ExpectText(body, "Mended in 1 min 30 s", "You have mended 1 of 4 faults of this lab.")
 }
 
+// While a fault is looked for, things have names and nothing else, and it is said why.
+func TestSceneTellsNothingOfTheFault(t *testing.T) {
+	const hidden = "How things fare is hidden while something is broken."
+	l := start(t, "lab-broken")
+	_, body := l.Get(at)
+	l.ExpectText(body, hidden, ">model-shadow</span>")
+	if n := strings.Count(body, "thing-state"); n != 0 {
+		t.Errorf("%d things have a sign without words", n)
+	}
+	for _, scene := range []string{"lab-passed", "lab-mended"} {
+		_, body = start(t, scene).Get(at)
+		if n := strings.Count(body, `class="thing-state"`); n != 6 || strings.Contains(body, hidden) {
+			t.Errorf("%s: %d things say how they fare, or it is said that they don't", scene, n)
+		}
+	}
+}
+
 // A check that can't run is our fault, and said so beside what was passed.
 func TestFaultOfOurs(t *testing.T) {
 	l := start(t, "lab-broken")

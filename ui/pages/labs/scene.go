@@ -25,12 +25,12 @@ type place struct {
 	name      string
 }
 
-func scene(s mlops.LabScene) view.LabScene {
-	rows := 1
+func scene(v mlops.LabView) view.LabScene {
+	s, rows := v.Scene, 1
 	for _, c := range s.Columns {
 		rows = max(rows, len(c.Things))
 	}
-	out := view.LabScene{Height: rows * cellHeight}
+	out := view.LabScene{Height: rows * cellHeight, Hidden: looking(v)}
 	at := map[string]place{}
 	for i, c := range s.Columns {
 		col := view.LabColumn{Kind: c.Kind}
