@@ -108,6 +108,7 @@ type LabVerdict struct {
 	Saw           templ.Component
 	Fault         string // why the check could not run
 	Locked        bool
+	Passed        bool
 	Hints         []LabHint
 	More          string // the button for the next hint, "" if there is none
 	Help          string // the field that says what hints are for: the task's id, "" for the fault

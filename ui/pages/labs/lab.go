@@ -241,7 +241,7 @@ func verdict(v mlops.LabView, i int, csrf string) view.LabVerdict {
 	out := view.LabVerdict{ID: t.ID, URL: pathOf(v.Name), CSRF: csrf, Help: t.ID, Hints: hints(t.Hints), More: more(t.MoreHint, t.Hints), Fault: t.Verdict.Fault}
 	switch {
 	case t.Pass != nil:
-		out.Kind, out.Title = view.Good, "Passed"
+		out.Kind, out.Title, out.Passed = view.Good, "Passed", true
 		if t.Pass.Solved {
 			out.Title = "Passed, by the author’s solution"
 		}

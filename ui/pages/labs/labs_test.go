@@ -124,6 +124,23 @@ func TestVerdictTurnsGreenAtOnce(t *testing.T) {
 	l.ExpectText(e.Data, "Next: Open a way in", at+"?task=ingress")
 }
 
+// What has helped is in the way once the task is passed.
+func TestHintsAreFoldedOncePassed(t *testing.T) {
+	l := start(t, "lab-mid-way")
+	const folded = `<details class="task-more" id="hints-service"><summary>Hints you took</summary>`
+	_, body := l.Get(at)
+	l.ExpectText(body, "Two lists of labels have to agree.")
+	if strings.Contains(body, "Hints you took") {
+		t.Error("hints are folded before the task is passed")
+	}
+	l.World.ChangeLab(func() { l.World.PassAll(l.World.LabViews["admin/"+uitest.NameLab]) })
+	_, body = l.Get(at)
+	l.ExpectText(body, folded, "Two lists of labels have to agree.")
+	if n := strings.Count(body, "Hints you took"); n != 1 { // one task had hints
+		t.Errorf("%d tasks say that hints were taken", n)
+	}
+}
+
 func TestSteps(t *testing.T) {
 	l := start(t, "lab-mid-way")
 	_, body := l.Get(at)
