@@ -196,6 +196,7 @@ type LabColumn struct {
 // LabThing is one object.
 type LabThing struct {
 	Name, State, Kind, Facts string
+	Short                    string   // what is shown of a long name, "" for all
 	Leads                    []string // in words: what its lines lead to
 }
 

@@ -285,6 +285,28 @@ func TestSceneTellsNothingOfTheFault(t *testing.T) {
 	}
 }
 
+// Names that begin with the room's are shown without it, and told in full.
+func TestSceneLeavesOutTheRoom(t *testing.T) {
+	l := start(t, "lab-passed")
+	l.World.ChangeLab(func() {
+		v := l.World.LabViews["admin/"+uitest.NameLab]
+		v.Session.Room = "lab-names-2"
+		v.Scene = mlops.LabScene{Columns: []mlops.LabColumn{{Kind: "Version"}}}
+		for _, name := range []string{"lab-names-2-model v3", "lab-names-2 v1", "lab-names-2.notes", "lab-names-2", "lab-names-23", "lab-names-model", "other"} {
+			v.Scene.Columns[0].Things = append(v.Scene.Columns[0].Things, mlops.LabThing{ID: name, Name: name})
+		}
+		v.Scene.Lines = []mlops.LabLine{{From: "other", To: "lab-names-2-model v3"}}
+	})
+	_, body := l.Get(at)
+	for name, short := range map[string]string{"lab-names-2-model v3": "…-model v3", "lab-names-2 v1": "… v1", "lab-names-2.notes": "….notes"} {
+		l.ExpectText(body, `<span class="thing-name code" title="`+name+`"><span class="thing-short" aria-hidden="true">`+short+`</span> <span class="thing-whole">`+name+`</span></span>`)
+	}
+	for _, name := range []string{"lab-names-2", "lab-names-23", "lab-names-model", "other"} {
+		l.ExpectText(body, `<span class="thing-name code" title="`+name+`">`+name+`</span>`)
+	}
+	l.ExpectText(body, "leads to lab-names-2-model v3")
+}
+
 // A check that can't run is our fault, and said so beside what was passed.
 func TestFaultOfOurs(t *testing.T) {
 	l := start(t, "lab-broken")

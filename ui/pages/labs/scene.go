@@ -26,7 +26,10 @@ type place struct {
 }
 
 func scene(v mlops.LabView) view.LabScene {
-	s, rows := v.Scene, 1
+	s, rows, room := v.Scene, 1, ""
+	if v.Session != nil {
+		room = v.Session.Room
+	}
 	for _, c := range s.Columns {
 		rows = max(rows, len(c.Things))
 	}
@@ -42,7 +45,7 @@ func scene(v mlops.LabView) view.LabScene {
 			if kind == "" {
 				kind = view.Idle
 			}
-			col.Things = append(col.Things, view.LabThing{Name: t.Name, State: t.State, Kind: kind, Facts: strings.Join(t.Facts, " · ")})
+			col.Things = append(col.Things, view.LabThing{Name: t.Name, Short: short(t.Name, room), State: t.State, Kind: kind, Facts: strings.Join(t.Facts, " · ")})
 			at[t.ID] = place{i, (rows-len(c.Things))*cellHeight/2 + k*cellHeight + cellHeight/2, t.Name}
 		}
 		out.Columns = append(out.Columns, col)
@@ -74,4 +77,15 @@ func scene(v mlops.LabView) view.LabScene {
 		out.Columns[from.column].Things[i].Leads = append(out.Columns[from.column].Things[i].Leads, lead)
 	}
 	return out
+}
+
+// short is a name without what names the room, which all of them begin with: there
+// is room for their ends only. What it returns begins with "…", or is "" if the
+// name is not the room's.
+func short(name, room string) string {
+	end, ok := strings.CutPrefix(name, room)
+	if !ok || room == "" || end == "" || !strings.ContainsAny(end[:1], "-._/ ") {
+		return ""
+	}
+	return "…" + end
 }
