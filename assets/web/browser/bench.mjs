@@ -33,6 +33,21 @@ export async function bench(lab) {
     await run.click();
     await shows(lab, `the code ${code}`, new RegExp(code.slice(0, 20).replace(/[^\w ]/g, ".")));
   }
+  // All of a command is seen, however long it is; what is copied is what its author wrote.
+  const wrapped = await page.evaluate(() => {
+    const pre = document.querySelector("[data-panel]:not([hidden]) .codeblock pre");
+    if (!pre) return null;
+    const text = pre.textContent;
+    const long = `kubectl get ${"x".repeat(300)} | ${"jq -c . | ".repeat(40)}\n  second`;
+    pre.firstElementChild.textContent = long;
+    getSelection().selectAllChildren(pre);
+    const found = { aside: pre.scrollWidth - pre.clientWidth, same: getSelection().toString() === long && pre.textContent === long };
+    getSelection().removeAllRanges();
+    pre.firstElementChild.textContent = text;
+    return found;
+  });
+  lab.expect("bench", `long commands to be seen and copied whole, got ${JSON.stringify(wrapped)}`, !wrapped || (wrapped.aside === 0 && wrapped.same));
+
   // What the terminal needs of styles it has: else it would not know its size.
   const height = await page.evaluate(() => document.querySelector(".xterm-screen").getBoundingClientRect().height / document.querySelector(".terminal").getBoundingClientRect().height);
   lab.expect("terminal", `a screen as high as its place, got ${height}`, height > 0.85 && height <= 1);
