@@ -69,6 +69,9 @@ export async function bench(lab) {
     await more.click();
     await page.waitForFunction((n) => document.querySelectorAll("[data-panel]:not([hidden]) .hints > li").length > n, before);
   }
+  // The hint has come by the event stream: its commands can be run as well.
+  const lame = await page.locator('.codeblock:has([aria-label="Commands"])').evaluateAll((all) => all.filter((block) => block.querySelector("[data-run]")?.hidden !== false || !block.querySelector("[data-copy]")).length);
+  lab.expect("bench", `commands that can all be run and copied, got ${lame} that can't`, lame === 0);
   const choice = page.locator('.question input[type="radio"]:visible').first();
   if (await choice.count()) {
     await choice.check();

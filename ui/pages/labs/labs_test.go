@@ -333,6 +333,24 @@ func TestProseIsSafe(t *testing.T) {
 	}
 }
 
+// Commands can be run wherever they stand: in lists, in quotes, in hints, and in
+// what is said of an answer.
+func TestCommandsCanBeRunAnywhere(t *testing.T) {
+	l := start(t, "lab-mid-way")
+	const commands = "1. First:\n\n   ```sh\n   echo one\n   ```\n\n   - Then:\n\n     ```sh\n     echo two\n     ```\n\n> ```sh\n> echo three\n> ```\n"
+	l.World.ChangeLab(func() {
+		v := l.World.LabViews["admin/"+uitest.NameLab]
+		v.Tasks[1].Prose, v.Tasks[1].Hints[0].Text, v.Tasks[1].Questions[0].Because = commands, commands, commands
+	})
+	_, body := l.Get(at)
+	task := body[strings.Index(body, `id="task-service"`):strings.Index(body, `id="task-ingress"`)]
+	for _, text := range []string{"one", "two", "three"} {
+		if n := strings.Count(task, "<code>echo "+text+`</code></pre><button type="button" class="button button-small" data-run hidden>Run</button><button type="button" class="button button-small" data-copy>`); n != 3 {
+			t.Errorf("%d of 3 blocks of “%s” can be run and copied", n, text)
+		}
+	}
+}
+
 func TestReadersLook(t *testing.T) {
 	l := visit.Start(t, visit.Scene(t, "lab-mid-way")).SignIn("guest", "guest")
 	resp, body := l.Get(at)
