@@ -534,7 +534,7 @@ func (r *trialRun) walk(steps int, seed int64) error {
 		began := time.Now()
 		err := m.do()
 		if err == nil {
-			err = r.oracle(ought)
+			err = r.oracle(ought, dirty)
 		}
 		if err != nil {
 			err = fmt.Errorf("seed %d: %w", seed, err)
@@ -546,8 +546,10 @@ func (r *trialRun) walk(steps int, seed int64) error {
 	return nil
 }
 
-// oracle holds the verdicts against what ought to be passed.
-func (r *trialRun) oracle(ought map[string]bool) error {
+// oracle holds the verdicts against what ought to be passed. While a wrong attempt
+// lies about, what is passed need not hold: it may have undone that, and its reset
+// mends it.
+func (r *trialRun) oracle(ought, dirty map[string]bool) error {
 	var right, wrong []*format.Task
 	for _, t := range r.lab.Tasks {
 		if ought[t.ID] {
@@ -556,8 +558,15 @@ func (r *trialRun) oracle(ought map[string]bool) error {
 			wrong = append(wrong, t)
 		}
 	}
-	if err := r.hold(solveLimit, right); err != nil {
-		return err
+	if len(dirty) == 0 {
+		if err := r.hold(solveLimit, right); err != nil {
+			return err
+		}
+	}
+	for _, t := range right {
+		if !r.until(solveLimit, func() bool { return r.passed(t) }) {
+			return fmt.Errorf("task %s is not passed and ought to be", t.ID)
+		}
 	}
 	// Long enough for two looks to be wrong.
 	var err error
