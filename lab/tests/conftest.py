@@ -8,11 +8,11 @@ LAB = Path(__file__).resolve().parent.parent
 # The programs' modules are flat and their names differ, so that tests can import all of them.
 # As train.py does: threads cost more than they bring on rows this few.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "trainer", "server")]
+sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "trainer", "server", "runner")]
 
 import pytest  # noqa: E402
 
-from support import pyfuncs, services, versions, workloads, zygote  # noqa: E402
+from support import pushes, pyfuncs, services, versions, workloads, zygote  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +31,8 @@ def mlflow_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def code(tmp_path_factory):
-    """The programs' files laid out as the kubelet lays out ConfigMaps: {"trainer": folder, "server": folder}."""
-    return {name: workloads.mount(tmp_path_factory.mktemp(name), name) for name in ("trainer", "server")}
+    """The programs' files laid out as the kubelet lays out ConfigMaps: {"trainer": folder, "server": folder, …}."""
+    return {name: workloads.mount(tmp_path_factory.mktemp(name), name) for name in workloads.PARTS}
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +101,12 @@ def start_server(code, volume):
 def trainer(code, volume, s3, mlflow_server, programs):
     """Run the trainer against the real servers."""
     return workloads.Trainer(code["trainer"], code["server"], volume, s3, mlflow_server, programs)
+
+
+@pytest.fixture
+def runner(code, tmp_path, s3, mlflow_server):
+    """Run pushed code against the real servers."""
+    return pushes.Runner(code["runner"], tmp_path, s3, mlflow_server)
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-// Package workloads embeds the code that runs in the pods of each sample project: a trainer and an inference server in
-// Python. It is mounted from ConfigMaps, so changing it needs no new image.
+// Package workloads embeds the code that runs in the pods of projects: a trainer, an inference server, and a runner of
+// code that was pushed, in Python. It is mounted from ConfigMaps, so changing it needs no new image.
 //
 // Each program is a flat set of files, because a ConfigMap has no folders; `python3 /opt/benchtop/train.py` and
 // `python3 /opt/benchtop/serve.py` start them. The trainer's files hold two more programs, bring.py and measure.py.
@@ -24,9 +24,11 @@ const (
 	BringMain = "bring.py"
 	// MeasureMain is among the trainer's files: it measures a model version before it is served.
 	MeasureMain = "measure.py"
+	// RunnerMain runs code that was pushed.
+	RunnerMain = "run_code.py"
 )
 
-//go:embed shared/*.py trainer/*.py server/*.py
+//go:embed shared/*.py trainer/*.py server/*.py runner/*.py
 var files embed.FS
 
 // Trainer returns the trainer's files by name. The caller owns the map.
@@ -35,10 +37,14 @@ func Trainer() map[string]string { return program("trainer") }
 // Server returns the inference server's files by name. The caller owns the map.
 func Server() map[string]string { return program("server") }
 
-// program merges a program's folder with what the programs share.
-func program(folder string) map[string]string {
+// Runner returns the files of the program that runs pushed code, by name. The caller owns the map. It talks to registry
+// and object store with the trainer's modules, so these are among them.
+func Runner() map[string]string { return program("trainer", "runner") }
+
+// program merges a program's folders with what the programs share.
+func program(folders ...string) map[string]string {
 	merged := map[string]string{}
-	for _, dir := range []string{"shared", folder} {
+	for _, dir := range append([]string{"shared"}, folders...) {
 		entries, err := files.ReadDir(dir)
 		if err != nil {
 			// The folders are compiled in and a test reads them: this cannot happen in a build that passed its tests.
@@ -73,3 +79,6 @@ func TrainerDigest() string { return Digest(Trainer()) }
 
 // ServerDigest is the Digest of Server.
 func ServerDigest() string { return Digest(Server()) }
+
+// RunnerDigest is the Digest of Runner.
+func RunnerDigest() string { return Digest(Runner()) }

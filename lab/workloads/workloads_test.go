@@ -14,14 +14,16 @@ var configMapKey = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
 const configMapBytes = 1 << 20
 
 func TestProgramsFitInConfigMaps(t *testing.T) {
-	for folder, program := range map[string]struct {
-		files map[string]string
-		mains []string
+	for name, program := range map[string]struct {
+		files   map[string]string
+		mains   []string
+		folders []string
 	}{
-		"trainer": {workloads.Trainer(), []string{workloads.TrainerMain, workloads.BringMain, workloads.MeasureMain}},
-		"server":  {workloads.Server(), []string{workloads.ServerMain}},
+		"trainer": {workloads.Trainer(), []string{workloads.TrainerMain, workloads.BringMain, workloads.MeasureMain}, []string{"trainer"}},
+		"server":  {workloads.Server(), []string{workloads.ServerMain}, []string{"server"}},
+		"runner":  {workloads.Runner(), []string{workloads.RunnerMain}, []string{"trainer", "runner"}},
 	} {
-		t.Run(folder, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			for _, main := range program.mains {
 				if program.files[main] == "" {
 					t.Errorf("%s is missing or empty", main)
@@ -37,8 +39,11 @@ func TestProgramsFitInConfigMaps(t *testing.T) {
 			if size > configMapBytes/2 {
 				t.Errorf("%d bytes leave too little room in a ConfigMap", size)
 			}
-			// A file in both folders would silently shadow the other.
-			want := count(t, "shared") + count(t, folder)
+			// A file in two folders would silently shadow the other.
+			want := count(t, "shared")
+			for _, folder := range program.folders {
+				want += count(t, folder)
+			}
 			if len(program.files) != want {
 				t.Errorf("%d files, the folders hold %d", len(program.files), want)
 			}
@@ -82,8 +87,13 @@ func TestDigestCoversNamesAndContents(t *testing.T) {
 	if workloads.Digest(map[string]string{"b.py": "2", "a.py": "1"}) != workloads.Digest(base) {
 		t.Error("the digest depends on order")
 	}
-	if workloads.TrainerDigest() == workloads.ServerDigest() {
-		t.Error("trainer and server share a digest")
+	for what, digest := range map[string]string{
+		"trainer": workloads.TrainerDigest(), "server": workloads.ServerDigest(), "runner": workloads.RunnerDigest(),
+	} {
+		if other, ok := seen[digest]; ok {
+			t.Errorf("%s has the digest of %s", what, other)
+		}
+		seen[digest] = what
 	}
 }
 

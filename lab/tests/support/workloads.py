@@ -15,12 +15,16 @@ from support import services, versions
 WORKLOADS = Path(__file__).resolve().parents[2] / "workloads"
 
 
+# The runner uses the trainer's modules (workloads.go).
+PARTS = {"trainer": ("shared", "trainer"), "server": ("shared", "server"), "runner": ("shared", "trainer", "runner")}
+
+
 def mount(root, program):
     """Lay out a program's files as the kubelet does: links to ..data, which is a link to a dated folder."""
     dated = root / "..2026_01_01_00_00_00.1"
     dated.mkdir()
     (root / "..data").symlink_to(dated.name)
-    for folder in ("shared", program):
+    for folder in PARTS[program]:
         for file in (WORKLOADS / folder).glob("*.py"):
             (dated / file.name).write_bytes(file.read_bytes())
             (root / file.name).symlink_to(f"..data/{file.name}")
