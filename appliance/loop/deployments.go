@@ -256,16 +256,19 @@ func signIn(key mlops.NewKey) map[string]string {
 
 // specOf is what the cluster needs to know of a deployment, but for secrets.
 func (l *Loop) specOf(ctx context.Context, d mlops.Deployment) (mlops.DeploymentSpec, error) {
-	node, gpu := l.cfg.Node, mlops.GPURequests{}
-	if !d.Own {
-		p, err := l.cfg.Store.Project(ctx, d.Project)
-		if err != nil {
-			return mlops.DeploymentSpec{}, fmt.Errorf("read project of deployment %s: %w", d.Name, err)
-		}
-		node, gpu = p.Node, p.GPU
+	if d.Own {
+		return l.cfg.DeploymentSpec(d, l.cfg.Node), nil
 	}
-	spec := l.cfg.DeploymentSpec(d, node)
-	spec.GPU = gpu
+	p, err := l.cfg.Store.Project(ctx, d.Project)
+	if err != nil {
+		return mlops.DeploymentSpec{}, fmt.Errorf("read project of deployment %s: %w", d.Name, err)
+	}
+	spec := l.cfg.DeploymentSpec(d, p.Node)
+	spec.GPU = p.GPU
+	if p.Code != nil { // what runs the code has all that brings versions
+		runner := l.cfg.Spec(p, mlops.Dataset{})
+		spec.Bring, spec.BringSHA = runner.Trainer, runner.TrainerSHA
+	}
 	return spec, nil
 }
 

@@ -419,11 +419,11 @@ func TestATrainingKeepsItsCodeAndItsEnd(t *testing.T) {
 	}
 	w.jobs[0].State, w.jobs[0].Message, w.why = mlops.TrainingFailed, "BackoffLimitExceeded: it failed thrice", map[string]string{"iris-train-1": "OOMKilled: it needs more"}
 	w.calls = nil
-	w.broken["WhyTrainingFailed"] = errors.New("no luck")
+	w.broken["TrainingSaid"] = errors.New("no luck")
 	if err := l.Reconcile(t.Context()); err == nil || w.trainings[0].State != mlops.TrainingRunning {
 		t.Errorf("error %v, it is %s: its end was recorded without its reason", err, w.trainings[0].State)
 	}
-	delete(w.broken, "WhyTrainingFailed")
+	delete(w.broken, "TrainingSaid")
 	run(t, l.Reconcile)
 	if got := w.trainings[0]; got.State != mlops.TrainingFailed || got.Message != "OOMKilled: it needs more" {
 		t.Errorf("it is %s and says %q", got.State, got.Message)

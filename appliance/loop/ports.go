@@ -17,6 +17,9 @@ type Store interface {
 	PutProject(ctx context.Context, p mlops.Project) (mlops.Project, error)
 	Project(ctx context.Context, name string) (mlops.Project, error)
 	Projects(ctx context.Context) ([]mlops.Project, error)
+	// Push writes a project with code of its own, and requests its training, both
+	// or neither.
+	Push(ctx context.Context, p mlops.Project) (mlops.Pushed, error)
 	// DeleteProject removes a project that is marked as deleting, with its
 	// trainings; one that is not there is no error.
 	DeleteProject(ctx context.Context, name string) error
@@ -91,10 +94,13 @@ type Cluster interface {
 	DeleteDeployment(ctx context.Context, d mlops.Deployment) (gone bool, err error)
 	// StartTraining may be repeated: a Job is made once per training.
 	StartTraining(ctx context.Context, t mlops.Training) error
+	// StopTraining removes a training's Job with its pods; one that is not there is
+	// no error.
+	StopTraining(ctx context.Context, t mlops.Training) error
 	TrainingJobs(ctx context.Context) ([]mlops.Job, error)
-	// WhyTrainingFailed is why the pods of a Job that failed have ended, "" if no
-	// more is known than the Job says.
-	WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error)
+	// TrainingSaid is why the pods of a Job that failed have ended, or what they
+	// said of a success, "" if no more is known than the Job says.
+	TrainingSaid(ctx context.Context, j mlops.Job) (string, error)
 	// WhyTrainingWaits is why none of a Job's pods runs, "" if they are about to.
 	WhyTrainingWaits(ctx context.Context, j mlops.Job) (string, error)
 	// WatchJobs signals when training jobs may have changed.

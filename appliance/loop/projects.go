@@ -105,14 +105,7 @@ func (l *Loop) Add(ctx context.Context, req mlops.ProjectRequest) (mlops.Project
 	case mlops.CodeOf(err) != mlops.NotFound:
 		return mlops.Project{}, fmt.Errorf("read project %s: %w", name, err)
 	}
-	// A project's deployment has its name.
-	switch d, err := l.cfg.Store.Deployment(ctx, name); {
-	case err == nil && d.Own:
-		return mlops.Project{}, mlops.Errorf(mlops.Exists, "a deployment %s of model %q is there already, and the project's would have the same name: `benchtop undeploy %s` first", name, d.Model, name)
-	case err != nil && mlops.CodeOf(err) != mlops.NotFound:
-		return mlops.Project{}, fmt.Errorf("read deployment %s: %w", name, err)
-	}
-	if err := l.cfg.Cluster.CheckNamespace(ctx, name); err != nil {
+	if err := l.free(ctx, name); err != nil {
 		return mlops.Project{}, err
 	}
 	p := l.cfg.Defaults.Of(mlops.Project{Name: name, Dataset: dataset, Node: l.cfg.Node})
@@ -130,6 +123,9 @@ func (l *Loop) Edit(ctx context.Context, name string, edit mlops.ProjectEdit) (m
 	have, err := l.living(ctx, name)
 	if err != nil {
 		return have, err
+	}
+	if have.Code != nil && edit.Dataset != nil && *edit.Dataset != "" {
+		return have, mlops.Errorf(mlops.InvalidState, "project %s runs code of its own, which reads what it likes: it has no dataset to change", name)
 	}
 	p := edit.Of(have)
 	if err := l.cfg.Check(p); err != nil {
@@ -206,11 +202,15 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	if l.has(p, newest) {
 		return nil
 	}
-	dataset, err := l.dataset(ctx, p.Dataset)
-	if err != nil {
-		return err
+	var dataset mlops.Dataset
+	bucket := mlops.KeyBucket{Name: mlops.CodeBucket, Prefix: p.Name + "/"}
+	if p.Code == nil {
+		if dataset, err = l.dataset(ctx, p.Dataset); err != nil {
+			return err
+		}
+		bucket = mlops.KeyBucket{Name: DatasetBucket, Prefix: p.Dataset + "/"}
 	}
-	key, err := l.cfg.Keys.ProjectKey(ctx, p.Name, mlops.KeyBucket{Name: DatasetBucket, Prefix: p.Dataset + "/"})
+	key, err := l.cfg.Keys.ProjectKey(ctx, p.Name, bucket)
 	if err != nil {
 		return fmt.Errorf("make the key of project %s: %w", p.Name, err)
 	}
@@ -230,8 +230,11 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 }
 
 // newestOf is the newest version of a project's dataset, without an id if there
-// is none.
+// is none. Code of its own has none.
 func (l *Loop) newestOf(ctx context.Context, p mlops.Project) (mlops.Dataset, error) {
+	if p.Code != nil {
+		return mlops.Dataset{}, nil
+	}
 	newest, err := l.cfg.Store.Dataset(ctx, p.Dataset)
 	if err != nil && mlops.CodeOf(err) != mlops.NotFound {
 		return newest, fmt.Errorf("read dataset %s: %w", p.Dataset, err)

@@ -42,6 +42,9 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 		}
 		trainings = append(trainings, first)
 	}
+	if err := l.supersede(ctx, trainings); err != nil {
+		return err
+	}
 	rows := make(map[string]mlops.Training, len(trainings))
 	for _, t := range trainings {
 		rows[t.Job] = t
@@ -69,16 +72,14 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 			}
 		}
 		if t.State != j.State && !t.State.Terminal() {
-			if j.State == mlops.TrainingFailed {
-				why, err := l.cfg.Cluster.WhyTrainingFailed(ctx, j)
-				if err != nil {
-					return err
-				}
-				j.Message = cmp.Or(why, j.Message)
-			}
 			// The runs end before the training's row does: after a crash in
 			// between, a row that has ended would leave them running for ever.
 			if j.State.Terminal() {
+				said, err := l.cfg.Cluster.TrainingSaid(ctx, j)
+				if err != nil {
+					return err
+				}
+				j.Message = cmp.Or(said, j.Message)
 				if err := l.cfg.Store.EndRuns(ctx, j.Name, mlops.RunKilled); err != nil {
 					return err
 				}

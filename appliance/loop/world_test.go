@@ -102,19 +102,36 @@ func (w *world) Dataset(_ context.Context, name string) (d mlops.Dataset, err er
 }
 
 func (w *world) PutProject(_ context.Context, p mlops.Project) (mlops.Project, error) {
-	err := w.call("PutProject", func() error {
-		for i, have := range w.projects {
-			if have.Name == p.Name {
-				p.ID = have.ID
-				w.projects[i] = p
-				return nil
-			}
+	err := w.call("PutProject", func() error { w.putProject(&p); return nil })
+	return p, err
+}
+
+func (w *world) putProject(p *mlops.Project) {
+	for i, have := range w.projects {
+		if have.Name == p.Name {
+			p.ID = have.ID
+			w.projects[i] = *p
+			return
 		}
-		p.ID = int64(len(w.projects) + 1)
-		w.projects = append(w.projects, p)
+	}
+	p.ID = int64(len(w.projects) + 1)
+	w.projects = append(w.projects, *p)
+}
+
+func (w *world) Push(_ context.Context, p mlops.Project) (out mlops.Pushed, err error) {
+	err = w.call("Push", func() error {
+		w.putProject(&p)
+		out = mlops.Pushed{Project: p, Training: w.requestTraining(p.Name, mlops.TriggerPush)}
 		return nil
 	})
-	return p, err
+	return out, err
+}
+
+func (w *world) StopTraining(_ context.Context, t mlops.Training) error {
+	return w.call("StopTraining", func() error {
+		w.jobs = slices.DeleteFunc(w.jobs, func(j mlops.Job) bool { return j.Name == t.Job })
+		return nil
+	})
 }
 
 func (w *world) Project(_ context.Context, name string) (p mlops.Project, err error) {
@@ -224,12 +241,17 @@ func (c cluster) DeleteProject(_ context.Context, project string) (gone bool, er
 
 func (w *world) CreateTraining(_ context.Context, project string, trigger mlops.Trigger) (t mlops.Training, err error) {
 	err = w.call("CreateTraining", func() error {
-		id := int64(len(w.trainings) + 1)
-		t = mlops.Training{ID: id, Project: project, Trigger: trigger, State: mlops.TrainingRequested, Job: fmt.Sprintf("%s-train-%d", project, id), CreatedAt: w.now}
-		w.trainings = append(w.trainings, t)
+		t = w.requestTraining(project, trigger)
 		return nil
 	})
 	return t, err
+}
+
+func (w *world) requestTraining(project string, trigger mlops.Trigger) mlops.Training {
+	id := int64(len(w.trainings) + 1)
+	t := mlops.Training{ID: id, Project: project, Trigger: trigger, State: mlops.TrainingRequested, Job: fmt.Sprintf("%s-train-%d", project, id), CreatedAt: w.now}
+	w.trainings = append(w.trainings, t)
+	return t
 }
 
 func (w *world) AdoptTraining(_ context.Context, project, job string, trigger mlops.Trigger, createdAt time.Time) (t mlops.Training, err error) {
@@ -263,8 +285,8 @@ func (w *world) SetTrainingCode(_ context.Context, id int64, code, image string)
 	return w.call("SetTrainingCode", func() error { w.trainings[id-1].CodeSHA256, w.trainings[id-1].Image = code, image; return nil })
 }
 
-func (w *world) WhyTrainingFailed(_ context.Context, j mlops.Job) (why string, err error) {
-	err = w.call("WhyTrainingFailed", func() error { why = w.why[j.Name]; return nil })
+func (w *world) TrainingSaid(_ context.Context, j mlops.Job) (why string, err error) {
+	err = w.call("TrainingSaid", func() error { why = w.why[j.Name]; return nil })
 	return why, err
 }
 
@@ -404,7 +426,7 @@ func (w *world) start() *Loop {
 			return nil
 		},
 		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
-			return mlops.ProjectSpec{Project: p, Dataset: d, Image: "lab"}
+			return mlops.ProjectSpec{Project: p, Dataset: d, Image: "lab", TrainerSHA: "7e57"}
 		},
 		DeploymentSpec: func(d mlops.Deployment, node string) mlops.DeploymentSpec {
 			return mlops.DeploymentSpec{Deployment: d, Node: node, Image: "lab"}

@@ -5,15 +5,17 @@ import (
 	"time"
 )
 
-// Project ties a dataset, a trainer on a schedule and a deployment together.
+// Project ties a dataset or code of its own, a trainer on a schedule and a
+// deployment together.
 // Its name is also its namespace, experiment and registered model.
 type Project struct {
 	ID          int64            `json:"id"`
 	Name        string           `json:"name"`
-	Dataset     string           `json:"dataset"`          // name of the dataset, newest version is used
-	Schedule    string           `json:"schedule"`         // five-field cron, "" for trainings by hand only
-	TimeZone    string           `json:"time_zone"`        // IANA name; the schedule's hours are this zone's
-	Params      JSONObject       `json:"params,omitempty"` // hyper-parameters of the trainer
+	Dataset     string           `json:"dataset,omitempty"` // name of the dataset, newest version is used; "" with code of its own
+	Code        *ProjectCode     `json:"code,omitempty"`    // what was pushed last; nil trains with the lab's own trainer
+	Schedule    string           `json:"schedule"`          // five-field cron, "" for trainings by hand only
+	TimeZone    string           `json:"time_zone"`         // IANA name; the schedule's hours are this zone's
+	Params      JSONObject       `json:"params,omitempty"`  // hyper-parameters of the trainer
 	Resources   TrainerResources `json:"resources"`
 	GPU         GPURequests      `json:"gpu,omitzero"`
 	Environment Variables        `json:"environment,omitempty"` // of the trainer, besides what Benchtop sets

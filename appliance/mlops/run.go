@@ -126,6 +126,7 @@ func lookup(kvs []KV, key string) string {
 const (
 	TagProject       = "benchtop.project"
 	TagJob           = "benchtop.job"
+	TagJobRun        = "benchtop.job_run" // of the further runs of a script: the run of its Job
 	TagPod           = "benchtop.pod"
 	TagNode          = "benchtop.node"
 	TagTrigger       = "benchtop.trigger"

@@ -11,6 +11,7 @@ const (
 	TriggerSchedule  Trigger = "schedule"
 	TriggerManual    Trigger = "manual"
 	TriggerDrift     Trigger = "drift"
+	TriggerPush      Trigger = "push"
 )
 
 // TrainingState is how far a training got. It only moves forward.

@@ -20,50 +20,96 @@ type Store struct{ db *db.DB }
 // New returns the projects and trainings of a database.
 func New(d *db.DB) *Store { return &Store{d} }
 
-// PutProject makes a project, or changes the one of that name.
+// PutProject makes or changes a project.
 func (s *Store) PutProject(ctx context.Context, p mlops.Project) (mlops.Project, error) {
-	if err := mlops.ValidateName("project", p.Name); err != nil {
+	write, err := putProject(p)
+	if err != nil {
 		return mlops.Project{}, err
+	}
+	if err := s.db.Write(ctx, write); err != nil {
+		return mlops.Project{}, err
+	}
+	return s.Project(ctx, p.Name)
+}
+
+// Push makes or changes a project that has code of its own, and requests its
+// training, both or neither.
+func (s *Store) Push(ctx context.Context, p mlops.Project) (out mlops.Pushed, err error) {
+	if p.Code == nil {
+		return out, mlops.Errorf(mlops.Invalid, "project %s has no code that could be pushed", p.Name)
+	}
+	write, err := putProject(p)
+	if err != nil {
+		return out, err
+	}
+	var training int64
+	if err := s.db.Write(ctx, func(t *db.Tx) error {
+		err := write(t)
+		if err == nil {
+			training, err = requestTraining(t, p.Name, mlops.TriggerPush)
+		}
+		return err
+	}); err != nil {
+		return out, err
+	}
+	if out.Project, err = s.Project(ctx, p.Name); err != nil {
+		return out, err
+	}
+	out.Training, err = s.Training(ctx, training)
+	return out, err
+}
+
+// putProject checks a project and returns what writes it.
+func putProject(p mlops.Project) (func(*db.Tx) error, error) {
+	if err := mlops.ValidateName("project", p.Name); err != nil {
+		return nil, err
 	}
 	if p.Name == mlops.ModelsNamespace {
-		return mlops.Project{}, mlops.Errorf(mlops.Invalid, "a project cannot be named %q: that namespace holds the deployments of models without a project", p.Name)
+		return nil, mlops.Errorf(mlops.Invalid, "a project cannot be named %q: that namespace holds the deployments of models without a project", p.Name)
 	}
-	if err := mlops.ValidateName("dataset", p.Dataset); err != nil {
-		return mlops.Project{}, err
+	code := []byte{}
+	if p.Code == nil {
+		if err := mlops.ValidateName("dataset", p.Dataset); err != nil {
+			return nil, err
+		}
+	} else {
+		if p.Dataset != "" || !mlops.IsSHA256(p.Code.SHA256) {
+			return nil, mlops.Errorf(mlops.Invalid, "project %s has code of its own: expected its digest and no dataset, found %q and dataset %q", p.Name, wire.Head(p.Code.SHA256), p.Dataset)
+		}
+		var err error
+		if code, err = json.Marshal(p.Code); err != nil {
+			return nil, fmt.Errorf("encode code: %w", err)
+		}
 	}
 	if p.TimeZone == "" {
 		p.TimeZone = "UTC"
 	}
 	gpu, err := json.Marshal(p.GPU)
 	if err != nil {
-		return mlops.Project{}, fmt.Errorf("encode GPUs: %w", err)
+		return nil, fmt.Errorf("encode GPUs: %w", err)
 	}
 	resources, err := json.Marshal(p.Resources)
 	if err != nil {
-		return mlops.Project{}, fmt.Errorf("encode resources: %w", err)
+		return nil, fmt.Errorf("encode resources: %w", err)
 	}
 	environment := []byte("{}")
 	if len(p.Environment) > 0 {
 		if environment, err = json.Marshal(p.Environment); err != nil {
-			return mlops.Project{}, fmt.Errorf("encode environment: %w", err)
+			return nil, fmt.Errorf("encode environment: %w", err)
 		}
 	}
-	err = s.db.Write(ctx, func(t *db.Tx) error {
-		return t.Exec(`INSERT INTO projects (name, dataset, schedule, time_zone, params, resources, gpu, environment,
+	return func(t *db.Tx) error {
+		return t.Exec(`INSERT INTO projects (name, dataset, code, schedule, time_zone, params, resources, gpu, environment,
 				edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, code = excluded.code, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
 				resources = excluded.resources, gpu = excluded.gpu, environment = excluded.environment,
 				edited_schedule = excluded.edited_schedule, edited_time_zone = excluded.edited_time_zone, edited_params = excluded.edited_params,
 				edited_resources = excluded.edited_resources, edited_environment = excluded.edited_environment,
 				node = excluded.node, deleting = excluded.deleting`,
-			p.Name, p.Dataset, p.Schedule, p.TimeZone, string(p.Params), string(resources), string(gpu), string(environment),
+			p.Name, p.Dataset, string(code), p.Schedule, p.TimeZone, string(p.Params), string(resources), string(gpu), string(environment),
 			p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Edited.Resources, p.Edited.Environment, p.Node, p.Deleting, t.Now)
-	})
-	if err != nil {
-		return mlops.Project{}, err
-	}
-	return s.Project(ctx, p.Name)
+	}, nil
 }
 
 // DeleteProject removes a project that is marked as deleting, and its
@@ -126,15 +172,20 @@ func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.db.Rows(ctx, `SELECT id, name, dataset, schedule, time_zone, params, resources, gpu, environment,
+	err = s.db.Rows(ctx, `SELECT id, name, dataset, code, schedule, time_zone, params, resources, gpu, environment,
 			edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, gates, created
 		FROM projects `+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
-		var resources, gpu, environment, gates string
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &gpu, &environment,
+		var code, resources, gpu, environment, gates string
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &code, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &gpu, &environment,
 			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Edited.Resources, &p.Edited.Environment, &p.Node, &p.Deleting, &gates, &created); err != nil {
 			return err
+		}
+		if code != "" {
+			if err := json.Unmarshal([]byte(code), &p.Code); err != nil {
+				return fmt.Errorf("decode code of project %s: %w", p.Name, err)
+			}
 		}
 		if err := json.Unmarshal([]byte(resources), &p.Resources); err != nil {
 			return fmt.Errorf("decode resources of project %s: %w", p.Name, err)

@@ -1,7 +1,10 @@
 package projects_test
 
 import (
+	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/embedded/registry/dbtest"
@@ -39,6 +42,30 @@ func TestProjectRows(t *testing.T) {
 	// Jobs are named after ids: none is given again.
 	if again := dbtest.Must(s.Projects.CreateTraining(ctx, "wine", mlops.TriggerFirstBoot))(t); again.ID <= training.ID {
 		t.Errorf("training %d after %d", again.ID, training.ID)
+	}
+}
+
+func TestPush(t *testing.T) {
+	s, ctx := storetest.Open(t), t.Context()
+	code := &mlops.ProjectCode{SHA256: strings.Repeat("0a", 32), Bytes: 7, Files: 2, Commit: "c0ffee", Dirty: true, PushedBy: "ada", PushedAt: time.UnixMilli(1_790_000_000_000).UTC(),
+		Plan: mlops.CodePlan{Kind: "script", Entry: "train.py", Command: []string{"python", "train.py"}}}
+	made := dbtest.Must(s.Projects.Push(ctx, mlops.Project{Name: "prices", Code: code, Node: "n"}))(t)
+	if !reflect.DeepEqual(made.Project.Code, code) || made.Training.Trigger != mlops.TriggerPush || made.Training.State != mlops.TrainingRequested || made.Training.Project != "prices" {
+		t.Errorf("made %+v", made)
+	}
+	p := made.Project
+	p.Schedule, p.Code.SHA256 = "0 * * * *", strings.Repeat("0b", 32)
+	again := dbtest.Must(s.Projects.Push(ctx, p))(t)
+	if again.Project.ID != made.Project.ID || again.Training.ID <= made.Training.ID || again.Project.Code.SHA256 != p.Code.SHA256 || again.Project.Schedule != p.Schedule {
+		t.Errorf("pushed again: %+v", again)
+	}
+	_, err := s.Projects.Push(ctx, mlops.Project{Name: "prices", Dataset: "iris"})
+	dbtest.WantCode(t, err, mlops.Invalid, "no code that could be pushed")
+	p.Dataset = "iris"
+	_, err = s.Projects.Push(ctx, p)
+	dbtest.WantCode(t, err, mlops.Invalid, "expected its digest and no dataset")
+	if all := dbtest.Must(s.Projects.Trainings(ctx, "prices", 9))(t); len(all) != 2 {
+		t.Errorf("%d trainings, want 2: a refused push requests none", len(all))
 	}
 }
 

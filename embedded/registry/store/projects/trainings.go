@@ -16,20 +16,25 @@ import (
 // the row's number, so that creating the Job can be repeated.
 func (s *Store) CreateTraining(ctx context.Context, project string, trigger mlops.Trigger) (mlops.Training, error) {
 	var id int64
-	err := s.db.Write(ctx, func(t *db.Tx) error {
-		p, err := findProject(t, project)
-		if err != nil {
-			return err
-		}
-		if id, err = t.Insert("INSERT INTO trainings (project, trigger, state, job, created) VALUES (?, ?, ?, '', ?)", p, string(trigger), string(mlops.TrainingRequested), t.Now); err != nil {
-			return err
-		}
-		return t.Exec("UPDATE trainings SET job = ? WHERE id = ?", fmt.Sprintf("%s-train-%d", project, id), id)
+	err := s.db.Write(ctx, func(t *db.Tx) (err error) {
+		id, err = requestTraining(t, project, trigger)
+		return err
 	})
 	if err != nil {
 		return mlops.Training{}, err
 	}
 	return s.Training(ctx, id)
+}
+
+func requestTraining(t *db.Tx, project string, trigger mlops.Trigger) (id int64, err error) {
+	p, err := findProject(t, project)
+	if err != nil {
+		return 0, err
+	}
+	if id, err = t.Insert("INSERT INTO trainings (project, trigger, state, job, created) VALUES (?, ?, ?, '', ?)", p, string(trigger), string(mlops.TrainingRequested), t.Now); err != nil {
+		return 0, err
+	}
+	return id, t.Exec("UPDATE trainings SET job = ? WHERE id = ?", fmt.Sprintf("%s-train-%d", project, id), id)
 }
 
 // AdoptTraining makes the row of a training whose Job the CronJob has made. A

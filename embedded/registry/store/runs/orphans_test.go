@@ -27,6 +27,10 @@ func TestEndRunsEndsOnlyWhatTheJobLeftRunning(t *testing.T) {
 		return r.Info.RunID
 	}
 	orphan, finished, other := start("iris-train-1"), start("iris-train-1"), start("iris-train-2")
+	further, err := s.Runs.CreateRun(ctx, runs.NewRun{ExperimentID: "0", Tags: []wire.KV{{Key: mlops.TagJobRun, Value: finished}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	done := "FINISHED"
 	if _, err := s.Runs.UpdateRun(ctx, finished, runs.RunUpdate{Status: &done}); err != nil {
 		t.Fatal(err)
@@ -34,7 +38,7 @@ func TestEndRunsEndsOnlyWhatTheJobLeftRunning(t *testing.T) {
 	if err := s.Runs.EndRuns(ctx, "iris-train-1", mlops.RunKilled); err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]mlops.RunStatus{orphan: mlops.RunKilled, finished: mlops.RunFinished, other: mlops.RunRunning} {
+	for id, want := range map[string]mlops.RunStatus{orphan: mlops.RunKilled, further.Info.RunID: mlops.RunKilled, finished: mlops.RunFinished, other: mlops.RunRunning} {
 		r, err := s.Runs.Run(ctx, id)
 		if err != nil {
 			t.Fatal(err)
