@@ -148,25 +148,34 @@ func (c *Client) removeSystem(ctx context.Context, names ...string) error {
 // apply applies typed objects; their kind is looked up in client-go's scheme.
 func (c *Client) apply(ctx context.Context, objects ...runtime.Object) error {
 	for _, o := range objects {
-		kinds, _, err := scheme.Scheme.ObjectKinds(o)
+		u, err := manifest(o)
 		if err != nil {
-			return fmt.Errorf("find kind: %w", err)
+			return err
 		}
-		m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
-		if err != nil {
-			return fmt.Errorf("convert %s: %w", kinds[0].Kind, err)
-		}
-		u := &unstructured.Unstructured{Object: m}
-		u.SetGroupVersionKind(kinds[0])
-		// Fields that the server owns; sent as null or empty they would
-		// become ours.
-		unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
-		unstructured.RemoveNestedField(u.Object, "status")
 		if err := c.applyUnstructured(ctx, u); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// manifest is a typed object as it is sent.
+func manifest(o runtime.Object) (*unstructured.Unstructured, error) {
+	kinds, _, err := scheme.Scheme.ObjectKinds(o)
+	if err != nil {
+		return nil, fmt.Errorf("find kind: %w", err)
+	}
+	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", kinds[0].Kind, err)
+	}
+	u := &unstructured.Unstructured{Object: m}
+	u.SetGroupVersionKind(kinds[0])
+	// Fields that the server owns; sent as null or empty they would
+	// become ours.
+	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
+	unstructured.RemoveNestedField(u.Object, "status")
+	return u, nil
 }
 
 func (c *Client) applyUnstructured(ctx context.Context, o *unstructured.Unstructured) error {

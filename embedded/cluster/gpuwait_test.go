@@ -78,7 +78,7 @@ func TestGPURequestsOfAPod(t *testing.T) {
 func TestStepsThatAskForGPUs(t *testing.T) {
 	s := testSpec()
 	s.Project.GPU = mlops.GPURequests{Training: 2, Kind: "NVIDIA-L4", Memory: "20Gi"}
-	pod := trainerJob(s, "code").Template.Spec
+	pod := mustJob(t, s, "code").Template.Spec
 	if r := pod.Containers[0].Resources; r.Limits.Name("nvidia.com/gpu", resource.DecimalSI).String() != "2" || r.Requests.Name("nvidia.com/gpu", resource.DecimalSI).String() != "2" {
 		t.Errorf("the trainer gets %+v", r)
 	}

@@ -54,6 +54,15 @@ func (c *Client) StartTraining(ctx context.Context, t mlops.Training) error {
 	return nil
 }
 
+// StopTraining removes a training's Job, if it is there. Its pods get SIGTERM.
+func (c *Client) StopTraining(ctx context.Context, t mlops.Training) error {
+	err := c.kube.BatchV1().Jobs(t.Project).Delete(ctx, t.Job, metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete job %s/%s: %w", t.Project, t.Job, err)
+	}
+	return nil
+}
+
 // TrainingJobs lists the Jobs of every project, in no particular order.
 func (c *Client) TrainingJobs(ctx context.Context) ([]mlops.Job, error) {
 	list, err := c.kube.BatchV1().Jobs("").List(ctx, metav1.ListOptions{LabelSelector: labelProject + "," + labelComponent + "=" + trainerRole})
@@ -103,27 +112,40 @@ func (c *Client) jobPods(ctx context.Context, namespace, job string) ([]corev1.P
 	return list.Items, nil
 }
 
-// WhyTrainingFailed is why the pods of a training's Job have ended, "" if no
-// more is known than the Job says.
-func (c *Client) WhyTrainingFailed(ctx context.Context, j mlops.Job) (string, error) {
+// TrainingSaid is why the pods of a training's Job have ended, or what they said
+// of a success, "" if no more is known than the Job says.
+func (c *Client) TrainingSaid(ctx context.Context, j mlops.Job) (string, error) {
 	pods, err := c.jobPods(ctx, j.Project, j.Name)
 	if err != nil {
 		return "", err
 	}
-	said := ""
+	said, failed := "", j.State == mlops.TrainingFailed
 	for i := range pods {
 		p := &pods[i]
 		for _, s := range p.Status.ContainerStatuses {
 			switch end := s.State.Terminated; {
 			case end == nil:
-			case end.Reason == mlops.OutOfMemory:
+			case failed && end.Reason == mlops.OutOfMemory:
 				return outOfMemory(p, s.Name, j.Project), nil
-			case end.ExitCode != 0 && end.Message != "":
+			case failed == (end.ExitCode != 0) && end.Message != "":
 				said = end.Message
 			}
 		}
 	}
 	return said, nil
+}
+
+// TrainingPods are the pods of a training's Job.
+func (c *Client) TrainingPods(ctx context.Context, t mlops.Training) ([]mlops.Pod, error) {
+	pods, err := c.jobPods(ctx, t.Project, t.Job)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]mlops.Pod, len(pods))
+	for i := range pods {
+		out[i] = podOf(&pods[i])
+	}
+	return out, nil
 }
 
 // WhyTrainingWaits is why none of the pods of a training's Job runs, "" if they

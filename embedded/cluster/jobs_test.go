@@ -44,9 +44,9 @@ func TestJobStates(t *testing.T) {
 	}
 }
 
-func TestWhyTrainingFailed(t *testing.T) {
+func TestTrainingSaid(t *testing.T) {
 	s, c := newAPIServer(t)
-	job := mlops.Job{Name: "iris-train-1", Project: "iris"}
+	job := mlops.Job{Name: "iris-train-1", Project: "iris", State: mlops.TrainingFailed}
 	pod := func(name, job, limit string, terminated map[string]any) {
 		s.objects["/api/v1/namespaces/iris/pods/"+name] = map[string]any{"apiVersion": "v1", "kind": "Pod",
 			"metadata": map[string]any{"name": name, "namespace": "iris", "labels": map[string]any{"batch.kubernetes.io/job-name": job}},
@@ -55,7 +55,7 @@ func TestWhyTrainingFailed(t *testing.T) {
 	}
 	expect := func(want string) {
 		t.Helper()
-		if why, err := c.WhyTrainingFailed(t.Context(), job); err != nil || why != want {
+		if why, err := c.TrainingSaid(t.Context(), job); err != nil || why != want {
 			t.Errorf("it says %q, %v; expected %q", why, err, want)
 		}
 	}
@@ -70,14 +70,18 @@ func TestWhyTrainingFailed(t *testing.T) {
 	expect("OOMKilled: the training needed more than its memory limit of 1536Mi; raise it, `benchtop project edit iris --memory 3Gi`, or on the project's page")
 	pod("second", "iris-train-1", "0", killed)
 	expect("OOMKilled: the training needed more memory than the machine had; train with less data, or on a larger machine")
+	// Of a success only what the pod that succeeded says counts.
+	pod("second", "iris-train-1", "1Gi", map[string]any{"reason": "Completed", "exitCode": 0, "message": "no model was found"})
+	job.State = mlops.TrainingSucceeded
+	expect("no model was found")
 	s.broken = "/pods"
-	_, err := c.WhyTrainingFailed(t.Context(), job)
+	_, err := c.TrainingSaid(t.Context(), job)
 	expectError(t, err, "list pods of job iris-train-1: quota exceeded")
 }
 
 func TestJobTrigger(t *testing.T) {
 	s := testSpec()
-	j := &batchv1.Job{Spec: trainerJob(s, "code")}
+	j := &batchv1.Job{Spec: mustJob(t, s, "code")}
 	if got := jobOf(j).Trigger; got != mlops.TriggerSchedule {
 		t.Errorf("a Job of the CronJob is triggered by %s", got)
 	}

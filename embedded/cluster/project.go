@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -57,8 +58,26 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 	if err := CheckResources(p.Resources, mlops.Resources{}); err != nil {
 		return fmt.Errorf("resources of project %s: %w", p.Name, err)
 	}
+	objects, code, err := c.projectObjects(s)
+	if err != nil {
+		return err
+	}
+	if err := c.apply(ctx, objects...); err != nil {
+		return fmt.Errorf("apply project %s: %w", p.Name, err)
+	}
+	return c.pruneCode(ctx, p.Name, labelProject+"="+p.Name+","+labelComponent+"="+trainerRole+codeSuffix, code)
+}
+
+// projectObjects are a project's objects in the order in which they are applied,
+// without its servers, and the name of the trainer's code.
+func (c *Client) projectObjects(s mlops.ProjectSpec) (objects []runtime.Object, code string, err error) {
+	p := s.Project
 	trainerCode := codeMap(meta(p, p.Name, trainerRole+codeSuffix), s.Trainer, s.TrainerSHA)
-	err := c.apply(ctx,
+	job, err := trainerJob(s, trainerCode.Name)
+	if err != nil {
+		return nil, "", err
+	}
+	objects = []runtime.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Labels: map[string]string{
 			labelPartOf: "benchtop", labelProject: p.Name,
 			"pod-security.kubernetes.io/enforce": "restricted",
@@ -77,14 +96,14 @@ func (c *Client) ApplyProject(ctx context.Context, s mlops.ProjectSpec) error {
 			FailedJobsHistoryLimit:     ptr(int32(3)),
 			JobTemplate: batchv1.JobTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels(p.Name, trainerRole)},
-				Spec:       trainerJob(s, trainerCode.Name),
+				Spec:       job,
 			},
 		}},
-	)
-	if err != nil {
-		return fmt.Errorf("apply project %s: %w", p.Name, err)
 	}
-	return c.pruneCode(ctx, p.Name, labelProject+"="+p.Name+","+labelComponent+"="+trainerRole+codeSuffix, trainerCode.Name)
+	if p.Code != nil {
+		objects = slices.Insert(objects, 1, runtime.Object(c.codePolicy(p))) // before any pod
+	}
+	return objects, trainerCode.Name, nil
 }
 
 // modelClaim asks for a volume of models.
@@ -163,21 +182,24 @@ func (c *Client) pruneCode(ctx context.Context, namespace, selector string, keep
 	return nil
 }
 
-func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
-	p, d := s.Project, s.Dataset
-	env := append([]corev1.EnvVar{
+func trainerJob(s mlops.ProjectSpec, code string) (batchv1.JobSpec, error) {
+	p := s.Project
+	what := datasetEnv(s)
+	if p.Code != nil {
+		var err error
+		if what, err = codeEnv(p); err != nil {
+			return batchv1.JobSpec{}, err
+		}
+	}
+	env := slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_PROJECT", Value: p.Name},
 		{Name: "BENCHTOP_EXPERIMENT", Value: p.Name},
 		{Name: "BENCHTOP_MODEL_NAME", Value: p.Name},
-		{Name: "BENCHTOP_DATASET_NAME", Value: d.Name},
-		{Name: "BENCHTOP_DATASET_VERSION", Value: fmt.Sprint(d.Version)},
-		{Name: "BENCHTOP_DATASET_URI", Value: d.URI()},
-		{Name: "BENCHTOP_DATASET_SHA256", Value: d.SHA256},
-		{Name: envCode, Value: s.TrainerSHA},
+	}, what, []corev1.EnvVar{
 		{Name: "BENCHTOP_PARAMS", Value: literal(string(p.Params))},
 		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
 		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
-	}, append(doorsEnv(), commonEnv(s.Image)...)...)
+	}, doorsEnv(), commonEnv(s.Image))
 	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
 		env = append(env, corev1.EnvVar{Name: name, Value: literal(p.Environment[name])})
 	}
@@ -187,7 +209,22 @@ func trainerJob(s mlops.ProjectSpec, code string) batchv1.JobSpec {
 	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
 	job := workJob(c, trainerName(p), podPlace{node: p.Node, claim: volume(p), served: servedName(p.Name)}, code, labels(p.Name, trainerRole))
 	job.Template.Spec.Affinity = gpuAffinity(p.GPU, p.GPU.Training)
-	return job
+	if p.Code != nil {
+		return job, ownCode(&job, p)
+	}
+	return job, nil
+}
+
+// datasetEnv tells the lab's own trainer what it trains on, and that it runs.
+func datasetEnv(s mlops.ProjectSpec) []corev1.EnvVar {
+	d := s.Dataset
+	return []corev1.EnvVar{
+		{Name: "BENCHTOP_DATASET_NAME", Value: d.Name},
+		{Name: "BENCHTOP_DATASET_VERSION", Value: fmt.Sprint(d.Version)},
+		{Name: "BENCHTOP_DATASET_URI", Value: d.URI()},
+		{Name: "BENCHTOP_DATASET_SHA256", Value: d.SHA256},
+		{Name: envCode, Value: s.TrainerSHA},
+	}
 }
 
 const noProxy = "localhost,127.0.0.1,.svc,.cluster.local"

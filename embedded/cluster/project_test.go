@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -21,6 +22,16 @@ func testSpec() mlops.ProjectSpec {
 		Trainer: map[string]string{"train.py": "print()"}, TrainerMain: "train.py", TrainerSHA: strings.Repeat("1", 64),
 		Secret: map[string]string{"AWS_SECRET_ACCESS_KEY": "hush"},
 	}
+}
+
+// mustJob is the Job of a project's trainings.
+func mustJob(t *testing.T, s mlops.ProjectSpec, code string) batchv1.JobSpec {
+	t.Helper()
+	job, err := trainerJob(s, code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
 }
 
 // environ returns the values of a container's variables.
@@ -85,7 +96,7 @@ func checkLabPod(t *testing.T, name string, spec corev1.PodSpec, claim, code str
 
 func TestTrainer(t *testing.T) {
 	s := testSpec()
-	job := trainerJob(s, "code-1")
+	job := mustJob(t, s, "code-1")
 	pod := job.Template.Spec
 	checkLabPod(t, "trainer", pod, "iris-model", "code-1", false)
 	c := pod.Containers[0]
@@ -145,7 +156,7 @@ func TestServer(t *testing.T) {
 
 func TestNothingRunsPrivileged(t *testing.T) {
 	s := testSpec()
-	for _, pod := range []corev1.PodSpec{trainerJob(s, "c").Template.Spec, serverDeployment(testDeployment(), "c").Spec.Template.Spec, bringJob(testDeployment(), mlops.Revision{Version: 1}, "b").Spec.Template.Spec} {
+	for _, pod := range []corev1.PodSpec{mustJob(t, s, "c").Template.Spec, serverDeployment(testDeployment(), "c").Spec.Template.Spec, bringJob(testDeployment(), mlops.Revision{Version: 1}, "b").Spec.Template.Spec} {
 		for _, c := range pod.Containers {
 			sc := c.SecurityContext
 			if sc.Privileged != nil && *sc.Privileged || *sc.AllowPrivilegeEscalation || len(sc.Capabilities.Add) > 0 || !slices.Contains(sc.Capabilities.Drop, "ALL") {

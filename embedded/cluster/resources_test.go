@@ -46,7 +46,7 @@ func TestTrainersResourcesAndEnvironment(t *testing.T) {
 	s.Project.Resources = mlops.TrainerResources{Requests: mlops.ResourceAmounts{CPU: "500m", Memory: "512Mi"}, Limits: mlops.ResourceAmounts{Memory: "2Gi"}}
 	s.Project.Environment = mlops.Variables{"OMP_NUM_THREADS": "2", "GREETING": "$(HOME) $x"}
 	s.Project.Params = `{"note": "$(HOME)"}`
-	c := trainerJob(s, "code").Template.Spec.Containers[0]
+	c := mustJob(t, s, "code").Template.Spec.Containers[0]
 	if r := c.Resources; r.Requests.Cpu().String() != "500m" || r.Requests.Memory().String() != "512Mi" || r.Limits.Memory().String() != "2Gi" || len(r.Limits) != 1 {
 		t.Errorf("its resources are %+v", r)
 	}
