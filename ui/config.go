@@ -68,6 +68,7 @@ type Config struct {
 	// the backend serves.
 	Registry func() (ports.Registry, error)
 	Steps    func() (ports.Steps, error)
+	Pushes   func() (ports.Pushes, error)
 	Cluster  func() (ports.Cluster, error)
 	GPUs     func() (ports.GPUs, error)
 	Labs     func() (ports.Labs, error)
@@ -94,7 +95,7 @@ type Config struct {
 func (c *Config) complete() error {
 	for name, missing := range map[string]bool{
 		"Address": c.Address == "", "Auth": c.Auth == nil, "Keys": c.Keys == nil, "Sessions": c.Sessions == nil,
-		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Cluster": c.Cluster == nil, "GPUs": c.GPUs == nil, "Labs": c.Labs == nil,
+		"Registry": c.Registry == nil, "Loop": c.Loop == nil, "Steps": c.Steps == nil, "Pushes": c.Pushes == nil, "Cluster": c.Cluster == nil, "GPUs": c.GPUs == nil, "Labs": c.Labs == nil,
 		"Metrics": c.Metrics == nil, "Machine": c.Machine == nil, "Units": c.Units == nil,
 	} {
 		if missing {

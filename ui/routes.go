@@ -102,7 +102,7 @@ func (s *Server) pages(r page.Routes) {
 	for _, p := range s.cfg.Samples {
 		samples = append(samples, projects.Sample(p))
 	}
-	projects.Routes(r, s.site, samples)
+	projects.Routes(r, s.site, samples, s.pagesURL)
 	access.Routes(r, s.site, s.cfg.S3Port)
 	gpus.Routes(r, s.site, s.machine.Series)
 	labs.Routes(r, s.site)

@@ -452,6 +452,31 @@ func (l scopedLoop) Predict(ctx context.Context, deployment string, body []byte)
 	return l.all.Predict(ctx, deployment, body)
 }
 
+// scopedPushes takes code for the projects that who asks reaches.
+type scopedPushes struct{ all func() (ports.Pushes, error) }
+
+func (s scopedPushes) Push(ctx context.Context, req mlops.PushRequest, code io.Reader) (mlops.PushAnswer, error) {
+	if err := within(ctx, req.Project); err != nil {
+		return mlops.PushAnswer{}, err
+	}
+	return ask(s.all, func(all ports.Pushes) (mlops.PushAnswer, error) { return all.Push(ctx, req, code) })
+}
+
+func (s scopedPushes) PushState(ctx context.Context, project string, training int64) (mlops.PushState, error) {
+	if err := within(ctx, project); err != nil {
+		return mlops.PushState{}, err
+	}
+	return ask(s.all, func(all ports.Pushes) (mlops.PushState, error) { return all.PushState(ctx, project, training) })
+}
+
+func (s scopedPushes) PushLog(ctx context.Context, project string, training int64, emit func([]mlops.LogLine) error) error {
+	if err := within(ctx, project); err != nil {
+		return err
+	}
+	_, err := ask(s.all, func(all ports.Pushes) (struct{}, error) { return struct{}{}, all.PushLog(ctx, project, training, emit) })
+	return err
+}
+
 // scopedSteps makes the loop do what who asks may make it do.
 type scopedSteps struct {
 	all  func() (ports.Steps, error)

@@ -32,10 +32,10 @@ func addresses(l *visit.Lab, methods ...string) map[string]string {
 			continue
 		}
 		id := run.ID
-		if strings.Contains(r.Path, "trainings") {
+		if strings.Contains(r.Path, "training") {
 			id = strconv.FormatInt(training.ID, 10)
 		}
-		out[r.Method+" "+strings.NewReplacer(":id", id, ":version", "1", ":namespace", "iris", ":name", "iris", ":project", "iris", "*", "api/v1/query").Replace(r.Path)] = r.Path
+		out[r.Method+" "+strings.NewReplacer(":id", id, ":version", "1", ":namespace", "iris", ":name", "iris", ":project", "iris", ":training", id, "*", "api/v1/query").Replace(r.Path)] = r.Path
 	}
 	return out
 }

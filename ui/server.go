@@ -61,7 +61,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, static: st, attempts: newLimiter(cfg.Now), stopping: make(chan struct{})}
 	s.log.Store(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	loop := scopedLoop{cfg.Loop}
-	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Cluster: scopedCluster{cfg.Cluster}, GPUs: scopedGPUs{cfg.GPUs}, Labs: scopedLabs{cfg.Labs},
+	s.site = &page.Site{Registry: scopedRegistry{cfg.Registry, cfg.Loop}, Loop: loop, Steps: scopedSteps{cfg.Steps, loop}, Pushes: scopedPushes{cfg.Pushes}, Cluster: scopedCluster{cfg.Cluster}, GPUs: scopedGPUs{cfg.GPUs}, Labs: scopedLabs{cfg.Labs},
 		Keys: cfg.Keys, Metrics: cfg.Metrics, Units: cfg.Units, Now: cfg.Now, Log: s.logger, Render: s.render, StreamLines: s.streamLines, Terminal: s.terminal}
 	s.machine = health.Machine{Site: s.site, Sampler: health.NewSampler(cfg.Machine, cfg.SampleEvery, cfg.Now), Series: charts.New(cfg.Metrics, cfg.Now, cfg.Retention)}
 	s.routes()

@@ -20,6 +20,7 @@ type Site struct {
 	Registry ports.Registry
 	Loop     ports.Loop
 	Steps    ports.Steps
+	Pushes   ports.Pushes
 	Cluster  ports.Cluster
 	GPUs     ports.GPUs
 	Labs     ports.Labs

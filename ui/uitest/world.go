@@ -96,6 +96,7 @@ func (w *World) Config() ui.Config {
 		Auth: auth{w}, Keys: keys{w}, Sessions: sessions{w}, Loop: loop{w}, Metrics: metrics{w},
 		Registry: func() (ports.Registry, error) { return registry{w}, w.down("registry") },
 		Steps:    func() (ports.Steps, error) { return loop{w}, w.down("loop") },
+		Pushes:   func() (ports.Pushes, error) { return pushes{w}, w.down("loop") },
 		Cluster:  func() (ports.Cluster, error) { return cluster{w}, w.down("cluster") },
 		GPUs:     w.gpus,
 		Labs:     w.labs,

@@ -9,18 +9,20 @@ type Projects struct {
 	Samples    []Sample // those that can be added
 	Datasets   []string // that a project can be made of
 	MayOperate bool
+	Push       string // the command that pushes code on this machine
+	PushFrom   string // and from another
 }
 
 // ProjectRow is one project.
 type ProjectRow struct {
-	Name, URL, Dataset string
-	Schedule           Value
-	Training           *Pill // the newest, nil for none
-	TrainingAt         Value
-	TrainingURL        string
-	Waits              string // why it does not run yet, "" if it does
-	Serves             Value
-	Deleting           bool
+	Name, URL, Source string // Source: what it is trained on
+	Schedule          Value
+	Training          *Pill // the newest, nil for none
+	TrainingAt        Value
+	TrainingURL       string
+	Waits             string // why it does not run yet, "" if it does
+	Serves            Value
+	Deleting          bool
 }
 
 // Sample is a project that comes with its data.

@@ -13,6 +13,8 @@ func TestPages(t *testing.T) {
 		{Scene: "full", Path: "/projects/iris", Name: "project", Status: 200},
 		{Scene: "gpus", Path: "/projects", Name: "projects", Status: 200},
 		{Scene: "gpus", Path: "/projects/speech", Name: "project", Status: 200},
+		{Scene: "code", Path: "/projects", Name: "projects", Status: 200},
+		{Scene: "code", Path: "/projects/prices", Name: "project", Status: 200},
 		{Scene: "empty", Path: "/projects", Name: "projects", Status: 200},
 		{Scene: "starting", Path: "/projects", Name: "projects", Status: 200},
 		{Scene: "starting", Path: "/projects/iris", Name: "project", Status: 503},

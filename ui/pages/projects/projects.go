@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,8 @@ const trainingsShown = 20
 func (s *section) projects(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
-	v := view.Projects{CSRF: page.VisitorOf(c).CSRF, MayOperate: page.May(c, mlops.Operate), Datasets: s.datasetNames(ctx, "")}
+	v := view.Projects{CSRF: page.VisitorOf(c).CSRF, MayOperate: page.May(c, mlops.Operate), Datasets: s.datasetNames(ctx, ""),
+		Push: "sudo benchtop push FOLDER", PushFrom: "benchtop push --server " + strings.TrimSuffix(s.at(c), "/") + " FOLDER"}
 	projects, err := s.Loop.Projects(ctx)
 	v.Problem = s.Problem("the projects", err)
 	var deployed []mlops.Deployment
@@ -61,7 +63,7 @@ func (s *section) projects(c echo.Context) (*page.Page, error) {
 }
 
 func projectRow(p mlops.Project, trainings []mlops.Training, deployed []mlops.Deployment) view.ProjectRow {
-	row := view.ProjectRow{Name: p.Name, URL: paths.Project(p.Name), Dataset: p.Dataset, Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
+	row := view.ProjectRow{Name: p.Name, URL: paths.Project(p.Name), Source: sourceOf(p), Schedule: scheduleValue(p), Serves: view.Text("no model yet"), Deleting: p.Deleting}
 	if p.Deleting {
 		return row
 	}
@@ -75,6 +77,34 @@ func projectRow(p mlops.Project, trainings []mlops.Training, deployed []mlops.De
 		}
 	}
 	return row
+}
+
+// sourceOf says what a project is trained on.
+func sourceOf(p mlops.Project) string {
+	if p.Code != nil {
+		return "runs " + runOf(p.Code.Plan)
+	}
+	return "dataset " + p.Dataset
+}
+
+// runOf is what is run of pushed code: a file, or a command.
+func runOf(plan mlops.CodePlan) string { return cmp.Or(plan.Entry, strings.Join(plan.Command, " ")) }
+
+// codeFacts say what code a project runs, and where it comes from.
+func codeFacts(c *mlops.ProjectCode) []view.Fact {
+	facts := []view.Fact{{Name: "Runs", Value: view.Code(runOf(c.Plan))}, {Name: "Why", Value: view.Text(c.Plan.Why)},
+		{Name: "Code", Value: view.Value{Text: fmt.Sprintf("%s, %s, sha256 %s…", view.Plural(c.Files, "file", "files"), view.Bytes(float64(c.Bytes)), c.SHA256[:12]), Title: c.SHA256}}}
+	if c.Commit != "" {
+		text := c.Commit[:min(len(c.Commit), 12)]
+		if c.Dirty {
+			text += ", with changes that are in no commit"
+		}
+		facts = append(facts, view.Fact{Name: "Commit", Value: view.Value{Text: text, Title: c.Commit}})
+	}
+	if len(c.Plan.Requirements) > 0 {
+		facts = append(facts, view.Fact{Name: "Needs", Value: view.Text("what " + c.Plan.Requirements[0] + " names")})
+	}
+	return append(facts, view.Fact{Name: "Pushed by", Value: view.Text(c.PushedBy)}, view.Fact{Name: "Pushed", Value: view.At(c.PushedAt)})
 }
 
 func scheduleValue(p mlops.Project) view.Value {
@@ -141,10 +171,15 @@ func (s *section) projectPage(c echo.Context, form *view.ProjectForm, deleteErro
 			serves.Value, address.Value = serving.Model(d), view.Ref(d.Name, paths.Deployment(d.Name))
 		}
 	}
-	v.Facts = []view.Fact{{Name: "Dataset", Value: data}, {Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
+	if p.Code != nil {
+		v.Facts = codeFacts(p.Code)
+	} else {
+		v.Facts = []view.Fact{{Name: "Dataset", Value: data}}
+	}
+	v.Facts = append(v.Facts, []view.Fact{{Name: "Schedule", Value: scheduleValue(p)}, {Name: "Next training", Value: next},
 		{Name: "Model", Value: view.Ref(p.Name, "/models/"+url.PathEscape(p.Name))}, serves, address,
 		{Name: "CPU", Value: view.Text(p.Resources.CPUText())}, {Name: "Memory", Value: view.Text(p.Resources.MemoryText())},
-		{Name: "GPUs", Value: view.Text(p.GPU.Text())}, {Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}
+		{Name: "GPUs", Value: view.Text(p.GPU.Text())}, {Name: "Node", Value: view.Code(p.Node)}, {Name: "Created", Value: view.At(p.CreatedAt)}}...)
 	v.Follows = follows(p)
 	v.Datasets = s.datasetNames(ctx, p.Dataset)
 	for _, t := range trainings {

@@ -5,6 +5,8 @@ package projects
 import (
 	"net/http"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/benchtop-lab/benchtop/ui/page"
 )
 
@@ -17,11 +19,12 @@ type Sample struct {
 type section struct {
 	*page.Site
 	samples []Sample
+	at      func(c echo.Context) string // where the pages are for whoever asks
 }
 
 // Routes brings the pages, what can be done on them, and the same for programs.
-func Routes(r page.Routes, site *page.Site, samples []Sample) {
-	s := &section{site, samples}
+func Routes(r page.Routes, site *page.Site, samples []Sample, at func(c echo.Context) string) {
+	s := &section{site, samples, at}
 	r.Page("/projects", s.projects, page.Anybody)
 	r.Page("/projects/:name", s.project, page.Anybody)
 	r.Change("/projects", s.addProject, page.Operate)
@@ -32,5 +35,8 @@ func Routes(r page.Routes, site *page.Site, samples []Sample) {
 	r.Call(http.MethodPost, "/projects", s.apiAddProject, page.Operate)
 	r.Call(http.MethodGet, "/projects/:project", s.apiProject, page.Anybody)
 	r.Call(http.MethodPatch, "/projects/:project", s.apiEditProject, page.Operate)
+	r.Call(http.MethodPost, "/projects/:project/code", s.apiPush, page.Operate)
+	r.Call(http.MethodGet, "/projects/:project/pushes/:training", s.apiPushState, page.Anybody)
+	r.Call(http.MethodGet, "/projects/:project/pushes/:training/log", s.apiPushLog, page.Anybody)
 	r.Call(http.MethodDelete, "/projects/:project", s.apiDeleteProject, page.Administer)
 }

@@ -74,6 +74,8 @@ func Scene(t *testing.T, name string) *uitest.World {
 		w.Units[5].State, w.Units[5].Error = supervise.Failed, "no space left on device"
 	case "labs", "lab-mid-way", "lab-passed", "lab-broken", "lab-mended", "lab-opening", "lab-closing":
 		w.AddLabScene(strings.TrimPrefix(name, "lab-"))
+	case "code":
+		w.AddCode()
 	case "gpus":
 		return uitest.WithGPUs(AtNoon)
 	case "ailing":
