@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Packages that link neither K3s nor MinIO: quick to build, tested with -race.
-LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... ./appliance/nameservers/... ./appliance/podlogs/... \
+LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... ./appliance/nameservers/... ./appliance/podlogs/... ./appliance/push/... ./cmd/benchtop-push ./cmd/internal/... \
 	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/gpu/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/gpu/... ./embedded/images/... ./embedded/lan/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
 # Packages that link one of them, or Kubernetes' API server as resourcemetrics does.
 HEAVY := ./appliance ./embedded/controllers/resourcemetrics/... ./embedded/k3s/... ./embedded/minio/... ./cmd/benchtop
@@ -57,6 +57,14 @@ dist/benchtop: bundle $(WEB)
 .PHONY: run
 run: dist/benchtop
 	dist/benchtop up
+
+# What laptops need to push to a lab: no root, no C, and small.
+.PHONY: client
+client:
+	for os in linux darwin windows; do for arch in amd64 arm64; do \
+		suffix=$$([ $$os = windows ] && echo .exe || true); \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o dist/benchtop-push-$$os-$$arch$$suffix ./cmd/benchtop-push || exit 1; \
+	done; done
 
 .PHONY: size
 size: dist/benchtop

@@ -63,6 +63,7 @@ type Appliance struct {
 	gpus       *gpus
 	loop       *loopUnit
 	labs       labsUnit
+	pushes     pushes
 
 	loopPort loopPort
 }
@@ -162,7 +163,7 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.keys = access.New(access.Config{
-		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket}, Artifacts: artifactBucket, Log: a.log,
+		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket, mlops.CodeBucket}, Artifacts: artifactBucket, Log: a.log,
 		Rows: func() access.Rows {
 			if s := a.registry.Store(); s != nil {
 				return keyRowsOf(s)
@@ -176,7 +177,7 @@ func (a *Appliance) build() error {
 	if a.minio, err = minio.New(minio.Config{
 		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr, PublicURL: a.cfg.S3PublicURL,
 		RootUser: a.secrets.S3Root.Access, RootPassword: a.secrets.S3Root.Secret,
-		Buckets:     []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}},
+		Buckets:     []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}, {Name: mlops.CodeBucket}},
 		Door:        a.keys,
 		MemoryLimit: memoryLimit,
 	}); err != nil {
@@ -206,6 +207,8 @@ func (a *Appliance) build() error {
 	a.loop = &loopUnit{build: func(h *supervise.Handle) *loop.Loop { return a.newLoop(h.Log(), bundle) }}
 	a.loopPort = loopPort{registry: a.registry, cluster: a.cluster, loop: a.loop, domain: a.cfg.Domain, dataDir: a.cfg.DataDir,
 		ingress: ingressClient{base: "http://" + net.JoinHostPort(a.cfg.NodeAddress, strconv.Itoa(a.cfg.HTTPPort)), http: &http.Client{Timeout: 30 * time.Second}}}
+	a.pushes = pushes{port: a.loopPort, objects: a.minio.Bucket(mlops.CodeBucket), scratch: a.paths.Scratch(), now: time.Now, spec: a.projectSpec(bundle),
+		address: func() string { return a.ingressURL(hostAddress(a.cfg.NodeAddress)) }}
 	a.labs = labsUnit{engine.Open(a.labPorts(bundle), content.Labs, a.log.With("unit", "labs"))}
 
 	sessions, err := sessionfile.Open(a.paths.Secrets() + "/sessions.json")
@@ -223,6 +226,7 @@ func (a *Appliance) build() error {
 		Auth: uiAuth{auth, a.tokens, a.keys}, Keys: keysPort{a.keys}, Sessions: sessions, Loop: a.loopPort,
 		Registry: func() (ports.Registry, error) { return openRegistry(a.registry) },
 		Steps:    func() (ports.Steps, error) { return a.loopPort.steps() },
+		Pushes:   func() (ports.Pushes, error) { return a.pushes, nil },
 		Cluster:  func() (ports.Cluster, error) { return connected(a.cluster) },
 		GPUs:     a.gpuPort,
 		Labs:     func() (ports.Labs, error) { return a.labs.Engine, nil },
@@ -235,16 +239,24 @@ func (a *Appliance) build() error {
 	return nil
 }
 
+// projectSpec says what trains a project: the lab's own trainer, or what runs
+// pushed code.
+func (a *Appliance) projectSpec(bundle *images.Bundle) func(mlops.Project, mlops.Dataset) mlops.ProjectSpec {
+	return func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
+		s := mlops.ProjectSpec{Project: p, Dataset: d, Image: bundle.Ref("lab-python"),
+			Trainer: workloads.Trainer(), TrainerMain: workloads.TrainerMain, TrainerSHA: workloads.TrainerDigest()}
+		if p.Code != nil {
+			s.Trainer, s.TrainerMain, s.TrainerSHA = workloads.Runner(), workloads.RunnerMain, workloads.RunnerDigest()
+		}
+		return s
+	}
+}
+
 func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop {
 	return loop.New(loop.Config{
 		Store: loopRowsOf(a.registry.Store()), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.cluster.Client(), Keys: a.keys, Log: log,
 		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: func(p mlops.Project) error { return checkProject(p, machineRoom()) }, Node: a.node,
-		Spec: func(p mlops.Project, d mlops.Dataset) mlops.ProjectSpec {
-			return mlops.ProjectSpec{
-				Project: p, Dataset: d, Image: bundle.Ref("lab-python"),
-				Trainer: workloads.Trainer(), TrainerMain: workloads.TrainerMain, TrainerSHA: workloads.TrainerDigest(),
-			}
-		},
+		Spec: a.projectSpec(bundle),
 		DeploymentSpec: func(d mlops.Deployment, node string) mlops.DeploymentSpec {
 			return mlops.DeploymentSpec{
 				Deployment: a.loopPort.addressed(d), Image: bundle.Ref("lab-python"), Node: node,

@@ -58,6 +58,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("POST /v1/projects/{project}/train", c.train)
 	mux.HandleFunc("GET /v1/projects/{project}/trainings/{id}", c.training)
 	mux.HandleFunc("GET /v1/logs/{name}", c.podLogs)
+	c.pushCalls(mux)
 	mux.HandleFunc("POST /v1/deployments/{deployment}/predict", c.predict)
 	mux.HandleFunc("POST /v1/registry/gc", c.registryGC)
 	mux.HandleFunc("GET /v1/kubeconfigs", c.kubeconfigs)

@@ -42,15 +42,20 @@ func (c *Control) do(ctx context.Context, method, path string, body io.Reader) (
 		return nil, fmt.Errorf("build request: %w", err)
 	}
 	resp, err := c.http.Do(req)
+	return resp, c.explain(err)
+}
+
+// explain says why the control socket could not be asked.
+func (c *Control) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return nil, &mlops.Error{Code: mlops.Unavailable, Message: "benchtop does not run with data dir " + c.paths.Data + ": start it with `benchtop up`, or name its --data-dir", Err: err}
+		return &mlops.Error{Code: mlops.Unavailable, Message: "benchtop does not run with data dir " + c.paths.Data + ": start it with `benchtop up`, or name its --data-dir", Err: err}
 	case errors.Is(err, fs.ErrPermission):
-		return nil, &mlops.Error{Code: mlops.Denied, Message: "only root may ask the appliance: run this with sudo", Err: err}
+		return &mlops.Error{Code: mlops.Denied, Message: "only root may ask the appliance: run this with sudo", Err: err}
 	case err != nil:
-		return nil, fmt.Errorf("ask the appliance: %w", err)
+		return fmt.Errorf("ask the appliance: %w", err)
 	}
-	return resp, nil
+	return nil
 }
 
 func (c *Control) call(ctx context.Context, method, path string, body io.Reader, out any) error {

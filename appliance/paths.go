@@ -41,6 +41,10 @@ func (p Paths) Kubeconfig() string { return filepath.Join(p.Data, "k3s", "kubeco
 // Bin returns where the bundled programs are installed.
 func (p Paths) Bin() string { return filepath.Join(p.Data, "bin") }
 
+// Scratch returns where things lie for as long as they are looked at. It is
+// emptied at each start.
+func (p Paths) Scratch() string { return filepath.Join(p.Data, "scratch") }
+
 // Images returns the folder whose image archives are loaded.
 func (p Paths) Images() string { return filepath.Join(p.Data, "images") }
 
@@ -58,6 +62,13 @@ func (p Paths) create() error {
 		if err := os.Chmod(dir, mode); err != nil {
 			return fmt.Errorf("set mode of %s: %w", dir, err)
 		}
+	}
+	// What a process that was killed has left.
+	if err := os.RemoveAll(p.Scratch()); err != nil {
+		return fmt.Errorf("empty directory %s: %w", p.Scratch(), err)
+	}
+	if err := os.Mkdir(p.Scratch(), 0o700); err != nil {
+		return fmt.Errorf("create directory %s: %w", p.Scratch(), err)
 	}
 	// It may be a link or a mount, whose mode is not ours to set.
 	if err := os.MkdirAll(p.Images(), 0o755); err != nil {

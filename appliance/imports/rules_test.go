@@ -120,7 +120,9 @@ type folder struct {
 // folders is the table of the design; the longest path that fits decides.
 var folders = []folder{
 	{path: "cmd/benchtop/e2e", ours: []string{"scripts/testhost"}, why: "the stories drive the built binary from outside, as a user does"},
-	{path: "cmd/benchtop", ours: []string{"appliance"}, why: "the command line speaks to the appliance only; what it lacks belongs there"},
+	{path: "cmd/internal/pushcmd", ours: []string{"appliance/mlops", "appliance/push/client"}, why: "laptops need no more than what pushes"},
+	{path: "cmd/benchtop", ours: []string{"appliance", "cmd/internal/pushcmd"}, why: "the command line speaks to the appliance only; what it lacks belongs there"},
+	{path: "cmd/benchtop-push", ours: []string{"appliance/mlops", "cmd/internal/pushcmd"}, why: "laptops need no more than what pushes"},
 	{path: "cmd", ours: []string{"appliance/mlops"}, why: "small programs that run inside images must stay small"},
 	{path: "appliance/supervise", stdOnly: true, why: "the supervisor is generic: standard library only"},
 	{path: "appliance/mlops", stdOnly: true, why: "the nouns do no I/O: standard library only"},
@@ -130,6 +132,7 @@ var folders = []folder{
 	{path: "appliance/nameservers", ours: []string{"appliance/supervise"}, why: "it knows the machine's name servers and nothing of who is told about them"},
 	{path: "appliance/gatesfile", ours: []string{"appliance/mlops"}, why: "the file of gates is read the same way by pages and commands: it knows the nouns only"},
 	{path: "appliance/podlogs", ours: []string{"appliance/mlops"}, stdOnly: true, why: "logs are merged the same way for pages and commands: it knows nouns and a port"},
+	{path: "appliance/push", ours: []string{"appliance/mlops"}, why: "what packs code runs on laptops, and what plans it must read no row: they know the nouns only"},
 	{path: "appliance/imports", stdOnly: true, why: "this test links nothing"},
 	{path: "appliance", ours: []string{"assets", "embedded", "lab", "ui"}, why: "the composition root wires what is below it"},
 	{path: "embedded/k3s", ours: append(slices.Clone(sharedByEmbedded), "embedded/images"), why: "embedded systems do not know each other; images is the one that K3s runs from"},

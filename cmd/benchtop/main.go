@@ -46,7 +46,7 @@ Start with:  sudo benchtop up`,
 	addConfigFlags(cmd)
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
-		projectCommand(), trainCommand(), predictCommand(), logsCommand(), keysCommand(),
+		projectCommand(), pushCommand(), trainCommand(), predictCommand(), logsCommand(), keysCommand(),
 		lineageCommand(), datasetsCommand(), registryCommand(), imagesCommand(), gpuCommand(), labCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(), nvidiaSMICommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),
