@@ -113,8 +113,7 @@ lab: test-deps
 clients: test-deps
 	embedded/registry/clienttest/run
 
-# The built binary on private hosts, real pods and a real browser. Two stories run beside each other where they say
-# that they may: most of a story is waiting.
+# The built binary on private hosts, real pods and a real browser. Two stories run beside each other.
 .PHONY: e2e
 e2e: dist/benchtop test-deps
 	$(GO) test -tags e2e -count=1 -parallel 2 -timeout 80m -v ./cmd/benchtop/e2e

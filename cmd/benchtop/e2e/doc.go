@@ -3,6 +3,6 @@
 // which a newcomer meets it. They run with the build tag e2e; `make e2e`
 // builds what they need.
 //
-// Each story has hosts of its own, so stories are parallel, two at a time. Those of
-// the guided labs are not: they measure, and a check's limits are a learner's.
+// Each story has hosts of its own, so stories are parallel, two at a time: most of
+// a story is waiting.
 package e2e

@@ -21,6 +21,7 @@ import (
 // TestLabs proves the guided labs: as their authors do, by random steps, as a
 // newcomer in the browser, and by command. One boot serves all chapters.
 func TestLabs(t *testing.T) {
+	t.Parallel()
 	s := &labStory{story: begin(t, "labs", testhost.Options{})}
 	chapter(t, "boot", s.boot)
 	chapter(t, "every lab proves itself", s.proven)
@@ -141,7 +142,7 @@ func (s *labStory) leftNothing(t *testing.T) {
 func (s *labStory) proven(t *testing.T) {
 	var labs []struct{ Name string }
 	s.asJSON(t, &labs, "lab", "list", "--json")
-	s.verify(t, "labs-verify.txt", len(labs), "--all", "--at-once", "3")
+	s.verify(t, "labs-verify.txt", len(labs), "--all", "--at-once", "2")
 }
 
 func (s *labStory) walks(t *testing.T) {

@@ -29,7 +29,7 @@ func (s *section) projects(c echo.Context) (*page.Page, error) {
 	ctx, cancel := page.Gather(c)
 	defer cancel()
 	v := view.Projects{CSRF: page.VisitorOf(c).CSRF, MayOperate: page.May(c, mlops.Operate), Datasets: s.datasetNames(ctx, ""),
-		Push: "sudo benchtop push FOLDER", PushFrom: "benchtop push --server " + strings.TrimSuffix(s.at(c), "/") + " FOLDER"}
+		Push: "sudo benchtop push FOLDER", PushFrom: "benchtop-push --server " + strings.TrimSuffix(s.at(c), "/") + " FOLDER"}
 	projects, err := s.Loop.Projects(ctx)
 	v.Problem = s.Problem("the projects", err)
 	var deployed []mlops.Deployment
