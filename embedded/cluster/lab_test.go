@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
 
@@ -581,6 +582,37 @@ func TestRunLabErrors(t *testing.T) {
 	s.place(t, shellPath, `{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}`)
 	_, err = c.RunLab(context.Background(), "lab-names", script)
 	expectError(t, err, "the shell of room lab-names can't be reached: try again in a few seconds")
+}
+
+// After a start the kubelet is not reached at once: nothing has run then, and the
+// script gets another try.
+func TestRunLabWaitsForTheKubelet(t *testing.T) {
+	s, c, _ := newLabServer(t)
+	s.place(t, "/api/v1/namespaces/lab-names", `{"metadata": {"name": "lab-names"}}`)
+	s.place(t, shellPath, `{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}`)
+	tries := 0
+	f := &fakeExec{run: func(_ context.Context, o remotecommand.StreamOptions) error {
+		if tries++; tries < 3 {
+			return &httpstream.UpgradeFailureError{Cause: errors.New("error dialing backend")}
+		}
+		_, _ = io.WriteString(o.Stdout, "done")
+		return nil
+	}}
+	c.exec = f.exec
+	out, err := c.RunLab(t.Context(), "lab-names", mlops.LabScript{Container: mlops.LabLearner, Text: "true"})
+	if err != nil || out.Stdout != "done" || tries != 3 {
+		t.Errorf("after %d tries it said %q: %v", tries, out.Stdout, err)
+	}
+	for _, script := range f.stdin {
+		if script != "true" {
+			t.Errorf("a try was given %q", script)
+		}
+	}
+	s.place(t, shellPath, `{"status": {}}`) // no shell, nothing to wait for
+	tries = 0
+	if _, err := c.RunLab(t.Context(), "lab-names", mlops.LabScript{Container: mlops.LabLearner, Text: "true"}); err == nil || tries != 1 {
+		t.Errorf("without a shell it tried %d times: %v", tries, err)
+	}
 }
 
 func TestLabTerminal(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/util/exec"
@@ -29,6 +30,10 @@ const (
 	labOutput = 256 << 10
 	// scriptTime is what a script gets that names no time.
 	scriptTime = 10 * time.Second
+	// kubeletWait is how long a script waits for a way to a pod that is ready: after a
+	// start of K3s the kubelet is reached a moment after the node is ready.
+	kubeletWait  = 5 * time.Second
+	kubeletPause = 250 * time.Millisecond
 	// scriptLeaves is how long the end of a script that is out of time may take.
 	scriptLeaves = 3 * time.Second
 )
@@ -75,9 +80,19 @@ func (c *Client) RunLab(ctx context.Context, room string, s mlops.LabScript) (ml
 	}}
 	ctx, cancel := context.WithTimeout(ctx, limit+scriptLeaves)
 	defer cancel()
-	stdout, stderr := &bounded{max: labOutput}, &bounded{max: labOutput}
-	start := time.Now()
-	err := c.exec(ctx, at, remotecommand.StreamOptions{Stdin: strings.NewReader(exports(s.Env) + s.Text), Stdout: stdout, Stderr: stderr})
+	var stdout, stderr *bounded
+	var start time.Time
+	var err error
+	for until := time.Now().Add(kubeletWait); ; {
+		stdout, stderr, start = &bounded{max: labOutput}, &bounded{max: labOutput}, time.Now()
+		err = c.exec(ctx, at, remotecommand.StreamOptions{Stdin: strings.NewReader(exports(s.Env) + s.Text), Stdout: stdout, Stderr: stderr})
+		if !httpstream.IsUpgradeFailure(err) || time.Now().After(until) {
+			break // it has run, or never will
+		}
+		if shell, lookErr := c.LabShell(ctx, room); lookErr != nil || !shell.Ready || !wait(ctx, kubeletPause) {
+			break
+		}
+	}
 	out := mlops.LabOutput{Stdout: stdout.kept.String(), Stderr: stderr.kept.String()}
 	var code exec.CodeExitError
 	if errors.As(err, &code) {
@@ -91,6 +106,16 @@ func (c *Client) RunLab(ctx context.Context, room string, s mlops.LabScript) (ml
 		return out, c.whyNoExec(ctx, room, err)
 	}
 	return out, nil
+}
+
+// wait is false if ctx ends first.
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // exports sets a script's variables. They go the way of the script, because a

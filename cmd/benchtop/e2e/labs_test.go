@@ -299,6 +299,9 @@ func (s *labStory) byCommand(t *testing.T) {
 	if out := s.may(t, "lab-"+volumeLab, "kubectl get pvc,pods -o name 2>/dev/null"); out != "" {
 		t.Errorf("after the reset of the lab there are %s", out)
 	}
+	// A reset leaves the home alone, so what is there of the user's is asked for.
+	s.refuses(t, []string{"There is work in lab " + volumeLab + ": file ~/", "Leaving removes it. Say that you are sure with --sure."}, "lab", "leave", volumeLab)
+	s.may(t, "lab-"+volumeLab, "cp /lab/home/* ~/ && rm ~/*-models.yaml ~/selected.yaml")
 	s.benchtop(t, "lab", "leave", volumeLab)
 	s.leftNothing(t)
 	s.closed(t, volumeLab)
