@@ -16,6 +16,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -128,6 +129,7 @@ const (
 
 // follow shows the log of a training, and then what becomes of its version.
 func (l Lab) follow(ctx context.Context, t mlops.Training, out io.Writer) error {
+	out = &whole{w: out}
 	at := "/projects/" + url.PathEscape(t.Project) + "/pushes/" + strconv.FormatInt(t.ID, 10)
 	logged := make(chan struct{})
 	logs, endLog := context.WithCancel(ctx)
@@ -169,6 +171,18 @@ func (l Lab) follow(ctx context.Context, t mlops.Training, out io.Writer) error 
 			return nil
 		}
 	}
+}
+
+// whole keeps what two write from mixing: each call is a line.
+type whole struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *whole) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(b)
 }
 
 // tell says how far a push has come, and whether it is at its end.
