@@ -592,7 +592,10 @@ func TestRunLabWaitsForTheKubelet(t *testing.T) {
 	s.place(t, shellPath, `{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}`)
 	tries := 0
 	f := &fakeExec{run: func(_ context.Context, o remotecommand.StreamOptions) error {
-		if tries++; tries < 3 {
+		switch tries++; tries {
+		case 1:
+			return errors.New("Internal error occurred: error sending request: Post \"https://10.44.0.1:10250/exec/lab-shells\": proxy error from 127.0.0.1:6443 while dialing 10.44.0.1:10250, code 502: 502 Bad Gateway")
+		case 2:
 			return &httpstream.UpgradeFailureError{Cause: errors.New("error dialing backend")}
 		}
 		_, _ = io.WriteString(o.Stdout, "done")

@@ -32,7 +32,7 @@ const (
 	scriptTime = 10 * time.Second
 	// kubeletWait is how long a script waits for a way to a pod that is ready: after a
 	// start of K3s the kubelet is reached a moment after the node is ready.
-	kubeletWait  = 5 * time.Second
+	kubeletWait  = 8 * time.Second
 	kubeletPause = 250 * time.Millisecond
 	// scriptLeaves is how long the end of a script that is out of time may take.
 	scriptLeaves = 3 * time.Second
@@ -86,7 +86,7 @@ func (c *Client) RunLab(ctx context.Context, room string, s mlops.LabScript) (ml
 	for until := time.Now().Add(kubeletWait); ; {
 		stdout, stderr, start = &bounded{max: labOutput}, &bounded{max: labOutput}, time.Now()
 		err = c.exec(ctx, at, remotecommand.StreamOptions{Stdin: strings.NewReader(exports(s.Env) + s.Text), Stdout: stdout, Stderr: stderr})
-		if !httpstream.IsUpgradeFailure(err) || time.Now().After(until) {
+		if !neverBegan(err) || time.Now().After(until) {
 			break // it has run, or never will
 		}
 		if shell, lookErr := c.LabShell(ctx, room); lookErr != nil || !shell.Ready || !wait(ctx, kubeletPause) {
@@ -106,6 +106,13 @@ func (c *Client) RunLab(ctx context.Context, room string, s mlops.LabScript) (ml
 		return out, c.whyNoExec(ctx, room, err)
 	}
 	return out, nil
+}
+
+// neverBegan reports whether a command has not begun, because the kubelet was not
+// reached: neither was the API server's own connection made, or it says in its text
+// that it could not ask the kubelet (k8s.io/client-go/transport/spdy, Negotiate).
+func neverBegan(err error) bool {
+	return err != nil && (httpstream.IsUpgradeFailure(err) || strings.Contains(err.Error(), "error sending request"))
 }
 
 // wait is false if ctx ends first.
