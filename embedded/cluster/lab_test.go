@@ -581,7 +581,7 @@ func TestRunLabErrors(t *testing.T) {
 	expectError(t, err, "the shell of room lab-names is not ready (its pod has not been made yet): try again in a few seconds")
 	s.place(t, shellPath, `{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}`)
 	_, err = c.RunLab(context.Background(), "lab-names", script)
-	expectError(t, err, "the shell of room lab-names can't be reached: try again in a few seconds")
+	expectError(t, err, "the shell of room lab-names can't be reached: try again in a few seconds (container not found)")
 }
 
 // After a start the kubelet is not reached at once: nothing has run then, and the
@@ -596,6 +596,8 @@ func TestRunLabWaitsForTheKubelet(t *testing.T) {
 		case 1:
 			return errors.New("Internal error occurred: error sending request: Post \"https://10.44.0.1:10250/exec/lab-shells\": proxy error from 127.0.0.1:6443 while dialing 10.44.0.1:10250, code 502: 502 Bad Gateway")
 		case 2:
+			return errors.New("Internal error occurred: unable to upgrade connection: pod does not exist")
+		case 3:
 			return &httpstream.UpgradeFailureError{Cause: errors.New("error dialing backend")}
 		}
 		_, _ = io.WriteString(o.Stdout, "done")
@@ -603,7 +605,7 @@ func TestRunLabWaitsForTheKubelet(t *testing.T) {
 	}}
 	c.exec = f.exec
 	out, err := c.RunLab(t.Context(), "lab-names", mlops.LabScript{Container: mlops.LabLearner, Text: "true"})
-	if err != nil || out.Stdout != "done" || tries != 3 {
+	if err != nil || out.Stdout != "done" || tries != 4 {
 		t.Errorf("after %d tries it said %q: %v", tries, out.Stdout, err)
 	}
 	for _, script := range f.stdin {

@@ -108,11 +108,12 @@ func (c *Client) RunLab(ctx context.Context, room string, s mlops.LabScript) (ml
 	return out, nil
 }
 
-// neverBegan reports whether a command has not begun, because the kubelet was not
-// reached: neither was the API server's own connection made, or it says in its text
-// that it could not ask the kubelet (k8s.io/client-go/transport/spdy, Negotiate).
+// neverBegan reports whether a command has not begun: the API server could not be
+// connected to, or says in its text that it could not ask the kubelet, or that the
+// kubelet did not take the connection, since it doesn't know the pod yet
+// (k8s.io/client-go/transport/spdy, Negotiate and NewConnection).
 func neverBegan(err error) bool {
-	return err != nil && (httpstream.IsUpgradeFailure(err) || strings.Contains(err.Error(), "error sending request"))
+	return err != nil && (httpstream.IsUpgradeFailure(err) || strings.Contains(err.Error(), "error sending request") || strings.Contains(err.Error(), "unable to upgrade connection"))
 }
 
 // wait is false if ctx ends first.
@@ -147,7 +148,7 @@ func (c *Client) whyNoExec(ctx context.Context, room string, err error) error {
 	case !shell.Ready:
 		return &mlops.Error{Code: mlops.Unavailable, Message: fmt.Sprintf("the shell of room %s is not ready (%s): try again in a few seconds", room, shell.Why), Err: err}
 	}
-	return &mlops.Error{Code: mlops.Unavailable, Message: fmt.Sprintf("the shell of room %s can't be reached: try again in a few seconds", room), Err: err}
+	return &mlops.Error{Code: mlops.Unavailable, Message: fmt.Sprintf("the shell of room %s can't be reached: try again in a few seconds (%s)", room, err), Err: err}
 }
 
 // bounded keeps the first bytes and takes all.
