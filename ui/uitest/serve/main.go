@@ -20,7 +20,7 @@ import (
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
-	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting, held, ailing, gpus, many, labs, lab-passed, lab-broken, lab-mended or lab-opening")
+	scene := flag.String("scene", "full", "full, empty, booting, boot (starts by itself), broken, diskfull, refused, awaiting, held, ailing, code, gpus, many, labs, lab-passed, lab-broken, lab-mended or lab-opening")
 	flag.Parse()
 	if err := run(*address, *scene); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -93,6 +93,10 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		w := uitest.Full(time.Now)
 		w.AddLabScene(strings.TrimPrefix(scene, "lab-"))
 		return scenery{w}, nil
+	case "code":
+		w := uitest.Full(time.Now)
+		w.AddCode()
+		return scenery{w}, nil
 	case "gpus":
 		return scenery{uitest.WithGPUs(time.Now)}, nil
 	case "ailing":
@@ -105,7 +109,7 @@ func world(ctx context.Context, scene string) (scenery, error) {
 		w.Units[3].State, w.Units[3].Error = supervise.Failed, "listen tcp 0.0.0.0:6443: bind: address already in use; stop the other Kubernetes on this machine, or run “benchtop doctor”"
 		return scenery{w}, nil
 	}
-	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting, held, ailing, gpus, many, labs, lab-passed, lab-broken, lab-mended or lab-opening", scene)
+	return scenery{}, fmt.Errorf("scene %q: expected full, empty, booting, boot, broken, diskfull, refused, awaiting, held, ailing, code, gpus, many, labs, lab-passed, lab-broken, lab-mended or lab-opening", scene)
 }
 
 // breathe lets the machine do something, a run go on, and what was chosen come
