@@ -124,16 +124,21 @@ func (c *control) podLogs(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, err)
 		return
 	}
+	if err := podlogs.Merge(r.Context(), source, podlogs.Options{Follow: req.Follow, Tail: req.Tail}, emitTo(w, printLine)); err != nil {
+		c.a.log.Debug("log ended", "of", req.Name, "err", err)
+	}
+}
+
+// emitTo sends lines as they come.
+func emitTo(w http.ResponseWriter, line func(mlops.LogLine) string) func([]mlops.LogLine) error {
 	flush := http.NewResponseController(w)
-	if err := podlogs.Merge(r.Context(), source, podlogs.Options{Follow: req.Follow, Tail: req.Tail}, func(lines []mlops.LogLine) error {
+	return func(lines []mlops.LogLine) error {
 		for _, l := range lines {
-			if _, err := io.WriteString(w, printLine(l)); err != nil {
+			if _, err := io.WriteString(w, line(l)); err != nil {
 				return err
 			}
 		}
 		return flush.Flush()
-	}); err != nil {
-		c.a.log.Debug("log ended", "of", req.Name, "err", err)
 	}
 }
 

@@ -227,15 +227,10 @@ func (c *control) pushCalls(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("GET /v1/projects/{project}/pushes/{training}/log", func(w http.ResponseWriter, r *http.Request) {
 		id, _ := strconv.ParseInt(r.PathValue("training"), 10, 64)
-		flush, begun := http.NewResponseController(w), false
+		emit, begun := emitTo(w, func(l mlops.LogLine) string { return l.Text + "\n" }), false
 		err := c.a.pushes.PushLog(r.Context(), r.PathValue("project"), id, func(lines []mlops.LogLine) error {
 			begun = true
-			for _, l := range lines {
-				if _, err := io.WriteString(w, l.Text+"\n"); err != nil {
-					return err
-				}
-			}
-			return flush.Flush()
+			return emit(lines)
 		})
 		if err != nil && !begun {
 			c.fail(w, err)

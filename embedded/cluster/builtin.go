@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,12 +44,10 @@ func (c *Client) waitToServeMetrics(ctx context.Context, ready <-chan struct{}) 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	select {
-	case <-time.After(laterAfter):
-		return nil
-	case <-ctx.Done():
+	if !wait(ctx, laterAfter) {
 		return ctx.Err()
 	}
+	return nil
 }
 
 func (c *Client) serveMetrics(ctx context.Context) error {

@@ -55,9 +55,7 @@ func connect(ctx context.Context, cfg Config) (*Client, error) {
 		if err == nil {
 			return c, nil
 		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
+		if !wait(ctx, 100*time.Millisecond) {
 			return nil, fmt.Errorf("wait for the Kubernetes API: %w", err)
 		}
 	}
@@ -197,6 +195,16 @@ func (c *Client) applyUnstructured(ctx context.Context, o *unstructured.Unstruct
 	return nil
 }
 
+// wait is false if ctx ends first.
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // waitNodeReady returns once the node reports Ready.
 func (c *Client) waitNodeReady(ctx context.Context, name string) error {
 	for {
@@ -208,9 +216,7 @@ func (c *Client) waitNodeReady(ctx context.Context, name string) error {
 				}
 			}
 		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
+		if !wait(ctx, 200*time.Millisecond) {
 			return fmt.Errorf("wait for node %s: %w", name, ctx.Err())
 		}
 	}

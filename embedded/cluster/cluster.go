@@ -174,9 +174,7 @@ func (c *Cluster) offerGPUs(ctx context.Context, log *slog.Logger, client *Clien
 // later does what can wait until the first model is served: only people look at
 // the ingress' front page, and GPUs that are no more harm nobody.
 func (c *Cluster) later(ctx context.Context, log *slog.Logger, client *Client) {
-	select {
-	case <-time.After(laterAfter):
-	case <-ctx.Done():
+	if !wait(ctx, laterAfter) {
 		return
 	}
 	c.showFront(ctx, log, client)

@@ -12,7 +12,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
@@ -98,29 +97,17 @@ func (c *Client) ProjectManifests(s mlops.ProjectSpec) (string, error) {
 // pod, nothing else of the machine, and no link-local address, where clouds keep
 // their metadata.
 func (c *Client) codePolicy(p mlops.Project) *networkingv1.NetworkPolicy {
-	ports := func(protocol corev1.Protocol, numbers ...int) (out []networkingv1.NetworkPolicyPort) {
-		for _, n := range numbers {
-			out = append(out, networkingv1.NetworkPolicyPort{Protocol: ptr(protocol), Port: ptr(intstr.FromInt32(int32(n)))}) //nolint:gosec // a port
-		}
-		return out
-	}
-	block := func(cidr string, except ...string) []networkingv1.NetworkPolicyPeer {
-		return []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: except}}}
-	}
-	node := c.cfg.NodeAddress.String() + "/32"
-	names := []networkingv1.NetworkPolicyPeer{{
-		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: systemNamespace}},
-		PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"k8s-app": "kube-dns"}},
-	}}
+	node := c.node()
+	outside := networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{mlops.PodNetwork, mlops.ServiceNetwork, "169.254.0.0/16", node.IPBlock.CIDR}}}
 	m := meta(p, p.Name+"-code", trainerRole)
 	m.Annotations = map[string]string{"kubernetes.io/description": "What pushed code may connect to: DNS, the registry, the object store, and the world outside."}
 	return &networkingv1.NetworkPolicy{ObjectMeta: m, Spec: networkingv1.NetworkPolicySpec{
 		PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{labelProject: p.Name, labelComponent: trainerRole}},
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 		Egress: []networkingv1.NetworkPolicyEgressRule{
-			{To: names, Ports: append(ports(corev1.ProtocolUDP, 53), ports(corev1.ProtocolTCP, 53)...)},
-			{To: block(node), Ports: ports(corev1.ProtocolTCP, c.cfg.S3Port, c.cfg.RegistryPort)},
-			{To: block("0.0.0.0/0", mlops.PodNetwork, mlops.ServiceNetwork, "169.254.0.0/16", node)},
+			{To: []networkingv1.NetworkPolicyPeer{clusterDNS}, Ports: append(policyPorts(corev1.ProtocolUDP, 53), policyPorts(corev1.ProtocolTCP, 53)...)},
+			{To: []networkingv1.NetworkPolicyPeer{node}, Ports: policyPorts(corev1.ProtocolTCP, c.cfg.S3Port, c.cfg.RegistryPort)},
+			{To: []networkingv1.NetworkPolicyPeer{outside}},
 		},
 	}}
 }

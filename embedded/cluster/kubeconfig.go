@@ -186,9 +186,7 @@ func (c *Client) clientCertificate(ctx context.Context, commonName string) (cert
 		if err == nil && len(signed.Status.Certificate) > 0 {
 			return signed.Status.Certificate, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
+		if !wait(ctx, 100*time.Millisecond) {
 			return nil, nil, mlops.Errorf(mlops.Unavailable, "the cluster has not signed the certificate in time: try again, see `benchtop logs k3s` if it stays so")
 		}
 	}

@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -271,9 +270,7 @@ func (c *Client) waitToken(ctx context.Context, room string) error {
 		if err == nil && len(s.Data[corev1.ServiceAccountTokenKey]) > 0 {
 			return nil
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
+		if !wait(ctx, 50*time.Millisecond) {
 			return &mlops.Error{Code: mlops.Unavailable, Message: "Kubernetes has not made a token for room " + room + " yet: try again in a few seconds", Err: err}
 		}
 	}
@@ -305,29 +302,18 @@ func (c *Client) podsPolicy(r mlops.LabRoom, namespace string) *networkingv1.Net
 // ingress, and what the machine serves on ports of its own, with more of them.
 // Services without selectors lead to the node's own address.
 func (c *Client) roomEgress(r mlops.LabRoom, more ...int) []networkingv1.NetworkPolicyEgressRule {
-	peer := func(namespace string, pods map[string]string) networkingv1.NetworkPolicyPeer {
-		return networkingv1.NetworkPolicyPeer{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
-			PodSelector:       &metav1.LabelSelector{MatchLabels: pods},
-		}
+	rule := func(protocol corev1.Protocol, ports []int, to networkingv1.NetworkPolicyPeer) networkingv1.NetworkPolicyEgressRule {
+		ports = slices.Compact(slices.Sorted(slices.Values(ports)))
+		return networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{to}, Ports: policyPorts(protocol, ports...)}
 	}
-	rule := func(protocol corev1.Protocol, ports []int, to ...networkingv1.NetworkPolicyPeer) networkingv1.NetworkPolicyEgressRule {
-		out := networkingv1.NetworkPolicyEgressRule{To: to}
-		for _, p := range slices.Compact(slices.Sorted(slices.Values(ports))) {
-			out.Ports = append(out.Ports, networkingv1.NetworkPolicyPort{Protocol: ptr(protocol), Port: ptr(intstr.FromInt32(int32(p)))})
-		}
-		return out
-	}
-	names := peer(systemNamespace, map[string]string{"k8s-app": "kube-dns"})
 	egress := []networkingv1.NetworkPolicyEgressRule{
-		rule(corev1.ProtocolUDP, []int{53}, names),
-		rule(corev1.ProtocolTCP, []int{53}, names),
-		rule(corev1.ProtocolTCP, nil, peer(systemNamespace, map[string]string{labelName: "traefik"})),
-		rule(corev1.ProtocolTCP, append(more, c.cfg.S3Port, c.cfg.RegistryPort, c.cfg.UIPort, c.cfg.HTTPPort, c.cfg.HTTPSPort),
-			networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: c.cfg.NodeAddress.String() + "/32"}}),
+		rule(corev1.ProtocolUDP, []int{53}, clusterDNS),
+		rule(corev1.ProtocolTCP, []int{53}, clusterDNS),
+		rule(corev1.ProtocolTCP, nil, policyPeer(systemNamespace, map[string]string{labelName: "traefik"})),
+		rule(corev1.ProtocolTCP, append(more, c.cfg.S3Port, c.cfg.RegistryPort, c.cfg.UIPort, c.cfg.HTTPPort, c.cfg.HTTPSPort), c.node()),
 	}
 	for _, namespace := range append([]string{r.Name}, r.Namespaces...) {
-		egress = append(egress, networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{peer(namespace, nil)}})
+		egress = append(egress, networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{policyPeer(namespace, nil)}})
 	}
 	return egress
 }
@@ -362,9 +348,7 @@ func (c *Client) ensureShell(ctx context.Context, r mlops.LabRoom) error {
 		if time.Now().After(deadline) {
 			return mlops.Errorf(mlops.Unavailable, "the old shell of room %s is still ending: try again in a few seconds", r.Name)
 		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
+		if !wait(ctx, 100*time.Millisecond) {
 			return ctx.Err()
 		}
 	}

@@ -67,9 +67,7 @@ func (c *Client) ClearLab(ctx context.Context, r mlops.LabRoom) error {
 		if time.Now().After(deadline) {
 			return mlops.Errorf(mlops.Unavailable, "%d objects of room %s are still being deleted: try again in a few seconds", left, r.Name)
 		}
-		select {
-		case <-time.After(clearPause):
-		case <-ctx.Done():
+		if !wait(ctx, clearPause) {
 			return ctx.Err()
 		}
 	}

@@ -116,16 +116,6 @@ func neverBegan(err error) bool {
 	return err != nil && (httpstream.IsUpgradeFailure(err) || strings.Contains(err.Error(), "error sending request") || strings.Contains(err.Error(), "unable to upgrade connection"))
 }
 
-// wait is false if ctx ends first.
-func wait(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // exports sets a script's variables. They go the way of the script, because a
 // command line shows in the list of processes.
 func exports(env map[string]string) string {

@@ -51,9 +51,7 @@ func (c *Client) certifyAll(ctx context.Context) error {
 		if !apierrors.IsNotFound(err) {
 			return err
 		}
-		select {
-		case <-time.After(secretPause):
-		case <-ctx.Done():
+		if !wait(ctx, secretPause) {
 			return ctx.Err()
 		}
 	}
