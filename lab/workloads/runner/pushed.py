@@ -1,14 +1,15 @@
 """What is to be run and for whom: the environment of a push's Job, checked once."""
 
 import json
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import config
 from failure import Invalid
 
+# Who needs the variables, in errors.
+WHO = "runner"
 # What makes an environment first.
 RUNNERS = (("uv", "run"), ("poetry", "run"), ("pipenv", "run"), ("pdm", "run"))
 KINDS = ("command", "mlproject", "script", "notebook")
@@ -55,19 +56,11 @@ class Pushed:
 
 def read(env):
     """Build a Pushed from a mapping of environment variables; raise Invalid naming the variable at fault."""
-    uri = urlsplit(_required(env, "BENCHTOP_CODE_URI"))
-    if uri.scheme != "s3" or not uri.netloc or len(uri.path) < 2:
-        raise Invalid(f"BENCHTOP_CODE_URI is {uri.geturl()!r}, expected s3://<bucket>/<key>")
-    sha256 = _required(env, "BENCHTOP_CODE_SHA256").lower()
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise Invalid(f"BENCHTOP_CODE_SHA256 is {sha256!r}, expected 64 hex digits")
-    tracking = _required(env, "MLFLOW_TRACKING_URI").rstrip("/")
-    if urlsplit(tracking).scheme not in ("http", "https"):
-        raise Invalid(f"MLFLOW_TRACKING_URI is {tracking!r}, expected an http:// or https:// address")
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        _required(env, name)
-    project = _required(env, "BENCHTOP_PROJECT")
-    plan = _plan(_required(env, "BENCHTOP_CODE_PLAN"))
+    uri = config.stored(env, "BENCHTOP_CODE_URI", WHO)
+    sha256 = config.digest(env, "BENCHTOP_CODE_SHA256", WHO)
+    tracking = config.tracking_uri(env, WHO)
+    project = config.required(env, "BENCHTOP_PROJECT", WHO)
+    plan = _plan(config.required(env, "BENCHTOP_CODE_PLAN", WHO))
     params = _object(env, "BENCHTOP_PARAMS")
     tags = {f"benchtop.{name}": env.get(f"BENCHTOP_{name.upper()}", "") for name in ("job", "pod", "node", "trigger")}
     return Pushed(
@@ -83,7 +76,7 @@ def read(env):
         tracking_uri=tracking,
         work=_work(env),
         data=Path(env.get("BENCHTOP_DATA") or "/data"),
-        wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
+        wait_seconds=config.duration(env, "BENCHTOP_WAIT_SECONDS", 180),
         tags={
             "benchtop.project": project,
             **tags,
@@ -168,21 +161,3 @@ def _work(env):
         raise Invalid(f"BENCHTOP_WORK is {str(work)!r}, which is not a directory; mount an empty, writable one there")
     # Links in its path would make two names for each file.
     return work.resolve()
-
-
-def _required(env, key):
-    value = env.get(key, "").strip()
-    if not value:
-        raise Invalid(f"{key} is not set; the runner needs it in its environment")
-    return value
-
-
-def _seconds(env, key, default):
-    text = env.get(key) or str(default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 3600:
-        raise Invalid(f"{key} is {text!r}, expected seconds from 0 to 3600")
-    return value

@@ -81,16 +81,12 @@ class Config:
 
 def read(env):
     """Build a Config from a mapping of environment variables; raise Invalid naming the variable at fault."""
-    uri = urlsplit(_required(env, "BENCHTOP_DATASET_URI"))
-    if uri.scheme != "s3" or not uri.netloc or len(uri.path) < 2:
-        raise Invalid(f"BENCHTOP_DATASET_URI is {uri.geturl()!r}, expected s3://<bucket>/<key>")
-    sha256 = _required(env, "BENCHTOP_DATASET_SHA256").lower()
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise Invalid(f"BENCHTOP_DATASET_SHA256 is {sha256!r}, expected 64 hex digits")
-    tracking = _tracking(env)
+    uri = stored(env, "BENCHTOP_DATASET_URI")
+    sha256 = digest(env, "BENCHTOP_DATASET_SHA256")
+    tracking = tracking_uri(env)
     model_dir = _model_dir(env)
-    project = _required(env, "BENCHTOP_PROJECT")
-    name = _required(env, "BENCHTOP_DATASET_NAME")
+    project = required(env, "BENCHTOP_PROJECT")
+    name = required(env, "BENCHTOP_DATASET_NAME")
     version = env.get("BENCHTOP_DATASET_VERSION", "")
     return Config(
         project=project,
@@ -106,7 +102,7 @@ def read(env):
         model_dir=model_dir,
         served=Path(env.get("BENCHTOP_SERVED") or served.DEFAULT),
         params=env.get("BENCHTOP_PARAMS", ""),
-        wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
+        wait_seconds=duration(env, "BENCHTOP_WAIT_SECONDS", 180),
         tags={
             "benchtop.project": project,
             "benchtop.job": env.get("BENCHTOP_JOB", ""),
@@ -139,17 +135,17 @@ class Bring:
 
 def read_bring(env):
     """Build a Bring from a mapping of environment variables; raise Invalid naming the variable at fault."""
-    version = _required(env, "BENCHTOP_MODEL_VERSION")
+    version = required(env, "BENCHTOP_MODEL_VERSION")
     if not re.fullmatch(r"[1-9][0-9]{0,17}", version):
         raise Invalid(f"BENCHTOP_MODEL_VERSION is {version!r}, expected a version number")
     return Bring(
-        name=_required(env, "BENCHTOP_MODEL_NAME"),
+        name=required(env, "BENCHTOP_MODEL_NAME"),
         version=version,
         run_id=run_id(env.get("BENCHTOP_MODEL_RUN_ID", "")),
-        tracking_uri=_tracking(env),
+        tracking_uri=tracking_uri(env),
         model_dir=_model_dir(env),
         served=Path(env.get("BENCHTOP_SERVED") or served.DEFAULT),
-        wait_seconds=_seconds(env, "BENCHTOP_WAIT_SECONDS", 180),
+        wait_seconds=duration(env, "BENCHTOP_WAIT_SECONDS", 180),
         max_bytes=_bytes(env, "BENCHTOP_MAX_MODEL_BYTES", MAX_MODEL_BYTES),
     )
 
@@ -165,7 +161,7 @@ def read_measure(env):
         raise Invalid(
             f"BENCHTOP_MEASURE is {env['BENCHTOP_MEASURE']!r}, expected some of {', '.join(MEASURED)}, with commas"
         )
-    seconds = _seconds(env, "BENCHTOP_MEASURE_SECONDS", MEASURE_SECONDS)
+    seconds = duration(env, "BENCHTOP_MEASURE_SECONDS", MEASURE_SECONDS)
     name, version = (env.get(key, "").strip() for key in ("BENCHTOP_SERVED_MODEL", "BENCHTOP_SERVED_MODEL_VERSION"))
     if not name and not version:
         return candidate, None, asked, seconds
@@ -185,12 +181,32 @@ def run_id(text):
     return text if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}", text) else ""
 
 
-def _tracking(env):
-    tracking = _required(env, "MLFLOW_TRACKING_URI").rstrip("/")
+# What pushed.py reads as well says who needs it.
+
+
+def stored(env, key, who="trainer"):
+    """The parts of an address in the object store."""
+    uri = urlsplit(required(env, key, who))
+    if uri.scheme != "s3" or not uri.netloc or len(uri.path) < 2:
+        raise Invalid(f"{key} is {uri.geturl()!r}, expected s3://<bucket>/<key>")
+    return uri
+
+
+def digest(env, key, who="trainer"):
+    """A sha256, in lower case."""
+    sha256 = required(env, key, who).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise Invalid(f"{key} is {sha256!r}, expected 64 hex digits")
+    return sha256
+
+
+def tracking_uri(env, who="trainer"):
+    """The registry's address; what the object store needs has to be there too."""
+    tracking = required(env, "MLFLOW_TRACKING_URI", who).rstrip("/")
     if urlsplit(tracking).scheme not in ("http", "https"):
         raise Invalid(f"MLFLOW_TRACKING_URI is {tracking!r}, expected an http:// or https:// address")
     for key in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        _required(env, key)
+        required(env, key, who)
     return tracking
 
 
@@ -203,14 +219,15 @@ def _model_dir(env):
     return model_dir
 
 
-def _required(env, key):
+def required(env, key, who="trainer"):
     value = env.get(key, "").strip()
     if not value:
-        raise Invalid(f"{key} is not set; the trainer needs it in its environment")
+        raise Invalid(f"{key} is not set; the {who} needs it in its environment")
     return value
 
 
-def _seconds(env, key, default):
+def duration(env, key, default):
+    """A time from 0 s to an hour."""
     text = env.get(key) or str(default)
     try:
         value = float(text)
