@@ -1,13 +1,17 @@
 package format_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/lab/engine"
+	"github.com/benchtop-lab/benchtop/lab/engine/check"
 	"github.com/benchtop-lab/benchtop/lab/engine/format"
 )
 
@@ -42,6 +46,44 @@ func TestSkeleton(t *testing.T) {
 	}
 	if q := lab.Public().Tasks[1].Questions[0]; q.Correct != "" || q.Because != "" {
 		t.Errorf("the public lab gives away the answer: %+v", q)
+	}
+}
+
+// A script may serve several tasks; a task's own comes first.
+func TestSharedScript(t *testing.T) {
+	files := skeleton(t)
+	const source = "greeting: {object: {kind: ConfigMap, name: greeting}}"
+	if !strings.Contains(files["lab.yaml"], source) {
+		t.Fatalf("the skeleton has no %q", source)
+	}
+	files["lab.yaml"] = strings.Replace(files["lab.yaml"], source, "greeting: {script: look.sh}", 1)
+	files["tasks/look.sh"] = "echo all"
+	script := func() string {
+		t.Helper()
+		lab, err := format.Read(folder(files), "trial")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ran := ""
+		look := check.NewLook(t.Context(), check.World{Now: time.Now, Script: func(_ context.Context, text string, _ time.Duration) (mlops.LabOutput, error) {
+			ran = text
+			return mlops.LabOutput{}, nil
+		}}, map[string]string{"LAB": "lab"})
+		defer look.Close()
+		look.Judge(lab.Tasks[0].Check)
+		return ran
+	}
+	if got := script(); got != "echo all" {
+		t.Errorf("it reads %q, want the shared script", got)
+	}
+	delete(files, "tasks/look.sh")
+	files["tasks/greeting/look.sh"] = "echo own"
+	if got := script(); got != "echo own" {
+		t.Errorf("it reads %q, want the task's own", got)
+	}
+	files["tasks/look.sh"] = "echo all" // and then nothing reads it
+	if _, err := format.Read(folder(files), "trial"); err == nil || !strings.Contains(err.Error(), "tasks/look.sh: nothing reads this file") {
+		t.Errorf("a shared script that nobody names: %v", err)
 	}
 }
 

@@ -459,6 +459,9 @@ func (r *reader) script(what, dir, name string, n *yaml.Node, timeout time.Durat
 		r.at(n, "%s: script: expected the name of a file of %s that ends with .sh", what, dir)
 		return nil
 	}
+	if shared := path.Join("tasks", name); dir != "faults" && !r.has(file) && r.has(shared) {
+		file = shared // of several tasks
+	}
 	text, _ := r.take(file, "a source names it")
 	return &check.Script{Name: name, Text: text, Timeout: timeout}
 }

@@ -220,6 +220,11 @@ func (r *reader) take(name, why string) (string, bool) {
 	return text, true
 }
 
+func (r *reader) has(name string) bool {
+	_, ok := r.files[name]
+	return ok
+}
+
 // known reports whether something is known to be wrong with a file.
 func (r *reader) known(name string) bool {
 	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.File == path.Join(r.lab.Name, name) })
