@@ -133,8 +133,9 @@ func (l Lab) follow(ctx context.Context, t mlops.Training, out io.Writer) error 
 	at := "/projects/" + url.PathEscape(t.Project) + "/pushes/" + strconv.FormatInt(t.ID, 10)
 	logged := make(chan struct{})
 	logs, endLog := context.WithCancel(ctx)
-	defer endLog()
 	go func() { defer close(logged); l.log(logs, at+"/log", out) }()
+	// However this ends, nobody writes to out after it.
+	defer func() { endLog(); <-logged }()
 	var s mlops.PushState
 	said := ""
 	say := func(text string) {
