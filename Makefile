@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Packages that link neither K3s nor MinIO: quick to build, tested with -race.
 LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... ./appliance/nameservers/... ./appliance/podlogs/... ./appliance/push/... ./cmd/benchtop-push ./cmd/internal/... \
-	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/gpu/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/gpu/... ./embedded/images/... ./embedded/lan/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
+	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/gpu/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/gpu/... ./embedded/images/... ./embedded/lan/... ./embedded/packages/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
 # Packages that link one of them, or Kubernetes' API server as resourcemetrics does.
 HEAVY := ./appliance ./embedded/controllers/resourcemetrics/... ./embedded/k3s/... ./embedded/minio/... ./cmd/benchtop
 
@@ -86,6 +86,7 @@ lint: $(WEB)
 	@test -z "$$(gofmt -l appliance assets cmd embedded lab scripts ui)" || { gofmt -l appliance assets cmd embedded lab scripts ui; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet $(LIGHT)
 	$(GO) vet -tags e2e ./cmd/benchtop/e2e
+	$(GO) vet -tags clients ./embedded/packages/clienttest
 	cd assets/images/gpu && CGO_ENABLED=1 $(GO) vet ./...
 	$(GO) tool -modfile=scripts/tools/go.mod staticcheck $(LIGHT)
 	$(GO) tool -modfile=scripts/tools/go.mod staticcheck -tags e2e ./cmd/benchtop/e2e
@@ -108,10 +109,11 @@ race: $(WEB) bundle
 lab: test-deps
 	lab/test.sh
 
-# Real MLflow clients against the registry.
+# Real MLflow clients against the registry, pip and uv against the index of packages.
 .PHONY: clients
 clients: test-deps
 	embedded/registry/clienttest/run
+	BENCHTOP_INSTALLERS="$$(embedded/registry/clienttest/run venv installers)" $(GO) test -count=1 -tags clients ./embedded/packages/clienttest
 
 # The built binary on private hosts, real pods and a real browser. Two stories run beside each other.
 .PHONY: e2e

@@ -142,6 +142,7 @@ var folders = []folder{
 	{path: "embedded/images", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/lan", why: "it asks the kernel and knows nothing of ours"},
 	{path: "embedded/minio", ours: sharedByEmbedded, why: whyEmbedded},
+	{path: "embedded/packages", ours: []string{"appliance/mlops", "appliance/supervise"}, why: whyEmbedded},
 	{path: "embedded/prometheus", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "embedded/registry", ours: sharedByEmbedded, why: whyEmbedded},
 	{path: "ui", ours: []string{"appliance/gatesfile", "appliance/mlops", "appliance/supervise", "assets"}, why: "pages read through ports that the appliance fills"},
