@@ -101,6 +101,16 @@ func TestOpenImage(t *testing.T) {
 	}
 }
 
+func TestPackageIndex(t *testing.T) {
+	b := open(t, spec{edit: func(idx *Index) { idx.PackageIndex = "https://packages.example/simple" }})
+	if got := b.PackageIndex(); got != "https://packages.example/simple" {
+		t.Errorf("the package index is %q", got)
+	}
+	if got := open(t, spec{}).PackageIndex(); got != "" {
+		t.Errorf("a bundle without uv has the package index %q", got)
+	}
+}
+
 func TestOpenSurvivesAnUpgrade(t *testing.T) {
 	file := writeBinary(t, spec{images: map[string]string{"pause": "old"}})
 	b, err := Open(file)

@@ -15,6 +15,8 @@ type Index struct {
 	Arch   string  `json:"arch"` // as in runtime.GOARCH
 	Images []Image `json:"images"`
 	Bins   []Bin   `json:"bins"`
+	// PackageIndex is the address of the index of Python packages that the uv in the bundle asks where nothing else is said.
+	PackageIndex string `json:"package_index,omitempty"`
 }
 
 // Image is one OCI image, stored as an image-layout tar under images/<Name>.tar.

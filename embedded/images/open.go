@@ -112,6 +112,10 @@ func (b *Bundle) Ref(name string) string {
 	return img.Ref
 }
 
+// PackageIndex returns the address of the index of Python packages that the bundled uv asks where nothing else is said, or ""
+// when the bundle has no uv.
+func (b *Bundle) PackageIndex() string { return b.index.PackageIndex }
+
 // OpenImage opens the OCI image-layout tar of the image called name. The reader fails at its end when the bytes do
 // not match the archive's checksum.
 func (b *Bundle) OpenImage(name string) (io.ReadCloser, error) {

@@ -32,6 +32,11 @@ func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) erro
 		if err := place(e, r, out, &idx); err != nil {
 			return fmt.Errorf("lay out %s: %w", r.Name, err)
 		}
+		if r.Name == uvComponent {
+			if idx.PackageIndex, err = b.packageIndex(e); err != nil {
+				return fmt.Errorf("ask the uv in %s for its package index: %w", r.Name, err)
+			}
+		}
 	}
 	if len(only) > 0 {
 		if old, err := readIndex(out); err == nil && old.Arch == b.Arch {
@@ -54,6 +59,9 @@ func (b *Builder) buildBundle(recipes []*Recipe, out string, only []string) erro
 func keepOthers(idx *images.Index, old images.Index, recipes []*Recipe, only []string) {
 	keep := func(name string) bool {
 		return slices.Contains(recipeNames(recipes), name) && !slices.Contains(only, name)
+	}
+	if keep(uvComponent) {
+		idx.PackageIndex = old.PackageIndex
 	}
 	for _, img := range old.Images {
 		if keep(img.Name) {

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -175,8 +176,13 @@ func unpackWheel(file, stage, into string, scripts map[string]string, want func(
 		if err != nil {
 			return err
 		}
-		// Nothing in a wheel is executed as a file of its own; libraries need no execute bit.
-		if err := writeStaged(stage, target, data, 0o644); err != nil {
+		// Modules are not executed as files of their own, and libraries need no execute bit; a script that is put elsewhere
+		// is a program.
+		mode := fs.FileMode(0o644)
+		if !strings.HasPrefix(target, into+"/") {
+			mode = 0o755
+		}
+		if err := writeStaged(stage, target, data, mode); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func TestUnpackWheel(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x-1.0-py3-none-any.whl")
 	writeWheel(t, file, map[string]string{
 		"x/__init__.py": "code", "x/tests/test_x.py": "test", "x/tests/data.json": "data", "x-1.0.dist-info/METADATA": "Name: x",
-		"x-1.0.data/platlib/x/fast.so": "library", "x-1.0.data/scripts/x": "#!python", "x-1.0.data/scripts/tool": "#!python", "x-1.0.data/headers/x.h": "header",
+		"x-1.0.data/platlib/x/fast.so": "library", "x-1.0.data/scripts/x": "#!python", "x-1.0.data/scripts/tool": "#!python", "x-1.0.data/headers/x.h": "header", "x-1.0.data/scripts/program": "\x7fELF",
 	})
 	drop, err := compileGlobs([]string{"**/tests"})
 	if err != nil {
@@ -45,7 +45,7 @@ func TestUnpackWheel(t *testing.T) {
 		t.Fatal(err)
 	}
 	stage := t.TempDir()
-	if err := unpackWheel(file, stage, "lib", map[string]string{"tool": "lib/tool.py"}, func(p string) bool { return keep.match(p) || !drop.match(p) }); err != nil {
+	if err := unpackWheel(file, stage, "lib", map[string]string{"tool": "lib/tool.py", "program": "bin/program"}, func(p string) bool { return keep.match(p) || !drop.match(p) }); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{
@@ -54,6 +54,11 @@ func TestUnpackWheel(t *testing.T) {
 	} {
 		if _, err := os.Stat(filepath.Join(stage, name)); (err == nil) != want {
 			t.Errorf("%s: %v, expected present = %v", name, err, want)
+		}
+	}
+	for name, want := range map[string]os.FileMode{"bin/program": 0o755, "lib/tool.py": 0o644, "lib/x/fast.so": 0o644} {
+		if st, err := os.Stat(filepath.Join(stage, name)); err != nil || st.Mode() != want {
+			t.Errorf("%s: %v (%v), expected mode %v", name, st.Mode(), err, want)
 		}
 	}
 	evil := filepath.Join(t.TempDir(), "evil.whl")

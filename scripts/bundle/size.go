@@ -15,8 +15,8 @@ import (
 
 // The release's targets in bytes.
 const (
-	targetDisk     = 530_000_000 // 520 before push came
-	targetDownload = 320_000_000
+	targetDisk     = 545_000_000 // 520 before push came, 530 before uv
+	targetDownload = 325_000_000
 )
 
 // reportSize prints what each part of a benchtop binary weighs, on disk and as part of a compressed download. It
