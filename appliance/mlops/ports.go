@@ -54,5 +54,16 @@ type MultipartStore interface {
 	Uploads(ctx context.Context, prefix string) ([]Upload, error)
 }
 
+// Presigner hands out addresses of a bucket's objects to pods that have no key.
+// Each is good for one object, one method and some time, at most seven days. Where
+// pods cannot be expected to reach the store, or the bucket is not made for it, the
+// error is InvalidState.
+type Presigner interface {
+	// PresignGet returns an address that gets the object, if it is there then.
+	PresignGet(ctx context.Context, key string, valid time.Duration) (string, error)
+	// PresignPut returns an address that puts the object, as often as it is used.
+	PresignPut(ctx context.Context, key string, valid time.Duration) (string, error)
+}
+
 // Upload is an upload in parts that is under way, or was given up.
 type Upload struct{ Key, ID string }

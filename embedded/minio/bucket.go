@@ -28,9 +28,16 @@ type bucket struct {
 	client   *miniogo.Core
 }
 
+// Store is a bucket as the rest of the code sees it.
+type Store interface {
+	mlops.MultipartStore
+	mlops.Presigner
+}
+
 // Bucket returns the store of a configured bucket. It may be called before
-// the unit runs; until it is ready every operation fails with Unavailable.
-func (u *Unit) Bucket(name string) mlops.MultipartStore {
+// the unit runs; until it is ready every operation fails with Unavailable, but
+// for those that only sign.
+func (u *Unit) Bucket(name string) Store {
 	return &bucket{unit: u, name: name, key: keeper(name, u.cfg.RootPassword)}
 }
 
@@ -45,7 +52,7 @@ func (b *bucket) s3() (*miniogo.Core, error) {
 	if b.client != nil && b.loopback == loopback {
 		return b.client, nil
 	}
-	c, err := b.dial(loopback, false)
+	c, err := b.dial(loopback, false, b.key)
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +60,9 @@ func (b *bucket) s3() (*miniogo.Core, error) {
 	return c, nil
 }
 
-func (b *bucket) dial(endpoint string, secure bool) (*miniogo.Core, error) {
+func (b *bucket) dial(endpoint string, secure bool, key User) (*miniogo.Core, error) {
 	c, err := miniogo.NewCore(endpoint, &miniogo.Options{
-		Creds: credentials.NewStaticV4(b.key.AccessKey, b.key.SecretKey, ""), Secure: secure,
+		Creds: credentials.NewStaticV4(key.AccessKey, key.SecretKey, ""), Secure: secure,
 		Transport: loopbackTransport, Region: region, BucketLookup: miniogo.BucketLookupPath, MaxRetries: 3})
 	if err != nil {
 		return nil, fmt.Errorf("make S3 client for bucket %s: %w", b.name, err)

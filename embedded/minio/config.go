@@ -23,6 +23,9 @@ type Config struct {
 	// "http://192.168.1.5:9000". Presigned URLs start with it; without it there
 	// are none.
 	PublicURL string
+	// PodURL is how pods reach Addr. Addresses that pods are handed out start with
+	// it; without it there are none.
+	PodURL string
 	// RootUser and RootPassword are MinIO's own keys. They never leave the
 	// process and may change between starts.
 	RootUser, RootPassword string
@@ -41,6 +44,9 @@ type Config struct {
 type Bucket struct {
 	Name      string
 	Versioned bool // keep every version of an object
+	// Gives and Takes say that addresses may be handed out that get its objects,
+	// or put some.
+	Gives, Takes bool
 }
 
 // Validate reports the first thing in c that MinIO would not accept.
@@ -51,8 +57,8 @@ func (c Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		return mlops.Errorf(mlops.Invalid, "object store: address %q is not host:port, for example 0.0.0.0:9000", c.Addr)
 	}
-	if c.PublicURL != "" {
-		if err := validateURL(c.PublicURL); err != nil {
+	for what, s := range map[string]string{"public URL": c.PublicURL, "URL for pods": c.PodURL} {
+		if err := validateURL(what, s); s != "" && err != nil {
 			return err
 		}
 	}
@@ -83,10 +89,10 @@ const (
 	minSecret = 8
 )
 
-func validateURL(s string) error {
+func validateURL(what, s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
-		return mlops.Errorf(mlops.Invalid, "object store: public URL %q is not usable: expected http://host:port", s)
+		return mlops.Errorf(mlops.Invalid, "object store: %s %q is not usable: expected http://host:port", what, s)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func TestConfigErrors(t *testing.T) {
 		{"address", func(c *Config) { c.Addr = "9000" }, "is not host:port"},
 		{"public URL", func(c *Config) { c.PublicURL = "lab:9000" }, "expected http://host:port"},
 		{"public URL with a path", func(c *Config) { c.PublicURL = "http://lab/s3" }, "expected http://host:port"},
+		{"URL for pods", func(c *Config) { c.PodURL = "s3.benchtop.svc:9000" }, `URL for pods "s3.benchtop.svc:9000" is not usable: expected http://host:port`},
 		{"root password", func(c *Config) { c.RootPassword = "short" }, "at least 8"},
 		{"bucket name", func(c *Config) { c.Buckets = []Bucket{{Name: "No_Good"}} }, `bucket name "No_Good"`},
 		{"user name", func(c *Config) { c.Users[0].Name = "Ä" }, "user name"},

@@ -68,14 +68,16 @@ func (p *proxy) served(resp *http.Response) error {
 }
 
 // ownKeys are the access keys that the door is not asked about: the
-// configuration's, the keepers' and the root's.
+// configuration's, this process's and the root's.
 func (c Config) ownKeys() map[string]bool {
 	own := map[string]bool{c.RootUser: true}
 	for _, usr := range c.Users {
 		own[usr.AccessKey] = true
 	}
 	for _, b := range c.Buckets {
-		own[keeperPrefix+b.Name] = true
+		for _, usr := range b.ownUsers(c.RootPassword) {
+			own[usr.AccessKey] = true
+		}
 	}
 	return own
 }

@@ -37,7 +37,7 @@ func TestDoorOfTheProxy(t *testing.T) {
 	}))
 	defer backend.Close()
 	d := &door{}
-	p := newProxy(slog.New(slog.DiscardHandler), endless, Config{RootUser: "root-key", Door: d, Users: []User{{AccessKey: "trainer-key"}}, Buckets: []Bucket{{Name: "mlflow"}}})
+	p := newProxy(slog.New(slog.DiscardHandler), endless, Config{RootUser: "root-key", Door: d, Users: []User{{AccessKey: "trainer-key"}}, Buckets: []Bucket{{Name: "mlflow"}, {Name: "code", Gives: true}}})
 	p.open(strings.TrimPrefix(backend.URL, "http://"))
 	v4 := func(key string) string {
 		return "AWS4-HMAC-SHA256 Credential=" + key + "/20261121/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"
@@ -57,6 +57,8 @@ func TestDoorOfTheProxy(t *testing.T) {
 		{"/b/k", v4("trainer-key"), 200, "", false},
 		{"/b/k", v4("root-key"), 200, "", false},
 		{"/b/k", v4("keeper-mlflow"), 200, "", false},
+		{"/b/k?X-Amz-Credential=keeper-code_get%2F20261121", "", 200, "", false},
+		{"/b/k?X-Amz-Credential=keeper-code_put%2F20261121", "", 403, "<Code>InvalidAccessKeyId</Code>", false}, // it takes none
 		{"/b/k", "", 200, "", false},
 		{"/b/k", "AWS4-HMAC-SHA256 nonsense", 200, "", false},
 		{"/b/k", v4("old"), 403, "<Code>AccessDenied</Code><Message>the access key old has expired</Message>", false},

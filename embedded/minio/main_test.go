@@ -55,8 +55,8 @@ const (
 )
 
 func testConfig(dir string) Config {
-	return Config{Dir: dir, Addr: "127.0.0.1:0", RootUser: rootUser, RootPassword: rootPassword,
-		Buckets: []Bucket{{Name: "datasets", Versioned: true}, {Name: "mlflow"}},
+	return Config{Dir: dir, Addr: "127.0.0.1:0", PodURL: mlops.S3Door, RootUser: rootUser, RootPassword: rootPassword,
+		Buckets: []Bucket{{Name: "datasets", Versioned: true}, {Name: "mlflow"}, {Name: "lent", Gives: true, Takes: true}},
 		Users: []User{
 			{Name: "trainer", AccessKey: "trainer-key", SecretKey: "trainer-secret", Grants: []Grant{ReadObjects("datasets", "iris/")}},
 			{Name: "registry", AccessKey: "registry-key", SecretKey: "registry-secret", Grants: []Grant{FullBucket("mlflow")}},

@@ -61,7 +61,7 @@ func (b *bucket) PartURLs(ctx context.Context, key, uploadID string, n int, vali
 		return nil, fmt.Errorf("parse public URL: %w", err)
 	}
 	// This client believes that it talks to the public address. It only signs.
-	signer, err := b.dial(base.Host, base.Scheme == "https")
+	signer, err := b.dial(base.Host, base.Scheme == "https", b.key)
 	if err != nil {
 		return nil, err
 	}

@@ -130,8 +130,8 @@ func makeBucket(ctx context.Context, s3 *miniogo.Client, b Bucket) error {
 	return nil
 }
 
-// provisionUsers makes the users in MinIO exactly those configured, plus a
-// keeper per bucket. Nobody else can make users: the root key stays here. The
+// provisionUsers makes the users in MinIO exactly those configured, plus
+// those that this process works with. Nobody else can make users: the root key stays here. The
 // users of access keys, if there may be any, stay until SyncKeys.
 func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.AdminClient, log *slog.Logger, have map[string]madmin.UserInfo) error {
 	policies, err := adm.ListCannedPolicies(ctx)
@@ -140,7 +140,7 @@ func (u *Unit) provisionUsers(ctx context.Context, p *process, adm *madmin.Admin
 	}
 	want := append([]User(nil), u.cfg.Users...)
 	for _, b := range u.cfg.Buckets {
-		want = append(want, keeper(b.Name, u.cfg.RootPassword))
+		want = append(want, b.ownUsers(u.cfg.RootPassword)...)
 	}
 	if u.cfg.Door != nil {
 		for name, info := range have {

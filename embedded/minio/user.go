@@ -134,14 +134,49 @@ func (g Grant) statements() []statement {
 // root key signs nothing, least of all a presigned URL. Its secret is derived
 // from the root password: it need not be stored, and URLs outlive a restart.
 func keeper(bucket, rootPassword string) User {
-	mac := hmac.New(sha256.New, []byte(rootPassword))
-	mac.Write([]byte("benchtop bucket keeper " + bucket)) // a hash never fails
 	return User{
 		Name:      keeperPrefix + bucket,
 		AccessKey: keeperPrefix + bucket,
-		SecretKey: base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:40],
+		SecretKey: derived(rootPassword, "benchtop bucket keeper "+bucket),
 		Grants:    []Grant{FullBucket(bucket)},
 	}
+}
+
+// derived is a secret that follows from the root password.
+func derived(rootPassword, purpose string) string {
+	mac := hmac.New(sha256.New, []byte(rootPassword))
+	mac.Write([]byte(purpose)) // a hash never fails
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))[:40]
+}
+
+// signer is the user whose key signs the addresses of a bucket for pods, those to
+// get an object or those to put one. It may do nothing else: a signature does not
+// cover all headers, and with one more a put would copy what its signer may read.
+// No bucket's name has a '_', so it is no other bucket's keeper.
+func signer(bucket, rootPassword string, get bool) User {
+	does := "put"
+	if get {
+		does = "get"
+	}
+	name := keeperPrefix + bucket + "_" + does
+	return User{
+		Name:      name,
+		AccessKey: name,
+		SecretKey: derived(rootPassword, "benchtop bucket signer "+bucket+" "+does),
+		Grants:    []Grant{{Bucket: bucket, Read: get, Write: !get}},
+	}
+}
+
+// ownUsers are the users of a bucket that this process works with.
+func (b Bucket) ownUsers(rootPassword string) []User {
+	users := []User{keeper(b.Name, rootPassword)}
+	if b.Gives {
+		users = append(users, signer(b.Name, rootPassword, true))
+	}
+	if b.Takes {
+		users = append(users, signer(b.Name, rootPassword, false))
+	}
+	return users
 }
 
 const keeperPrefix = "keeper-"
