@@ -8,7 +8,13 @@ const (
 	ImageBundled ImageSource = "bundled" // it travels inside the binary
 	ImageLoaded  ImageSource = "loaded"  // from an archive, by `benchtop images load` or the images folder
 	ImagePulled  ImageSource = "pulled"  // from a registry
+	// ImageEnvironment is what pushed code runs in: the lab's Python and packages.
+	ImageEnvironment ImageSource = "environment"
 )
+
+// EnvironmentRepository is where the names of such images begin; a tag follows.
+// No other image may be called so.
+const EnvironmentRepository = "benchtop.local/environment"
 
 // Image is a container image that pods can start from without a registry.
 type Image struct {

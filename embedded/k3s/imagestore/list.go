@@ -63,6 +63,8 @@ func (s *Store) describe(ctx context.Context, client *containerd.Client, img ima
 	}
 	out := mlops.Image{Reference: img.Name, Digest: img.Target.Digest.String(), Bytes: size, Source: mlops.ImagePulled, Pods: []string{}}
 	switch {
+	case img.Labels[sourceLabel] == string(mlops.ImageEnvironment):
+		out.Source = mlops.ImageEnvironment
 	case img.Labels[sourceLabel] != "":
 		out.Source = mlops.ImageLoaded
 	case slices.Contains(s.Bundled, img.Name), img.Labels["io.cri-containerd.pinned"] != "":

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/images/archive"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/platforms"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/grpc"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 
@@ -23,8 +25,7 @@ import (
 // them when it returns. A name that is not "" is given to the archive's only
 // image. An image gets its name when all of it is there, so a failure leaves
 // nothing behind.
-// fails before leaves nothing behind.
-func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.Image, err error) {
+func (s *Store) Load(ctx context.Context, r io.Reader, name string) (out []mlops.Image, err error) {
 	if name != "" {
 		if name, err = Reference(name); err != nil {
 			return nil, err
@@ -35,11 +36,19 @@ func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.I
 		return nil, err
 	}
 	defer client.Close()
-	// The lease owns all that a load writes. What no image refers to goes with
-	// it.
+	err = s.leased(ctx, client, func(ctx context.Context, id string) (err error) {
+		out, err = s.load(ctx, client, id, r, name)
+		return err
+	})
+	return out, err
+}
+
+// leased runs a load under a lease, which owns all that the load writes. What no
+// image refers to goes with it.
+func (s *Store) leased(ctx context.Context, client *containerd.Client, load func(ctx context.Context, id string) error) (err error) {
 	lease, err := client.LeasesService().Create(ctx, leases.WithRandomID(), leases.WithExpiration(24*time.Hour), leases.WithLabel(leaseLabel, "true"))
 	if err != nil {
-		return nil, s.explain(fmt.Errorf("create lease: %w", err))
+		return s.explain(fmt.Errorf("create lease: %w", err))
 	}
 	defer func() {
 		if err != nil {
@@ -52,7 +61,7 @@ func (s *Store) Load(ctx context.Context, r io.Reader, name string) (_ []mlops.I
 			err = errors.Join(err, fmt.Errorf("end lease: %w", derr))
 		}
 	}()
-	return s.load(leases.WithLease(ctx, lease.ID), client, lease.ID, r, name)
+	return load(leases.WithLease(ctx, lease.ID), lease.ID)
 }
 
 func (s *Store) load(ctx context.Context, client *containerd.Client, id string, r io.Reader, name string) ([]mlops.Image, error) {
@@ -79,22 +88,13 @@ func (s *Store) load(ctx context.Context, client *containerd.Client, id string, 
 		}
 	}
 	for _, img := range found {
-		if err := keep(ctx, client.ContentStore(), img.Target); err != nil {
-			return nil, fmt.Errorf("%s: %w", img.Name, err)
-		}
-		if err := checkLayers(ctx, client, img); err != nil {
-			return nil, fmt.Errorf("%s: %w", img.Name, err)
-		}
-		if err := containerd.NewImage(client, img).Unpack(ctx, s.Snapshotter); err != nil {
-			return nil, fmt.Errorf("unpack %s: %w", img.Name, err)
+		if err := s.unpack(ctx, client, img); err != nil {
+			return nil, err
 		}
 	}
 	var out []mlops.Image
 	for _, img := range found {
-		if err := s.put(ctx, client, img); err != nil {
-			return out, err
-		}
-		loaded, err := s.describe(ctx, client, img)
+		loaded, err := s.put(ctx, client, img, mlops.ImageLoaded)
 		if err != nil {
 			return out, err
 		}
@@ -103,15 +103,29 @@ func (s *Store) load(ctx context.Context, client *containerd.Client, id string, 
 	return out, nil
 }
 
+// unpack makes all of an image ready that is here, and finds what is not.
+func (s *Store) unpack(ctx context.Context, client *containerd.Client, img images.Image) error {
+	if err := keep(ctx, client.ContentStore(), img.Target); err != nil {
+		return fmt.Errorf("%s: %w", img.Name, err)
+	}
+	if err := checkLayers(ctx, client.ContentStore(), img.Target); err != nil {
+		return fmt.Errorf("%s: %w", img.Name, err)
+	}
+	if err := containerd.NewImage(client, img).Unpack(ctx, s.Snapshotter); err != nil {
+		return fmt.Errorf("unpack %s: %w", img.Name, err)
+	}
+	return nil
+}
+
 // checkLayers compares layers that came as they are with the image's
 // configuration. Unpacking does that too, but not for a layer of an image that
 // the machine has already.
-func checkLayers(ctx context.Context, client *containerd.Client, img images.Image) error {
-	manifest, err := images.Manifest(ctx, client.ContentStore(), img.Target, platforms.Default())
+func checkLayers(ctx context.Context, store content.Provider, target ocispec.Descriptor) error {
+	manifest, err := images.Manifest(ctx, store, target, platforms.Default())
 	if err != nil {
 		return fmt.Errorf("read manifest: %w", err)
 	}
-	diffs, err := images.RootFS(ctx, client.ContentStore(), manifest.Config)
+	diffs, err := images.RootFS(ctx, store, manifest.Config)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
@@ -128,8 +142,8 @@ func checkLayers(ctx context.Context, client *containerd.Client, img images.Imag
 
 // put names an image, and waits until the kubelet's side of containerd, which
 // learns of it by an event, knows it.
-func (s *Store) put(ctx context.Context, client *containerd.Client, img images.Image) error {
-	img.Labels = map[string]string{sourceLabel: string(mlops.ImageLoaded)}
+func (s *Store) put(ctx context.Context, client *containerd.Client, img images.Image, source mlops.ImageSource) (mlops.Image, error) {
+	img.Labels = map[string]string{sourceLabel: string(source)}
 	before, err := client.ImageService().Get(ctx, img.Name)
 	switch {
 	case errdefs.IsNotFound(err):
@@ -141,11 +155,11 @@ func (s *Store) put(ctx context.Context, client *containerd.Client, img images.I
 		_, err = client.ImageService().Update(ctx, img, "target", "labels")
 	}
 	if err != nil {
-		return fmt.Errorf("name image %s: %w", img.Name, err)
+		return mlops.Image{}, fmt.Errorf("name image %s: %w", img.Name, err)
 	}
 	id, err := configDigest(ctx, client, img)
 	if err != nil {
-		return err
+		return mlops.Image{}, err
 	}
 	kubelet := cri.NewImageServiceClient(client.Conn().(grpc.ClientConnInterface)) // which it is, see containerd
 	for deadline := time.Now().Add(10 * time.Second); ; {
@@ -154,18 +168,20 @@ func (s *Store) put(ctx context.Context, client *containerd.Client, img images.I
 			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("image %s was loaded, but the kubelet does not see it (%w)", img.Name, err)
+			return mlops.Image{}, fmt.Errorf("image %s was loaded, but the kubelet does not see it (%w)", img.Name, err)
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return mlops.Image{}, context.Cause(ctx)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 	if before.Name != "" && before.Target.Digest != img.Target.Digest {
-		return dropUnnamed(ctx, client, before)
+		if err := dropUnnamed(ctx, client, before); err != nil {
+			return mlops.Image{}, err
+		}
 	}
-	return nil
+	return s.describe(ctx, client, img)
 }
 
 func configDigest(ctx context.Context, client *containerd.Client, img images.Image) (string, error) {

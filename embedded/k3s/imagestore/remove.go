@@ -49,8 +49,13 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 	if err != nil {
 		return fmt.Errorf("get image %s: %w", ref, err)
 	}
-	if err := client.ImageService().Delete(ctx, ref); err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove image %s: %w", ref, err)
+	return drop(ctx, client, img)
+}
+
+// drop removes a name, and with the last one its image.
+func drop(ctx context.Context, client *containerd.Client, img images.Image) error {
+	if err := client.ImageService().Delete(ctx, img.Name); err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove image %s: %w", img.Name, err)
 	}
 	return dropUnnamed(ctx, client, img)
 }

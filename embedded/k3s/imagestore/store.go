@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/leases"
@@ -19,7 +20,7 @@ import (
 const (
 	// namespace is the one whose images pods can start from.
 	namespace = "k8s.io"
-	// sourceLabel tells loaded images from pulled ones.
+	// sourceLabel tells loaded images and environments from pulled ones.
 	sourceLabel = "benchtop.source"
 	// leaseLabel marks the leases of loads, so that those of a process that
 	// was killed can be ended.
@@ -72,10 +73,18 @@ func Reference(ref string) (string, error) {
 	return named.String(), nil
 }
 
-// mayChange refuses to touch what the lab itself runs on.
+// isEnvironment reports whether an image's full name is one of environments.
+func isEnvironment(ref string) bool {
+	return strings.HasPrefix(ref, mlops.EnvironmentRepository+":") || strings.HasPrefix(ref, mlops.EnvironmentRepository+"@")
+}
+
+// mayChange refuses to touch what the lab itself and pushed code run on.
 func (s *Store) mayChange(ref string) error {
 	if slices.Contains(s.Bundled, ref) {
 		return mlops.Errorf(mlops.InvalidState, "%s travels inside benchtop and runs the lab itself: it can't be replaced or removed", ref)
+	}
+	if isEnvironment(ref) {
+		return mlops.Errorf(mlops.InvalidState, "%s is an environment of pushed code, in which its trainings and models run: only benchtop makes and removes it", ref)
 	}
 	return nil
 }
