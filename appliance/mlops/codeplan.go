@@ -17,9 +17,16 @@ type CodePlan struct {
 	// Requirements are files that say what the code needs, the one that counts
 	// first: a uv.lock, the entry itself (PEP 723), requirements*.txt,
 	// environments of conda and MLflow, pyproject.toml.
-	Requirements []string    `json:"requirements,omitempty"`
-	Options      CodeOptions `json:"options,omitzero"`
+	Requirements []string `json:"requirements,omitempty"`
+	// Environment is EnvironmentLab, or "": the lab makes one if its Python does not
+	// have what the code needs.
+	Environment string      `json:"environment,omitempty"`
+	Options     CodeOptions `json:"options,omitzero"`
 }
+
+// EnvironmentLab is the environment of code that runs on the lab's Python as it is,
+// whatever it says that it needs.
+const EnvironmentLab = "lab"
 
 // CodeOptions are what [tool.benchtop] sets of a project. What is nil, "" or 0
 // is not set.

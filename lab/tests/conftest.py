@@ -8,7 +8,7 @@ LAB = Path(__file__).resolve().parent.parent
 # The programs' modules are flat and their names differ, so that tests can import all of them.
 # As train.py does: threads cost more than they bring on rows this few.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "trainer", "server", "runner")]
+sys.path[:0] = [str(LAB / "workloads" / folder) for folder in ("shared", "trainer", "server", "runner", "environment")]
 
 import pytest  # noqa: E402
 

@@ -1,5 +1,6 @@
 """What the runner finds out about pushed code before and after it runs: it needs no servers for that."""
 
+import dataclasses
 import io
 import json
 import tarfile
@@ -61,7 +62,7 @@ def folder(tmp_path, files):
 def check_needs(tmp_path, files, **planned):
     plan = pushes.plan(files, **planned)
     plan = pushed.Plan(plan["command"], plan["entry"], plan["kind"], plan["requirements"])
-    return plan, needs.check(plan, folder(tmp_path, files))
+    return plan, needs.check(plan, folder(tmp_path, files), {})
 
 
 def test_imports_without_requirements(tmp_path):
@@ -84,11 +85,23 @@ def plot():
     }
     plan, found = check_needs(tmp_path, files)
     assert found.missing == [
-        "cv2 (package opencv-python) (train.py line 2 imports it)",
+        "cv2 (package opencv-python-headless) (train.py line 2 imports it)",
         "nowhere_plot (train.py line 11 imports it)",
     ]
     assert found.instrumented
     assert [pin.partition("==")[0] for pin in found.pins if "mlflow" not in pin] == ["numpy", "scikit-learn"]
+    with pytest.raises(needs.NeedsEnvironment) as raised:
+        needs.refuse(plan, found)
+    assert json.loads(str(raised.value)) == {
+        "environment": {
+            "request": found.request,
+            "why": "cv2 (package opencv-python-headless) (train.py line 2 imports it), "
+            "nowhere_plot (train.py line 11 imports it)",
+        }
+    }
+    assert raised.value.exit_code == 42
+    # The lab's Python as it is was asked for.
+    plan = dataclasses.replace(plan, environment="lab")
     with pytest.raises(
         Invalid, match=r"train.py needs cv2 \(package .* which the lab's Python does not have; it has: sci"
     ):
@@ -110,6 +123,18 @@ def test_command_that_does_not_tell_what_it_imports(tmp_path):
             ["nowhere==1 (environment.yml)"],
             [],
         ),
+        # conda's own packages are called otherwise: for those the imports tell.
+        (
+            {"environment.yml": "dependencies: [{pip: [pandas]}]", "train.py": "import nowhere"},
+            ["nowhere (train.py line 1 imports it)"],
+            [],
+        ),
+        (
+            {"requirements.txt": "pandas\n-c bounds.txt\n", "bounds.txt": "pandas<0.1\nnumpy<0.1\n"},
+            [],
+            ["requirements.txt asks for pandas<0.1, the lab's Python has "],
+        ),
+        ({"requirements.txt": "uvicorn[nothing]\nmlflow\n"}, [], []),
         ({"python_env.yaml": "dependencies: [nowhere==1, -r x.txt]"}, ["nowhere==1 (python_env.yaml)"], []),
         # Nothing that pip installs: the imports tell.
         ({"environment.yml": "dependencies: [python, nowhere]"}, [], []),
@@ -135,8 +160,8 @@ def test_requirement_files(tmp_path, files, missing, differs):
 
 def test_other_python(tmp_path):
     head = '# /// script\n# requires-python = ">=9"\n# ///\n'
-    _, found = check_needs(tmp_path, {"train.py": head}, requirements=["train.py"])
-    assert found.missing[0].startswith("Python >=9 (train.py); it is 3.")
+    with pytest.raises(Invalid, match=r"train.py asks for Python >=9, and the lab has 3.* change requires-python"):
+        check_needs(tmp_path, {"train.py": head}, requirements=["train.py"])
 
 
 def test_requirements_that_cannot_be_read(tmp_path):
@@ -251,6 +276,7 @@ def test_words_of_a_command(command, params, words):
         ("BENCHTOP_CODE_PLAN", '{"kind": "script", "command": "a"}', "expected a list of texts as command"),
         ("BENCHTOP_CODE_PLAN", '{"kind": "notebook"}', "expected an entry for a notebook"),
         ("BENCHTOP_CODE_PLAN", '{"kind": "script", "command": ["a"], "entry": "../a"}', "not '../a'"),
+        ("BENCHTOP_CODE_PLAN", '{"kind": "script", "command": ["a"], "environment": "conda"}', "not 'conda'"),
         ("BENCHTOP_PARAMS", "[]", "expected a JSON object"),
         ("BENCHTOP_WORK", "/nowhere", "mount an empty, writable one there"),
         ("BENCHTOP_PROJECT", "", "BENCHTOP_PROJECT is not set"),

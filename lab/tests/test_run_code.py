@@ -287,20 +287,27 @@ def test_package_in_src_with_lock(runner):
             name = "houses"
             version = "1"
             source = { editable = "." }
-            [package.metadata]
-            requires-dist = [
-                { name = "scikit-learn", specifier = ">=99" },
+            dependencies = [
+                { name = "scikit-learn" },
                 { name = "pywin32", marker = "sys_platform == 'win32'" },
             ]
+            [[package]]
+            name = "scikit-learn"
+            version = "99"
+            source = { registry = "https://example.invalid" }
+            [[package]]
+            name = "pywin32"
+            version = "1"
+            source = { registry = "https://example.invalid" }
             [[package]]
             name = "not-asked-for"
             version = "1"
             source = { registry = "https://example.invalid" }
         """,
     } | HOUSES
-    ended = runner.run(files)
+    ended = runner.run(files, pushes.plan(files) | {"environment": "lab"})
     run, _ = check_finished(runner, ended, "final_model.pkl", "2 are there, and its name says final")
-    assert "uv.lock asks for scikit-learn>=99, the lab's Python has" in run.data.tags["benchtop.environment.differs"]
+    assert "uv.lock asks for scikit-learn==99, the lab's Python has" in run.data.tags["benchtop.environment.differs"]
     # The search's candidates are runs below the Job's.
     below = [each for each in runner.runs() if each.data.tags.get("mlflow.parentRunId") == run.info.run_id]
     assert len(below) == 2
@@ -553,13 +560,44 @@ def test_sigterm(runner):
     assert _left(runner) == []
 
 
-def test_missing_packages(runner):
-    files = {
-        "train.py": "import nowhere_boost",
-        "requirements.txt": "nowhere-boost>=2  # trees\npandas\n-r more.txt\nnothing; python_version < '3'\n",
-        "more.txt": "nowhere_light[gpu]\n--index-url https://example.invalid\n",
-    }
-    ended = runner.run(files)
+MISSING = {
+    "train.py": "import nowhere_boost",
+    "requirements.txt": "nowhere-boost>=2  # trees\npandas\n-r more.txt\nnothing; python_version < '3'\n",
+    "more.txt": "nowhere_light[gpu]\n--index-url https://example.invalid\n",
+}
+
+
+def test_packages_that_an_environment_may_have(runner):
+    ended = runner.run(MISSING)
+    assert ended.code == 42, ended.output
+    told = json.loads(ended.message)["environment"]
+    assert told["why"] == "nowhere-boost>=2 (requirements.txt), nowhere_light (requirements.txt)"
+    assert f"train.py needs an environment: {told['why']}" in ended.output
+    # What waits for an environment has no run yet.
+    assert runner.runs() == []
+    # The environment of other code is none of this.
+    again = runner.run(MISSING, BENCHTOP_ENVIRONMENT="0" * 64, BENCHTOP_ENVIRONMENT_PATH="/nowhere")
+    assert (again.code, json.loads(again.message)) == (42, {"environment": told})
+
+
+def test_packages_that_the_environment_does_not_have(runner, tmp_path):
+    """Never a loop: what was made for exactly this is all there is."""
+    request = json.loads(runner.run(MISSING).message)["environment"]["request"]
+    env = {"BENCHTOP_ENVIRONMENT": request, "BENCHTOP_ENVIRONMENT_PATH": str(tmp_path)}
+    ended = runner.run(MISSING, **env)
+    run = check_failed(
+        runner,
+        ended,
+        2,
+        "train.py needs nowhere-boost>=2 (requirements.txt) and nowhere_light (requirements.txt), "
+        "which the environment does not have; it has: scikit-learn ",
+    )
+    assert "Traceback" not in ended.output
+    assert run.data.tags["benchtop.environment"] == request
+
+
+def test_missing_packages_where_the_lab_was_asked_for(runner):
+    ended = runner.run(MISSING, pushes.plan(MISSING) | {"environment": "lab"})
     check_failed(
         runner,
         ended,

@@ -1,5 +1,5 @@
-// Package workloads embeds the code that runs in the pods of projects: a trainer, an inference server, and a runner of
-// code that was pushed, in Python. It is mounted from ConfigMaps, so changing it needs no new image.
+// Package workloads embeds the code that runs in the pods of projects: a trainer, an inference server, a runner of
+// code that was pushed, and a builder of the environments that such code needs, in Python. It is mounted from ConfigMaps, so changing it needs no new image.
 //
 // Each program is a flat set of files, because a ConfigMap has no folders; `python3 /opt/benchtop/train.py` and
 // `python3 /opt/benchtop/serve.py` start them. The trainer's files hold two more programs, bring.py and measure.py.
@@ -26,9 +26,11 @@ const (
 	MeasureMain = "measure.py"
 	// RunnerMain runs code that was pushed.
 	RunnerMain = "run_code.py"
+	// EnvironmentMain makes the environment of code that was pushed.
+	EnvironmentMain = "build_environment.py"
 )
 
-//go:embed shared/*.py trainer/*.py server/*.py runner/*.py
+//go:embed shared/*.py trainer/*.py server/*.py runner/*.py environment/*.py
 var files embed.FS
 
 // Trainer returns the trainer's files by name. The caller owns the map.
@@ -40,6 +42,10 @@ func Server() map[string]string { return program("server") }
 // Runner returns the files of the program that runs pushed code, by name. The caller owns the map. It talks to registry
 // and object store with the trainer's modules, so these are among them.
 func Runner() map[string]string { return program("trainer", "runner") }
+
+// Environment returns the files of the program that makes environments for pushed code, by name. The caller owns the map. It
+// reads code with the runner's modules, so these are among them.
+func Environment() map[string]string { return program("trainer", "runner", "environment") }
 
 // program merges a program's folders with what the programs share.
 func program(folders ...string) map[string]string {
@@ -82,3 +88,6 @@ func ServerDigest() string { return Digest(Server()) }
 
 // RunnerDigest is the Digest of Runner.
 func RunnerDigest() string { return Digest(Runner()) }
+
+// EnvironmentDigest is the Digest of Environment.
+func EnvironmentDigest() string { return Digest(Environment()) }

@@ -22,6 +22,7 @@ func TestProgramsFitInConfigMaps(t *testing.T) {
 		"trainer": {workloads.Trainer(), []string{workloads.TrainerMain, workloads.BringMain, workloads.MeasureMain}, []string{"trainer"}},
 		"server":  {workloads.Server(), []string{workloads.ServerMain}, []string{"server"}},
 		"runner":  {workloads.Runner(), []string{workloads.RunnerMain}, []string{"trainer", "runner"}},
+		"builder": {workloads.Environment(), []string{workloads.EnvironmentMain}, []string{"trainer", "runner", "environment"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, main := range program.mains {
@@ -88,7 +89,7 @@ func TestDigestCoversNamesAndContents(t *testing.T) {
 		t.Error("the digest depends on order")
 	}
 	for what, digest := range map[string]string{
-		"trainer": workloads.TrainerDigest(), "server": workloads.ServerDigest(), "runner": workloads.RunnerDigest(),
+		"trainer": workloads.TrainerDigest(), "server": workloads.ServerDigest(), "runner": workloads.RunnerDigest(), "builder": workloads.EnvironmentDigest(),
 	} {
 		if other, ok := seen[digest]; ok {
 			t.Errorf("%s has the digest of %s", what, other)

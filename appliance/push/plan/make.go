@@ -484,10 +484,11 @@ func (m *maker) headerDocument(name string) (document, bool) {
 	return doc, true
 }
 
-// options are those of pyproject.toml and of the entry's header together. A
-// command in the header says how this script is run.
+// options are those of pyproject.toml and of the entry's header together, and the
+// plan's environment is theirs. A command in the header says how this script is run.
 func (m *maker) options(p *mlops.CodePlan, project table, asked Asked) mlops.CodeOptions {
 	out := project.options
+	p.Environment = project.environment
 	if !isScript(p.Entry) {
 		return out
 	}
@@ -514,6 +515,7 @@ func (m *maker) options(p *mlops.CodePlan, project table, asked Asked) mlops.Cod
 		*p = m.command(t.command, mlops.CodeCommand, why, fmt.Sprintf("%s, line %d: command", t.file, t.lines["command"]))
 		p.Entry = entry
 	}
+	p.Environment = cmp.Or(t.environment, project.environment)
 	return merged(out, t.options)
 }
 

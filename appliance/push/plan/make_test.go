@@ -163,7 +163,7 @@ func TestMistakes(t *testing.T) {
 		"pyproject's entry is not there":   {map[string]string{"pyproject.toml": "\n[tool.benchtop]\nentry = \"fit.py\"\n", "train.py": ""}, Asked{}, "pyproject.toml, line 3: entry is fit.py, which is not in the code: it holds train.py"},
 		"pyproject's command is not there": {map[string]string{"pyproject.toml": "\n[tool.benchtop]\ncommand = \"python fit.py\"\n", "train.py": ""}, Asked{}, "pyproject.toml, line 3: command runs fit.py, which is not in the code: it holds train.py"},
 		"set twice":                        {map[string]string{"pyproject.toml": "[tool.benchtop]\ngpu = 1\ncpu = 1\n", "train.py": "#!/usr/bin/python\n# /// script\n# [tool.benchtop]\n# entry = \"x.py\"\n# gpu = 2\n# ///\n"}, Asked{}, "train.py, line 5: gpu is set in pyproject.toml, line 2, too: expected it once\ntrain.py, line 4: entry is \"x.py\": expected it in pyproject.toml, because this script is the entry already"},
-		"mistakes in both":                 {map[string]string{"pyproject.toml": "[tool.benchtop]\ncpu = \"x\"\n", "train.py": "# /// script\n# [tool.benchtop]\n# gpu = \"x\"\n# memori = 1\n# ///\n"}, Asked{Entry: "train.py"}, "pyproject.toml, line 2: cpu is \"x\": expected cores, such as 2 or 0.5, or \"500m\"\ntrain.py, line 3: gpu is \"x\": expected a number from 0 to 16\ntrain.py, line 4: the key \"memori\" is not known: expected one of command, entry, schedule, time-zone, params, cpu, memory, gpu, time-limit, env"},
+		"mistakes in both":                 {map[string]string{"pyproject.toml": "[tool.benchtop]\ncpu = \"x\"\n", "train.py": "# /// script\n# [tool.benchtop]\n# gpu = \"x\"\n# memori = 1\n# ///\n"}, Asked{Entry: "train.py"}, "pyproject.toml, line 2: cpu is \"x\": expected cores, such as 2 or 0.5, or \"500m\"\ntrain.py, line 3: gpu is \"x\": expected a number from 0 to 16\ntrain.py, line 4: the key \"memori\" is not known: expected one of command, entry, schedule, time-zone, params, cpu, memory, gpu, time-limit, env, environment"},
 		"a header that is no TOML":         {map[string]string{"train.py": "\n\n# /// script\n# [tool.benchtop\n# ///\n"}, Asked{}, "train.py, line 4: this is not TOML: "},
 		"two headers":                      {map[string]string{"train.py": "# /// script\n# a = 1\n# ///\n\n# /// script\n# b = 1\n# ///\n"}, Asked{}, "train.py, line 5: a second block `# /// script`, the first is in line 1: expected one"},
 		"MLproject and pyproject":          {map[string]string{"MLproject": ml + "    command: python train.py\n", "pyproject.toml": "[tool.benchtop]\nentry = \"train.py\"\n", "train.py": ""}, Asked{}, "pyproject.toml, line 2: entry says what to run, and so does MLproject, line 3: remove one of them, or say what is meant with --entry FILE or --command \"…\""},
@@ -185,6 +185,27 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%v\nexpected\n%s", err, c.want)
 			}
 		})
+	}
+}
+
+// Whoever wants the lab's Python as it is says so in either place.
+func TestEnvironment(t *testing.T) {
+	const header = "# /// script\n# [tool.benchtop]\n# environment = 'lab'\n# ///\n"
+	for want, code := range map[string]map[string]string{
+		"lab": {"train.py": header}, "lab ": {"train.py": "", "pyproject.toml": "[tool.benchtop]\nenvironment = 'lab'\n"},
+		"lab  ": {"a.ipynb": "{}", "pyproject.toml": "[tool.benchtop]\nenvironment = 'lab'\n"}, "": {"train.py": ""},
+	} {
+		p, err := Make(files(code), Asked{})
+		if err != nil || p.Environment != strings.TrimSpace(want) {
+			t.Errorf("%v: the environment is %q (%v), expected %q", code, p.Environment, err, want)
+		}
+		if b, err := json.Marshal(p); err != nil || strings.Contains(string(b), `"environment":"lab"`) != (want != "") {
+			t.Errorf("%v: the plan is %s (%v)", code, b, err)
+		}
+	}
+	_, err := Make(files(map[string]string{"train.py": header, "pyproject.toml": "[tool.benchtop]\nenvironment = 'lab'\n"}), Asked{})
+	if want := "train.py, line 3: environment is set in pyproject.toml, line 2, too: expected it once"; err == nil || mlops.MessageOf(err) != want {
+		t.Errorf("in both: %v, expected %s", err, want)
 	}
 }
 

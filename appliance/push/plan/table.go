@@ -26,8 +26,10 @@ type table struct {
 	there   bool
 	command []string
 	entry   string
-	options mlops.CodeOptions
-	lines   map[string]int // of each key, in the file
+	// environment is that of a CodePlan.
+	environment string
+	options     mlops.CodeOptions
+	lines       map[string]int // of each key, in the file
 }
 
 // finding is what is wrong with a key, which may be one in a table.
@@ -65,7 +67,7 @@ func (d document) in(keys ...string) map[string]any {
 }
 
 // knownKeys are the keys of [tool.benchtop].
-var knownKeys = []string{"command", "entry", "schedule", "time-zone", "params", "cpu", "memory", "gpu", "time-limit", "env"}
+var knownKeys = []string{"command", "entry", "schedule", "time-zone", "params", "cpu", "memory", "gpu", "time-limit", "env", "environment"}
 
 // laterKeys are those that come later. Nothing is done with them yet, so they
 // are refused: who writes one believes that something is.
@@ -167,6 +169,12 @@ func (d document) benchtop() (t table, wrong []string) {
 			}
 			sayEach(bad)
 			t.options.Environment = env
+		case "environment":
+			if value != mlops.EnvironmentLab {
+				expected("\"lab\", for code that runs on the lab's Python as it is; without the key the lab makes what the code needs, and variables are set with env")
+			} else {
+				t.environment = mlops.EnvironmentLab
+			}
 		default:
 			if instead, later := laterKeys[key]; later {
 				say(key, "%s is not known yet: remove it; %s", key, instead)

@@ -84,6 +84,7 @@ serve = "uvicorn main:app"
 follows = "iris"
 image = "x"
 gates = {}
+environment = "conda"
 
 [tool.benchtop.env]
 N = 2
@@ -99,15 +100,16 @@ pyproject.toml, line 7: cpu is true: expected cores, such as 2 or 0.5, or "500m"
 pyproject.toml, line 8: memory is 4: expected an amount with its unit, such as "512Mi" or "4Gi"
 pyproject.toml, line 9: gpu is 99: expected a number from 0 to 16
 pyproject.toml, line 10: time-limit is 3600: expected a time of at least a second, such as "2h" or "1h30m"
-pyproject.toml, line 11: the key "gpus" is not known: expected one of command, entry, schedule, time-zone, params, cpu, memory, gpu, time-limit, env
+pyproject.toml, line 11: the key "gpus" is not known: expected one of command, entry, schedule, time-zone, params, cpu, memory, gpu, time-limit, env, environment
 pyproject.toml, line 12: data is not known yet: remove it; store the data with ` + "`benchtop datasets add`" + `, or push it with the code
 pyproject.toml, line 13: serve is not known yet: remove it; models are served by the lab's own server
 pyproject.toml, line 14: follows is not known yet: remove it; a project's deployment follows what passes its gates
 pyproject.toml, line 15: image is not known yet: remove it; code runs on the lab's Python
 pyproject.toml, line 16: gates is not known yet: remove it; set them on the project's page or with ` + "`benchtop gates`" + `
-pyproject.toml, line 19: env: N is 2: expected text in quotation marks
-pyproject.toml, line 20: env: MLFLOW_TRACKING_URI is Benchtop's to set: expected a name other than HOME, PATH, NO_PROXY, no_proxy that begins with none of BENCHTOP_, MLFLOW_, AWS_, KUBERNETES_, PYTHON, LD_
-pyproject.toml, line 21: env: "1x" is no name of an environment variable: expected letters, digits and '_', not beginning with a digit, such as OMP_NUM_THREADS`
+pyproject.toml, line 17: environment is "conda": expected "lab", for code that runs on the lab's Python as it is; without the key the lab makes what the code needs, and variables are set with env
+pyproject.toml, line 20: env: N is 2: expected text in quotation marks
+pyproject.toml, line 21: env: MLFLOW_TRACKING_URI is Benchtop's to set: expected a name other than HOME, PATH, NO_PROXY, no_proxy that begins with none of BENCHTOP_, MLFLOW_, AWS_, KUBERNETES_, PYTHON, LD_
+pyproject.toml, line 22: env: "1x" is no name of an environment variable: expected letters, digits and '_', not beginning with a digit, such as OMP_NUM_THREADS`
 	_, err := Make(files(map[string]string{"train.py": "", "pyproject.toml": text}), Asked{})
 	if mlops.CodeOf(err) != mlops.Invalid || mlops.MessageOf(err) != want {
 		t.Errorf("%v\nexpected\n%s", err, want)

@@ -140,6 +140,16 @@ class Runner:
         found = self.client().search_model_versions(f"name='{self.name}'")
         return sorted(found, key=lambda version: -int(version.version))
 
+    def downloaded(self, version=1):
+        """The folder of a version's model, on this machine."""
+        place = self.place / f"downloaded-{version}"
+        program = "import mlflow, sys; mlflow.artifacts.download_artifacts(sys.argv[1], dst_path=sys.argv[2])"
+        env = workloads.base_env(self.place) | {k: v for k, v in os.environ.items() if k.startswith("MLFLOW_TRACKING_")}
+        env |= {"MLFLOW_TRACKING_URI": self.mlflow_uri, "GIT_PYTHON_REFRESH": "quiet"}
+        words = [sys.executable, "-c", program, f"models:/{self.name}/{version}", str(place)]
+        subprocess.run(words, env=env, cwd=self.place, check=True, timeout=300)
+        return next(file.parent for file in place.rglob("MLmodel"))
+
     def predicted(self, version=1, rows=None):
         """What a version answers to rows, or to its input example, in a fresh process that knows nothing else."""
         program = textwrap.dedent("""

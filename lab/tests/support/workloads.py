@@ -15,8 +15,13 @@ from support import services, versions
 WORKLOADS = Path(__file__).resolve().parents[2] / "workloads"
 
 
-# The runner uses the trainer's modules (workloads.go).
-PARTS = {"trainer": ("shared", "trainer"), "server": ("shared", "server"), "runner": ("shared", "trainer", "runner")}
+# The runner uses the trainer's modules, and the builder of environments those of both (workloads.go).
+PARTS = {
+    "trainer": ("shared", "trainer"),
+    "server": ("shared", "server"),
+    "runner": ("shared", "trainer", "runner"),
+    "environment": ("shared", "trainer", "runner", "environment"),
+}
 
 
 def mount(root, program):

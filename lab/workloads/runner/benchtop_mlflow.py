@@ -257,8 +257,10 @@ def _models(mlflow):
         fits = sys.modules.get("benchtop_fits")
         if fits:
             fits.cover()
-        run_id = info.run_id
-        note("model", model_id=info.model_id, run_id=run_id, name=info.name, auto=auto, uri=info.model_uri)
+        # Before MLflow 3 a model is a part of its run, and has no id.
+        name = getattr(info, "name", None) or getattr(info, "artifact_path", None)
+        model_id = getattr(info, "model_id", None)
+        note("model", model_id=model_id, run_id=info.run_id, name=name, auto=auto, uri=info.model_uri)
         return info
 
     Model.log = classmethod(functools.wraps(log)(logged))

@@ -1,11 +1,12 @@
 """The models that a script has left in files, and which of several is meant."""
 
-import importlib.util
 import os
 import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import packages
 
 # More are logged by no one: a script that keeps every epoch means the last, or the best.
 MAX_LOGGED = 10
@@ -39,12 +40,13 @@ class Logged:
     """A model that mlflow has logged."""
 
     name: str
-    model_id: str
+    model_id: str | None  # None before MLflow 3, where it is a part of its run
     run_id: str | None
     at: float
+    uri: str
 
 
-def candidates(written, noted, code):
+def candidates(written, noted, code, environment=None):
     """(candidates, sentences about files that look like models and can't be read)."""
     dumps = {entry["path"]: entry for entry in noted.of("dump")}
     # What formats tell nothing about is told by the last fit.
@@ -76,7 +78,7 @@ def candidates(written, noted, code):
             )
             continue
         module, what = LIBRARIES.get(kind, (None, None))
-        if module and importlib.util.find_spec(module) is None:
+        if module and not packages.has_module(module, environment):
             unread.append(f"{name} looks like {what}, and the lab's Python does not have {module}")
             continue
         found.append(Candidate(name, path, kind, at, rows=rows, run_id=last["run_id"]))

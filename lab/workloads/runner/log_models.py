@@ -2,9 +2,9 @@
 
 A program of its own, because models are read with the script's modules, whose names are the script's business, and
 because reading one may run anything and end anyhow. It runs without the runner's other files. REQUEST is a JSON file:
-{"experiment_id", "code": its folder, "requirements", "like": id of a model that was logged automatically, or null,
+{"experiment_id", "code": its folder, "requirements", "like": address of a model that was logged automatically, or null,
 "results": path, "models": [{"name", "path", "kind", "kept", "rows", "run_id"}]}. The program appends a line of
-JSON to the results for each model: {"name", "model_id"} or {"name", "error"}.
+JSON to the results for each model: {"name", "model_id", "uri"} or {"name", "error"}; before MLflow 3 a model has no id.
 """
 
 import importlib
@@ -46,7 +46,8 @@ def main(request):
     for model in request["models"]:
         result = {"name": model["name"]}
         try:
-            result["model_id"] = log_folder(model, request) if model["kind"] == "folder" else log(model, request)
+            logged = log_folder(model, request) if model["kind"] == "folder" else log(model, request)
+            result["model_id"], result["uri"] = logged
         except NoModel as err:
             result |= {"error": str(err), "none": True}
         except Exception as err:
@@ -79,21 +80,35 @@ def log(model, request):
 
     # log_model of a flavor, without an active run: ending that would say that the Job is through.
     options |= {"flavor": importlib.import_module(f"mlflow.{flavor}"), "run_id": model["run_id"], "artifact_path": None}
-    return Model.log(**options, **{_ARGUMENTS[flavor]: value}).model_id
+    if not has_ids():
+        options["artifact_path"] = options.pop("name")
+    info = Model.log(**options, **{_ARGUMENTS[flavor]: value})
+    return getattr(info, "model_id", None), info.model_uri
+
+
+def has_ids():
+    """Whether models are more than parts of runs, as they are from MLflow 3 on."""
+    import mlflow
+
+    return hasattr(mlflow.MlflowClient, "create_logged_model")
 
 
 def log_folder(model, request):
     """A folder that mlflow has written: its files are the model."""
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
     client = MlflowClient()
     name = logged_name(model["name"])
+    if not has_ids():
+        client.log_artifacts(model["run_id"], model["path"], name)
+        return None, f"runs:/{model['run_id']}/{name}"
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
     made = client.create_logged_model(request["experiment_id"], name=name, source_run_id=model["run_id"])
     client.log_model_artifacts(made.model_id, model["path"])
     client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
     client.log_outputs(model["run_id"], [LoggedModelOutput(made.model_id, 0)])
-    return made.model_id
+    return made.model_id, f"models:/{made.model_id}"
 
 
 def load(model):
@@ -196,17 +211,36 @@ def described(value, rows):
 def fitted_on(value):
     """The first rows that a result of statsmodels has kept itself, or None."""
     data = getattr(getattr(value, "model", None), "data", None)
-    kept = getattr(data, "frame", None)
-    kept = getattr(data, "orig_exog", None) if kept is None else kept
+    frame = getattr(data, "frame", None)
+    if frame is not None:
+        return _asked(value, frame[:5])
+    kept = getattr(data, "orig_exog", None)
     return None if kept is None else kept[:5]
 
 
-def described_like(model_id):
+def _asked(value, rows):
+    """The columns that a prediction needs: a formula's frame also has what is predicted, and what no term names."""
+    for name in list(rows.columns):
+        rest = rows.drop(columns=name)
+        if _predicts(value, rest):
+            rows = rest
+    return rows
+
+
+def _predicts(value, rows):
+    try:
+        value.predict(rows)
+    except Exception:
+        return False
+    return True
+
+
+def described_like(uri):
     """(input example, signature) of a model that was trained by the same script."""
     from mlflow.artifacts import download_artifacts
     from mlflow.models import Model
 
-    place = download_artifacts(f"models:/{model_id}")
+    place = download_artifacts(uri)
     model = Model.load(place)
     return model.load_input_example(place), model.signature
 
@@ -253,8 +287,13 @@ def logged_name(name):
 
 
 def pins(packages):
+    import mlflow
+
     found = []
-    for name in packages:
+    for wanted in packages:
+        # An environment may have an mlflow that is in one piece, before the lab's.
+        whole = wanted == "mlflow-skinny" and metadata.version(wanted) != mlflow.__version__
+        name = "mlflow" if whole else wanted
         try:
             found.append(f"{name}=={metadata.version(name)}")
         except metadata.PackageNotFoundError:

@@ -23,6 +23,7 @@ class Plan:
     entry: str
     kind: str
     requirements: list[str]
+    environment: str = ""  # "lab": the lab's Python as it is, whatever is missing
 
     @property
     def what(self):
@@ -60,7 +61,7 @@ def read(env):
     sha256 = config.digest(env, "BENCHTOP_CODE_SHA256", WHO)
     tracking = config.tracking_uri(env, WHO)
     project = config.required(env, "BENCHTOP_PROJECT", WHO)
-    plan = _plan(config.required(env, "BENCHTOP_CODE_PLAN", WHO))
+    plan = read_plan(env, WHO)
     params = _object(env, "BENCHTOP_PARAMS")
     tags = {f"benchtop.{name}": env.get(f"BENCHTOP_{name.upper()}", "") for name in ("job", "pod", "node", "trigger")}
     return Pushed(
@@ -74,7 +75,7 @@ def read(env):
         plan=plan,
         params=params,
         tracking_uri=tracking,
-        work=_work(env),
+        work=read_work(env),
         data=Path(env.get("BENCHTOP_DATA") or "/data"),
         wait_seconds=config.duration(env, "BENCHTOP_WAIT_SECONDS", 180),
         tags={
@@ -122,7 +123,9 @@ def _said(plan, params):
     return shlex.join(words(plan, params))
 
 
-def _plan(text):
+def read_plan(env, who):
+    """The Plan in a mapping of environment variables."""
+    text = config.required(env, "BENCHTOP_CODE_PLAN", who)
     wrong = f"BENCHTOP_CODE_PLAN is {text[:200]!r}, expected"
     try:
         plan = json.loads(text)
@@ -141,7 +144,10 @@ def _plan(text):
         raise Invalid(f"{wrong} an entry for a notebook, a command for everything else")
     if entry.startswith("/") or ".." in Path(entry).parts:
         raise Invalid(f"{wrong} an entry below the code's folder, not {entry!r}")
-    return Plan(command=command, entry=entry, kind=kind, requirements=needs)
+    environment = plan.get("environment") or ""
+    if environment not in ("", "lab"):
+        raise Invalid(f"{wrong} the environment lab or none, not {environment!r}")
+    return Plan(command=command, entry=entry, kind=kind, requirements=needs, environment=environment)
 
 
 def _object(env, key):
@@ -155,7 +161,8 @@ def _object(env, key):
     return found
 
 
-def _work(env):
+def read_work(env):
+    """The folder to work in."""
     work = Path(env.get("BENCHTOP_WORK") or "/work")
     if not work.is_dir():
         raise Invalid(f"BENCHTOP_WORK is {str(work)!r}, which is not a directory; mount an empty, writable one there")

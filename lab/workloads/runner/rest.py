@@ -102,8 +102,8 @@ class Registry:
         """End the run as FINISHED, FAILED or KILLED."""
         self.call("runs/update", {"run_id": self.run_id, "status": status, "end_time": _now()})
 
-    def register(self, model_id, run_id, metrics):
-        """Create the next version of the project's model; return its number."""
+    def register(self, logged, run_id, metrics):
+        """Create the next version of the project's model from a model that was logged; return its number."""
         name = self._pushed.model_name
         try:
             self.call("registered-models/create", {"name": name})
@@ -111,7 +111,12 @@ class Registry:
             if err.code not in ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"):
                 raise
         tags = self.version_tags() | metric_tags(metrics)
-        body = {"name": name, "source": f"models:/{model_id}", "model_id": model_id, "tags": _pairs(tags)}
+        body = {"name": name, "tags": _pairs(tags)}
+        if logged.model_id:
+            body |= {"source": f"models:/{logged.model_id}", "model_id": logged.model_id}
+        else:
+            owner, _, path = logged.uri.removeprefix("runs:/").partition("/")
+            body["source"] = f"{self.run(owner)['info']['artifact_uri'].rstrip('/')}/{path}"
         if run_id:
             body["run_id"] = run_id
         return str(self.call("model-versions/create", body)["model_version"]["version"])

@@ -3,8 +3,10 @@
 Everything comes from the environment (pushed.py). The script is a process of its own, in which hooks (benchtop_*.py)
 answer mlflow with the lab's registry and note what is read, fitted and written. Exit codes: 0 finished, with or
 without a model; 2 the code is at fault, so that the same again would fail the same way; 3 registry or object store
-refused; 4 an error that nobody expected; 137 the script was killed, most likely for memory; 143 stopped by SIGTERM;
-1 a fault on the way, worth a retry. The reason, and what became of the model, go to the termination message.
+refused; 4 an error that nobody expected; 42 the lab's Python does not suffice and an environment may: the message is
+JSON that says what for (needs.py), and there is no run; 137 the script was killed, most likely for memory; 143 stopped
+by SIGTERM; 1 a fault on the way, worth a retry. The reason, and what became of the model, go to the termination
+message.
 """
 
 import json
@@ -76,8 +78,7 @@ class Work:
 
     def run(self):
         """All of it; what to say in the end."""
-        self._fetch()
-        self._check()
+        self._prepare()
         self._script()
         noted = noted_module.Noted(self._folders.notes)
         self._inputs(noted)
@@ -90,6 +91,21 @@ class Work:
         """End what runs."""
         if self._process:
             self._process.stop()
+
+    def _prepare(self):
+        """Fetch the code, check what it needs and begin the run; code that has to wait for an environment has none."""
+        try:
+            self._fetch()
+            self._check()
+        except needs_module.NeedsEnvironment:
+            raise
+        except BaseException:
+            # The run has to say what went wrong.
+            self._registry.start()
+            raise
+        self._registry.start()
+        if self._needs.differs:
+            self._registry.tag("benchtop.environment.differs", needs_module.dumps(self._needs))
 
     def _fetch(self):
         begun = time.perf_counter()
@@ -106,21 +122,21 @@ class Work:
 
     def _check(self):
         plan = self._pushed.plan
-        self._needs = needs_module.check(plan, self._folders.code)
+        self._needs = needs_module.check(plan, self._folders.code, self._env)
+        if self._needs.environment:
+            self._pushed.tags["benchtop.environment"] = self._needs.request
         needs_module.refuse(plan, self._needs)
         for line in self._needs.differs:
             log.warning("%s", line)
-        if self._needs.differs:
-            self._registry.tag("benchtop.environment.differs", needs_module.dumps(self._needs))
 
     def _script(self):
         pushed, folders = self._pushed, self._folders
         script_module.prepare(folders, self._sources, self._settings())
         notebook = folders.kept / "notebook.py"
         notebook.write_text(self._sources["notebook.py"])
-        words = script_module.command(pushed.plan, pushed.params, folders, notebook)
+        words = script_module.command(pushed.plan, pushed.params, folders, notebook, self._needs.environment)
         log.info("running %s", pushed.tags["benchtop.code.command"])
-        env = script_module.environment(self._env, folders, self._registry)
+        env = script_module.environment(self._env, folders, self._registry, self._needs.environment)
         begun = time.perf_counter()
         self._process = script_module.Script(words, env, script_module.folder(pushed.plan, folders))
         code = self._process.wait()
@@ -137,7 +153,7 @@ class Work:
             "run_id": registry.run_id,
             "model": pushed.model_name,
             # Not benchtop.job: the newest run with that tag is what became of the Job.
-            "run_tags": {"benchtop.project": pushed.project, "benchtop.job_run": registry.run_id},
+            "run_tags": self._run_tags(),
             "version_tags": registry.version_tags(),
             "instrumented": self._needs.instrumented,
             "requirements": self._needs.pins,
@@ -147,6 +163,12 @@ class Work:
             "notes": str(self._folders.notes),
         }
 
+    def _run_tags(self):
+        """What runs of the script are tagged with. Those that serve a version need the environment that made it."""
+        tags = {"benchtop.project": self._pushed.project, "benchtop.job_run": self._registry.run_id}
+        made = self._pushed.tags.get("benchtop.environment")
+        return tags | ({"benchtop.environment": made} if made else {})
+
     def _failed(self, code):
         what = self._pushed.plan.what
         if code == -signal.SIGKILL:
@@ -155,7 +177,11 @@ class Work:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         message = f"{what} {how}" + (f": {line}" if line else " and said nothing about why")
         if "ModuleNotFoundError" in line:
-            message += f"; the lab's Python has: {needs_module.what_is_there()}"
+            declared = self._needs.declared
+            if declared.source and declared.complete:
+                message += f"; {declared.source} does not name it: add it there"
+            whose = "environment" if self._needs.environment else "lab's Python"
+            message += f"; the {whose} has: {needs_module.what_is_there(self._needs.environment)}"
         for differs in self._needs.differs:
             message += f"; {differs}"
         return ScriptFailed(message, "\n".join([message, *lines[-30:]]))
@@ -200,9 +226,9 @@ class Work:
             meant, why = left.choose(explicit)
             return self._register(meant, f"model {meant.name}, which the script has logged{_of(explicit, why)}")
         written = archive.written(self._folders.code, self._before)
-        found, unread = left.candidates(written, noted, str(self._folders.code))
+        found, unread = left.candidates(written, noted, str(self._folders.code), self._needs.environment)
         automatic = self._logged(noted, auto=True)
-        like = automatic[-1].model_id if automatic else None
+        like = automatic[-1].uri if automatic else None
         failed = []
         if found:
             ordered, why = left.order(found)
@@ -227,9 +253,9 @@ class Work:
     @staticmethod
     def _logged(noted, auto):
         return [
-            left.Logged(entry["name"] or "model", entry["model_id"], entry["run_id"], entry["at"])
+            left.Logged(entry["name"] or "model", entry["model_id"], entry["run_id"], entry["at"], entry["uri"])
             for entry in noted.of("model")
-            if entry["auto"] is auto and entry["model_id"]
+            if entry["auto"] is auto and (entry["model_id"] or entry["uri"].startswith("runs:/"))
         ]
 
     def _register(self, logged, what):
@@ -237,7 +263,7 @@ class Work:
         metrics = self._registry.metrics(run_id)
         # From here on there is a version: the run has to say so.
         self._stop.hold()
-        version = self._registry.register(logged.model_id, run_id, metrics)
+        version = self._registry.register(logged, run_id, metrics)
         return self._say(f"registered version {version} of {self._pushed.model_name}: {what}")
 
     def _lineage(self, run_id):
@@ -259,7 +285,7 @@ class Work:
         program.write_text(self._sources["log_models.py"])
         runs = {"": None, None: self._registry.run_id}
         if any(model.run_id == "" for model in models):
-            runs[""] = self._registry.below(self._settings()["run_tags"])
+            runs[""] = self._registry.below(self._run_tags())
         run_of = {model.name: runs.get(model.run_id, model.run_id) for model in models}
         fields = ("name", "path", "kind", "kept", "rows")
         request.write_text(
@@ -277,14 +303,15 @@ class Work:
                 }
             )
         )
-        env = script_module.environment(self._env, folders, self._registry)
+        env = script_module.environment(self._env, folders, self._registry, self._needs.environment)
         paths = [str((folders.code / pushed.plan.entry).parent), str(folders.code / "src"), str(folders.code)]
+        paths += [self._needs.environment] if self._needs.environment else []
         # Without the hooks: this is no code of the script's.
         env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
         self._process = script_module.Script([sys.executable, "-P", str(program), str(request)], env, folders.code)
         code = self._process.wait()
         found = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-        logged = {entry["name"]: entry["model_id"] for entry in found if "model_id" in entry}
+        logged = {entry["name"]: entry for entry in found if "uri" in entry}
         failed = {entry["name"]: entry["error"] for entry in found if "error" in entry}
         if code and len(found) < len(models):
             lost = models[len(found)].name
@@ -292,7 +319,11 @@ class Work:
         for name, error in failed.items():
             log.warning("%s was not logged: %s", name, error)
         return (
-            [left.Logged(m.name, logged[m.name], run_of[m.name], m.at) for m in models if m.name in logged],
+            [
+                left.Logged(m.name, logged[m.name]["model_id"], run_of[m.name], m.at, logged[m.name]["uri"])
+                for m in models
+                if m.name in logged
+            ],
             [f"{name} was not logged: {error}" for name, error in failed.items()],
         )
 
@@ -326,7 +357,6 @@ def run(env):
         pushed = pushed_module.read(env)
         registry_module.wait(pushed)
         registry = rest.Registry(pushed)
-        registry.start()
         work = Work(pushed, registry, stop, dict(env))
         job.explain(work.run(), path)
         return 0
@@ -334,6 +364,10 @@ def run(env):
         status, reason, code = "KILLED", "stopped by SIGTERM", 143
         message = reason
         log.error("%s", reason)
+    except needs_module.NeedsEnvironment as err:
+        log.info("%s needs an environment: %s", pushed.plan.what, err.why)
+        job.explain(str(err), path)
+        return err.exit_code
     except ScriptFailed as err:
         status, reason, message, code = "FAILED", err.reason, str(err), err.exit_code
         log.error("%s", message)

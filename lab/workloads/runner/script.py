@@ -55,14 +55,14 @@ def sources():
     return {name: (here / name).read_text() for name in (*HOOKS, "notebook.py", "log_models.py")}
 
 
-def command(plan, params, folders, notebook):
+def command(plan, params, folders, notebook, packages=None):
     """The arguments of the script's process."""
     if plan.kind == "notebook":
         # -P: nothing but the hooks and the notebook's folder is on its path.
         return [sys.executable, "-P", str(notebook), Path(plan.entry).name, json.dumps(params)]
     words = words_of(plan, params)
     if words[0] not in _PYTHON:
-        if shutil.which(words[0], path=_path(folders)) is None and not (folders.code / words[0]).is_file():
+        if shutil.which(words[0], path=_path(folders, packages)) is None and not (folders.code / words[0]).is_file():
             raise Invalid(
                 f"the command begins with {words[0]!r}, which the lab's Python runtime does not have; it has python, "
                 "sh and the programs of busybox"
@@ -94,23 +94,26 @@ def _module(file, root):
     return ".".join(file.relative_to(package).with_suffix("").parts)
 
 
-def _path(folders):
-    """PATH, with a python that is this one."""
-    place = os.path.dirname(sys.executable)
+def _path(folders, packages):
+    """PATH, with a python that is this one, and the programs of an environment's packages."""
+    places = [os.path.dirname(sys.executable), *([os.path.join(packages, "bin")] if packages else [])]
     return os.pathsep.join(
-        dict.fromkeys([place, *os.environ.get("PATH", os.defpath).split(os.pathsep), str(folders.code)])
+        dict.fromkeys([*places, *os.environ.get("PATH", os.defpath).split(os.pathsep), str(folders.code)])
     )
 
 
-def environment(env, folders, run):
-    """The script's environment: the Job's own, and what makes the hooks and the registry work."""
+def environment(env, folders, run, packages=None):
+    """The script's environment: the Job's own, and what makes the hooks and the registry work.
+
+    An environment's packages come after the code's own modules, as installed packages do, and before the lab's.
+    """
     found = dict(env)
-    paths = [folders.hooks, folders.code / "src", folders.code]
+    paths = [folders.hooks, folders.code / "src", folders.code, *([Path(packages)] if packages else [])]
     given = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
     found["PYTHONPATH"] = os.pathsep.join([*(str(path) for path in paths if path.is_dir()), *given])
     home = env.get("HOME", "")
     found |= {
-        "PATH": _path(folders),
+        "PATH": _path(folders, packages),
         "HOME": home if home and os.access(home, os.W_OK) else str(folders.home),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -14,6 +14,8 @@ from pathlib import Path
 WORKER = Path(__file__).with_name("pyfunc_worker.py").read_text()
 LOAD_SECONDS = 300.0
 STEP_SECONDS = 0.1
+# Where the image's environment is: its packages come before the lab's in the model's process, and in no other of ours.
+ENVIRONMENT = "BENCHTOP_ENVIRONMENT_PATH"
 # The model's process gets none of these: addresses and keys are the lab's, and a model needs none of them.
 PRIVATE = ("AWS_", "BENCHTOP_", "MLFLOW_")
 
@@ -108,9 +110,12 @@ class Process:
 
 def _environment():
     kept = {k: v for k, v in os.environ.items() if not k.startswith(PRIVATE)}
+    paths = [path for path in (os.environ.get(ENVIRONMENT), os.environ.get("PYTHONPATH")) if path]
+    path = {"PYTHONPATH": os.pathsep.join(paths)} if paths else {}
     threads = {k: "1" for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if k not in kept}
     return (
         kept
+        | path
         | threads
         | {
             # Without git in the image its Python client would complain on import.

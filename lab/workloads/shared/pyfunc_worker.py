@@ -43,7 +43,7 @@ class Model:
             self.invocations(example, "application/json")
         return {
             "signature": {k: json.loads(v, parse_constant=lambda _: None) if v else None for k, v in signature.items()},
-            "type_hint": bool(meta._is_signature_from_type_hint()),
+            "type_hint": bool(getattr(meta, "_is_signature_from_type_hint", bool)()),
             "flavors": sorted(meta.flavors),
             "example": _shorten(example),
             "has_example": example is not None,

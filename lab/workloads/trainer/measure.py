@@ -53,6 +53,7 @@ import dataset as dataset_module  # noqa: E402
 import job  # noqa: E402
 import model as model_module  # noqa: E402
 import model_files  # noqa: E402
+import packages  # noqa: E402
 import private  # noqa: E402
 import registry as registry_module  # noqa: E402
 from config import EVALUATED, LATENCY, SIZE, STABILITY  # noqa: E402
@@ -187,6 +188,7 @@ class Shadow:
             port = sock.getsockname()[1]
         # No credentials: what the server loads may be anybody's code.
         keep = ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")
+        keep += (packages.VARIABLE,)
         env = {key: os.environ[key] for key in keep if key in os.environ} | {
             "BENCHTOP_DEPLOYMENT": "shadow",
             "BENCHTOP_MODEL_DIR": str(folder),

@@ -1,8 +1,10 @@
-"""Compare what a model requires with what the lab runtime has."""
+"""Compare what a model requires with what the lab runtime has, and the image's environment, if it has one."""
 
+import os
 import re
-from importlib import metadata
 from pathlib import Path
+
+import packages
 
 # The runtime has the part of mlflow that loads models, under another name.
 STANDS_FOR = {"mlflow": "mlflow-skinny"}
@@ -14,6 +16,7 @@ def check(folder):
     from packaging.requirements import InvalidRequirement, Requirement
 
     missing, notes = [], []
+    there = packages.all_of(packages.environment(os.environ))
     for line in read(folder):
         try:
             wanted = Requirement(line)
@@ -22,7 +25,7 @@ def check(folder):
             continue
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue
-        found = installed(wanted.name)
+        found = installed(wanted.name, there)
         if found is None:
             missing.append(f"{wanted.name}{wanted.specifier}")
         elif wanted.specifier and not wanted.specifier.contains(found, prereleases=True):
@@ -47,21 +50,16 @@ def read(folder):
     return []
 
 
-def installed(name):
-    """The installed version of a package, or None."""
-    for candidate in (name, STANDS_FOR.get(re.sub(r"[-_.]+", "-", name).lower())):
-        try:
-            if candidate:
-                return metadata.version(candidate)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
+def installed(name, there):
+    """The version of a package among those that are there, as packages.all_of has them, or None."""
+    name = packages.canonical(name)
+    dist = there.get(name) or there.get(STANDS_FOR.get(name, ""))
+    return dist.version if dist else None
 
 
 def runtime():
-    """The names of the packages that the lab runtime has."""
-    names = {(d.metadata["Name"] or "").lower() for d in metadata.distributions()}
-    return sorted(names - {""})
+    """The names of the packages that the lab runtime has, and the environment."""
+    return sorted(packages.all_of(packages.environment(os.environ)))
 
 
 def _yaml(path):

@@ -1,0 +1,67 @@
+"""What a uv.lock says for this Python and this machine."""
+
+
+def read(lock):
+    """(requirements of what the project asks for itself, of what that brings along, {package: sha256 of its files})."""
+    by_name = {}
+    for package in lock.get("package", []):
+        by_name.setdefault(package["name"], []).append(package)
+    direct, brought, hashes = {}, {}, {}
+    todo = [(package, True, ()) for packages in by_name.values() for package in packages if _is_project(package)]
+    seen = set()
+    while todo:
+        package, own, extras = todo.pop()
+        wanted = list(package.get("dependencies", []))
+        for extra in extras:
+            wanted += package.get("optional-dependencies", {}).get(extra, [])
+        for entry in wanted:
+            other = _named(by_name, entry)
+            if other is None or not _applies(entry):
+                continue
+            line, local = _line(other)
+            if line:
+                (direct if own else brought)[line] = None
+                hashes[other["name"]] = sorted(_hashes(other))
+            # A package of the same workspace is the project's own too.
+            step = (other["name"], other.get("version"), tuple(entry.get("extra", ())), own and local)
+            if step not in seen:
+                seen.add(step)
+                todo.append((other, own and local, tuple(entry.get("extra", ()))))
+    return sorted(direct), sorted(set(brought) - set(direct)), hashes
+
+
+def _is_project(package):
+    source = package.get("source", {})
+    return source.get("editable", source.get("virtual")) == "."
+
+
+def _named(by_name, entry):
+    """The package that a dependency means; several versions of one are told apart by what the dependency says."""
+    found = by_name.get(entry["name"], [])
+    version = entry.get("version")
+    return next((package for package in found if version in (None, package.get("version"))), None)
+
+
+def _applies(entry):
+    from packaging.markers import Marker
+
+    return not entry.get("marker") or Marker(entry["marker"]).evaluate({"extra": ""})
+
+
+def _line(package):
+    """(the requirement of exactly this package or None, whether it is a folder of the code)."""
+    source = package.get("source", {})
+    if {"editable", "virtual", "directory", "path"} & set(source):
+        return None, True
+    for kind, begin in (("git", "git+"), ("url", "")):
+        if kind in source:
+            return f"{package['name']} @ {begin}{source[kind]}", False
+    return f"{package['name']}=={package['version']}", False
+
+
+def _hashes(package):
+    files = [package["sdist"]] if "sdist" in package else []
+    for file in [*files, *package.get("wheels", [])]:
+        kind, _, digest = file.get("hash", "").partition(":")
+        if kind == "sha256":
+            yield digest
