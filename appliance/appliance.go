@@ -24,6 +24,7 @@ import (
 	"github.com/benchtop-lab/benchtop/embedded/images"
 	"github.com/benchtop-lab/benchtop/embedded/k3s"
 	"github.com/benchtop-lab/benchtop/embedded/minio"
+	"github.com/benchtop-lab/benchtop/embedded/packages"
 	"github.com/benchtop-lab/benchtop/embedded/prometheus"
 	"github.com/benchtop-lab/benchtop/embedded/registry"
 	"github.com/benchtop-lab/benchtop/lab/content"
@@ -55,6 +56,7 @@ type Appliance struct {
 	web        *ui.Server
 	registry   *registry.Unit
 	minio      *minio.Unit
+	packages   *packages.Unit
 	prometheus *prometheus.Unit
 	dns        *nameservers.Unit
 	k3s        *k3s.Unit
@@ -163,7 +165,7 @@ func (a *Appliance) build() error {
 		return err
 	}
 	a.keys = access.New(access.Config{
-		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket, mlops.CodeBucket}, Artifacts: artifactBucket, Log: a.log,
+		Secret: a.secrets.AccessKeys, Own: []string{loop.DatasetBucket, artifactBucket, mlops.CodeBucket, mlops.EnvironmentBucket, packages.Bucket}, Artifacts: artifactBucket, Log: a.log,
 		Rows: func() access.Rows {
 			if s := a.registry.Store(); s != nil {
 				return keyRowsOf(s)
@@ -175,9 +177,9 @@ func (a *Appliance) build() error {
 	auth := NewAuth(a.secrets, a.keys)
 
 	if a.minio, err = minio.New(minio.Config{
-		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr, PublicURL: a.cfg.S3PublicURL,
+		Dir: a.paths.Dir("minio"), Addr: a.cfg.S3Addr, PublicURL: a.cfg.S3PublicURL, PodURL: mlops.S3Door,
 		RootUser: a.secrets.S3Root.Access, RootPassword: a.secrets.S3Root.Secret,
-		Buckets:     []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}, {Name: mlops.CodeBucket}},
+		Buckets:     []minio.Bucket{{Name: loop.DatasetBucket, Versioned: true}, {Name: artifactBucket}, {Name: mlops.CodeBucket, Gives: true}, {Name: mlops.EnvironmentBucket, Takes: true}, {Name: packages.Bucket}},
 		Door:        a.keys,
 		MemoryLimit: memoryLimit,
 	}); err != nil {
@@ -187,6 +189,9 @@ func (a *Appliance) build() error {
 		Path: a.paths.Registry(), Addr: a.cfg.RegistryAddr, Auth: auth, Options: registry.Options{Artifacts: a.minio.Bucket(artifactBucket)},
 		Deployments: askDeployments(func(ctx context.Context) ([]mlops.Deployment, error) { return a.loopPort.Deployments(ctx) }),
 	})
+	if a.packages, err = newPackages(a.cfg, bundle.PackageIndex(), a.minio.Bucket(packages.Bucket), a.paths.Scratch(), a.log.With("unit", "packages")); err != nil {
+		return err
+	}
 	if a.gpus, err = newGPUs(a.cfg, a.paths, a.node, func() *cluster.Cluster { return a.cluster }); err != nil {
 		return err
 	}
@@ -256,6 +261,8 @@ func (a *Appliance) newLoop(log *slog.Logger, bundle *images.Bundle) *loop.Loop 
 	return loop.New(loop.Config{
 		Store: loopRowsOf(a.registry.Store()), Objects: a.minio.Bucket(loop.DatasetBucket), Cluster: a.cluster.Client(), Keys: a.keys, Log: log,
 		Samples: samples(), First: a.cfg.firstSample(), Defaults: a.cfg.projectDefaults(), Check: func(p mlops.Project) error { return checkProject(p, machineRoom()) }, Node: a.node,
+		Environments: &environments{code: a.minio.Bucket(mlops.CodeBucket), layers: a.minio.Bucket(mlops.EnvironmentBucket), images: a.cluster.Client(),
+			base: bundle.Ref("lab-python"), builder: bundle.Ref("lab-build"), index: packagesDoor, log: log, made: make(chan struct{}, 1), making: map[string]bool{}, failed: map[string]error{}},
 		Spec: a.projectSpec(bundle),
 		DeploymentSpec: func(d mlops.Deployment, node string) mlops.DeploymentSpec {
 			return mlops.DeploymentSpec{

@@ -30,6 +30,7 @@ func (a *Appliance) steps() []step {
 		// MinIO before K3s: containerd would inherit MinIO's environment.
 		{unit: a.minio, opt: supervise.Options{StopTimeout: 5 * time.Second}},
 		{unit: a.registry, opt: supervise.Options{Restart: true, StopTimeout: 3 * time.Second}, then: a.loadKeys},
+		{unit: a.packages, opt: supervise.Options{Restart: true, StopTimeout: 3 * time.Second}},
 		{unit: a.prometheus, opt: supervise.Options{Restart: true, StopTimeout: 10 * time.Second}, then: func() error {
 			return a.prometheus.SetTarget(prometheus.Target{Job: "minio", Address: a.minio.Loopback(), Path: "/minio/v2/metrics/cluster"})
 		}},

@@ -47,6 +47,7 @@ type Config struct {
 	Environment   string
 	GPUDriverRoot string
 	GPUSimulate   string
+	IndexURL      string
 	Retention     string
 	RetentionMax  string
 	LogLevel      string

@@ -169,6 +169,7 @@ func TestConfigFileErrors(t *testing.T) {
 		{"project:\n  schedule: hourly\n", `FILE:2: key project.schedule: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "hourly"`},
 		{"project:\n  schedule: 'TZ=Europe/Berlin 0 * * * *'\n", `FILE:2: key project.schedule: expected five cron fields (minute hour day month weekday) such as "*/30 * * * *", found "TZ=Europe/Berlin 0 * * * *"`},
 		{"project:\n  params: '[1]'\n", `FILE:2: key project.params: expected a JSON object such as {"C": 0.5}, found "[1]"`},
+		{"packages:\n  index_url: packages.example.org\n", `FILE:2: key packages.index_url: expected the address of a package index such as https://packages.example.org/simple/`},
 		{"prometheus:\n  retention_time: 15 days\n", `FILE:2: key prometheus.retention_time: expected a duration such as 15d or 12h, found "15 days"`},
 		{"prometheus:\n  retention_time: 0s\n", `FILE:2: key prometheus.retention_time: expected a duration such as 15d or 12h, found "0s"`},
 		{"prometheus:\n  retention_size: big\n", `FILE:2: key prometheus.retention_size: expected a size such as 1GB or 512MB, found "big"`},
@@ -176,6 +177,7 @@ func TestConfigFileErrors(t *testing.T) {
 
 		{"http_addr: ':9000'\n", "port 9000 is wanted by http_addr and by s3_addr: set s3_addr to another"},
 		{"ingress: {http_port: 8080}\n", "port 8080 is wanted by http_addr and by ingress.http_port: set ingress.http_port to another"},
+		{"s3_addr: ':3141'\n", "port 3141 is wanted by the package index and by s3_addr: set s3_addr to another"},
 		{"s3_addr: '127.0.0.1:6443'\n", "port 6443 is wanted by the Kubernetes API and by s3_addr: set s3_addr to another"},
 	} {
 		_, file, err := load(t, c.content)
@@ -257,7 +259,7 @@ func TestConfigRoundTrip(t *testing.T) {
 			"http_addr": "[::1]:1", "public_url": "https://lab.example.org", "trusted_proxies": "10.0.0.0/8", "registry_addr": "127.0.0.1:2", "s3_addr": ":3", "s3_public_url": "https://s3.example.org", "tls_san": "lab.example.org, 203.0.113.7", "log_level": "error",
 			"ingress.http_port": "4", "ingress.https_port": "5", "project.sample": "wine", "project.schedule": "1 2 3 4 5", "project.time_zone": "Asia/Kolkata", "project.params": `{"a": "b\n"}`,
 			"project.cpu_request": "250m", "project.cpu_limit": "2", "project.memory_request": "512Mi", "project.memory_limit": "2Gi", "project.environment": `{"A": "b\n"}`,
-			"gpu.driver_root": "/usr/local/nvidia", "gpu.simulate": "1xH100,2xT4", "prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
+			"gpu.driver_root": "/usr/local/nvidia", "gpu.simulate": "1xH100,2xT4", "packages.index_url": "https://user:password@packages.example.org/simple/", "prometheus.retention_time": "1d12h", "prometheus.retention_size": "2GB",
 		}
 		v, ok := values[s.Key]
 		if !ok {

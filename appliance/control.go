@@ -67,6 +67,7 @@ func (c *control) Run(ctx context.Context, h *supervise.Handle) error {
 	mux.HandleFunc("GET /v1/images", c.images)
 	mux.HandleFunc("POST /v1/images", c.loadImages)
 	mux.HandleFunc("DELETE /v1/images", c.removeImage)
+	c.packageCalls(mux)
 	c.keyCalls(mux)
 	c.releaseCalls(mux)
 	c.lineageCalls(mux)

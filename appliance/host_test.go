@@ -107,7 +107,7 @@ func TestMachine(t *testing.T) {
 			t.Errorf("%s: %q is no setting", p.For, setting)
 		}
 	}
-	want := map[string]int{"web UI": 8888, "registry": 5000, "S3": 9000, "ingress HTTP": 81, "ingress HTTPS": 443, "Kubernetes API": 6443, "kubelet": 10250}
+	want := map[string]int{"web UI": 8888, "registry": 5000, "S3": 9000, "ingress HTTP": 81, "ingress HTTPS": 443, "Kubernetes API": 6443, "kubelet": 10250, "package index": 3141}
 	if fmt.Sprint(ports) != fmt.Sprint(want) {
 		t.Errorf("ports are %v, expected %v", ports, want)
 	}

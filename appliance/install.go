@@ -83,7 +83,11 @@ func Install(ctx context.Context, cfg Config, start bool) (did []string, err err
 		if err := os.MkdirAll("/etc/benchtop", 0o755); err != nil {
 			return did, fmt.Errorf("create configuration directory: %w", err)
 		}
-		if err := writeFileAtomic(DefaultConfigFile, []byte(cfg.YAML()), 0o644); err != nil {
+		mode := fs.FileMode(0o644)
+		if strings.Contains(cfg.IndexURL, "@") {
+			mode = 0o600 // it has a password
+		}
+		if err := writeFileAtomic(DefaultConfigFile, []byte(cfg.YAML()), mode); err != nil {
 			return did, err
 		}
 		did = append(did, "wrote "+DefaultConfigFile)

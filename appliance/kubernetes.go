@@ -18,7 +18,7 @@ func (a *Appliance) buildKubernetes(bundle *images.Bundle) {
 	nodeAddress := net.ParseIP(a.cfg.NodeAddress)
 	cfg := k3s.Config{
 		Dir: a.paths.Dir("k3s"), BinDir: a.paths.Bin(), RunDir: RunDir, NodeName: a.node, NodeAddress: nodeAddress, Bundle: bundle, ImagesDir: a.paths.Images(),
-		CertNames: splitList(a.cfg.TLSSAN), ResolvConf: a.dns.ResolvConf(), OnDemand: []string{"lab-shell"}, TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
+		CertNames: splitList(a.cfg.TLSSAN), ResolvConf: a.dns.ResolvConf(), OnDemand: []string{"lab-shell", "lab-build"}, TakeSignals: a.takeSignals, CaptureStderr: a.logs.capture, Log: a.logs,
 		Up: func(ctx context.Context, h *supervise.Handle, images k3s.Images, ready func()) error {
 			return a.cluster.Run(ctx, h, images, ready)
 		},

@@ -26,6 +26,7 @@ func (c Config) ports() []doctor.Port {
 	return []doctor.Port{
 		{Number: mlops.KubernetesPort, For: "Kubernetes API", Change: "stop the other Kubernetes"},
 		{Number: mlops.KubeletPort, For: "kubelet", Change: "stop the other Kubernetes"},
+		{Number: mlops.PackagesPort, For: "package index", Change: "stop the other package index"},
 		{Number: portOf(c.HTTPAddr), For: "web UI", Change: "set http_addr"},
 		{Number: portOf(c.RegistryAddr), For: "registry", Change: "set registry_addr"},
 		{Number: portOf(c.S3Addr), For: "S3", Change: "set s3_addr"},

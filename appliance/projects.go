@@ -54,6 +54,22 @@ func (p loopPort) Project(ctx context.Context, name string) (mlops.Project, erro
 	return out, err
 }
 
+// packages are what the environment of a project's code holds.
+func (p loopPort) packages(ctx context.Context, project mlops.Project) ([]mlops.EnvironmentPackage, error) {
+	if project.CodeEnvironment == "" {
+		return nil, nil
+	}
+	store, err := p.rows()
+	if err != nil {
+		return nil, err
+	}
+	e, err := store.Projects.Environment(ctx, project.Name, project.CodeEnvironment)
+	if mlops.CodeOf(err) == mlops.NotFound { // the next training asks anew
+		err = nil
+	}
+	return e.Packages, err
+}
+
 // AddProject makes a project.
 func (s steps) AddProject(ctx context.Context, req mlops.ProjectRequest) (mlops.Project, error) {
 	return s.Loop.Add(ctx, req)
@@ -83,6 +99,8 @@ type ProjectDetails struct {
 	NextTraining time.Time         `json:"next_training,omitzero"`
 	LastTraining *mlops.Training   `json:"last_training,omitempty"`
 	Deployment   *mlops.Deployment `json:"deployment,omitempty"`
+	// Packages are what its code has besides the lab's Python.
+	Packages []mlops.EnvironmentPackage `json:"packages,omitempty"`
 }
 
 func (c *control) projectCalls(mux *http.ServeMux) {
@@ -105,7 +123,9 @@ func (c *control) projectCalls(mux *http.ServeMux) {
 		}
 		deployments, _ := port.Deployments(r.Context())
 		next, _ := port.NextTrainings(r.Context())
-		writeJSON(w, http.StatusOK, c.details(r.Context(), p, deployments, next))
+		out := c.details(r.Context(), p, deployments, next)
+		out.Packages, err = port.packages(r.Context(), p)
+		c.answer(w, http.StatusOK, out, err)
 	})
 	mux.HandleFunc("POST /v1/projects", func(w http.ResponseWriter, r *http.Request) {
 		var req mlops.ProjectRequest

@@ -21,6 +21,7 @@ import (
 	"github.com/benchtop-lab/benchtop/assets/datasets"
 	"github.com/benchtop-lab/benchtop/embedded/cluster"
 	"github.com/benchtop-lab/benchtop/embedded/gpu/simulated"
+	"github.com/benchtop-lab/benchtop/embedded/packages"
 )
 
 // Setting is one key of the configuration. The table of settings is the only
@@ -106,6 +107,7 @@ var settings = []Setting{
 	{"project.environment", "environment variables of the trainers, a JSON object of strings; those of a project that were edited stay", func(c *Config) any { return &c.Environment }, optional(environment)},
 	{"gpu.driver_root", "folder below which NVIDIA's driver is installed, if it is not found; off for a lab without the machine's GPUs", func(c *Config) any { return &c.GPUDriverRoot }, optional(driverRoot)},
 	{"gpu.simulate", "GPUs to simulate in place of the machine's, for practice, such as 2xA100-80GB or 1xH100,2xT4: pods are given them and see them, nothing is computed", func(c *Config) any { return &c.GPUSimulate }, optional(simulatedGPUs)},
+	{"packages.index_url", "index of Python packages that the lab's own asks, with user and password if it wants them; if empty, the one that pip and uv of this machine ask", func(c *Config) any { return &c.IndexURL }, optional(packages.CheckIndexURL)},
 	{"prometheus.retention_time", "how long metrics are kept, for example 15d", func(c *Config) any { return &c.Retention }, duration},
 	{"prometheus.retention_size", "how much disk metrics may use, for example 1GB", func(c *Config) any { return &c.RetentionMax }, size},
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
-var unitNames = []string{"control", "web", "minio", "registry", "prometheus", "dns", "k3s", "loop", "labs"}
+var unitNames = []string{"control", "web", "minio", "registry", "packages", "prometheus", "dns", "k3s", "loop", "labs"}
 
 // IsUnit reports whether name is a unit of the appliance.
 func IsUnit(name string) bool { return slices.Contains(unitNames, name) }

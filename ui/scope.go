@@ -337,6 +337,13 @@ func (r scopedRegistry) Trainings(ctx context.Context, project string, max int) 
 	return ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.Trainings(ctx, project, max) })
 }
 
+func (r scopedRegistry) Environment(ctx context.Context, project, request string) (mlops.CodeEnvironment, error) {
+	if err := within(ctx, project); err != nil {
+		return mlops.CodeEnvironment{}, err
+	}
+	return ask(r.all, func(all ports.Registry) (mlops.CodeEnvironment, error) { return all.Environment(ctx, project, request) })
+}
+
 func (r scopedRegistry) NewestTrainings(ctx context.Context, each int) ([]mlops.Training, error) {
 	found, err := ask(r.all, func(all ports.Registry) ([]mlops.Training, error) { return all.NewestTrainings(ctx, each) })
 	return page.Only(ctx, found, func(p mlops.Principal, t mlops.Training) bool { return p.Reaches(t.Project) }), err

@@ -125,7 +125,7 @@ func podFinding(e Evidence, p mlops.Pod) *Finding {
 	case p.Phase == "Failed":
 		return &Finding{Level: Warn, Detail: name + " was ended: " + cmp.Or(p.Message, "Kubernetes gives no reason"), Fix: "nothing, if another pod has taken its place", Command: describe, Place: "/system/events"}
 	}
-	if s := servingOf(e.Serving, p.Name); s != nil && s.Error != "" && !e.modelless() && !e.loading() {
+	if s := servingOf(e.Serving, p.Name); s != nil && !s.Outdated && s.Error != "" && !e.modelless() && !e.loading() {
 		goesOn := ""
 		if s.Version != "" {
 			goesOn = "; it goes on with version " + s.Version

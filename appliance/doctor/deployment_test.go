@@ -75,6 +75,9 @@ func TestDeployment(t *testing.T) {
 		"a version that cannot be loaded beside one that serves": {pods: []mlops.Pod{well}, change: func(e *Evidence) {
 			e.Serving = []mlops.Serving{{Pod: name, Ready: true, Version: "3", Wanted: "4", Error: "xgboost is not installed"}}
 		}, findings: []string{"iris pod q2x7k warn pod q2x7k cannot load version 4: xgboost is not installed; it goes on with version 3"}, fix: "another version", place: "#history"},
+		"a version that cannot be loaded by one that is being replaced": {pods: []mlops.Pod{well}, change: func(e *Evidence) {
+			e.Serving = []mlops.Serving{{Pod: name, Ready: true, Version: "3", Wanted: "4", Error: "xgboost is not installed", Outdated: true}}
+		}},
 		"not ready and silent": {pods: []mlops.Pod{unready}, findings: []string{"iris pod q2x7k fail pod q2x7k runs, but is not ready"}, fix: "read what it says", command: logs, place: "#logs"},
 		"starting": {pods: []mlops.Pod{pod(func(p *mlops.Pod) { p.StartedAt = now })},
 			findings: []string{"iris server fail no pod is ready: they are starting"}, fix: "see what Kubernetes says", command: "benchtop kubectl -n iris describe pods", place: "#logs"},

@@ -132,9 +132,22 @@ func (l *Loop) tellServers(ctx context.Context, d mlops.Deployment, r mlops.Revi
 }
 
 // serve follows the servers until all that are ready answer with the revision.
+// Servers that are being replaced go on with what they serve meanwhile.
 func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) error {
 	if meant, err := l.tell(ctx, d, r); err != nil || !meant {
 		return err
+	}
+	// Servers of another image may lack what the version needs. The pass that replaces
+	// them comes first.
+	image, ready, err := l.modelImage(ctx, r.RunID)
+	if err != nil {
+		return err
+	}
+	if s, there := l.served[d.Name]; there && s.image != image {
+		if ready {
+			l.wake()
+		}
+		return nil
 	}
 	servers, err := l.cfg.Cluster.Serving(ctx, d)
 	if err != nil {
@@ -149,6 +162,9 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	loading := false
 	for _, s := range servers {
 		switch {
+		case s.Outdated:
+			// Its successor is on its way. What the old one cannot load may need
+			// just what the new one has.
 		case s.Version == want && s.Wanted == want && s.Error == "" && s.Ready:
 			there++
 		case s.Version == want && s.Error == "":
@@ -240,6 +256,7 @@ func (l *Loop) fail(ctx context.Context, d mlops.Deployment, r mlops.Revision, w
 		return fmt.Errorf("record failure of revision %d of %s: %w", r.Number, d.Name, err)
 	}
 	l.cfg.Log.Error("revision failed", "deployment", d.Name, "revision", r.Number, "version", r.Version, "why", why)
+	l.wake() // the servers may have to go back to another image
 	return l.restore(ctx, d.Name)
 }
 
@@ -342,6 +359,8 @@ func (l *Loop) healOne(ctx context.Context, d mlops.Deployment) (well bool, err 
 	for _, s := range servers {
 		switch {
 		case s.Version == want && s.Error == "":
+		case s.Outdated:
+			well = false // its successor is on its way
 		case s.Wanted == want && s.Error != "":
 			well = false
 			job, err := l.bringJob(ctx, d, r)

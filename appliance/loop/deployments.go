@@ -217,13 +217,29 @@ func (l *Loop) bringDeployment(ctx context.Context, d mlops.Deployment) error {
 		gpu = l.applied[d.Project].project.GPU
 	}
 	last, there := l.served[d.Name]
-	if there && last.ID == d.ID && last.Replicas == d.Replicas && last.gpu == gpu {
+	there = there && last.ID == d.ID
+	now := served{Deployment: d, gpu: gpu}
+	var run string
+	if d.Revision != nil {
+		now.revision, run = d.Revision.ID, d.Revision.RunID
+	}
+	if there && last.revision == now.revision && last.Replicas == d.Replicas && last.gpu == gpu {
+		return nil
+	}
+	image, ready, err := l.modelImage(ctx, run)
+	if err != nil || !ready {
+		l.again = cmp.Or(l.again, later)
+		return err
+	}
+	if now.image = image; there && last.image == image && last.Replicas == d.Replicas && last.gpu == gpu {
+		l.served[d.Name] = now
 		return nil
 	}
 	spec, err := l.specOf(ctx, d)
 	if err != nil {
 		return err
 	}
+	spec.EnvironmentImage = image
 	if d.Own {
 		key, err := l.cfg.Keys.DeploymentKey(ctx, d.Name, d.Project)
 		if err != nil {
@@ -237,7 +253,7 @@ func (l *Loop) bringDeployment(ctx context.Context, d mlops.Deployment) error {
 	if err := l.restore(ctx, d.Name); err != nil {
 		return err
 	}
-	l.served[d.Name] = served{d, gpu}
+	l.served[d.Name] = now
 	// New servers may lack what they ought to serve.
 	select {
 	case l.look <- struct{}{}:
@@ -276,6 +292,14 @@ func (l *Loop) bringJob(ctx context.Context, d mlops.Deployment, r mlops.Revisio
 	spec, err := l.specOf(ctx, d)
 	if err != nil {
 		return mlops.Job{}, err
+	}
+	// What brings a model looks whether it can be loaded.
+	var ready bool
+	if spec.EnvironmentImage, ready, err = l.modelImage(ctx, r.RunID); err != nil {
+		return mlops.Job{}, err
+	}
+	if !ready {
+		return mlops.Job{State: mlops.TrainingRunning, Message: "its environment is not on the machine yet"}, nil
 	}
 	return l.cfg.Cluster.Bring(ctx, spec, r)
 }

@@ -117,6 +117,14 @@ func (l *Loop) measure(ctx context.Context, d mlops.Deployment, r mlops.Revision
 	if err != nil {
 		return nil, "", err
 	}
+	image, ready, err := l.modelImage(ctx, r.RunID)
+	if err != nil {
+		return nil, "", err
+	}
+	if !ready {
+		return nil, "its gates wait for the environment that it is measured in", nil
+	}
+	spec.EnvironmentImage = image
 	job, err := l.cfg.Cluster.Measure(ctx, spec, r, live, metrics)
 	if err != nil {
 		return nil, "", err

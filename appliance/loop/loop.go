@@ -19,7 +19,9 @@ type Config struct {
 	Objects mlops.ObjectStore // bucket DatasetBucket
 	Cluster Cluster
 	Keys    Keys
-	Samples []Sample
+	// Environments are what code runs in that the lab's Python does not suffice for.
+	Environments Environments
+	Samples      []Sample
 	// First is the sample that the first start makes, "" for none.
 	First    string
 	Defaults mlops.ProjectDefaults
@@ -53,6 +55,8 @@ type Loop struct {
 	applied map[string]given
 	served  map[string]served
 	again   time.Duration // 0 if nothing is left to do
+	// unready are the projects whose environment is being brought to the machine.
+	unready map[string]bool
 
 	mu       sync.Mutex
 	troubles map[string]error // by project, of the last pass
@@ -73,11 +77,13 @@ type given struct {
 	newest  int64
 }
 
-// served is what the cluster has of a deployment: its row, and the GPUs of its
-// servers.
+// served is what the cluster has of a deployment: its row, and the GPUs and the
+// image of its servers.
 type served struct {
 	mlops.Deployment
-	gpu mlops.GPURequests
+	gpu      mlops.GPURequests
+	revision int64 // whose image it is
+	image    string
 }
 
 // New returns a loop that does not run yet.
@@ -85,7 +91,7 @@ func New(cfg Config) *Loop {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]served{}, starting: map[int64]begun{}}
+	return &Loop{cfg: cfg, kick: make(chan struct{}, 1), look: make(chan struct{}, 1), applied: map[string]given{}, served: map[string]served{}, unready: map[string]bool{}, starting: map[int64]begun{}}
 }
 
 // Prepare brings every project's rows and objects up to date. A project that
@@ -149,6 +155,7 @@ func (l *Loop) Run(ctx context.Context) {
 			return
 		case <-changed:
 		case <-l.kick:
+		case <-l.cfg.Environments.Made():
 		case <-again:
 		case <-tick.C:
 		case <-models:

@@ -32,6 +32,15 @@ type Store interface {
 	// SetTrainingCode notes what a training's Job runs.
 	SetTrainingCode(ctx context.Context, id int64, codeSHA256, image string) error
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
+	// Environment returns what a project's code got when it made a request.
+	Environment(ctx context.Context, project, request string) (mlops.CodeEnvironment, error)
+	Environments(ctx context.Context, project string) ([]mlops.CodeEnvironment, error)
+	PutEnvironment(ctx context.Context, e mlops.CodeEnvironment) (mlops.CodeEnvironment, error)
+	// DropEnvironment removes the row of one. One that is not there is no error.
+	DropEnvironment(ctx context.Context, id int64) error
+	// TrainIn takes a training back to requested, to start again in an environment,
+	// and has its project's later ones start in it.
+	TrainIn(ctx context.Context, training int64, request string) error
 	// EndRuns ends the runs that a Job's pods left running.
 	EndRuns(ctx context.Context, job string, status mlops.RunStatus) error
 	Run(ctx context.Context, id string) (mlops.Run, error)
@@ -101,6 +110,14 @@ type Cluster interface {
 	// TrainingSaid is why the pods of a Job that failed have ended, or what they
 	// said of a success, "" if no more is known than the Job says.
 	TrainingSaid(ctx context.Context, j mlops.Job) (string, error)
+	// EnvironmentAsked is the environment that the code of a Job has asked for when
+	// the Job ended, and why. ok is false if it has ended otherwise.
+	EnvironmentAsked(ctx context.Context, j mlops.Job) (request, why string, ok bool, err error)
+	// BuildEnvironment starts the Job that builds an environment, unless it has been
+	// started, and says how far it is, as Measure does.
+	BuildEnvironment(ctx context.Context, s mlops.EnvironmentBuild) (mlops.Job, error)
+	// DropEnvironmentBuild removes that Job. To have none is no error.
+	DropEnvironmentBuild(ctx context.Context, project string, training int64) error
 	// WhyTrainingWaits is why none of a Job's pods runs, "" if they are about to.
 	WhyTrainingWaits(ctx context.Context, j mlops.Job) (string, error)
 	// WatchJobs signals when training jobs may have changed.

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -202,6 +203,11 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	if l.has(p, newest) {
 		return nil
 	}
+	image, ready, err := l.codeImage(ctx, p)
+	if l.unready[p.Name] = !ready; err != nil || !ready {
+		l.again = cmp.Or(l.again, later)
+		return err
+	}
 	var dataset mlops.Dataset
 	bucket := mlops.KeyBucket{Name: mlops.CodeBucket, Prefix: p.Name + "/"}
 	if p.Code == nil {
@@ -216,6 +222,9 @@ func (l *Loop) bring(ctx context.Context, p mlops.Project) error {
 	}
 	spec := l.cfg.Spec(p, dataset)
 	spec.Secret = signIn(key)
+	if image != "" {
+		spec.EnvironmentImage, spec.EnvironmentRequest = image, p.CodeEnvironment
+	}
 	// The row comes before the servers, so that whatever serves has one.
 	_, err = l.cfg.Store.EnsureDeployment(ctx, mlops.Deployment{Name: p.Name, Project: p.Name, Model: p.Name, Follows: mlops.LiveAlias, Automatic: true})
 	if err != nil {
@@ -255,6 +264,7 @@ func (l *Loop) has(p mlops.Project, newest mlops.Dataset) bool {
 // of its model are in its namespace, and go with it.
 func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone bool, err error) {
 	delete(l.applied, p.Name)
+	delete(l.unready, p.Name)
 	// The schedule may have made a Job that no pass has seen. It may have a run.
 	for _, j := range jobs {
 		if j.Project != p.Name {
@@ -283,6 +293,15 @@ func (l *Loop) end(ctx context.Context, p mlops.Project, jobs []mlops.Job) (gone
 	}
 	if err := l.cfg.Keys.DropProjectKey(ctx, p.Name); err != nil {
 		return false, fmt.Errorf("revoke the key of project %s: %w", p.Name, err)
+	}
+	environments, err := l.cfg.Store.Environments(ctx, p.Name)
+	if err != nil {
+		return false, fmt.Errorf("list environments of %s: %w", p.Name, err)
+	}
+	if p.Code != nil { // a build that was cut short may have left a layer without a row
+		if err := l.cfg.Environments.Drop(ctx, p.Name, environments); err != nil {
+			return false, err
+		}
 	}
 	l.rows.Lock()
 	defer l.rows.Unlock()

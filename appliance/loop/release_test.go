@@ -608,6 +608,47 @@ func TestSlowServersAreNotAskedAllTheTime(t *testing.T) {
 	}
 }
 
+// Servers of another image cannot load what needs the new one. They go on with
+// what they serve until their successors are ready, and are no reason to bring or
+// to fail the version.
+func TestServersThatAreReplacedAreNotAsked(t *testing.T) {
+	w, l := serving(t)
+	w.outdated = 1
+	w.register(2, 0.9)
+	for _, servers := range []int{1, 2} { // the old one, then its successor beside it
+		w.servers = servers
+		for range 3 {
+			w.now = w.now.Add(2 * runPatience)
+			if _, err := l.release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := w.revisions[1]; got.State != mlops.RevisionStarting || w.brought[2] != 0 {
+			t.Errorf("with %d servers it is %s: %s, and was brought %d times", servers, got.State, got.Message, w.brought[2])
+		}
+	}
+	// What the new one lacks is brought beside the old one, too.
+	delete(w.volume, 2)
+	w.serves = 0
+	if _, err := l.release(t.Context()); err != nil || w.brought[2] != 1 {
+		t.Errorf("it was brought %d times, %v", w.brought[2], err)
+	}
+	w.servers, w.outdated = 1, 0
+	atRest(t, l)
+	expectHistory(t, w, "1: v1 by new version is superseded; 2: v2 by new version is live; serves v2, alias v2")
+}
+
+// What is live is looked for in the servers that stay.
+func TestServersThatAreReplacedAreNotHealed(t *testing.T) {
+	w, l := serving(t)
+	w.register(2, 0.9)
+	atRest(t, l)
+	w.outdated = 1
+	if l.heal(t.Context()) || w.brought[2] != 0 {
+		t.Errorf("a server that is being replaced is found well, or version 2 was brought %d times", w.brought[2])
+	}
+}
+
 // A large model takes longer to load than a small one to fail.
 func TestALoadIsWaitedFor(t *testing.T) {
 	w, l := serving(t)

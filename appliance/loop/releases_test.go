@@ -35,6 +35,7 @@ type releases struct {
 	finds       func(r mlops.Revision, served *mlops.Revision) mlops.Job
 	serves      int // version that the server answers with
 	servers     int
+	outdated    int                 // of them, how many run another image and load nothing
 	others      map[string]*servers // of deployments of their own volume
 	modelsC     chan struct{}
 }
@@ -490,8 +491,13 @@ func (w *world) Serving(_ context.Context, d mlops.Deployment) (out []mlops.Serv
 			return nil
 		}
 		w.load()
-		for range w.servers {
-			s := mlops.Serving{Pod: "server", Ready: w.serves != 0, Wanted: fmt.Sprint(w.told)}
+		for i := range w.servers {
+			s := mlops.Serving{Pod: "server", Ready: w.serves != 0, Wanted: fmt.Sprint(w.told), Outdated: i < w.outdated}
+			if s.Outdated {
+				s.Version, s.Error = "1", "no module named xgboost"
+				out = append(out, s)
+				continue
+			}
 			if w.serves != 0 {
 				s.Version = fmt.Sprint(w.serves)
 			}

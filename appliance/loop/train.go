@@ -61,7 +61,7 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 				return err
 			}
 		}
-		if j.CodeSHA256 != "" && t.CodeSHA256 == "" {
+		if j.CodeSHA256 != "" && (t.CodeSHA256 == "" || t.Image != j.Image) {
 			if err := l.cfg.Store.SetTrainingCode(ctx, t.ID, j.CodeSHA256, j.Image); err != nil {
 				return fmt.Errorf("record code of job %s of %s: %w", j.Name, project, err)
 			}
@@ -69,6 +69,15 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 		if j.State == mlops.TrainingRunning && !t.State.Terminal() {
 			if err := l.noteWait(ctx, t, j); err != nil {
 				return err
+			}
+		}
+		if j.State == mlops.TrainingFailed && !t.State.Terminal() {
+			waits, err := l.needsEnvironment(ctx, t, j)
+			if err != nil {
+				return err
+			}
+			if waits {
+				continue
 			}
 		}
 		if t.State != j.State && !t.State.Terminal() {
@@ -97,6 +106,8 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 	for _, t := range trainings {
 		switch {
 		case found[t.Job]:
+		case t.State == mlops.TrainingRequested && left && l.unready[project]:
+			// Made wakes the loop.
 		case t.State == mlops.TrainingRequested && left:
 			l.wake()
 		case t.State == mlops.TrainingRequested:

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type world struct {
 	spaces    map[string]int // namespaces: how often deleting is asked before it is gone; -1 is not ours
 	keys      map[string]mlops.KeyBucket
 	why       map[string]string // why the pods of Jobs have ended
+	rooms     environments
 	limits    map[string]string // the projects that keys of deployments are limited to
 	meanwhile func()            // what others do while ApplyProject is called the next time
 
@@ -395,7 +397,13 @@ func (w *world) StartTraining(_ context.Context, t mlops.Training) error {
 				return nil // made before a crash
 			}
 		}
-		w.jobs = append(w.jobs, mlops.Job{Name: t.Job, Project: t.Project, Trigger: t.Trigger, State: mlops.TrainingRunning, CreatedAt: w.now})
+		j := mlops.Job{Name: t.Job, Project: t.Project, Trigger: t.Trigger, State: mlops.TrainingRunning, CreatedAt: w.now}
+		for _, s := range w.applied {
+			if s.Project.Name == t.Project && s.Project.Code != nil {
+				j.CodeSHA256, j.Image = s.Project.Code.SHA256, cmp.Or(s.EnvironmentImage, s.Image)
+			}
+		}
+		w.jobs = append(w.jobs, j)
 		return nil
 	})
 }
@@ -416,7 +424,7 @@ func (w *world) start() *Loop {
 		return Sample{Name: name, Source: "somewhere", Content: func() ([]byte, error) { return []byte(irisLike), nil }}
 	}
 	return New(Config{
-		Store: w, Objects: w, Cluster: cluster{w}, Keys: w, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		Store: w, Objects: w, Cluster: cluster{w}, Keys: w, Environments: w, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
 		Samples: []Sample{sample("iris"), sample("wine")}, First: "iris", Node: "node-a",
 		Defaults: mlops.ProjectDefaults{Schedule: "*/30 * * * *", TimeZone: "UTC"},
 		Check: func(p mlops.Project) error {

@@ -80,4 +80,7 @@ type Serving struct {
 	Wanted  string // version that it has been told to serve, "" for none
 	Loading bool   // it loads what it ought to serve; a large model takes its time
 	Error   string // why it does not serve what it ought to
+	// Outdated says that it runs another image than the deployment's servers have
+	// by now: it goes as soon as its successor is ready.
+	Outdated bool
 }

@@ -131,6 +131,7 @@ const (
 	TagNode          = "benchtop.node"
 	TagTrigger       = "benchtop.trigger"
 	TagImage         = "benchtop.image"
+	TagEnvironment   = "benchtop.environment" // the request of the CodeEnvironment that it ran in
 	TagCodeSHA256    = "benchtop.code.sha256"
 	TagDatasetSHA256 = "benchtop.dataset.sha256"
 )

@@ -16,6 +16,9 @@ type ProjectSpec struct {
 	TrainerMain string            // the file of Trainer that is started
 	TrainerSHA  string            // digest of Trainer
 	Secret      map[string]string // environment of the trainer that must stay secret
+	// EnvironmentImage runs pushed code in Image's place, "" if Image has all that
+	// it needs. EnvironmentRequest is what it was built for.
+	EnvironmentImage, EnvironmentRequest string
 }
 
 // DeploymentSpec is everything that the cluster needs to serve a deployment:
@@ -34,6 +37,9 @@ type DeploymentSpec struct {
 	MeasureMain string
 	BringSHA    string
 	Secret      map[string]string // environment of what brings versions; a project's deployment uses its trainer's
+	// EnvironmentImage runs servers, and what brings and measures versions, in
+	// Image's place, "" if Image has all that the model needs.
+	EnvironmentImage string
 }
 
 // Job is a training's Job as the cluster reports it.

@@ -53,6 +53,9 @@ type Training struct {
 	Message    string        `json:"message,omitempty"`
 	CodeSHA256 string        `json:"code_sha256,omitempty"` // of the trainer's code; known once the Job is there, like the image
 	Image      string        `json:"image,omitempty"`
-	CreatedAt  time.Time     `json:"created_at"`
-	EndedAt    time.Time     `json:"ended_at,omitzero"`
+	// Environment is the request of the CodeEnvironment that its code asked for, ""
+	// for the lab's Python as it is.
+	Environment string    `json:"environment,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
 }

@@ -47,7 +47,7 @@ Start with:  sudo benchtop up`,
 	cmd.AddCommand(
 		upCommand(), downCommand(), statusCommand(), doctorCommand(),
 		projectCommand(), pushCommand(), trainCommand(), predictCommand(), logsCommand(), keysCommand(),
-		lineageCommand(), datasetsCommand(), registryCommand(), imagesCommand(), gpuCommand(), labCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(), nvidiaSMICommand(),
+		lineageCommand(), datasetsCommand(), registryCommand(), imagesCommand(), packagesCommand(), gpuCommand(), labCommand(), kubeconfigCommand(), kubectlCommand(), crictlCommand(), nvidiaSMICommand(),
 		installCommand(), uninstallCommand(), resetCommand(),
 		versionCommand(),
 	)

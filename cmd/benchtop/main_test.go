@@ -70,6 +70,12 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"images", "lod"}, `unknown command "lod" for "benchtop images"`},
 		{[]string{"images", "load", "--name", "x:1", "a.tar", "b.tar"}, "--name names one image: load one FILE at a time with it"},
 		{[]string{"images", "load", "/none.tar"}, "can't read /none.tar: no such file or directory"},
+		{[]string{"packages", "add"}, "requires at least 1 arg(s), only received 0"},
+		{[]string{"packages", "remove"}, "requires at least 1 arg(s), only received 0"},
+		{[]string{"packages", "ad"}, `unknown command "ad" for "benchtop packages"`},
+		{[]string{"packages", "add", "/none.whl"}, "can't read /none.whl: no such file or directory"},
+		{[]string{"packages", "add", "testdata"}, "testdata holds no wheels and no source archives: expected names such as demo-1.0-py3-none-any.whl or demo-1.0.tar.gz"},
+		{[]string{"packages", "add", "main.go"}, `main.go: "// Command benchtop turns a spare machine into an MLOps lab." is no pin: expected NAME==VERSION, as ` + "`uv pip compile` and `pip freeze` write it"},
 		{[]string{"status", "--jsn"}, "unknown flag: --jsn"},
 		{[]string{"logs", "--tail", "many"}, `invalid argument "many" for "-n, --tail" flag: strconv.ParseInt: parsing "many": invalid syntax`},
 		{[]string{"status", "--http-addr", "80"}, `flag --http-addr: expected an address such as :8080 or 192.168.1.10:8080, found "80"`},
@@ -93,7 +99,8 @@ func TestWhenNothingRuns(t *testing.T) {
 	dir := t.TempDir()
 	want := "benchtop does not run with data dir " + dir + ": start it with `benchtop up`, or name its --data-dir"
 	for _, args := range [][]string{{"down"}, {"train"}, {"train", "wine", "--wait"}, {"predict", "1,2"}, {"logs", "iris"},
-		{"images"}, {"images", "list", "--json"}, {"images", "load", "-"}, {"images", "remove", "a:1"}} {
+		{"images"}, {"images", "list", "--json"}, {"images", "load", "-"}, {"images", "remove", "a:1"},
+		{"packages"}, {"packages", "list", "--json"}, {"packages", "remove", "a"}} {
 		_, err := run(t, "", append(args, "--data-dir", dir)...)
 		expectMessage(t, err, want)
 	}
@@ -189,6 +196,17 @@ func TestPrintImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "images.txt", out.String())
+}
+
+func TestPrintPackages(t *testing.T) {
+	var out bytes.Buffer
+	if err := printPackages(&out, []appliance.Package{
+		{Name: "demo", Version: "1.0", File: "demo-1.0-py3-none-any.whl", Bytes: 3 << 20, From: "added", AddedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)},
+		{Name: "xgboost", Version: "3.0.0", File: "xgboost-3.0.0-py3-none-manylinux_2_28_x86_64.whl", Bytes: 250 << 20, From: "packages.example.org", AddedAt: time.Date(2026, 1, 3, 3, 4, 5, 0, time.Local)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "packages.txt", out.String())
 }
 
 func TestPrintStatus(t *testing.T) {

@@ -313,7 +313,17 @@ func printProject(w io.Writer, p appliance.ProjectDetails) {
 		}
 		return "  (from the configuration)"
 	}
-	fmt.Fprintf(w, "project   %s\ndataset   %s\n", p.Name, p.Dataset)
+	fmt.Fprintf(w, "project   %s\n", p.Name)
+	if p.Code == nil {
+		fmt.Fprintf(w, "dataset   %s\n", p.Dataset)
+	} else {
+		fmt.Fprintf(w, "runs      %s\n", cmp.Or(p.Code.Plan.Entry, strings.Join(p.Code.Plan.Command, " ")))
+		var names []string
+		for _, e := range p.Packages {
+			names = append(names, e.Name+" "+e.Version)
+		}
+		fmt.Fprintf(w, "packages  %s\n", cmp.Or(strings.Join(names, ", "), "those of the lab's Python"))
+	}
 	fmt.Fprintf(w, "schedule  %s%s\n", cmp.Or(p.Schedule, "by hand only"), followed(p.Edited.Schedule))
 	fmt.Fprintf(w, "zone      %s%s\n", p.TimeZone, followed(p.Edited.TimeZone))
 	fmt.Fprintf(w, "params    %s%s\n", cmp.Or(string(p.Params), "{}"), followed(p.Edited.Params))

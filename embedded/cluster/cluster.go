@@ -32,7 +32,8 @@ type Config struct {
 	HTTPPort  int // host port of the ingress
 	HTTPSPort int
 	// Ports of the appliance's own servers, reached by pods through the
-	// Services s3, mlflow and prometheus of namespace benchtop.
+	// Services s3, mlflow and prometheus of namespace benchtop. Service packages
+	// leads to mlops.PackagesPort.
 	S3Port, RegistryPort, UIPort int
 	// LabPorts are all TCP ports of the machine that no pod and no Service may take.
 	LabPorts []int

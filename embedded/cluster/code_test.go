@@ -50,8 +50,8 @@ func TestCodeJob(t *testing.T) {
 	if got := *job.ActiveDeadlineSeconds; got != 5400 {
 		t.Errorf("it may take %d s, want 5400", got)
 	}
-	if got := job.PodFailurePolicy.Rules[0].OnExitCodes.Values; !slices.Equal(got, []int32{2, 137}) {
-		t.Errorf("it is not tried again after %v, want 2 and 137", got)
+	if got := job.PodFailurePolicy.Rules[0].OnExitCodes.Values; !slices.Equal(got, []int32{2, 42, 137}) {
+		t.Errorf("it is not tried again after %v, want 2, 42 and 137, in order", got)
 	}
 	sizes := map[string]string{}
 	for _, v := range job.Template.Spec.Volumes {
@@ -105,7 +105,7 @@ func TestCodePolicy(t *testing.T) {
 	node := c.cfg.NodeAddress.String() + "/32"
 	want := []string{
 		"map[kubernetes.io/metadata.name:kube-system] map[k8s-app:kube-dns] UDP53 TCP53",
-		fmt.Sprintf("%s[] TCP%d TCP%d", node, c.cfg.S3Port, c.cfg.RegistryPort),
+		fmt.Sprintf("%s[] TCP%d TCP%d TCP3141", node, c.cfg.S3Port, c.cfg.RegistryPort),
 		fmt.Sprintf("0.0.0.0/0[10.42.0.0/16 10.43.0.0/16 169.254.0.0/16 %s] ", node),
 	}
 	if !slices.Equal(rules, want) {

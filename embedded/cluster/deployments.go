@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -192,12 +193,15 @@ func rolling(surge, unavailable int) appsv1.DeploymentStrategy {
 		RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: ptr(intstr.FromInt(unavailable)), MaxSurge: ptr(intstr.FromInt(surge))}}
 }
 
+// modelImage runs the model of a deployment.
+func modelImage(s mlops.DeploymentSpec) string { return cmp.Or(s.EnvironmentImage, s.Image) }
+
 func serverDeployment(s mlops.DeploymentSpec, code string) *appsv1.Deployment {
-	d := s.Deployment
-	c := container(serverRole, s.Image, append([]corev1.EnvVar{
+	d, image := s.Deployment, modelImage(s)
+	c := container(serverRole, image, append([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
 		{Name: "BENCHTOP_PORT", Value: "8080"},
-	}, commonEnv(s.Image)...))
+	}, commonEnv(image)...))
 	c.Command = []string{"python3", "/opt/benchtop/" + s.ServerMain}
 	c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}
 	c.Resources = serverResources()
@@ -300,13 +304,13 @@ func bringJob(s mlops.DeploymentSpec, r mlops.Revision, name string) *batchv1.Jo
 
 // versionJob is a Job that runs a program of the trainer's code on one version.
 func versionJob(s mlops.DeploymentSpec, r mlops.Revision, name, role, program, secret string, env ...corev1.EnvVar) *batchv1.Job {
-	d := s.Deployment
-	c := container(role, s.Image, slices.Concat([]corev1.EnvVar{
+	d, image := s.Deployment, modelImage(s)
+	c := container(role, image, slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_DEPLOYMENT", Value: d.Name},
 		{Name: envModelName, Value: literal(r.Model)},
 		{Name: "BENCHTOP_MODEL_VERSION", Value: fmt.Sprint(r.Version)},
 		{Name: "BENCHTOP_MODEL_RUN_ID", Value: r.RunID},
-	}, env, doorsEnv(), commonEnv(s.Image)))
+	}, env, doorsEnv(), commonEnv(image)))
 	c.Command = []string{"python3", "/opt/benchtop/" + program}
 	c.Resources = corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi")},

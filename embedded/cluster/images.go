@@ -27,6 +27,11 @@ type Images interface {
 	// Environment returns the variables that an image sets, as NAME=VALUE.
 	Environment(ctx context.Context, ref string) ([]string, error)
 	Load(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error)
+	// Layered makes the image of an environment: base and one layer, a plain tar
+	// with the SHA-256 diffID. It sets the variables in env.
+	Layered(ctx context.Context, name, base string, layer io.Reader, diffID string, env map[string]string) (mlops.Image, error)
+	// RemoveLayered removes such an image; one that is not here is no error.
+	RemoveLayered(ctx context.Context, name string) error
 	// Removable returns the full reference, or why its image can't be removed.
 	Removable(ctx context.Context, ref string) (string, error)
 	Remove(ctx context.Context, ref string) error
@@ -53,6 +58,22 @@ func (c *Client) Images(ctx context.Context) ([]mlops.Image, error) {
 // not "" is given to the archive's only image.
 func (c *Client) LoadImages(ctx context.Context, r io.Reader, name string) ([]mlops.Image, error) {
 	return c.images.Load(ctx, r, name)
+}
+
+// MakeEnvironment makes the image of an environment of what its Job has built.
+func (c *Client) MakeEnvironment(ctx context.Context, name, base string, layer io.Reader, diffID string, env map[string]string) (mlops.Image, error) {
+	return c.images.Layered(ctx, name, base, layer, diffID, env)
+}
+
+// RemoveEnvironment removes the image of an environment, if it is there.
+func (c *Client) RemoveEnvironment(ctx context.Context, name string) error {
+	return c.images.RemoveLayered(ctx, name)
+}
+
+// HasImage reports whether an image is on the machine.
+func (c *Client) HasImage(ctx context.Context, ref string) (bool, error) {
+	has, _, err := c.images.Has(ctx, ref)
+	return has, err
 }
 
 // RemoveImage removes a reference, and with the last one its image. An image

@@ -135,15 +135,16 @@ func (c *Client) TrainingSaid(ctx context.Context, j mlops.Job) (string, error) 
 	return said, nil
 }
 
-// TrainingPods are the pods of a training's Job.
+// TrainingPods are the pods of a training's Job, and of the one that builds its
+// environment.
 func (c *Client) TrainingPods(ctx context.Context, t mlops.Training) ([]mlops.Pod, error) {
-	pods, err := c.jobPods(ctx, t.Project, t.Job)
+	list, err := c.kube.CoreV1().Pods(t.Project).List(ctx, metav1.ListOptions{LabelSelector: batchv1.JobNameLabel + " in (" + t.Job + "," + environmentJob(t.Project, t.ID) + ")"})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list pods of job %s: %w", t.Job, err)
 	}
-	out := make([]mlops.Pod, len(pods))
-	for i := range pods {
-		out[i] = podOf(&pods[i])
+	out := make([]mlops.Pod, len(list.Items))
+	for i := range list.Items {
+		out[i] = podOf(&list.Items[i])
 	}
 	return out, nil
 }

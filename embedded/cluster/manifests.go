@@ -53,7 +53,7 @@ func (c Config) render(name string) ([]*unstructured.Unstructured, error) {
 		"LabPorts":            strings.Trim(strings.ReplaceAll(fmt.Sprint(c.LabPorts), " ", ", "), "[]"),
 		"GPU":                 gpuValues(c.GPU),
 		"Services": []service{
-			{"s3", 9000, c.S3Port}, {"mlflow", 5000, c.RegistryPort}, {"prometheus", 8080, c.UIPort},
+			{"s3", 9000, c.S3Port}, {"mlflow", 5000, c.RegistryPort}, {"prometheus", 8080, c.UIPort}, {"packages", mlops.PackagesPort, mlops.PackagesPort},
 		},
 	}); err != nil {
 		return nil, fmt.Errorf("render manifest: %w", err)

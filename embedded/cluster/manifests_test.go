@@ -136,7 +136,7 @@ func typedWorkload(t *testing.T, o *unstructured.Unstructured) (*appsv1.Deployme
 }
 
 func TestServicesPointAtTheAppliance(t *testing.T) {
-	want := map[string][2]int{"s3": {9000, 19000}, "mlflow": {5000, 15000}, "prometheus": {8080, 18080}}
+	want := map[string][2]int{"s3": {9000, 19000}, "mlflow": {5000, 15000}, "prometheus": {8080, 18080}, "packages": {3141, 3141}}
 	services, slices := map[string]bool{}, map[string]bool{}
 	for _, o := range render(t, testConfig(t), "services.yaml") {
 		switch s := typed(t, o).(type) {

@@ -187,10 +187,11 @@ func trainerJob(s mlops.ProjectSpec, code string) (batchv1.JobSpec, error) {
 	what := datasetEnv(s)
 	if p.Code != nil {
 		var err error
-		if what, err = codeEnv(p); err != nil {
+		if what, err = codeEnv(s); err != nil {
 			return batchv1.JobSpec{}, err
 		}
 	}
+	image := cmp.Or(s.EnvironmentImage, s.Image)
 	env := slices.Concat([]corev1.EnvVar{
 		{Name: "BENCHTOP_PROJECT", Value: p.Name},
 		{Name: "BENCHTOP_EXPERIMENT", Value: p.Name},
@@ -199,11 +200,11 @@ func trainerJob(s mlops.ProjectSpec, code string) (batchv1.JobSpec, error) {
 		{Name: "BENCHTOP_PARAMS", Value: literal(string(p.Params))},
 		{Name: envTrigger, Value: string(mlops.TriggerSchedule)},
 		fieldEnv("BENCHTOP_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
-	}, doorsEnv(), commonEnv(s.Image))
+	}, doorsEnv(), commonEnv(image))
 	for _, name := range slices.Sorted(maps.Keys(p.Environment)) {
 		env = append(env, corev1.EnvVar{Name: name, Value: literal(p.Environment[name])})
 	}
-	c := container(trainerRole, s.Image, env)
+	c := container(trainerRole, image, env)
 	c.Resources = trainerResources(p.Resources)
 	askForGPUs(&c.Resources, p.GPU, p.GPU.Training)
 	c.Command = []string{"python3", "/opt/benchtop/" + s.TrainerMain}
@@ -232,7 +233,7 @@ const noProxy = "localhost,127.0.0.1,.svc,.cluster.local"
 // doorsEnv tells pods where object store and registry are.
 func doorsEnv() []corev1.EnvVar {
 	return []corev1.EnvVar{
-		{Name: "AWS_ENDPOINT_URL_S3", Value: "http://s3.benchtop.svc:9000"},
+		{Name: "AWS_ENDPOINT_URL_S3", Value: mlops.S3Door},
 		{Name: "AWS_REGION", Value: "us-east-1"},
 		{Name: "MLFLOW_TRACKING_URI", Value: "http://mlflow.benchtop.svc:5000"},
 		// A project may name a proxy for the world outside. Both spellings are in
@@ -246,7 +247,12 @@ func doorsEnv() []corev1.EnvVar {
 // secrets come from a Secret.
 func workJob(c corev1.Container, secret string, at podPlace, code string, podLabels map[string]string) batchv1.JobSpec {
 	c.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}}}
-	pod := podSpec(at, c, code, false)
+	return triedJob(podSpec(at, c, code, false), podLabels)
+}
+
+// triedJob is a Job that tries its pod three times, unless the program says that
+// this is no use.
+func triedJob(pod corev1.PodSpec, podLabels map[string]string) batchv1.JobSpec {
 	pod.RestartPolicy = corev1.RestartPolicyNever // a failed pod stays, with its log
 	return batchv1.JobSpec{
 		BackoffLimit: ptr(int32(2)),
@@ -254,7 +260,7 @@ func workJob(c corev1.Container, secret string, at podPlace, code string, podLab
 			// The program says so if its input is wrong: trying again is no
 			// use.
 			{Action: batchv1.PodFailurePolicyActionFailJob, OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				ContainerName: ptr(c.Name), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{2}}},
+				ContainerName: ptr(pod.Containers[0].Name), Operator: batchv1.PodFailurePolicyOnExitCodesOpIn, Values: []int32{wrongInput}}},
 			// A drained or rebooted node is nobody's fault.
 			{Action: batchv1.PodFailurePolicyActionIgnore, OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
 				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}}},
@@ -262,6 +268,20 @@ func workJob(c corev1.Container, secret string, at podPlace, code string, podLab
 		ActiveDeadlineSeconds: ptr(int64(3600)),
 		Template:              corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: podLabels}, Spec: pod},
 	}
+}
+
+// Exit codes after which a Job is not tried again.
+const (
+	wrongInput = 2
+	killed     = 137 // for its memory most of all
+)
+
+// endsAt adds exit codes after which a Job fails at once. Kubernetes wants all of
+// them in order.
+func endsAt(job *batchv1.JobSpec, codes ...int32) {
+	at := job.PodFailurePolicy.Rules[0].OnExitCodes
+	at.Values = append(at.Values, codes...)
+	slices.Sort(at.Values)
 }
 
 // What the Job of a training says of it.
@@ -309,8 +329,26 @@ func podSpec(at podPlace, c corev1.Container, code string, readOnly bool) corev1
 		{Name: "served", MountPath: servedDir, ReadOnly: true},
 		{Name: "tmp", MountPath: "/tmp"},
 	}
+	return pinnedPod(at.node, c,
+		corev1.Volume{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: at.claim}}},
+		codeVolume(code),
+		// It does not exist before the first version.
+		corev1.Volume{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: at.served}, Optional: ptr(true)}}},
+		tempVolume())
+}
+
+func codeVolume(configMap string) corev1.Volume {
+	return corev1.Volume{Name: "code", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: configMap}}}}
+}
+
+func tempVolume() corev1.Volume {
+	return corev1.Volume{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("256Mi"))}}}
+}
+
+// pinnedPod runs a container on one node, without any right in the cluster.
+func pinnedPod(node string, c corev1.Container, volumes ...corev1.Volume) corev1.PodSpec {
 	return corev1.PodSpec{
-		NodeSelector:                 map[string]string{corev1.LabelHostname: at.node},
+		NodeSelector:                 map[string]string{corev1.LabelHostname: node},
 		AutomountServiceAccountToken: ptr(false),
 		EnableServiceLinks:           ptr(false),
 		// On a first start the trainer may ask before the cluster's DNS
@@ -322,12 +360,6 @@ func podSpec(at podPlace, c corev1.Container, code string, readOnly bool) corev1
 			SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 		Containers: []corev1.Container{c},
-		Volumes: []corev1.Volume{
-			{Name: "models", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: at.claim}}},
-			{Name: "code", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: code}}}},
-			// It does not exist before the first version.
-			{Name: "served", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: at.served}, Optional: ptr(true)}}},
-			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr(resource.MustParse("256Mi"))}}},
-		},
+		Volumes:    volumes,
 	}
 }

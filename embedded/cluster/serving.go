@@ -111,10 +111,15 @@ func (c *Client) Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Servi
 	if err != nil {
 		return nil, err
 	}
+	image, err := c.serverImage(ctx, d)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]mlops.Serving, len(pods))
 	var wg sync.WaitGroup
 	for i := range pods {
-		out[i] = mlops.Serving{Pod: pods[i].Name, Ready: podOf(&pods[i]).Ready}
+		pod := podOf(&pods[i])
+		out[i] = mlops.Serving{Pod: pod.Name, Ready: pod.Ready, Outdated: image != "" && pod.Image != image}
 		if pods[i].Status.PodIP == "" || pods[i].Status.Phase != corev1.PodRunning {
 			continue
 		}
@@ -122,6 +127,22 @@ func (c *Client) Serving(ctx context.Context, d mlops.Deployment) ([]mlops.Servi
 	}
 	wg.Wait()
 	return out, nil
+}
+
+// serverImage is what the servers of a deployment are to run, "" if the cluster
+// does not have them yet. Pods that run another one are about to be replaced.
+func (c *Client) serverImage(ctx context.Context, d mlops.Deployment) (string, error) {
+	servers, err := c.kube.AppsV1().Deployments(d.Namespace).Get(ctx, d.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("get servers of deployment %s: %w", d.Name, err)
+	}
+	for _, c := range servers.Spec.Template.Spec.Containers {
+		return c.Image, nil
+	}
+	return "", nil
 }
 
 // askServer fills in what a server says of itself. A server that does not

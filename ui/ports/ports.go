@@ -62,6 +62,8 @@ type Registry interface {
 	// Trainings returns up to max of a project's trainings, newest first,
 	// with RunID resolved.
 	Trainings(ctx context.Context, project string, max int) ([]mlops.Training, error)
+	// Environment returns what a project's code got when it made a request.
+	Environment(ctx context.Context, project, request string) (mlops.CodeEnvironment, error)
 	// NewestTrainings returns up to each of the newest trainings of every
 	// project, the newest first, with RunID resolved.
 	NewestTrainings(ctx context.Context, each int) ([]mlops.Training, error)

@@ -17,10 +17,24 @@ const CodeProject = "prices"
 // AddCode adds a project of pushed code, which is being trained.
 func (w *World) AddCode() {
 	at := w.Clock().Add(-2 * time.Minute)
-	w.Projects = append(w.Projects, mlops.Project{ID: 41, Name: CodeProject, TimeZone: "UTC", Node: "bench", CreatedAt: at, Edited: mlops.EditedFields{Schedule: true, Params: true},
+	w.Projects = append(w.Projects, mlops.Project{ID: 41, Name: CodeProject, CodeEnvironment: codeRequest, TimeZone: "UTC", Node: "bench", CreatedAt: at, Edited: mlops.EditedFields{Schedule: true, Params: true},
 		Code: &mlops.ProjectCode{SHA256: strings.Repeat("3f", 32), Bytes: 4321, Files: 3, Commit: "c0ffee5eed15ab1ec0ffee5eed15ab1ec0ffee55", Dirty: true, PushedBy: "ada", PushedAt: at,
 			Plan: mlops.CodePlan{Kind: "script", Entry: "train.py", Command: []string{"python", "train.py"}, Why: "train.py is in the folder’s root.", Requirements: []string{"requirements.txt"}}}})
 	w.Trainings = append(w.Trainings, mlops.Training{ID: 410, Project: CodeProject, Trigger: mlops.TriggerPush, State: mlops.TrainingRunning, Job: "prices-train-410", CreatedAt: at})
+}
+
+// codeRequest is what the code of CodeProject has asked for.
+var codeRequest = strings.Repeat("5e", 32)
+
+// Environment has one with a package, for the code of CodeProject.
+func (r registry) Environment(_ context.Context, project, request string) (mlops.CodeEnvironment, error) {
+	if project != CodeProject || request != codeRequest {
+		return mlops.CodeEnvironment{}, mlops.Errorf(mlops.NotFound, "project %s has no environment %q", project, request)
+	}
+	return mlops.CodeEnvironment{Project: project, Request: request, LockSHA256: strings.Repeat("7a", 32), LayerBytes: 19_424_768,
+		Packages: []mlops.EnvironmentPackage{{Name: "xgboost-cpu", Version: "3.2.0", Bytes: 19_000_000, From: "xgboost_cpu-3.2.0-py3-none-manylinux_2_28_x86_64.whl"}},
+		Kept:     []mlops.EnvironmentPackage{{Name: "numpy", Version: "2.3.5"}, {Name: "scipy", Version: "1.16.3"}},
+		Lock:     "numpy==2.3.5\nscipy==1.16.3\nxgboost-cpu==3.2.0 --hash=sha256:" + strings.Repeat("9", 64) + "\n"}, nil
 }
 
 // Push takes any code but none, for every project but one without code.

@@ -107,6 +107,26 @@ func codeFacts(c *mlops.ProjectCode) []view.Fact {
 	return append(facts, view.Fact{Name: "Pushed by", Value: view.Text(c.PushedBy)}, view.Fact{Name: "Pushed", Value: view.At(c.PushedAt)})
 }
 
+// packagesNamed is how many packages of an environment are named; the rest is counted.
+const packagesNamed = 4
+
+// environmentValue says what code runs in, and in its title all that it was
+// resolved to.
+func environmentValue(e mlops.CodeEnvironment) view.Value {
+	if len(e.Packages) == 0 {
+		return view.Text("the lab’s Python")
+	}
+	var names []string
+	for i, p := range e.Packages {
+		if i == packagesNamed {
+			names = append(names, fmt.Sprintf("%d more", len(e.Packages)-i))
+			break
+		}
+		names = append(names, p.Name+" "+p.Version)
+	}
+	return view.Value{Text: fmt.Sprintf("%s on the lab’s Python, %s", strings.Join(names, ", "), view.Bytes(float64(e.LayerBytes))), Title: e.Lock}
+}
+
 func scheduleValue(p mlops.Project) view.Value {
 	if p.Schedule == "" {
 		return view.Text("by hand only")
@@ -134,7 +154,8 @@ func (s *section) projectPage(c echo.Context, form *view.ProjectForm, deleteErro
 	var dataset *mlops.Dataset
 	var deployed []mlops.Deployment
 	var trainings []mlops.Training
-	errs := make([]error, 4)
+	var environment mlops.CodeEnvironment
+	errs := make([]error, 5)
 	next := view.Text("none is planned")
 	page.Together(
 		func() {
@@ -151,8 +172,17 @@ func (s *section) projectPage(c echo.Context, form *view.ProjectForm, deleteErro
 			}
 			errs[3] = err
 		},
+		func() {
+			if p.CodeEnvironment == "" {
+				return
+			}
+			environment, errs[4] = s.Registry.Environment(ctx, p.Name, p.CodeEnvironment)
+			if mlops.CodeOf(errs[4]) == mlops.NotFound { // the next training asks anew
+				errs[4] = nil
+			}
+		},
 	)
-	for i, what := range []string{"the dataset", "the trainings", "the deployment", "the schedule"} {
+	for i, what := range []string{"the dataset", "the trainings", "the deployment", "the schedule", "the environment"} {
 		if problem := s.Problem(what, errs[i]); problem != nil && v.Problem == nil && !p.Deleting {
 			v.Problem = problem
 		}
@@ -172,7 +202,7 @@ func (s *section) projectPage(c echo.Context, form *view.ProjectForm, deleteErro
 		}
 	}
 	if p.Code != nil {
-		v.Facts = codeFacts(p.Code)
+		v.Facts = append(codeFacts(p.Code), view.Fact{Name: "Environment", Value: environmentValue(environment)})
 	} else {
 		v.Facts = []view.Fact{{Name: "Dataset", Value: data}}
 	}

@@ -99,15 +99,15 @@ func putProject(p mlops.Project) (func(*db.Tx) error, error) {
 		}
 	}
 	return func(t *db.Tx) error {
-		return t.Exec(`INSERT INTO projects (name, dataset, code, schedule, time_zone, params, resources, gpu, environment,
+		return t.Exec(`INSERT INTO projects (name, dataset, code, code_environment, schedule, time_zone, params, resources, gpu, environment,
 				edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, code = excluded.code, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET dataset = excluded.dataset, code = excluded.code, code_environment = excluded.code_environment, schedule = excluded.schedule, time_zone = excluded.time_zone, params = excluded.params,
 				resources = excluded.resources, gpu = excluded.gpu, environment = excluded.environment,
 				edited_schedule = excluded.edited_schedule, edited_time_zone = excluded.edited_time_zone, edited_params = excluded.edited_params,
 				edited_resources = excluded.edited_resources, edited_environment = excluded.edited_environment,
 				node = excluded.node, deleting = excluded.deleting`,
-			p.Name, p.Dataset, string(code), p.Schedule, p.TimeZone, string(p.Params), string(resources), string(gpu), string(environment),
+			p.Name, p.Dataset, string(code), p.CodeEnvironment, p.Schedule, p.TimeZone, string(p.Params), string(resources), string(gpu), string(environment),
 			p.Edited.Schedule, p.Edited.TimeZone, p.Edited.Params, p.Edited.Resources, p.Edited.Environment, p.Node, p.Deleting, t.Now)
 	}, nil
 }
@@ -172,13 +172,13 @@ func (s *Store) Projects(ctx context.Context) ([]mlops.Project, error) {
 }
 
 func (s *Store) projects(ctx context.Context, where string, args ...any) (out []mlops.Project, err error) {
-	err = s.db.Rows(ctx, `SELECT id, name, dataset, code, schedule, time_zone, params, resources, gpu, environment,
+	err = s.db.Rows(ctx, `SELECT id, name, dataset, code, code_environment, schedule, time_zone, params, resources, gpu, environment,
 			edited_schedule, edited_time_zone, edited_params, edited_resources, edited_environment, node, deleting, gates, created
 		FROM projects `+where, func(r *sql.Rows) error {
 		var p mlops.Project
 		var created int64
 		var code, resources, gpu, environment, gates string
-		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &code, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &gpu, &environment,
+		if err := r.Scan(&p.ID, &p.Name, &p.Dataset, &code, &p.CodeEnvironment, &p.Schedule, &p.TimeZone, (*string)(&p.Params), &resources, &gpu, &environment,
 			&p.Edited.Schedule, &p.Edited.TimeZone, &p.Edited.Params, &p.Edited.Resources, &p.Edited.Environment, &p.Node, &p.Deleting, &gates, &created); err != nil {
 			return err
 		}

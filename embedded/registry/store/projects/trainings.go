@@ -146,7 +146,7 @@ func (s *Store) NewestTrainings(ctx context.Context, each int) ([]mlops.Training
 
 // The run of a training is the one that its Job has tagged with the Job's
 // name, the newest if a pod was started again.
-const trainingColumns = `SELECT t.id, p.name, t.trigger, t.state, t.job, t.message, t.code, t.image, t.created, t.ended,
+const trainingColumns = `SELECT t.id, p.name, t.trigger, t.state, t.job, t.message, t.code, t.image, t.environment, t.created, t.ended,
 	coalesce((SELECT r.run_id FROM experiments e
 		JOIN tags g ON g.exp = e.id AND g.key = 'benchtop.job' AND g.value = t.job
 		JOIN runs r ON r.id = g.run AND r.lifecycle = 'active'
@@ -158,7 +158,7 @@ func (s *Store) trainings(ctx context.Context, where string, args ...any) (out [
 		var t mlops.Training
 		var created int64
 		var ended sql.NullInt64
-		if err := r.Scan(&t.ID, &t.Project, (*string)(&t.Trigger), (*string)(&t.State), &t.Job, &t.Message, &t.CodeSHA256, &t.Image, &created, &ended, &t.RunID); err != nil {
+		if err := r.Scan(&t.ID, &t.Project, (*string)(&t.Trigger), (*string)(&t.State), &t.Job, &t.Message, &t.CodeSHA256, &t.Image, &t.Environment, &created, &ended, &t.RunID); err != nil {
 			return err
 		}
 		t.CreatedAt = time.UnixMilli(created)
