@@ -217,6 +217,9 @@ func (h *Host) PID() int { return h.pid }
 // Address is the host's address on its LAN.
 func (h *Host) Address() netip.Addr { return h.net.address.Addr() }
 
+// Router is the address that the LAN has in the host's network.
+func (h *Host) Router() netip.Addr { return router(h.net.address).Addr() }
+
 // Path returns where on the machine a path under the host's /var lies. Only
 // /var is a plain directory; everything else is mounted inside the host.
 func (h *Host) Path(inside string) string {

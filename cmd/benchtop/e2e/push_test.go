@@ -40,8 +40,14 @@ func (s *story) emptyBoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("ready after %.1f s", s.start(t, bootTimeout).Seconds())
-	// The host has a root of its own: it gets the folders.
-	err := filepath.WalkDir("testdata/push", func(path string, d os.DirEntry, err error) error {
+	s.givesFolders(t, "push", "push")
+}
+
+// givesFolders copies a folder of testdata to /root/TO of the host, which has a
+// root of its own.
+func (s *story) givesFolders(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir("testdata/"+from, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -49,7 +55,7 @@ func (s *story) emptyBoot(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return s.WriteFile(t.Context(), "/root/"+strings.TrimPrefix(path, "testdata/"), string(content))
+		return s.WriteFile(t.Context(), "/root/"+to+strings.TrimPrefix(path, "testdata/"+from), string(content))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +185,7 @@ func (s *story) pushMistakes(t *testing.T) {
 	s.refuses(t, []string{"there is nothing that could be run"}, "push", s.folder(t, "nothing", "notes.txt", "hello"))
 	s.refuses(t, []string{"is not there: expected a folder"}, "push", "/root/push/absent")
 	s.refuses(t, []string{"a.py", "b.ipynb", "--entry"}, "push", s.folder(t, "several", "a.ipynb", "{}", "b.ipynb", "{}", "a.py", "x = 1"), "--entry", "c.py")
-	s.refuses(t, []string{"needs xgboost", "lab's Python does not have"}, "push", s.script(t, "lacking", "import xgboost\n"))
+	s.refuses(t, []string{"needs xgboost", "benchtop packages add"}, "push", s.script(t, "lacking", "import xgboost\n"))
 	s.refuses(t, []string{"ZeroDivisionError: division by zero"}, "push", s.script(t, "failing", "print(1 / 0)\n"))
 	out := s.benchtop(t, "push", s.script(t, "modelless", "print('hello')\n"))
 	says(t, out, "hello", "no model was found", "joblib.dump")
