@@ -86,7 +86,7 @@ func TestAppendAndReadBack(t *testing.T) {
 	if err := reportSize(&report, out, true); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"program", "images/hello", "bin/tool", "total", "530.0 MB", "320.0 MB"} {
+	for _, want := range []string{"program", "images/hello", "bin/tool", "total", "545.0 MB", "325.0 MB"} {
 		if !strings.Contains(report.String(), want) {
 			t.Errorf("the size report lacks %q:\n%s", want, report.String())
 		}
