@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/benchtop-lab/benchtop/appliance"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 func imagesCommand() *cobra.Command {
-	list := imagesListCommand()
 	cmd := &cobra.Command{
 		Use:   "images",
 		Short: "List, load and remove the images that pods start from",
@@ -24,36 +24,9 @@ podman save, skopeo copy … oci-archive:FILE:NAME and docker buildx build -o ty
 write it. Archives that are put into the folder images of the data dir are loaded by
 themselves; a file beside each, NAME.loaded or NAME.error, says what became of it.`,
 		Example: "  docker save myapp:1 | sudo benchtop images load -\n  sudo benchtop images load myapp.tar.gz\n  sudo benchtop images load --name myapp:1 build.tar",
-		Args:    cobra.NoArgs,
-		RunE:    list.RunE,
 	}
-	cmd.Flags().AddFlagSet(list.Flags())
-	cmd.AddCommand(list, imagesLoadCommand(), imagesRemoveCommand())
-	return cmd
-}
-
-func imagesListCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the images on this machine",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			control, err := controlOf(cmd)
-			if err != nil {
-				return err
-			}
-			images, err := control.Images(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), images)
-			}
-			return printImages(cmd.OutOrStdout(), images)
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addList(cmd, "List the images on this machine", (*appliance.Control).Images, printImages)
+	cmd.AddCommand(imagesLoadCommand(), imagesRemoveCommand())
 	return cmd
 }
 

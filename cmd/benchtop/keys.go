@@ -9,25 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/benchtop-lab/benchtop/appliance"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 func keysCommand() *cobra.Command {
-	var asJSON bool
-	list := func(cmd *cobra.Command, _ []string) error {
-		control, err := controlOf(cmd)
-		if err != nil {
-			return err
-		}
-		keys, err := control.Keys(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), keys)
-		}
-		return printKeys(cmd.OutOrStdout(), keys, time.Now())
-	}
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "List, create and revoke access keys: one for the UI's API, MLflow, Prometheus and S3",
@@ -35,14 +21,9 @@ func keysCommand() *cobra.Command {
   benchtop keys create ci --role trainer --project iris --bucket data/ci/:rw
   benchtop keys
   benchtop keys revoke ada`,
-		Args: cobra.NoArgs,
-		RunE: list,
 	}
-	all := &cobra.Command{Use: "list", Short: "List access keys", Args: cobra.NoArgs, RunE: list}
-	for _, c := range []*cobra.Command{cmd, all} {
-		c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	}
-	cmd.AddCommand(all, keysCreateCommand(), keysRevokeCommand())
+	addList(cmd, "List access keys", (*appliance.Control).Keys, func(w io.Writer, keys []mlops.Key) error { return printKeys(w, keys, time.Now()) })
+	cmd.AddCommand(keysCreateCommand(), keysRevokeCommand())
 	return cmd
 }
 

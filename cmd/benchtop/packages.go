@@ -19,7 +19,6 @@ import (
 )
 
 func packagesCommand() *cobra.Command {
-	list := packagesListCommand()
 	cmd := &cobra.Command{
 		Use:   "packages",
 		Short: "List, add and remove Python packages of the lab's index",
@@ -30,36 +29,9 @@ and uv of this machine ask (or packages.index_url) and keeps each file that was
 asked for, so what was built once is built again without the internet. What it
 does not have then is added from wheels, source archives, or a lock.`,
 		Example: "  sudo benchtop packages add ./wheels\n  sudo benchtop packages add requirements.txt\n  sudo benchtop packages remove xgboost==3.0.0",
-		Args:    cobra.NoArgs,
-		RunE:    list.RunE,
 	}
-	cmd.Flags().AddFlagSet(list.Flags())
-	cmd.AddCommand(list, packagesAddCommand(), packagesRemoveCommand())
-	return cmd
-}
-
-func packagesListCommand() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the files that the index keeps",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			control, err := controlOf(cmd)
-			if err != nil {
-				return err
-			}
-			all, err := control.Packages(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), all)
-			}
-			return printPackages(cmd.OutOrStdout(), all)
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addList(cmd, "List the files that the index keeps", (*appliance.Control).Packages, printPackages)
+	cmd.AddCommand(packagesAddCommand(), packagesRemoveCommand())
 	return cmd
 }
 

@@ -19,21 +19,6 @@ import (
 )
 
 func projectCommand() *cobra.Command {
-	var asJSON bool
-	list := func(cmd *cobra.Command, _ []string) error {
-		control, err := controlOf(cmd)
-		if err != nil {
-			return err
-		}
-		all, err := control.Projects(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), all)
-		}
-		return printProjects(cmd.OutOrStdout(), all)
-	}
 	cmd := &cobra.Command{
 		Use:   "project",
 		Short: "List, add, edit and delete projects: dataset, training on a schedule, model, deployment",
@@ -42,14 +27,9 @@ func projectCommand() *cobra.Command {
   benchtop project edit wine --memory 2Gi --env OMP_NUM_THREADS=2
   benchtop project
   benchtop project delete wine`,
-		Args: cobra.NoArgs,
-		RunE: list,
 	}
-	all := &cobra.Command{Use: "list", Short: "List projects", Args: cobra.NoArgs, RunE: list}
-	for _, c := range []*cobra.Command{cmd, all} {
-		c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	}
-	cmd.AddCommand(all, projectAddCommand(), projectShowCommand(), projectEditCommand(), projectDeleteCommand())
+	addList(cmd, "List projects", (*appliance.Control).Projects, printProjects)
+	cmd.AddCommand(projectAddCommand(), projectShowCommand(), projectEditCommand(), projectDeleteCommand())
 	return cmd
 }
 
