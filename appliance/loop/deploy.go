@@ -139,15 +139,17 @@ func (l *Loop) serve(ctx context.Context, d mlops.Deployment, r mlops.Revision) 
 	}
 	// Servers of another image may lack what the version needs. The pass that replaces
 	// them comes first.
-	image, ready, err := l.modelImage(ctx, r.RunID)
-	if err != nil {
-		return err
-	}
-	if s, there := l.served[d.Name]; there && s.image != image {
-		if ready {
-			l.wake()
+	if s, there := l.served[d.Name]; there && s.revision != r.ID {
+		image, ready, err := l.modelImage(ctx, r.RunID)
+		if err != nil {
+			return err
 		}
-		return nil
+		if s.image != image {
+			if ready {
+				l.wake()
+			}
+			return nil
+		}
 	}
 	servers, err := l.cfg.Cluster.Serving(ctx, d)
 	if err != nil {

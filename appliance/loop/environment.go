@@ -23,8 +23,8 @@ type Environments interface {
 	// ready is false and it is being made; what hindered that is the error of the next
 	// call, which tries again.
 	Image(ctx context.Context, e mlops.CodeEnvironment) (image string, ready bool, err error)
-	// Drop removes all that is kept of a project's environments, their images but
-	// those that pods use still. To have none is no error.
+	// Drop removes all that is kept of a project's environments, and their images.
+	// To have none is no error.
 	Drop(ctx context.Context, project string, all []mlops.CodeEnvironment) error
 	// Made signals after an image was made, or could not be.
 	Made() <-chan struct{}
@@ -139,18 +139,6 @@ func (l *Loop) build(ctx context.Context, p mlops.Project, t mlops.Training, req
 	}
 	l.cfg.Log.Info("environment built", "project", p.Name, "lock", e.LockSHA256, "packages", len(e.Packages), "bytes", e.LayerBytes)
 	return e, true, nil
-}
-
-// failTraining ends a training that has no run that goes on.
-func (l *Loop) failTraining(ctx context.Context, t mlops.Training, why string) error {
-	if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
-		return err
-	}
-	if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, why, l.cfg.Now()); err != nil {
-		return fmt.Errorf("record outcome of job %s of %s: %w", t.Job, t.Project, err)
-	}
-	l.cfg.Log.Info("training", "project", t.Project, "job", t.Job, "trigger", t.Trigger, "state", mlops.TrainingFailed, "message", why)
-	return nil
 }
 
 // codeImage is the image that a project's code runs in, "" for the lab's. An

@@ -80,15 +80,11 @@ func (l *Loop) supersede(ctx context.Context, trainings []mlops.Training) error 
 		if err := l.cfg.Cluster.StopTraining(ctx, t); err != nil {
 			return err
 		}
-		if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
+		why := fmt.Sprintf("a newer push took its place: %s", newest.Job)
+		if err := l.failTraining(ctx, t, why); err != nil {
 			return err
 		}
-		why := fmt.Sprintf("a newer push took its place: %s", newest.Job)
-		if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, why, l.cfg.Now()); err != nil {
-			return fmt.Errorf("record that job %s was superseded: %w", t.Job, err)
-		}
 		trainings[i].State, trainings[i].Message = mlops.TrainingFailed, why
-		l.cfg.Log.Info("training superseded", "project", t.Project, "job", t.Job, "by", newest.Job)
 	}
 	return nil
 }

@@ -119,14 +119,24 @@ func (l *Loop) train(ctx context.Context, project string, jobs []mlops.Job) erro
 			}
 		case t.State == mlops.TrainingRunning && l.cfg.Now().Sub(t.CreatedAt) > time.Minute:
 			// Its Job is gone without an outcome: somebody deleted it.
-			if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
+			if err := l.failTraining(ctx, t, "its Job was deleted before it ended"); err != nil {
 				return err
-			}
-			if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, "its Job was deleted before it ended", l.cfg.Now()); err != nil {
-				return fmt.Errorf("record loss of job %s of %s: %w", t.Job, project, err)
 			}
 		}
 	}
+	return nil
+}
+
+// failTraining ends a training whose Job has no outcome of its own, or one that is
+// not meant. The runs end first, see train.
+func (l *Loop) failTraining(ctx context.Context, t mlops.Training, why string) error {
+	if err := l.cfg.Store.EndRuns(ctx, t.Job, mlops.RunKilled); err != nil {
+		return err
+	}
+	if err := l.cfg.Store.SetTraining(ctx, t.ID, mlops.TrainingFailed, why, l.cfg.Now()); err != nil {
+		return fmt.Errorf("record outcome of job %s of %s: %w", t.Job, t.Project, err)
+	}
+	l.cfg.Log.Info("training", "project", t.Project, "job", t.Job, "trigger", t.Trigger, "state", mlops.TrainingFailed, "message", why)
 	return nil
 }
 
