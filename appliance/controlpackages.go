@@ -1,15 +1,10 @@
 package appliance
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-
-	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
 
 // packageCalls are the calls of `benchtop packages`.
@@ -26,8 +21,8 @@ func (c *control) packageCalls(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /v1/packages/pins", func(w http.ResponseWriter, r *http.Request) {
 		var pin PackagePin
-		if err := json.NewDecoder(r.Body).Decode(&pin); err != nil {
-			c.fail(w, mlops.Errorf(mlops.BadRequest, "expected a pin as JSON: %v", err))
+		if err := decodeCall(r, &pin); err != nil {
+			c.fail(w, err)
 			return
 		}
 		fetched, err := c.a.packages.Index().Fetch(r.Context(), pin)
@@ -54,11 +49,7 @@ func (c *Control) AddPackage(ctx context.Context, name string, file io.Reader) (
 // FetchPackage has the index keep the file of a pin that the lab's Python takes.
 func (c *Control) FetchPackage(ctx context.Context, pin PackagePin) (PackageFetched, error) {
 	var out PackageFetched
-	b, err := json.Marshal(pin)
-	if err != nil {
-		return out, fmt.Errorf("encode pin: %w", err)
-	}
-	return out, c.call(ctx, http.MethodPost, "/v1/packages/pins", bytes.NewReader(b), &out)
+	return out, c.send(ctx, http.MethodPost, "/v1/packages/pins", pin, &out)
 }
 
 // RemovePackage removes NAME or NAME==VERSION, and returns the files that it was.
