@@ -148,9 +148,14 @@ def test_what_does_not_fit_to_a_pinned_version(builder):
             {"boosted": "1.0"},
         ),
         ({"pyproject.toml": '[project]\nname = "x"\ndependencies = ["boosted"]'}, {"boosted": "2.0", "leaf": "1.5"}),
-        ({"requirements.txt": "-r more/a.txt\n-c more/b.txt\n", "more/a.txt": "boosted\n", "more/b.txt": "boosted<2"},)
-        * 1
-        + ({"boosted": "1.0"},),
+        (
+            {
+                "requirements.txt": "-r more/a.txt\n-c more/b.txt\n",
+                "more/a.txt": "boosted\n",
+                "more/b.txt": "boosted<2",
+            },
+            {"boosted": "1.0"},
+        ),
         (
             {"environment.yml": "dependencies: [python=3.11, {pip: [leaf]}]", "train.py": "import boosted"},
             {"boosted": "2.0", "leaf": "1.5"},

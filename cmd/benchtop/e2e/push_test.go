@@ -227,10 +227,6 @@ func (s *story) pushTwice(t *testing.T) {
 	if got := s.asked(t, "race", `{"instances": [[1]]}`); fmt.Sprint(got) != "[2]" {
 		t.Errorf("it answers %v, want what the later push has", got)
 	}
-	var project struct {
-		Trainings []struct{ State, Message string }
-	}
-	_ = project
 	says(t, s.benchtop(t, "status", "--json"), "race")
 }
 
