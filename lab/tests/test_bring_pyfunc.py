@@ -25,6 +25,7 @@ import incoming
 import job
 import measure
 import model_files
+import packages
 import private
 import publish
 import pyfunc_version
@@ -689,8 +690,9 @@ def test_requirements_are_read_where_mlflow_writes_them(tmp_path):
     (tmp_path / "requirements.txt").write_text(text)
     assert requirements.read(tmp_path) == ["d==1   ; python_version > '3'", "e[extra]>=2"]
     # The runtime has mlflow under another name.
-    assert requirements.installed("mlflow") == metadata.version("mlflow-skinny")
-    assert requirements.installed("no-such-package") is None
+    there = packages.all_of()
+    assert requirements.installed("mlflow", there) == metadata.version("mlflow-skinny")
+    assert requirements.installed("no-such-package", there) is None
 
 
 def test_another_python():
