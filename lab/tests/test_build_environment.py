@@ -237,7 +237,7 @@ def test_files_as_people_have_them(builder, files, want):
 
 
 def test_uv_lock(builder, site):
-    files = {"train.py": "import boosted\n", "uv.lock": uv_lock(site)}
+    files = {"train.py": "import boosted, part\n", "uv.lock": uv_lock(site), "part/src/part.py": ""}
     built = builder.build(files)
     check_built(built)
     assert built.versions() == {"boosted": "1.0", "leaf": "1.5"}
@@ -320,18 +320,18 @@ def test_packages_that_come_as_sources(builder, site):
 
 
 def test_request_is_the_same_for_the_same_needs(builder):
-    one = builder.request({"train.py": "import x", "requirements.txt": "Boosted>=1, <3\nnumpy  # all\nleaf_\n"})
+    one = builder.request({"train.py": "import x", "requirements.txt": "Boosted>=1, <3\nnumpy  # all\nle_af\n"})
     assert one == builder.request(
-        {"a/fit.py": "print()", "pyproject.toml": '[project]\ndependencies = ["numpy", "leaf-", "boosted<3,>=1"]'},
+        {"a/fit.py": "print()", "pyproject.toml": '[project]\ndependencies = ["numpy", "le-af", "boosted<3,>=1"]'},
         pushes.plan({}, entry="a/fit.py", requirements=["pyproject.toml"]),
     )
     others = [
         builder.request({"train.py": "", "requirements.txt": text})
-        for text in ("boosted<3,>=1\nnumpy\n", "boosted<3,>=1\nnumpy\nleaf_\n-c b.txt\n")
+        for text in ("boosted<3,>=1\nnumpy\n", "boosted<3,>=1\nnumpy\nle_af\n-c b.txt\n")
     ]
     others.append(
         builder.request(
-            {"train.py": "", "requirements.txt": "boosted<3,>=1\nnumpy\nleaf_\n-c b.txt", "b.txt": "leaf<9"}
+            {"train.py": "", "requirements.txt": "boosted<3,>=1\nnumpy\nle_af\n-c b.txt", "b.txt": "le.af<9"}
         )
     )
     assert one not in (others[0], others[2])

@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import json
+import os
+import subprocess
 import tarfile
 import types
 
@@ -16,6 +18,7 @@ import log_models
 import needs
 import notebook
 import noted
+import own
 import pushed
 from failure import Invalid
 from support import pushes
@@ -135,18 +138,49 @@ def test_command_that_does_not_tell_what_it_imports(tmp_path):
             ["requirements.txt asks for pandas<0.1, the lab's Python has "],
         ),
         ({"requirements.txt": "uvicorn[nothing]\nmlflow\n"}, [], []),
+        # The code's own packages, and what they ask for.
+        (
+            {
+                "requirements.txt": "-e .[fast]\n./lib\n",
+                "pyproject.toml": '[project]\nname = "own"\ndependencies = ["pandas", "lib"]\n'
+                '[project.optional-dependencies]\nfast = ["nowhere>1"]\n[tool.uv.sources]\nlib = {path = "lib"}\n',
+                "lib/pyproject.toml": '[project]\nname = "lib"\ndependencies = ["elsewhere", "own"]\n'
+                '[tool.uv.sources]\nown = {path = ".."}\n',
+                "lib/src/lib/__init__.py": "import third",
+                "train.py": "import lib",
+            },
+            ["elsewhere (requirements.txt)", "nowhere>1 (requirements.txt)"],
+            [],
+        ),
+        # What a setup.py asks for is not known: the imports tell.
+        (
+            {
+                "requirements.txt": "--editable=lib\n",
+                "lib/setup.py": "",
+                "lib/lib.py": "import nowhere",
+                "train.py": "import lib",
+            },
+            ["nowhere (lib.py line 1 imports it)"],
+            [],
+        ),
+        (
+            {
+                "uv.lock": '[[package]]\nname = "a"\nsource = { virtual = "." }\ndependencies = [{ name = "lib" }]\n'
+                '[[package]]\nname = "lib"\nsource = { editable = "lib" }\ndependencies = [{ name = "nowhere" }]\n'
+                '[[package]]\nname = "nowhere"\nversion = "2"\nsource = { registry = "https://example.invalid" }\n',
+                "lib/lib.py": "",
+                "train.py": "import lib",
+            },
+            ["nowhere==2 (uv.lock)"],
+            [],
+        ),
         ({"python_env.yaml": "dependencies: [nowhere==1, -r x.txt]"}, ["nowhere==1 (python_env.yaml)"], []),
         # Nothing that pip installs: the imports tell.
         ({"environment.yml": "dependencies: [python, nowhere]"}, [], []),
         (
-            {"requirements.txt": "pandas==0.1 \\\n  --hash=sha256:00\n-e .\n./local\nnumpy>1,<99\n"},
+            {"requirements.txt": "pandas==0.1 \\\n  --hash=sha256:00\n-e .\nnumpy>1,<99\n"},
             [],
             ["requirements.txt asks for pandas==0.1, the lab's Python has "],
-        ),
-        (
-            {"requirements.txt": "git+https://example.invalid/x.git"},
-            [],
-            ["requirements.txt asks for git+https://example.invalid/x.git, which is no package name"],
         ),
     ],
 )
@@ -156,6 +190,71 @@ def test_requirement_files(tmp_path, files, missing, differs):
     assert len(found.differs) == len(differs)
     for line, begin in zip(found.differs, differs, strict=True):
         assert line.startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        (
+            {"requirements.txt": "scikit learn\nnumpy>=\n"},
+            "requirements.txt asks for 'scikit learn', expected the name of a package and perhaps its versions, such "
+            "as xgboost==3.0.0; it asks for 'numpy>=', expected the name",
+        ),
+        (
+            {"requirements.txt": "-e git+https://example.invalid/x.git#egg=x"},
+            "asks for git+https://example.invalid/x.git#egg=x, a repository, and the lab fetches none: ask for",
+        ),
+        (
+            {
+                "pyproject.toml": '[project]\ndependencies = ["x"]\n[tool.uv.sources]\nX = {git = "https://example.invalid/x"}'
+            },
+            "pyproject.toml asks for x @ git+https://example.invalid/x, a repository",
+        ),
+        (
+            {"pyproject.toml": '[project]\ndependencies = ["x"]\n[tool.uv.sources]\nx = {workspace = true}'},
+            "pyproject.toml asks for x of a workspace without a uv.lock: push that too",
+        ),
+        (
+            {"requirements.txt": "https://example.invalid/x-1-py3-none-any.whl"},
+            "an address without a name: write it as NAME @ https://example.invalid/x-1",
+        ),
+        (
+            {"requirements.txt": "-e ../lib"},
+            "asks for ../lib, which is no folder of what was pushed: push the folder that",
+        ),
+        ({"requirements.txt": "./lib[all]"}, "asks for ./lib[all], which is no folder of what was pushed"),
+        (
+            {"requirements.txt": "./x-1-py3-none-any.whl", "x-1-py3-none-any.whl": ""},
+            "asks for ./x-1-py3-none-any.whl, a file: give it to the lab with `benchtop packages add`",
+        ),
+    ],
+)
+def test_requirements_that_the_lab_cannot_give(tmp_path, files, why):
+    files = {"train.py": "import pandas"} | files
+    with pytest.raises(Invalid) as raised:
+        check_needs(tmp_path, files)
+    assert why in str(raised.value)
+    plan = pushes.plan(files)
+    plan = pushed.Plan(plan["command"], plan["entry"], plan["kind"], plan["requirements"], environment="lab")
+    differs = needs.check(plan, tmp_path, {}).differs
+    assert all(line.endswith("; that was not looked at") for line in differs)
+    assert differs
+
+
+def test_own_packages_as_if_they_were_installed(tmp_path):
+    folder(
+        tmp_path / "code",
+        {
+            "pyproject.toml": '[project]\nname = "My.Own"\nversion = "3"\n'
+            '[project.scripts]\ntell = "own.tell:Teller.tell"\n',
+            "src/own/tell.py": "from importlib.metadata import version\n"
+            "class Teller:\n    def tell():\n        print(version('my-own'))\n",
+        },
+    )
+    package = own.read(tmp_path / "code")
+    own.lay_out([package, own.Own(tmp_path)], tmp_path / "installed")
+    path = os.pathsep.join([str(tmp_path / "installed"), *map(str, package.places)])
+    assert subprocess.check_output([tmp_path / "installed/bin/tell"], env={"PYTHONPATH": path}, text=True) == "3\n"
 
 
 def test_other_python(tmp_path):

@@ -255,7 +255,7 @@ def test_sweep_of_runs(runner):
 
 def test_package_in_src_with_lock(runner):
     files = {
-        "src/houses/__init__.py": "",
+        "src/houses/__init__.py": "from importlib import metadata; __version__ = metadata.version('houses')",
         "src/houses/train.py": """
             from .data import load
             from sklearn.model_selection import GridSearchCV

@@ -23,10 +23,11 @@ class Import:
 class Code:
     """The modules of a folder, as they find each other."""
 
-    def __init__(self, root):
+    def __init__(self, root, own=()):
         self.root = root
         # As script.py sets PYTHONPATH.
-        self.paths = [path for path in (root / "src", root) if path.is_dir()]
+        others = [path for package in own if package.folder != root.resolve() for path in package.places]
+        self.paths = [path for path in (root / "src", root, *others) if path.is_dir()]
 
     def reachable(self, entries):
         """(the imports of other packages, the files that were read) of all that the entries import, and they."""
@@ -86,9 +87,12 @@ class Code:
                 for candidate in (place / "__init__.py", place.with_suffix(".py")):
                     if candidate.is_file():
                         found.append(candidate)
-            # A package may also be a folder without a file of its own.
-            if found or (parts and (base / parts[0]).is_dir() and any((base / parts[0]).rglob("*.py"))):
-                return found or [place]
+            if found:
+                return found
+        # A package may also be a folder without a file of its own, if nothing else has the name.
+        for base in bases:
+            if parts and (base / parts[0]).is_dir() and any((base / parts[0]).rglob("*.py")):
+                return [base.joinpath(*parts)]
         return [base / "__init__.py" for base in bases[:1]] if level else []
 
 

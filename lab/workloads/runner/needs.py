@@ -52,7 +52,9 @@ def check(plan, root, env):
     """
     declared = declared_module.read(plan, root)
     _check_python(declared)
-    code = imports.Code(root)
+    if plan.environment != LAB and declared.refused:
+        raise Invalid(f"{declared.source} {'; it '.join(declared.refused)}")
+    code = imports.Code(root, declared.own)
     entries = [entry for entry in code.entries(plan) if entry.is_file()]
     found, _ = code.reachable(entries)
     # A command may start anything: then the code's imports are no reason to stop, but tell what is likely used.
@@ -141,11 +143,11 @@ def _compare(needs, there):
     from packaging.requirements import InvalidRequirement, Requirement
 
     source, bounds = needs.declared.source, _bounds(needs.declared.constraints)
+    needs.differs += [f"{source} {why}; that was not looked at" for why in needs.declared.refused]
     for line in needs.declared.lines:
         try:
             wanted = Requirement(line)
         except InvalidRequirement:
-            needs.differs.append(f"{source} asks for {line}, which is no package name and was not checked")
             continue
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue

@@ -22,6 +22,7 @@ import job
 import left
 import needs as needs_module
 import noted as noted_module
+import own
 import pushed as pushed_module
 import registry as registry_module
 import rest
@@ -132,11 +133,12 @@ class Work:
     def _script(self):
         pushed, folders = self._pushed, self._folders
         script_module.prepare(folders, self._sources, self._settings())
+        own.lay_out(self._needs.declared.own, folders.installed)
         notebook = folders.kept / "notebook.py"
         notebook.write_text(self._sources["notebook.py"])
         words = script_module.command(pushed.plan, pushed.params, folders, notebook, self._needs.environment)
         log.info("running %s", pushed.tags["benchtop.code.command"])
-        env = script_module.environment(self._env, folders, self._registry, self._needs.environment)
+        env = script_module.environment(self._env, folders, self._registry, self._needs)
         begun = time.perf_counter()
         self._process = script_module.Script(words, env, script_module.folder(pushed.plan, folders))
         code = self._process.wait()
@@ -303,9 +305,8 @@ class Work:
                 }
             )
         )
-        env = script_module.environment(self._env, folders, self._registry, self._needs.environment)
-        paths = [str((folders.code / pushed.plan.entry).parent), str(folders.code / "src"), str(folders.code)]
-        paths += [self._needs.environment] if self._needs.environment else []
+        env = script_module.environment(self._env, folders, self._registry, self._needs)
+        paths = [str((folders.code / pushed.plan.entry).parent), *script_module.places(folders, self._needs)]
         # Without the hooks: this is no code of the script's.
         env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
         self._process = script_module.Script([sys.executable, "-P", str(program), str(request)], env, folders.code)

@@ -35,6 +35,7 @@ class Folders:
         self.code = work / "code"
         self.archive = work / "code.tar.gz"
         self.hooks = work / "hooks"
+        self.installed = work / "installed"  # what says that the code's own packages are (own.py)
         self.kept = work / "kept"
         self.home = work / "home"
         self.notes = self.kept / "notes.jsonl"
@@ -95,25 +96,30 @@ def _module(file, root):
 
 
 def _path(folders, packages):
-    """PATH, with a python that is this one, and the programs of an environment's packages."""
-    places = [os.path.dirname(sys.executable), *([os.path.join(packages, "bin")] if packages else [])]
+    """PATH, with a python that is this one, the programs of the code's own packages and of an environment's."""
+    places = [os.path.dirname(sys.executable), str(folders.installed / "bin")]
+    places += [os.path.join(packages, "bin")] if packages else []
     return os.pathsep.join(
         dict.fromkeys([*places, *os.environ.get("PATH", os.defpath).split(os.pathsep), str(folders.code)])
     )
 
 
-def environment(env, folders, run, packages=None):
-    """The script's environment: the Job's own, and what makes the hooks and the registry work.
+def places(folders, needs):
+    """Where Python looks for modules: the code's own, then those of its environment. The lab's come after them."""
+    own = [path for package in needs.declared.own for path in package.places]
+    paths = [folders.code / "src", folders.code, *own, folders.installed]
+    paths += [Path(needs.environment)] if needs.environment else []
+    return list(dict.fromkeys(str(path) for path in paths if path.is_dir()))
 
-    An environment's packages come after the code's own modules, as installed packages do, and before the lab's.
-    """
+
+def environment(env, folders, run, needs):
+    """The script's environment: the Job's own, and what makes the hooks and the registry work."""
     found = dict(env)
-    paths = [folders.hooks, folders.code / "src", folders.code, *([Path(packages)] if packages else [])]
     given = [path for path in env.get("PYTHONPATH", "").split(os.pathsep) if path]
-    found["PYTHONPATH"] = os.pathsep.join([*(str(path) for path in paths if path.is_dir()), *given])
+    found["PYTHONPATH"] = os.pathsep.join([str(folders.hooks), *places(folders, needs), *given])
     home = env.get("HOME", "")
     found |= {
-        "PATH": _path(folders, packages),
+        "PATH": _path(folders, needs.environment),
         "HOME": home if home and os.access(home, os.W_OK) else str(folders.home),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -2,11 +2,14 @@
 
 
 def read(lock):
-    """(requirements of what the project asks for itself, of what that brings along, {package: sha256 of its files})."""
+    """(what the project asks for, what that brings along, {package: sha256 of its files}, folders).
+
+    The first two are requirements, the folders those of the code that are packages of their own, from its root.
+    """
     by_name = {}
     for package in lock.get("package", []):
         by_name.setdefault(package["name"], []).append(package)
-    direct, brought, hashes = {}, {}, {}
+    direct, brought, hashes, folders = {}, {}, {}, {}
     todo = [(package, True, ()) for packages in by_name.values() for package in packages if _is_project(package)]
     seen = set()
     while todo:
@@ -22,12 +25,14 @@ def read(lock):
             if line:
                 (direct if own else brought)[line] = None
                 hashes[other["name"]] = sorted(_hashes(other))
+            elif not _is_project(other):
+                folders[_place(other)] = None
             # A package of the same workspace is the project's own too.
             step = (other["name"], other.get("version"), tuple(entry.get("extra", ())), own and local)
             if step not in seen:
                 seen.add(step)
                 todo.append((other, own and local, tuple(entry.get("extra", ()))))
-    return sorted(direct), sorted(set(brought) - set(direct)), hashes
+    return sorted(direct), sorted(set(brought) - set(direct)), hashes, sorted(folders)
 
 
 def _is_project(package):
@@ -51,12 +56,18 @@ def _applies(entry):
 def _line(package):
     """(the requirement of exactly this package or None, whether it is a folder of the code)."""
     source = package.get("source", {})
-    if {"editable", "virtual", "directory", "path"} & set(source):
+    if _place(package) is not None:
         return None, True
     for kind, begin in (("git", "git+"), ("url", "")):
         if kind in source:
             return f"{package['name']} @ {begin}{source[kind]}", False
     return f"{package['name']}=={package['version']}", False
+
+
+def _place(package):
+    """The folder or file of the code that a package is, or None."""
+    source = package.get("source", {})
+    return next((source[kind] for kind in ("editable", "virtual", "directory", "path") if kind in source), None)
 
 
 def _hashes(package):
