@@ -32,7 +32,7 @@ func ended(t *testing.T, cmd *exec.Cmd) syscall.Signal {
 	select {
 	case <-done:
 		return cmd.ProcessState.Sys().(syscall.WaitStatus).Signal()
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the process still runs")
 		return 0
 	}

@@ -228,7 +228,7 @@ func TestKineWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen []string
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for len(seen) < 3 {
 		select {
 		case events, ok := <-w.Events:

@@ -100,6 +100,17 @@ func (f *flight) show(n int64, whole bool) {
 	f.more = make(chan struct{})
 }
 
+// lost is why readers of a flight that has ended don't get the file, nil if they
+// do: what came whole and could not be kept can be read all the same.
+func (f *flight) lost() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.whole {
+		return nil
+	}
+	return f.err
+}
+
 // writeTo sends the file as it comes. It returns an error when the file turns out
 // not to be what it should.
 func (f *flight) writeTo(ctx context.Context, w io.Writer) error {
@@ -126,8 +137,8 @@ func (f *flight) writeTo(ctx context.Context, w io.Writer) error {
 		select {
 		case <-more:
 		case <-f.ended: // it has failed, or more is closed too
-			if f.err != nil {
-				return f.err
+			if err := f.lost(); err != nil {
+				return err
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)

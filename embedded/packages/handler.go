@@ -294,8 +294,8 @@ func (x *Index) serveFlight(w http.ResponseWriter, r *http.Request, name string,
 	select {
 	case <-f.begun:
 	case <-f.ended:
-		if f.err != nil {
-			x.fail(w, r, f.err)
+		if err := f.lost(); err != nil {
+			x.fail(w, r, err)
 			return
 		}
 	case <-r.Context().Done():

@@ -382,7 +382,7 @@ func TestUnit(t *testing.T) {
 	case <-ready:
 	case err := <-done:
 		t.Fatalf("ended early: %v", err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("not ready")
 	}
 	a := &api{t: t, url: "http://" + u.Addr().String(), store: u.Store()}
@@ -399,7 +399,7 @@ func TestUnit(t *testing.T) {
 		if err != nil {
 			t.Errorf("stopped with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("does not stop")
 	}
 	if u.Store() != nil {
