@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,7 +26,7 @@ func AcquireLock(p Paths) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock file: %w", err)
 	}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+	if err := takeLock(f); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
 			return nil, fmt.Errorf("lock %s: %w", p.Lock(), err)
@@ -42,6 +43,29 @@ func AcquireLock(p Paths) (*Lock, error) {
 	return &Lock{f: f}, nil
 }
 
+// lockLeft is how long a lock may outlive the process that took it.
+const lockLeft = 10 * time.Second
+
+// takeLock takes the lock. While its holder no longer lives it tries again: a
+// process that was killed while it started a program leaves a child that has the
+// file open until its exec, which takes a moment on a busy machine.
+func takeLock(f *os.File) error {
+	for end := time.Now().Add(lockLeft); ; {
+		err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) || lives(f) || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// lives reports whether the process that a lock file names does, as far as can be
+// told.
+func lives(f *os.File) bool {
+	pid, err := strconv.Atoi(holder(f))
+	return err != nil || !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+}
+
 // Locked reports whether a process holds the data dir.
 func Locked(p Paths) bool {
 	f, err := os.Open(p.Lock())
@@ -55,7 +79,7 @@ func Locked(p Paths) bool {
 }
 
 func holder(f *os.File) string {
-	b, _ := io.ReadAll(io.LimitReader(f, 32))
+	b, _ := io.ReadAll(io.NewSectionReader(f, 0, 32))
 	if pid := strings.TrimSpace(string(b)); pid != "" {
 		return pid
 	}

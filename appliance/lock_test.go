@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -17,9 +18,19 @@ func TestHelperHoldLock(t *testing.T) {
 	if dir == "" {
 		return // run by TestLock only
 	}
-	if _, err := AcquireLock(Paths{Data: dir}); err != nil {
+	l, err := AcquireLock(Paths{Data: dir})
+	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
+	}
+	if os.Getenv("BENCHTOP_TEST_LEAVE") != "" {
+		// A child that keeps the file open, as one does before its exec.
+		child := exec.Command("sleep", "3")
+		child.ExtraFiles = []*os.File{l.f}
+		if err := child.Start(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	}
 	fmt.Println("held")
 	_, _ = os.Stdin.Read(make([]byte, 1))
@@ -110,5 +121,43 @@ func TestLookingAtALockDoesNotTakeIt(t *testing.T) {
 		if err := l.Release(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestLockOutlivesItsHolder: a killed process may leave a child that has the lock
+// file open for a moment more.
+func TestLockOutlivesItsHolder(t *testing.T) {
+	p := newPaths(t)
+	holder := exec.Command(os.Args[0], "-test.run=^TestHelperHoldLock$")
+	holder.Env = append(os.Environ(), "BENCHTOP_TEST_HOLD="+p.Data, "BENCHTOP_TEST_LEAVE=yes")
+	in, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 4)
+	if _, err := io.ReadFull(out, said); err != nil || string(said) != "held" {
+		t.Fatalf("the other process said %q (%v)", said, err)
+	}
+	if err := holder.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = holder.Wait()
+	if !Locked(p) {
+		t.Error("its child does not keep the lock: this tests nothing")
+	}
+	l, err := AcquireLock(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
 	}
 }

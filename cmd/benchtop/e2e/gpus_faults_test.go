@@ -112,11 +112,17 @@ func (s *gpuStory) killedWithGPUs(t *testing.T) {
 	}
 	s.start(t, bootTimeout, simulateTwo)
 	s.offers(t, map[string]string{"gpu": "8"})
-	if after := s.seen(t); !maps.Equal(after, seen) {
-		t.Errorf("the pods see %v, before the kill %v", after, seen)
-	}
-	if after := s.given(t); !maps.Equal(after, given) {
-		t.Errorf("the pods hold %v, before the kill %v", after, given)
+	// The node's count is what the kubelet said before: it may not have come back yet.
+	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+		if after := s.seen(t); !maps.Equal(after, seen) {
+			return fmt.Errorf("the pods see %v, before the kill %v", after, seen)
+		}
+		if after := s.given(t); !maps.Equal(after, given) {
+			return fmt.Errorf("the pods hold %v, before the kill %v", after, given)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 	if after := s.longLived(t); after != pods {
 		t.Errorf("the pods were not taken over.\nbefore:\n%s\nafter:\n%s", pods, after)
