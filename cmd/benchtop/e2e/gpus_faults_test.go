@@ -46,7 +46,7 @@ func (s *gpuStory) faults(t *testing.T) {
 	s.benchtop(t, "gpu", "fault", "0", "xid=79")
 	began := time.Now()
 	s.offers(t, map[string]string{"gpu": "4"})
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("no pod gets the GPU after %.1f s, want seconds", took.Seconds())
 	}
 	s.tells(t, append([]string{"XID 79: " + lost, "pods on it: "}, held...), "doctor", "gpu")

@@ -56,7 +56,7 @@ func TestInstall(t *testing.T) {
 	// The unit stops; what it started goes on.
 	stopping := time.Now()
 	s.sh(t, "systemctl stop benchtop")
-	if took := time.Since(stopping); took > 10*time.Second {
+	if took := time.Since(stopping); took > time.Minute {
 		t.Errorf("systemctl stop took %.1f s", took.Seconds())
 	}
 	predicts(time.Second)
