@@ -28,7 +28,7 @@ func AcquireLock(p Paths) (*Lock, error) {
 	}
 	if err := takeLock(f); err != nil {
 		defer f.Close()
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
+		if !taken(err) {
 			return nil, fmt.Errorf("lock %s: %w", p.Lock(), err)
 		}
 		return nil, mlops.Errorf(mlops.InvalidState,
@@ -52,12 +52,15 @@ const lockLeft = 10 * time.Second
 func takeLock(f *os.File) error {
 	for end := time.Now().Add(lockLeft); ; {
 		err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) || lives(f) || time.Now().After(end) {
+		if !taken(err) || lives(f) || time.Now().After(end) {
 			return err
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// taken reports whether somebody else has the lock.
+func taken(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) }
 
 // lives reports whether the process that a lock file names does, as far as can be
 // told.

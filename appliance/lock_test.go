@@ -37,17 +37,16 @@ func TestHelperHoldLock(t *testing.T) {
 	os.Exit(0)
 }
 
-func TestLock(t *testing.T) {
-	p := newPaths(t)
-	if Locked(p) {
-		t.Error("nobody holds it")
-	}
+// hold starts a process that holds the lock of a data dir.
+func hold(t *testing.T, p Paths, env ...string) *exec.Cmd {
+	t.Helper()
 	holder := exec.Command(os.Args[0], "-test.run=^TestHelperHoldLock$")
-	holder.Env = append(os.Environ(), "BENCHTOP_TEST_HOLD="+p.Data)
+	holder.Env = append(append(os.Environ(), "BENCHTOP_TEST_HOLD="+p.Data), env...)
 	in, err := holder.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = in.Close() })
 	out, err := holder.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,13 +55,22 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := make([]byte, 5)
-	if n, err := out.Read(said); string(said[:n]) != "held\n" && string(said[:n]) != "held" {
-		t.Fatalf("the other process said %q (%v)", said[:n], err)
+	if _, err := io.ReadFull(out, said); err != nil || string(said) != "held\n" {
+		t.Fatalf("the other process said %q (%v)", said, err)
 	}
+	return holder
+}
+
+func TestLock(t *testing.T) {
+	p := newPaths(t)
+	if Locked(p) {
+		t.Error("nobody holds it")
+	}
+	holder := hold(t, p)
 	if !Locked(p) {
 		t.Error("another process holds it")
 	}
-	_, err = AcquireLock(p)
+	_, err := AcquireLock(p)
 	want := fmt.Sprintf("data dir %s is in use by another benchtop (process %d): stop it with `benchtop down --data-dir %s`, or choose another --data-dir", p.Data, holder.Process.Pid, p.Data)
 	if mlops.CodeOf(err) != mlops.InvalidState || mlops.MessageOf(err) != want {
 		t.Errorf("error is %v\nexpected %s", err, want)
@@ -72,7 +80,6 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = holder.Wait()
-	in.Close()
 	l, err := AcquireLock(p)
 	if err != nil {
 		t.Fatal(err)
@@ -128,24 +135,7 @@ func TestLookingAtALockDoesNotTakeIt(t *testing.T) {
 // file open for a moment more.
 func TestLockOutlivesItsHolder(t *testing.T) {
 	p := newPaths(t)
-	holder := exec.Command(os.Args[0], "-test.run=^TestHelperHoldLock$")
-	holder.Env = append(os.Environ(), "BENCHTOP_TEST_HOLD="+p.Data, "BENCHTOP_TEST_LEAVE=yes")
-	in, err := holder.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	out, err := holder.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := make([]byte, 4)
-	if _, err := io.ReadFull(out, said); err != nil || string(said) != "held" {
-		t.Fatalf("the other process said %q (%v)", said, err)
-	}
+	holder := hold(t, p, "BENCHTOP_TEST_LEAVE=yes")
 	if err := holder.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -246,13 +246,14 @@ def test_own_packages_as_if_they_were_installed(tmp_path):
         tmp_path / "code",
         {
             "pyproject.toml": '[project]\nname = "My.Own"\nversion = "3"\n'
-            '[project.scripts]\ntell = "own.tell:Teller.tell"\n',
+            '[project.scripts]\ntell = "own.tell:Teller.tell"\n"../out" = "own:tell"\n',
             "src/own/tell.py": "from importlib.metadata import version\n"
             "class Teller:\n    def tell():\n        print(version('my-own'))\n",
         },
     )
     package = own.read(tmp_path / "code")
     own.lay_out([package, own.Own(tmp_path)], tmp_path / "installed")
+    assert not (tmp_path / "installed/out").exists()
     path = os.pathsep.join([str(tmp_path / "installed"), *map(str, package.places)])
     assert subprocess.check_output([tmp_path / "installed/bin/tell"], env={"PYTHONPATH": path}, text=True) == "3\n"
 

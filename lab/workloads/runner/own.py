@@ -78,13 +78,14 @@ def lay_out(owns, place):
             points += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
         (info / "entry_points.txt").write_text("\n".join(points) + "\n")
         for name, value in own.entry_points.get("console_scripts", {}).items():
-            _program(place / "bin" / name, value)
+            _program(place / "bin", name, value)
 
 
-def _program(path, value):
+def _program(folder, name, value):
     module, _, attribute = value.partition("[")[0].replace(" ", "").partition(":")
-    if not (module and attribute) or path.name != Path(path.name).name:
+    if not (module and attribute) or name != Path(name).name:
         return
+    path = folder / name
     text = _PROGRAM.format(python=sys.executable, module=module, name=attribute.partition(".")[0], call=attribute)
     path.write_text(text)
     path.chmod(0o755)
