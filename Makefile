@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Packages that link neither K3s nor MinIO: quick to build, tested with -race.
-LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/imports/... ./appliance/nameservers/... ./appliance/podlogs/... ./appliance/push/... ./cmd/benchtop-push ./cmd/internal/... \
+LIGHT := ./appliance/supervise/... ./appliance/mlops/... ./appliance/gatesfile/... ./appliance/access/... ./appliance/loop/... ./appliance/doctor/... ./appliance/heap ./appliance/imports/... ./appliance/nameservers/... ./appliance/podlogs/... ./appliance/push/... ./cmd/benchtop-push ./cmd/internal/... \
 	./assets/... ./embedded/cluster/... ./embedded/controllers ./embedded/controllers/loadbalancer/... ./embedded/controllers/gpu/... ./embedded/controllers/localpath/... ./embedded/controllers/networkpolicy/... ./embedded/gpu/... ./embedded/images/... ./embedded/lan/... ./embedded/packages/... ./embedded/registry/... ./lab/... ./ui/... ./scripts/...
 # Packages that link one of them, or Kubernetes' API server as resourcemetrics does.
 HEAVY := ./appliance ./embedded/controllers/resourcemetrics/... ./embedded/k3s/... ./embedded/minio/... ./cmd/benchtop

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +84,6 @@ func (a *Appliance) parked(ctx context.Context) map[string]bool {
 }
 
 func (a *Appliance) ready(term *Terminal, begin time.Time) {
-	settle()
 	term.Done(fmt.Sprintf("ready in %s", time.Since(begin).Round(100*time.Millisecond)))
 }
 
@@ -116,20 +113,6 @@ func (a *Appliance) lastFailed(ctx context.Context, project string) *mlops.Train
 		return nil
 	}
 	return &t[0]
-}
-
-// settle turns from starting quickly to staying small. It gives back the
-// memory that starting took (decoding images, building schemas and filling
-// caches leave more garbage than the lab makes in hours), and from then on has
-// the collector run early: one process holds what is usually five, and idle
-// memory counts more than a little CPU. An operator's GOGC wins.
-func settle() {
-	time.AfterFunc(15*time.Second, func() {
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(20)
-		}
-		debug.FreeOSMemory()
-	})
 }
 
 // links are the lines that a user needs. Without a project the last one says

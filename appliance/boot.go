@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/benchtop-lab/benchtop/appliance/heap"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/supervise"
 	"github.com/benchtop-lab/benchtop/embedded/prometheus"
@@ -109,5 +110,6 @@ func (a *Appliance) serve(ctx context.Context, term *Terminal) (err error) {
 	}
 	a.log.Info("all units are ready", "took", time.Since(begin).Round(time.Millisecond))
 	go a.announce(ctx, term, begin)
+	go heap.Keep(ctx)
 	return <-ended
 }

@@ -127,6 +127,7 @@ var folders = []folder{
 	{path: "appliance/supervise", stdOnly: true, why: "the supervisor is generic: standard library only"},
 	{path: "appliance/mlops", stdOnly: true, why: "the nouns do no I/O: standard library only"},
 	{path: "appliance/access", ours: []string{"appliance/mlops"}, stdOnly: true, why: "access keys are decided on nouns and ports: rows and object store are wired in by the appliance"},
+	{path: "appliance/heap", stdOnly: true, why: "it knows the Go runtime and nothing of what is allocated"},
 	{path: "appliance/loop", ours: []string{"appliance/mlops"}, stdOnly: true, why: "the loop knows nouns and ports, no embedded system"},
 	{path: "appliance/doctor", ours: []string{"appliance/mlops", "appliance/nameservers"}, why: "the doctor looks at the machine before anything of ours runs, and at nouns; the name servers it asks are those that pods get"},
 	{path: "appliance/nameservers", ours: []string{"appliance/supervise"}, why: "it knows the machine's name servers and nothing of who is told about them"},

@@ -1,0 +1,78 @@
+package heap
+
+import (
+	"context"
+	"math"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestPace(t *testing.T) {
+	const mb = 1 << 20
+	var p pace
+	total := uint64(300 * mb) // what starting has taken
+	for i, look := range []struct {
+		mb   uint64 // in the five seconds before
+		want int
+	}{
+		{0, 0},                     // much: that was the start
+		{12, 0}, {12, 0}, {12, 20}, // idle
+		{12, 0}, {39, 0}, // still
+		{41, 100}, {200, 0}, // busy
+		{12, 0}, {12, 0}, {90, 0}, // not for long enough
+		{0, 0}, {0, 0}, {0, 20}, {0, 0},
+		{500, 100},
+	} {
+		total += look.mb * mb
+		if got := p.next(total, 5*time.Second); got != look.want {
+			t.Errorf("look %d, %d MB allocated in 5 s: %d %%, want %d", i, look.mb, got, look.want)
+		}
+	}
+}
+
+// percent is what the collector is set to.
+func percent() int {
+	s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(s)
+	if v := s[0].Value.Uint64(); v < math.MaxInt32 {
+		return int(v)
+	}
+	return -1
+}
+
+func TestKeep(t *testing.T) {
+	t.Setenv("GOGC", "")
+	defer debug.SetGCPercent(debug.SetGCPercent(roomy))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		go Keep(ctx)
+		time.Sleep((quiet + 1) * pause) // of a clock that costs nothing
+		synctest.Wait()
+		if got := percent(); got != small {
+			t.Errorf("an idle process collects at %d %%, want %d", got, small)
+		}
+		var hold [][]byte
+		for range 2 {
+			for range 8 * 10 {
+				hold = append(slices.Clip(hold), make([]byte, 1<<20))
+			}
+			hold = nil
+			time.Sleep(pause)
+			synctest.Wait()
+		}
+		if got := percent(); got != roomy {
+			t.Errorf("a busy process collects at %d %%, want %d", got, roomy)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestKeepLeavesAnOperatorsChoice(t *testing.T) {
+	t.Setenv("GOGC", "70")
+	Keep(t.Context()) // returns
+}
