@@ -788,7 +788,8 @@ func (s *labStory) safeKilled(t *testing.T) {
 	if len(b.Break) > 0 {
 		s.safeAsync(t, bob, "give-up", "{}")
 	}
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	// The mended route may be one that Traefik looks for a minute later, as above.
+	if err := drive.Eventually(t.Context(), 3*time.Minute, func() error {
 		status, said := s.safeAPI(t, bob, http.MethodPost, "labs/"+safeLab+"/break", `{"seed": 2}`, nil)
 		if status != http.StatusOK {
 			// The fault was there, and no row says so: a reset is the way out.
