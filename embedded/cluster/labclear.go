@@ -28,7 +28,7 @@ const (
 	// clearPause is between two looks at what is left of a room.
 	clearPause = 100 * time.Millisecond
 	// clearWait is how long a room may take to be empty.
-	clearWait = 30 * time.Second
+	clearWait = time.Minute
 	// finalizersStay is how long an object that is being deleted may wait for
 	// its finalizers. Then they go: a learner may have invented one.
 	finalizersStay = 2 * time.Second
