@@ -50,7 +50,7 @@ func TestVerify(t *testing.T) {
 	for _, l := range lines {
 		kinds[l.Kind]++
 	}
-	for kind, n := range map[string]int{"open": 1, "unsolved": 5, "wrong": 1, "hint": 3, "solve": 8, "again": 4, "reset": 5, "well": 2, "inject": 2, "mend": 2, "reset lab": 1, "leave": 1} {
+	for kind, n := range map[string]int{"open": 1, "unsolved": 5, "wrong": 1, "hint": 3, "solve": 5, "again": 4, "reset": 5, "well": 2, "inject": 2, "mend": 2, "reset lab": 1, "leave": 1} {
 		if kinds[kind] != n {
 			t.Errorf("%d lines of %s, expected %d", kinds[kind], kind, n)
 		}
