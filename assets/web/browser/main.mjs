@@ -42,23 +42,31 @@ const password = options.password ?? (await readFile(options["password-file"], "
 await mkdir(options.out, { recursive: true });
 
 const lab = await openBrowser(options);
+
+// step runs a story and says how long it took.
+async function step(story, ...args) {
+  const began = performance.now();
+  await story(lab, ...args);
+  console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s ${story.name}`);
+}
+
 try {
-  if (options.link) await signInWithLink(lab, options.link);
-  await refuseWrongPassword(lab);
-  await signIn(lab, options.name, password);
-  if (options.boot) await boot(lab);
-  await keyboard(lab);
-  await themeToggle(lab);
-  await visitPages(lab);
-  await wrongFilter(lab);
-  await compareRuns(lab);
-  await compare(lab);
-  await aliases(lab);
-  await bench(lab);
-  await predict(lab);
-  await rollBack(lab);
-  if (options.train) await train(lab);
-  await signOut(lab);
+  if (options.link) await step(signInWithLink, options.link);
+  await step(refuseWrongPassword);
+  await step(signIn, options.name, password);
+  if (options.boot) await step(boot);
+  await step(keyboard);
+  await step(themeToggle);
+  await step(visitPages);
+  await step(wrongFilter);
+  await step(compareRuns);
+  await step(compare);
+  await step(aliases);
+  await step(bench);
+  await step(predict);
+  await step(rollBack);
+  if (options.train) await step(train);
+  await step(signOut);
   for (const wanted of options.require.split(",").filter(Boolean)) {
     if (!lab.seen.has(wanted)) lab.fail("coverage", `there was no ${wanted} to look at`);
   }

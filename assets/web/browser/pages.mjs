@@ -1,10 +1,11 @@
 // Every page in light and dark, on a laptop and on a phone.
 
-const looks = [
-  { name: "laptop-light", width: 1280, height: 800, scheme: "light" },
-  { name: "laptop-dark", width: 1280, height: 800, scheme: "dark" },
-  { name: "phone-light", width: 390, height: 844, scheme: "light" },
-  { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
+// A page is loaded in the first of the schemes; the other one comes while it is open,
+// as when the system turns to dark in the evening. What people with other eyes need
+// is looked at in the first one: in each scheme once, and on each screen once.
+const screens = [
+  { name: "laptop", width: 1280, height: 800, schemes: ["light", "dark"] },
+  { name: "phone", width: 390, height: 844, schemes: ["dark", "light"] },
 ];
 
 // comparison finds the page that compares the runs of a list: in the lab of the
@@ -66,25 +67,29 @@ const pages = [
 
 export async function visitPages(lab) {
   const paths = await findPages(lab);
-  for (const look of looks) {
-    await lab.page.setViewportSize({ width: look.width, height: look.height });
-    await lab.page.emulateMedia({ colorScheme: look.scheme, reducedMotion: "reduce" });
+  for (const screen of screens) {
+    await lab.page.setViewportSize({ width: screen.width, height: screen.height });
     for (const { name, status } of pages) {
       const path = paths.get(name);
       if (!path) continue;
       const visit = async () => {
+        const scheme = (colorScheme) => lab.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        const [first, second] = screen.schemes.map((scheme) => `${name}-${screen.name}-${scheme}`);
+        await scheme(screen.schemes[0]);
         await lab.go(path);
-        const title = `${name}-${look.name}`;
-        await lab.shot(title);
-        await lab.checkOverflow(title);
-        await lab.checkAccess(title);
-        if (look.name === "phone-light") {
+        await lab.shot(first);
+        await lab.checkOverflow(first);
+        await lab.checkAccess(first);
+        if (screen.name === "phone") {
           // The narrowest phones in use.
           await lab.page.setViewportSize({ width: 360, height: 740 });
-          await lab.checkOverflow(`${title} at 360 px`);
-          await lab.page.setViewportSize({ width: look.width, height: look.height });
+          await lab.checkOverflow(`${first} at 360 px`);
+          await lab.page.setViewportSize({ width: screen.width, height: screen.height });
         }
-        await checkLive(lab, title);
+        await scheme(screen.schemes[1]);
+        await lab.shot(second);
+        await lab.checkOverflow(second);
+        await checkLive(lab, second);
       };
       if (status) await lab.expecting(status, visit);
       else await visit();
