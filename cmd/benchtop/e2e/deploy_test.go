@@ -242,17 +242,26 @@ $p deployments | grep "^$n " || true`, drive.Program, name, namespace)
 }
 
 func (s *story) killedWhileDeploying(t *testing.T) {
-	for _, after := range []time.Duration{20 * time.Millisecond, 700 * time.Millisecond, 3 * time.Second} {
-		name := fmt.Sprintf("cut-%d", after.Milliseconds())
-		if err := s.api(t, http.MethodPost, "deployments", map[string]any{"model": "iris", "version": 1, "name": name}, nil); err != nil {
-			t.Fatal(err)
+	// One has just begun when the process ends, one is half made, one serves.
+	names := []string{"cut-late", "cut-half", "cut-early"}
+	begin := func(do func(name string) error) {
+		t.Helper()
+		for i, pause := range []time.Duration{2300 * time.Millisecond, 680 * time.Millisecond, 20 * time.Millisecond} {
+			if err := do(names[i]); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(pause)
 		}
-		time.Sleep(after)
 		if err := s.Signal(t.Context(), syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		_, _ = s.up.Wait(10 * time.Second)
 		s.start(t, bootTimeout)
+	}
+	begin(func(name string) error {
+		return s.api(t, http.MethodPost, "deployments", map[string]any{"model": "iris", "version": 1, "name": name}, nil)
+	})
+	for _, name := range names {
 		if err := drive.Eventually(t.Context(), 2*time.Minute, func() error {
 			// A revision is live when its pods say that they serve it. The ingress
 			// is not asked: it looks for new routes again a minute after the
@@ -268,16 +277,10 @@ func (s *story) killedWhileDeploying(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
-		// The same goes for deleting it.
-		if err := s.api(t, http.MethodDelete, "deployments/"+name, nil, nil); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(after)
-		if err := s.Signal(t.Context(), syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		_, _ = s.up.Wait(10 * time.Second)
-		s.start(t, bootTimeout)
+	}
+	// The same goes for deleting them.
+	begin(func(name string) error { return s.api(t, http.MethodDelete, "deployments/"+name, nil, nil) })
+	for _, name := range names {
 		s.goneOf(t, name, "iris")
 	}
 	s.serves(t, "2")
