@@ -16,6 +16,9 @@ import (
 // it.
 var alarming = regexp.MustCompile(`(?i)level=(warn|error|fatal)|^[WEF][0-9]{4} |^[a-z]+: [WEF][0-9]{4} `)
 
+// slowMachine matches a line that reports a busy machine, which is no fault of the lab.
+var slowMachine = regexp.MustCompile(`"Housekeeping took longer than expected"`)
+
 // quietLog reads the log of a lab that has booted and trained, as someone
 // looking for a fault would: there is none.
 func (s *story) quietLog(t *testing.T) {
@@ -59,7 +62,7 @@ func (s *story) labLog(t *testing.T) []string {
 func noAlarms(t *testing.T, lines []string) {
 	t.Helper()
 	for _, line := range lines {
-		if alarming.MatchString(line) {
+		if alarming.MatchString(line) && !slowMachine.MatchString(line) {
 			t.Errorf("a healthy lab logs %s", line)
 		}
 	}
