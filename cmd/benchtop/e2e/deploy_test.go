@@ -346,7 +346,7 @@ func (s *story) deployAny(t *testing.T) {
 func (s *story) deployFollows(t *testing.T) {
 	s.client(t, "alias", shop, "champion", "1")
 	s.benchtop(t, "deploy", shop+"@champion", "--name", "followed")
-	s.client(t, "log", shop)
+	s.client(t, "log", shop, "quickly")
 	if d := s.deployments(t)["followed"]; d.Version != "1" || d.Follows != "champion" {
 		t.Errorf("it is %+v", d)
 	}

@@ -146,7 +146,7 @@ func (s *labStory) proven(t *testing.T) {
 }
 
 func (s *labStory) walks(t *testing.T) {
-	s.verify(t, "labs-walks.txt", 2, namedLab, volumeLab, "--steps", "20", "--seed", "1", "--at-once", "2")
+	s.verify(t, "labs-walks.txt", 2, namedLab, volumeLab, "--steps", "10", "--seed", "1", "--at-once", "2")
 }
 
 // newcomer lets somebody in a browser on the LAN take two labs.
