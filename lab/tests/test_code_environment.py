@@ -146,9 +146,7 @@ SAYS = 'import mlflow, warnings\nprint("MLFLOW", mlflow.__version__)\n'
             '    mlflow.sklearn.log_model(model, "mine", registered_model_name="other")',
             "has registered version 1",
         ),
-        ('import joblib\njoblib.dump(model, "model.joblib")', "model.joblib, which the script has written"),
         ('mlflow.sklearn.save_model(model, "saved")', "saved, which the script has written"),
-        ("", "the LinearRegression that was fitted last; no file has it"),
     ],
 )
 def test_mlflow_of_the_generation_before(runner, mlflow2, text, message):
