@@ -101,7 +101,8 @@ unit: $(WEB)
 
 .PHONY: race
 race: $(WEB) bundle
-	CGO_ENABLED=1 $(GO) test -race $(LIGHT) ./embedded/prometheus/...
+	CGO_ENABLED=1 $(GO) test -race $(LIGHT)
+	modfile=$$($(GO) run ./scripts/patch) && CGO_ENABLED=1 $(GO) test -race -modfile "$$modfile" ./embedded/prometheus/...
 	cd assets/images/gpu && CGO_ENABLED=1 $(GO) test -race ./...
 
 # The trainer and the server against a real MLflow server and a real S3.

@@ -1,7 +1,7 @@
-// Patch changes single lines of modules that Benchtop links and prints the path
+// Patch changes a few lines of modules that Benchtop links and prints the path
 // of a go.mod that uses them, for `go build -modfile`. It is for behaviour that
-// a module offers no choice about: what it does while it is initialised, and
-// sizes that are written into its code.
+// a module offers no choice about: what it does while it is initialised, sizes
+// that are written into its code, and errors for which it ends the process.
 //
 // The copies lie in $BENCHTOP_CACHE (default: the user's cache directory),
 // under the same name for every checkout, so that the go command's own cache
@@ -43,6 +43,35 @@ var modules = []module{{"github.com/minio/minio", []change{
 	{"cmd/bucket-replication.go", "for len(p.lrgworkers) < n {\n\t\tinput := make(chan ReplicationWorkerOperation, 100000)", "for len(p.lrgworkers) < n {\n\t\tinput := make(chan ReplicationWorkerOperation, 100)"},
 	{"cmd/mrf.go", "mrfOpsQueueSize = 100000", "mrfOpsQueueSize = 100"},
 	{"internal/event/targetlist.go", "make(chan asyncEvent, maxConcurrentAsyncSend)", "make(chan asyncEvent, 100)"},
+}}, {"github.com/prometheus/prometheus", []change{
+	// Once a minute Prometheus moves full chunks of memory into files. Where there
+	// is no space for one it panics, and the whole lab ends with it. Now a chunk
+	// that can't be written stays in memory and is tried again, in a new file.
+	{"tsdb/head_append.go", "\t\tchunkRef := chunkDiskMapper.WriteChunk(s.ref, chk.minTime, chk.maxTime, chk.chunk, false, handleChunkWriteError)\n", `		var failed error
+		chunkRef := chunkDiskMapper.WriteChunk(s.ref, chk.minTime, chk.maxTime, chk.chunk, false, func(err error) { failed = err })
+		if failed != nil && !errors.Is(failed, chunks.ErrChunkDiskMapperClosed) {
+			chk.prev = nil // those before it are written
+			return count
+		}
+`},
+	{"tsdb/chunks/head_chunks.go", "Unlock()\n\tref, cutFile := cdm.evtlPos.getNextChunkRef(chk)\n", "Unlock()\n\tbefore := cdm.evtlPos\n\tref, cutFile := cdm.evtlPos.getNextChunkRef(chk)\n"},
+	{"tsdb/chunks/head_chunks.go", "chk, ref, isOOO, cutFile)\n\tif callback != nil {\n", `chk, ref, isOOO, cutFile)
+	if err != nil {
+		cdm.evtlPos = before
+		cdm.evtlPos.cutFile = true
+	}
+	if callback != nil {
+`},
+	// The file before the new one is closed already if that could not be made.
+	{"tsdb/chunks/head_chunks.go", "cdm.curFile.Sync(); err != nil {\n\t\treturn err\n\t}\n\n\treturn cdm.curFile.Close()\n", `cdm.curFile.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+
+	if err := cdm.curFile.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+`},
 }}}
 
 func main() {
