@@ -91,6 +91,10 @@ func (c Config) args(snapshotter string, names []string) []string {
 		// serving, and bundled images could not be pulled again.
 		"--kubelet-arg=eviction-hard=memory.available<100Mi",
 		"--kubelet-arg=image-gc-high-threshold=100",
+		// A full disk keeps the kubelet from saying that it lives. Where there is one
+		// node, nobody gains if its pods are called not ready for that: the ingress
+		// would stop sending requests to servers that answer.
+		"--kube-controller-manager-arg=node-monitor-grace-period=24h",
 		// The defaults write sysctls that a container may be forbidden to write.
 		"--kube-proxy-arg=conntrack-max-per-core=0",
 		"--kube-proxy-arg=conntrack-tcp-timeout-established=0s",

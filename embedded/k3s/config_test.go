@@ -18,7 +18,7 @@ func TestServerArguments(t *testing.T) {
 		"--data-dir=" + c.Dir, "--node-name=node-a", "--node-ip=10.44.0.1", "--advertise-address=10.44.0.1", "--snapshotter=native",
 		"--write-kubeconfig=" + c.Dir + "/kubeconfig.yaml", "--write-kubeconfig-mode=0600",
 		"--pause-image=benchtop.local/pause:1-0123456789ab", "--kubelet-arg=fail-cgroupv1=false", "--tls-san=lab.example.org",
-		"--resolv-conf=/run/lab/resolv.conf",
+		"--resolv-conf=/run/lab/resolv.conf", "--kube-controller-manager-arg=node-monitor-grace-period=24h",
 	} {
 		if !slices.Contains(args, want) {
 			t.Errorf("the server is not given %s: %v", want, args)

@@ -38,7 +38,9 @@ func (s *story) diskFull(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "is full: the image needs more than the") {
 		t.Errorf("an image that does not fit: %v: %s", err, out)
 	}
-	time.Sleep(15 * time.Second) // long enough for leases to run out, if they cannot be renewed
+	// Long enough for leases to run out, if they can't be renewed, and for Prometheus
+	// to write what it does once a minute.
+	time.Sleep(65 * time.Second)
 	if !s.up.Running() {
 		t.Fatalf("the appliance ended on a full disk:\n%s", s.up.Output())
 	}
