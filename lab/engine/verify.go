@@ -51,7 +51,7 @@ const (
 	openLimit   = 10 * time.Minute // a project is trained
 	solveLimit  = 60 * time.Second
 	holdLimit   = 30 * time.Second // until what was done again is steady
-	wrongFor    = 3 * time.Second
+	wrongFor    = 2 * time.Second
 	resetMost   = 60 * time.Second
 	injectLimit = 60 * time.Second
 	mendLimit   = 90 * time.Second
