@@ -73,23 +73,22 @@ export async function visitPages(lab) {
       const path = paths.get(name);
       if (!path) continue;
       const visit = async () => {
-        const scheme = (colorScheme) => lab.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-        const [first, second] = screen.schemes.map((scheme) => `${name}-${screen.name}-${scheme}`);
-        await scheme(screen.schemes[0]);
-        await lab.go(path);
-        await lab.shot(first);
-        await lab.checkOverflow(first);
-        await lab.checkAccess(first);
-        if (screen.name === "phone") {
-          // The narrowest phones in use.
-          await lab.page.setViewportSize({ width: 360, height: 740 });
-          await lab.checkOverflow(`${first} at 360 px`);
-          await lab.page.setViewportSize({ width: screen.width, height: screen.height });
+        for (const colorScheme of screen.schemes) {
+          const first = colorScheme === screen.schemes[0];
+          const title = `${name}-${screen.name}-${colorScheme}`;
+          await lab.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+          if (first) await lab.go(path);
+          await lab.shot(title);
+          await lab.checkOverflow(title);
+          if (first) await lab.checkAccess(title);
+          if (first && screen.name === "phone") {
+            // The narrowest phones in use.
+            await lab.page.setViewportSize({ width: 360, height: 740 });
+            await lab.checkOverflow(`${title} at 360 px`);
+            await lab.page.setViewportSize({ width: screen.width, height: screen.height });
+          }
+          await checkLive(lab, title);
         }
-        await scheme(screen.schemes[1]);
-        await lab.shot(second);
-        await lab.checkOverflow(second);
-        await checkLive(lab, second);
       };
       if (status) await lab.expecting(status, visit);
       else await visit();
