@@ -12,9 +12,10 @@ import (
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
 
-// bootTimeout is for a machine that runs other work too; the benchmark holds
-// the appliance to its target.
-const bootTimeout = 90 * time.Second
+// patience is how long is waited for what must come: whatever is slower is stuck.
+// How quick things are is for the benchmark to say; here stories run side by side,
+// on machines that run other work too.
+const patience = 3 * time.Minute
 
 func (s *story) doctorBefore(t *testing.T) {
 	out := strings.ToLower(s.benchtop(t, "doctor"))
@@ -34,7 +35,7 @@ func (s *story) coldBoot(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  schedule: \"0 0 1 1 *\"\n"); err != nil {
 		t.Fatal(err)
 	}
-	took := s.start(t, bootTimeout)
+	took := s.start(t)
 	t.Logf("ready after %.1f s", took.Seconds())
 	address := s.Host.Address().String()
 	for what, url := range map[string]string{"UI": s.said.UI, "Try": s.said.Try} {
@@ -55,7 +56,7 @@ func (s *story) coldBoot(t *testing.T) {
 }
 
 func (s *story) commandsTell(t *testing.T) {
-	status, err := s.WaitState(t.Context(), 30*time.Second, "ready")
+	status, err := s.WaitState(t.Context(), patience, "ready")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func (s *story) secondInstance(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.refuses(t, []string{drive.DataDir, pid, "benchtop down"}, "up")
-	if _, err := s.WaitState(t.Context(), 5*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Errorf("the refused instance disturbed the first: %v", err)
 	}
 }
@@ -145,7 +146,7 @@ func (s *story) prometheusScrapes(t *testing.T) {
 	var up map[string]string
 	var missed error // the last thing that was waited for
 	defer func() { t.Logf("%d jobs: %v; waited for: %v", len(up), up, missed) }()
-	err = drive.Eventually(t.Context(), 90*time.Second, func() (err error) {
+	err = drive.Eventually(t.Context(), patience, func() (err error) {
 		defer func() {
 			if err != nil {
 				missed = err

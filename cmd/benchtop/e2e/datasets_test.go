@@ -77,7 +77,7 @@ func (s *story) ownData(t *testing.T) {
 		t.Errorf("before a training with it:\n%s", out)
 	}
 	s.benchtop(t, "train", "leaving", "--wait")
-	err := drive.Eventually(t.Context(), time.Minute, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		if out := s.benchtop(t, "datasets", "churn"); !strings.Contains(out, "served now by leaving (leaving 2)") {
 			return fmt.Errorf("what came of the dataset:\n%s", out)
 		}

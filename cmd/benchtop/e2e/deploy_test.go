@@ -93,7 +93,7 @@ func (s *story) sends(t *testing.T, method, path, body string, into any) error {
 // moment to see a new address.
 func (s *story) predicts(t *testing.T, name, version string) {
 	t.Helper()
-	err := drive.Eventually(t.Context(), time.Minute, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		var p drive.Prediction
 		if err := s.sends(t, http.MethodPost, name+"/predict", `{"instances": [[5.1, 3.5, 1.4, 0.2]]}`, &p); err != nil {
 			return err
@@ -173,7 +173,7 @@ func (s *story) deployMistakes(t *testing.T) {
 // pods waits until a deployment has so many pods, all ready.
 func (s *story) pods(t *testing.T, name string, want int) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if d := s.deployments(t)[name]; d.Replicas != want || d.Ready != want || len(d.Pods) != want {
 			return fmt.Errorf("it is %+v, want %d replicas", d, want)
 		}
@@ -225,7 +225,7 @@ func (s *story) deployAPI(t *testing.T) {
 // goneOf waits until nothing is left of a deployment.
 func (s *story) goneOf(t *testing.T, name, namespace string) {
 	t.Helper()
-	err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		left := s.sh(t, `p=$1 n=$2 ns=$3
 $p kubectl -n $ns get all,ingress,secret,configmap,pvc -l benchtop.dev/deployment=$n -o name
 ls /var/lib/benchtop/k3s/volumes | grep "_${ns}_${n}-model" || true
@@ -256,13 +256,13 @@ func (s *story) killedWhileDeploying(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = s.up.Wait(10 * time.Second)
-		s.start(t, bootTimeout)
+		s.start(t)
 	}
 	begin(func(name string) error {
 		return s.api(t, http.MethodPost, "deployments", map[string]any{"model": "iris", "version": 1, "name": name}, nil)
 	})
 	for _, name := range names {
-		if err := drive.Eventually(t.Context(), 2*time.Minute, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			// A revision is live when its pods say that they serve it. The ingress
 			// is not asked: it looks for new routes again a minute after the
 			// Kubernetes API was away several times.
@@ -288,10 +288,10 @@ func (s *story) killedWhileDeploying(t *testing.T) {
 
 func (s *story) deploymentsRebuilt(t *testing.T) {
 	s.benchtop(t, "reset", "--cluster", "--yes")
-	if _, err := s.up.Wait(30 * time.Second); err != nil {
+	if _, err := s.up.Wait(patience); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, bootTimeout)
+	s.start(t)
 	s.predicts(t, "iris-1", "1")
 	s.pods(t, "iris-1", 1)
 	s.serves(t, "2")
@@ -337,7 +337,7 @@ func (s *story) deployAny(t *testing.T) {
 		var p struct {
 			Predictions []json.RawMessage `json:"predictions"`
 		}
-		if err := drive.Eventually(t.Context(), time.Minute, func() error { return s.sends(t, c.method, c.path, c.body, &p) }); err != nil || len(p.Predictions) != 1 || !strings.Contains(string(p.Predictions[0]), "0") {
+		if err := drive.Eventually(t.Context(), patience, func() error { return s.sends(t, c.method, c.path, c.body, &p) }); err != nil || len(p.Predictions) != 1 || !strings.Contains(string(p.Predictions[0]), "0") {
 			t.Errorf("%s %s: %s, %v", c.method, c.path, p.Predictions, err)
 		}
 	}
@@ -351,7 +351,7 @@ func (s *story) deployFollows(t *testing.T) {
 		t.Errorf("it is %+v", d)
 	}
 	s.client(t, "alias", shop, "champion", "2")
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if d := s.deployments(t)["followed"]; d.Version != "2" {
 			return fmt.Errorf("it is %+v, want version 2", d)
 		}

@@ -55,7 +55,7 @@ func (s *story) whatIsWrong(t *testing.T) {
 // doctorSays waits until the doctor says all of want.
 func (s *story) doctorSays(t *testing.T, want ...string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r, err := s.Try(t.Context(), "", "doctor")
 		if err != nil {
 			return err
@@ -74,7 +74,7 @@ func (s *story) doctorSays(t *testing.T, want ...string) {
 // allIsWell waits until the doctor finds nothing wrong with the deployments.
 func (s *story) allIsWell(t *testing.T) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r, err := s.Try(t.Context(), "", "doctor")
 		if err == nil && (r.Code != 0 || strings.Contains(r.All(), "iris pod") || !strings.Contains(r.All(), "1 of 1 ready")) {
 			err = fmt.Errorf("doctor still finds something:\n%s", r.All())

@@ -22,7 +22,7 @@ func (s *story) diskFull(t *testing.T) {
 	// The file system's last byte: a large file, then small ones until none fits.
 	s.sh(t, `avail=$(df --output=avail -B1 /var/lib | tail -n 1); fallocate -l $((avail - 8*1024*1024)) /var/lib/ballast
 		dd if=/dev/zero of=/var/lib/ballast2 bs=64k 2>/dev/null || true; df /var/lib`)
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if out := s.benchtop(t, "status"); !strings.Contains(out, "disk") || !strings.Contains(out, "nearly full") {
 			return fmt.Errorf("status does not say that the disk is nearly full:\n%s", out)
 		}
@@ -45,7 +45,7 @@ func (s *story) diskFull(t *testing.T) {
 		t.Fatalf("the appliance ended on a full disk:\n%s", s.up.Output())
 	}
 	s.sh(t, "rm /var/lib/ballast /var/lib/ballast2")
-	if _, err := s.WaitState(t.Context(), 60*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Errorf("with space again: %v", err)
 	}
 	undisturbed(t, traffic)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -16,7 +15,7 @@ func (s *story) frontPage(t *testing.T) {
 	address := s.Host.Address().String()
 	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	// It is applied when the rest of the lab has started.
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		return s.curl(t, 200, "A lab runs on this machine", "-H", browser, "http://"+address+"/")
 	}); err != nil {
 		t.Fatal(err)
@@ -73,12 +72,12 @@ spec:
   rules:
   - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: iris, port: {name: http}}}}]}
 END`)
-	mine := drive.Eventually(t.Context(), 20*time.Second, func() error { return s.curl(t, 200, `"model"`, "-H", browser, "http://"+address+"/") })
+	mine := drive.Eventually(t.Context(), patience, func() error { return s.curl(t, 200, `"model"`, "-H", browser, "http://"+address+"/") })
 	s.benchtop(t, "kubectl", "delete", "ingress", "-n", "iris", "everything")
 	if mine != nil {
 		t.Error(mine)
 	}
-	if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		return s.curl(t, 200, "A lab runs on this machine", "-H", browser, "http://"+address+"/")
 	}); err != nil {
 		t.Error(err)

@@ -50,7 +50,7 @@ func (s *story) charts(t *testing.T) {
 	helm(t, "create", filepath.Join(dir, "webapp"))
 	install("shop", pack(filepath.Join(dir, "webapp")), "--set", "image.repository=example.org/web,image.tag=1,ingress.enabled=true,ingress.hosts[0].host=shop.example.org,"+
 		"ingress.hosts[0].paths[0].path=/,ingress.hosts[0].paths[0].pathType=ImplementationSpecific,autoscaling.enabled=true,autoscaling.maxReplicas=2,resources.requests.cpu=10m")
-	if err := drive.Eventually(t.Context(), 10*time.Second, func() error { return s.answers("http://appliance/", "shop.example.org", "hello from a chart") }); err != nil {
+	if err := drive.Eventually(t.Context(), patience, func() error { return s.answers("http://appliance/", "shop.example.org", "hello from a chart") }); err != nil {
 		t.Error(err)
 	}
 	helm(t, "upgrade", "shop", filepath.Join(dir, "webapp-0.1.0.tgz"), "-n", "charts", "--reuse-values", "--set", "autoscaling.minReplicas=2", "--wait", "--timeout", "90s")
@@ -62,7 +62,7 @@ func (s *story) charts(t *testing.T) {
 	// A database: no known user writes to its volumes, and they stay.
 	install("ledger", pack("testdata/charts/ledger"), "--set", image)
 	l.do(t, "delete", "pod", "-n", "charts", "ledger-1")
-	l.do(t, "rollout", "status", "-n", "charts", "statefulset/ledger", "--timeout=60s")
+	l.do(t, "rollout", "status", "-n", "charts", "statefulset/ledger", "--timeout=180s")
 	if out := l.do(t, "exec", "-n", "charts", "ledger-0", "--", "wget", "-qO-", "http://ledger-1.ledger:8000/born"); out != "ledger-1\nledger-1" {
 		t.Errorf("the volume of ledger-1 holds %q, want both lives of the pod", out)
 	}
@@ -72,7 +72,7 @@ func (s *story) charts(t *testing.T) {
 
 	install("nightly", pack("testdata/charts/nightly"), "--set", image)
 	l.do(t, "create", "job", "-n", "charts", "tonight", "--from=cronjob/nightly")
-	l.do(t, "wait", "-n", "charts", "job/tonight", "--for=condition=Complete", "--timeout=60s")
+	l.do(t, "wait", "-n", "charts", "job/tonight", "--for=condition=Complete", "--timeout=180s")
 	if out, err := l.try(t.Context(), "create", "service", "loadbalancer", "-n", "charts", "refused", "--tcp=7777:80"); err == nil || !strings.Contains(out, "exceeded quota") {
 		t.Errorf("the quota refuses nothing: %s", out)
 	}

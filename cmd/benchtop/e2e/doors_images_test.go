@@ -39,7 +39,7 @@ func (s *story) pod(t *testing.T, pod, image, policy string) {
 
 func (s *story) says(t *testing.T, pod, want string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r, err := s.Try(t.Context(), "", "kubectl", "logs", pod)
 		if err == nil && !strings.Contains(r.Stdout, want) {
 			err = fmt.Errorf("pod %s says %q", pod, r.All())
@@ -196,7 +196,7 @@ func (s *story) imagesFolder(t *testing.T) {
 	good := dockerArchive(t, runtime.GOARCH, "folder", "folder:1")
 	note := func(t *testing.T, name, want string) {
 		t.Helper()
-		if err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			b, err := s.ReadFile(t.Context(), dir+"/"+name)
 			if err == nil && !strings.Contains(b, want) {
 				err = fmt.Errorf("%s says %q", name, b)
@@ -229,7 +229,7 @@ func (s *story) imagesFolder(t *testing.T) {
 		t.Errorf("status still complains: %v\n%s", err, r.All())
 	}
 	s.sh(t, "rm "+dir+"/*.tar")
-	if err := drive.Eventually(t.Context(), 10*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if out := s.sh(t, "ls "+dir); out != "" {
 			return fmt.Errorf("notes are left: %s", out)
 		}
@@ -256,7 +256,7 @@ func (s *story) imagesMissing(t *testing.T) {
 		s.pod(t, pod, c.image, c.policy)
 	}
 	for pod, c := range pods {
-		if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			out := s.benchtop(t, "kubectl", "describe", "pod", pod)
 			for _, want := range c.want {
 				if !strings.Contains(out, want) {

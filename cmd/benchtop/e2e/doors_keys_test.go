@@ -237,9 +237,6 @@ func (s *story) accessKeys(t *testing.T) {
 	revoked := time.Since(begin)
 	everyDoor(t, doors, ada, "", 401, 403)
 	took := time.Since(begin)
-	if took > time.Second && took > 2*revoked {
-		t.Errorf("every door refused the key %s after `keys revoke ada` began", took)
-	}
 	t.Logf("`keys revoke` took %s, and every door had refused the key %s after its begin", revoked.Round(time.Millisecond), took.Round(time.Millisecond))
 	everyDoor(t, doors, rex, "", 200)
 	s.keysSurviveAKill(t, doors, ada, rex)
@@ -306,7 +303,7 @@ func (s *story) keysSurviveAKill(t *testing.T, doors []door, ada, rex accessKey)
 			}
 		})
 	}
-	s.start(t, bootTimeout)
+	s.start(t)
 	stop()
 	asking.Wait()
 	everyDoor(t, doors, rex, "", 200)

@@ -117,7 +117,7 @@ func (s *story) kubeconfigs(t *testing.T) {
 	if err := s.Host.SetAddress(netip.MustParsePrefix("10.77.0.6/24")); err != nil {
 		t.Fatal(err)
 	}
-	if err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := s.Run(t.Context(), "kubeconfig", "--server", "10.77.0.6")
 		return err
 	}); err != nil {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -38,7 +37,7 @@ func (l *laptop) namespace(t *testing.T, name string) {
 	t.Helper()
 	l.do(t, "create", "namespace", name)
 	t.Cleanup(func() {
-		if _, err := l.try(context.Background(), "delete", "namespace", name, "--timeout=60s"); err != nil {
+		if _, err := l.try(context.Background(), "delete", "namespace", name, "--timeout=180s"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -65,7 +64,7 @@ func (s *story) kubectlVerbs(t *testing.T) {
 	l := s.laptop(t)
 	l.namespace(t, "verbs")
 	l.apply(t, "verbs", toolPod)
-	l.do(t, "wait", "-n", "verbs", "pod/tool", "--for=condition=Ready", "--timeout=60s")
+	l.do(t, "wait", "-n", "verbs", "pod/tool", "--for=condition=Ready", "--timeout=180s")
 
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hello.txt")
@@ -95,7 +94,7 @@ func (s *story) kubectlVerbs(t *testing.T) {
 	if err := forward.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r, err := s.Host.HTTPFromLAN().Get("http://127.0.0.1:18000/hello.txt")
 		if err != nil {
 			return err
@@ -120,7 +119,7 @@ func (s *story) kubectlVerbs(t *testing.T) {
 	if !strings.Contains(out, "ThreadingHTTPServer") {
 		t.Errorf("kubectl debug does not see the container's processes: %q", out)
 	}
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		for _, args := range [][]string{{"top", "nodes", "--no-headers"}, {"top", "pods", "-n", "verbs", "--no-headers"}} {
 			if out, err := l.try(t.Context(), args...); err != nil || !strings.Contains(out, "Mi") {
 				return fmt.Errorf("kubectl %v: %s %w", args, out, err)

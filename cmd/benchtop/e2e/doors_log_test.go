@@ -24,7 +24,7 @@ var slowMachine = regexp.MustCompile(`"Housekeeping took longer than expected"`)
 func (s *story) quietLog(t *testing.T) {
 	s.benchtop(t, "train", "--wait")
 	// metrics-server comes last.
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r, err := s.Try(t.Context(), "", "kubectl", "top", "nodes")
 		if err == nil && r.Code != 0 {
 			err = fmt.Errorf("kubectl top: %s", r.All())
@@ -79,7 +79,7 @@ func (s *story) renamed(t *testing.T) {
 	logged := len(s.labLog(t))
 	s.sh(t, "hostname shelf")
 	defer s.sh(t, `hostname "$1"`, old)
-	s.start(t, bootTimeout)
+	s.start(t)
 	if after := s.benchtop(t, "kubectl", "get", "nodes", "-o", node); after != before {
 		t.Errorf("the node was %s and is %s", before, after)
 	}

@@ -72,7 +72,7 @@ func (s *networkDoors) open(t *testing.T) {
 	s.lan = netip.PrefixFrom(s.Host.Address(), 24).Masked().Addr().Next()
 	image := s.benchtop(t, "kubectl", "get", "deploy", "-n", "iris", "iris", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
 	s.apply(t, strings.ReplaceAll(doorsPods, "IMAGE", image))
-	s.benchtop(t, "kubectl", "wait", "-n", "doors", "--for=condition=Ready", "pod/web", "pod/client", "--timeout=60s")
+	s.benchtop(t, "kubectl", "wait", "-n", "doors", "--for=condition=Ready", "pod/web", "pod/client", "--timeout=180s")
 }
 
 // close removes all of it; the namespace takes its time.
@@ -113,7 +113,7 @@ func (s *networkDoors) inside(t *testing.T, url string) (string, error) {
 // soon repeats f until it answers with something that begins with want.
 func (s *networkDoors) soon(t *testing.T, want string, f func() (string, error)) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		got, err := f()
 		if err == nil && !strings.HasPrefix(got, want) {
 			err = fmt.Errorf("got %q, want %q", got, want)
@@ -313,7 +313,7 @@ func (s *networkDoors) notEnforced(t *testing.T) {
 	if out := s.benchtop(t, "doctor"); !strings.Contains(out, "are accepted, but not enforced") || !strings.Contains(out, "ip_set_hash_net") {
 		t.Errorf("doctor does not say that policies are not enforced:\n%s", out)
 	}
-	if status, err := s.WaitState(t.Context(), 5*time.Second, "ready"); err != nil {
+	if status, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Errorf("a policy that cannot be enforced disturbs the lab: %+v %v", status, err)
 	}
 	s.benchtop(t, "kubectl", "delete", "-n", "doors", "networkpolicy", "hollow")

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -67,7 +66,7 @@ func (s *story) behindNginx(t *testing.T) {
 		_ = nginx.Wait()
 	}()
 	address := s.Host.Address().String()
-	if err := drive.Eventually(t.Context(), 10*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r, err := s.Host.HTTPFromLAN().Get("http://" + address + ":8091/login")
 		if err == nil {
 			_ = r.Body.Close()

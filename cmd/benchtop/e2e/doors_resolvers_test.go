@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -110,7 +109,7 @@ func (s *story) resolvers(t *testing.T) {
 				s.restartDNS(t)
 			}
 			// CoreDNS reads a change within seconds.
-			if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+			if err := drive.Eventually(t.Context(), patience, func() error {
 				if got := s.lookUp(t, outside).Answers[outside]; got != c.want {
 					return fmt.Errorf("%s gives %s, want %s", outside, got, c.want)
 				}
@@ -139,7 +138,7 @@ func (s *story) restartDNS(t *testing.T) {
 	const pods = `jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status} {.status.containerStatuses[0].restartCount}{"\n"}{end}`
 	old, _, _ := strings.Cut(s.benchtop(t, "kubectl", "get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o", pods), " ")
 	s.benchtop(t, "kubectl", "delete", "pod", "-n", "kube-system", "--grace-period=1", old)
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		out := s.benchtop(t, "kubectl", "get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o", pods)
 		if strings.Contains(out, old) || !strings.HasSuffix(out, " True 0") {
 			return fmt.Errorf("the cluster's DNS is %q", out)

@@ -17,7 +17,7 @@ func TestOpenDoors(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "tls_san: lab.example.org\n"); err != nil {
 		t.Fatal(err)
 	}
-	chapter(t, "boot", func(t *testing.T) { s.start(t, bootTimeout) })
+	chapter(t, "boot", func(t *testing.T) { s.start(t) })
 	chapter(t, "the log of a healthy lab is quiet", s.quietLog)
 	chapter(t, "a renamed machine keeps its node", s.renamed)
 	chapter(t, "a schedule in Berlin's time is accepted", s.zonedSchedule)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -16,8 +15,8 @@ func (s *story) whoUsesWhat(t *testing.T) {
 	s.applyFile(t, "autoscaled.yaml")
 	t.Cleanup(func() { _, _ = s.Run(t.Context(), "kubectl", "delete", "ns", "doors-usage", "--wait=false") })
 	// The API follows twenty seconds after the first start.
-	s.kubectl(t, "wait", "apiservice/v1beta1.metrics.k8s.io", "--for=create", "--timeout=60s")
-	s.kubectl(t, "wait", "apiservice/v1beta1.metrics.k8s.io", "--for=condition=Available", "--timeout=30s")
+	s.kubectl(t, "wait", "apiservice/v1beta1.metrics.k8s.io", "--for=create", "--timeout=180s")
+	s.kubectl(t, "wait", "apiservice/v1beta1.metrics.k8s.io", "--for=condition=Available", "--timeout=180s")
 	says := func(pattern string, args ...string) {
 		t.Helper()
 		if out := s.kubectl(t, args...); !regexp.MustCompile(pattern).MatchString(out) {
@@ -34,7 +33,7 @@ func (s *story) whoUsesWhat(t *testing.T) {
 	s.refuses(t, []string{"cannot list resource", "metrics.k8s.io"}, "kubectl", "top", "pods", "-n", "iris", "--as=nobody")
 
 	var seen string
-	err := drive.Eventually(t.Context(), 120*time.Second, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		seen = s.kubectl(t, "get", "hpa", "-n", "doors-usage", "busy", "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}% {.status.desiredReplicas}")
 		if !regexp.MustCompile(`^[1-9]\d*% 2$`).MatchString(seen) {
 			return errors.New("the autoscaler sees " + seen + ", want a busy pod and two replicas")

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -41,15 +40,15 @@ func (s *story) anyUsersVolumes(t *testing.T) {
 	s.applyFile(t, "volumes.yaml")
 	t.Cleanup(func() { _, _ = s.Run(t.Context(), "kubectl", "delete", "sc", "doors-keep", "--ignore-not-found") })
 	for _, pod := range []string{"no-group", "group"} {
-		s.kubectl(t, "wait", "-n", "doors-volumes", "pod/"+pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+		s.kubectl(t, "wait", "-n", "doors-volumes", "pod/"+pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=180s")
 	}
-	s.kubectl(t, "rollout", "status", "-n", "doors-volumes", "sts/db", "--timeout=60s")
+	s.kubectl(t, "rollout", "status", "-n", "doors-volumes", "sts/db", "--timeout=180s")
 	if got := s.sh(t, "cd "+volumesDir+" && cat *_data-db-1/name *_shared/one *_shared/two *_shared/deep/er/file *_kept/file"); got != "db-1\none\ntwo\ns\nk" {
 		t.Errorf("the volumes hold %q", got)
 	}
 
 	s.applyFile(t, "refused-volumes.yaml")
-	err := drive.Eventually(t.Context(), 20*time.Second, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		events := s.kubectl(t, "get", "events", "-n", "doors-volumes", "--field-selector=reason=ProvisioningFailed", "-o", "jsonpath={.items[*].message}")
 		for _, want := range []string{"does not support block volume provisioning", "can't be made from a snapshot or another volume"} {
 			if !strings.Contains(events, want) {
@@ -67,7 +66,7 @@ func (s *story) anyUsersVolumes(t *testing.T) {
 	kept := s.kubectl(t, "get", "pvc", "-n", "doors-volumes", "kept", "-o", "jsonpath={.spec.volumeName}")
 	s.kubectl(t, "delete", "pv", "--wait=false", s.kubectl(t, "get", "pvc", "-n", "doors-volumes", "data-db-0", "-o", "jsonpath={.spec.volumeName}"))
 	s.kubectl(t, "delete", "ns", "doors-volumes", "--wait=false")
-	err = drive.Eventually(t.Context(), 60*time.Second, func() error {
+	err = drive.Eventually(t.Context(), patience, func() error {
 		if left := s.sh(t, "cd "+volumesDir+" && ls -d *_doors-volumes_*"); !strings.HasSuffix(left, "_doors-volumes_kept") || strings.Contains(left, "\n") {
 			return fmt.Errorf("there are %s, want only the one to keep", left)
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -50,7 +49,7 @@ func (s *story) zonedScheduleFired(t *testing.T) {
 			Status   struct{ LastSuccessfulTime string }
 		}
 	}
-	if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if err := json.Unmarshal([]byte(s.benchtop(t, "kubectl", "get", "cronjobs", "-n", "default", "-o", "json")), &crons); err != nil {
 			return err
 		}

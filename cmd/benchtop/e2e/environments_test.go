@@ -115,7 +115,7 @@ func (s *story) environmentsBoot(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  sample: none\npackages:\n  index_url: http://"+lan.String()+":"+indexPort+"/\n"); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("ready after %.1f s", s.start(t, bootTimeout).Seconds())
+	t.Logf("ready after %.1f s", s.start(t).Seconds())
 	s.givesFolders(t, "environments", "push")
 }
 
@@ -167,7 +167,7 @@ from sklearn.dummy import DummyRegressor
 pickle.dump(DummyRegressor(strategy="constant", constant=7).fit([[0.0]], [0.0]), open("model.pkl", "wb"))
 `)
 	s.benchtop(t, "push", "--detach", folder)
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if out := s.benchtop(t, "project", "show", "again"); !strings.Contains(out, "its environment is being built") {
 			return fmt.Errorf("it is not being built:\n%s", out)
 		}
@@ -178,12 +178,12 @@ pickle.dump(DummyRegressor(strategy="constant", constant=7).fit([[0.0]], [0.0]),
 	if err := s.Signal(t.Context(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.up.Wait(time.Minute); err != nil {
+	if _, err := s.up.Wait(patience); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, bootTimeout)
+	s.start(t)
 	var answer struct{ Predictions []any }
-	if err := drive.Eventually(t.Context(), 3*time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		return s.sends(t, http.MethodPost, "again/predict", `{"instances": [[1]]}`, &answer)
 	}); err != nil {
 		t.Fatal(err)

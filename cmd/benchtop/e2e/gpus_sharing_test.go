@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
@@ -98,7 +97,7 @@ func (s *gpuStory) timeSlicing(t *testing.T) {
 // noProblem waits until what was asked for is done.
 func (s *gpuStory) noProblem(t *testing.T) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if g := s.gpus(t); g.Problem != "" || g.Sharing.Problem != "" {
 			return fmt.Errorf("there is a problem still: %q %q", g.Problem, g.Sharing.Problem)
 		}

@@ -54,7 +54,7 @@ func (s *gpuStory) boot(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  schedule: \"0 0 1 1 *\"\n"); err != nil {
 		t.Fatal(err)
 	}
-	took := s.start(t, bootTimeout, simulateTwo)
+	took := s.start(t, simulateTwo)
 	t.Logf("ready after %.1f s", took.Seconds())
 	s.image = s.labImage(t)
 	var err error
@@ -87,7 +87,7 @@ func (s *gpuStory) offers(t *testing.T, want map[string]string) {
 	t.Helper()
 	began := time.Now()
 	// The kubelet reports what it has every ten seconds.
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		have := map[string]string{}
 		for name, n := range s.node(t).Status.Allocatable {
 			if short, ok := strings.CutPrefix(name, "nvidia.com/"); ok && n != "0" {
@@ -107,7 +107,7 @@ func (s *gpuStory) offers(t *testing.T, want map[string]string) {
 // labelled waits until the node has labels; an empty value is none.
 func (s *gpuStory) labelled(t *testing.T, want map[string]string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		have := s.node(t).Metadata.Labels
 		for key, value := range want {
 			if have[key] != value {
@@ -200,7 +200,7 @@ const oneGPU = "nvidia.com/gpu: 1"
 func (s *gpuStory) run(t *testing.T, pods map[string]string) {
 	t.Helper()
 	var text string
-	args := []string{"wait", "-n", "gpus", "--for=condition=Ready", "--timeout=60s"}
+	args := []string{"wait", "-n", "gpus", "--for=condition=Ready", "--timeout=180s"}
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
 		text += gpuPod(name, pods[name], "")
 		args = append(args, "pod/"+name)
@@ -219,7 +219,7 @@ func (s *gpuStory) in(t *testing.T, pod string, command ...string) string {
 	t.Helper()
 	var out string
 	// A kubelet that has just started knows its pods a moment later.
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() (err error) {
+	if err := drive.Eventually(t.Context(), patience, func() (err error) {
 		out, err = s.Run(t.Context(), append([]string{"kubectl", "exec", "-n", "gpus", pod, "--"}, command...)...)
 		return err
 	}); err != nil {
@@ -246,7 +246,7 @@ func uuids(list string) (out []string) {
 // tells waits until a command prints all of what is wanted.
 func (s *gpuStory) tells(t *testing.T, want []string, args ...string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		// The doctor ends with an error when it finds one.
 		r, err := s.Try(t.Context(), "", args...)
 		if err != nil {
@@ -291,7 +291,7 @@ func (s *gpuStory) signIn(t *testing.T) *http.Cookie {
 // page waits until a page of the UI has all of what is wanted.
 func (s *gpuStory) page(t *testing.T, path string, want ...string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://appliance:8080"+path, nil)
 		if err != nil {
 			return err
@@ -323,7 +323,7 @@ func (s *gpuStory) page(t *testing.T, path string, want ...string) {
 func (s *gpuStory) counted(t *testing.T, promql, label string, ok func(map[string]string) bool) {
 	t.Helper()
 	var have map[string]string
-	if err := drive.Eventually(t.Context(), 45*time.Second, func() (err error) {
+	if err := drive.Eventually(t.Context(), patience, func() (err error) {
 		have, err = s.admin.Query(t.Context(), promql, label)
 		if err == nil && !ok(have) {
 			err = fmt.Errorf("it is %v", have)
@@ -381,7 +381,7 @@ echo $sum`, uid)
 
 func (s *gpuStory) podsGet(t *testing.T) {
 	s.manifest(t, gpuPod("one", oneGPU, "")+gpuPod("named", oneGPU, "runtimeClassName: nvidia")+gpuPod("plain", "", ""))
-	s.kubectl(t, "wait", "-n", "gpus", "--for=condition=Ready", "--timeout=60s", "pod/one", "pod/named", "pod/plain")
+	s.kubectl(t, "wait", "-n", "gpus", "--for=condition=Ready", "--timeout=180s", "pod/one", "pod/named", "pod/plain")
 	one, named := s.sees(t, "one"), s.sees(t, "named")
 	if given := s.gives(t, "one"); len(one) != 1 || !slices.Equal(one, given) || !strings.HasPrefix(one[0], "GPU-51b") {
 		t.Errorf("pod one sees %v and was given %v", one, given)
@@ -411,7 +411,7 @@ end = time.time() + 40
 while time.time() < end: pass' >/dev/null 2>&1 &`)
 	const scrape = `import urllib.request; print(urllib.request.urlopen("http://nvidia-dcgm-exporter.kube-system:9400/metrics", timeout=5).read().decode())`
 	var util float64
-	if err := drive.Eventually(t.Context(), 35*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		out := s.in(t, "plain", "python3", "-c", scrape)
 		for line := range strings.Lines(out) {
 			if !strings.HasPrefix(line, "DCGM_FI_DEV_GPU_UTIL{") || !strings.Contains(line, uuid) {
@@ -466,7 +466,7 @@ spec:
 `, name, product)
 	}
 	s.manifest(t, job("here", "NVIDIA-A100-SXM4-80GB")+job("elsewhere", "NVIDIA-H100-80GB-HBM3"))
-	s.kubectl(t, "wait", "-n", "gpus", "job/here", "--for=condition=Complete", "--timeout=60s")
+	s.kubectl(t, "wait", "-n", "gpus", "job/here", "--for=condition=Complete", "--timeout=180s")
 	if out := s.kubectl(t, "logs", "-n", "gpus", "job/here"); len(uuids(out)) != 1 {
 		t.Errorf("the Job saw\n%s", out)
 	}
@@ -474,7 +474,7 @@ spec:
 	s.kubectl(t, "delete", "job", "-n", "gpus", "here", "elsewhere")
 
 	s.kubectl(t, "create", "quota", "gpus", "-n", "gpus", "--hard=requests.nvidia.com/gpu=1")
-	if err := drive.Eventually(t.Context(), 20*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if used := s.kubectl(t, "get", "quota", "-n", "gpus", "gpus", "-o", `jsonpath={.status.used.requests\.nvidia\.com/gpu}`); used != "1" {
 			return fmt.Errorf("the quota counts %q, want the pod that is there", used)
 		}

@@ -25,7 +25,7 @@ func TestInstall(t *testing.T) {
 	}
 
 	s := begin(t, "install", testhost.Options{Systemd: true})
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := s.Host.Run(t.Context(), "systemctl", "start", "multi-user.target")
 		return err
 	}); err != nil {
@@ -46,8 +46,8 @@ func TestInstall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	predicts(bootTimeout)
-	if _, err := s.WaitState(t.Context(), bootTimeout, "ready"); err != nil {
+	predicts(patience)
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.sh(t, "journalctl -u benchtop --no-pager | tail -n 40"); !strings.Contains(got, "Password") {
@@ -61,7 +61,7 @@ func TestInstall(t *testing.T) {
 	}
 	predicts(time.Second)
 	s.benchtop(t, "install") // again changes nothing and is no mistake
-	if err := drive.Eventually(t.Context(), bootTimeout, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := s.Host.Run(t.Context(), "systemctl", "is-active", "benchtop")
 		return err
 	}); err != nil {

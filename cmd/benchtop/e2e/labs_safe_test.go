@@ -298,7 +298,7 @@ func (s *labStory) safeNetwork(t *testing.T, who string, run func(script string)
 	}
 	program := fmt.Sprintf(connects, strings.Join(all, " "))
 	// The rules for a new pod take some tenths of a second.
-	if err := drive.Eventually(t.Context(), 60*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		out := run("python3 - <<'PROGRAM'\n" + program + "PROGRAM\n")
 		for a, state := range want {
 			if !strings.Contains(out, a+" "+state) {
@@ -314,14 +314,14 @@ func (s *labStory) safeNetwork(t *testing.T, who string, run func(script string)
 // safePods does from a pod, where learners run any program, what a shell can't.
 func (s *labStory) safePods(t *testing.T) {
 	image := s.may(t, safeRoom, `echo "$PYTHON_IMAGE"`)
-	s.may(t, safeRoom, safePod(image, "mine", "", "")+"kubectl wait --for=condition=Ready pod/mine --timeout=60s")
+	s.may(t, safeRoom, safePod(image, "mine", "", "")+"kubectl wait --for=condition=Ready pod/mine --timeout=180s")
 	in := func(script string) string {
 		out, _ := s.safeIn(t, safeRoom, "kubectl exec -i mine -- sh <<'SCRIPT'\n"+script+"\nSCRIPT\n")
 		return out
 	}
 	s.safeNetwork(t, "a pod of the room", in, false)
 	// Neighbours, their names, and the registry by its name are there.
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if out := in("python3 -c 'import urllib.request as r; print(r.urlopen(\"http://mlflow.benchtop.svc:5000/health\", timeout=3).read(), \"names and registry work\")'"); !strings.Contains(out, "names and registry work") {
 			return fmt.Errorf("a pod of the room does not reach the registry: %s", out)
 		}
@@ -436,7 +436,7 @@ func (s *labStory) safeShellDeleted(t *testing.T) {
 	if now, err := s.Status(t.Context()); err != nil || now.State != state.State {
 		t.Errorf("without the shell of a lab the machine is %s, before it was %s (%v)", now.State, state.State, err)
 	}
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		s.benchtop(t, "lab", "status", safeLab) // who looks brings it back
 		if out := s.benchtop(t, "kubectl", "get", "pods", "-n", "lab-shells", safeRoom, "--ignore-not-found"); !strings.Contains(out, "2/2") {
 			return fmt.Errorf("the shell does not come back: %s", out)
@@ -525,7 +525,7 @@ func (s *labStory) safeNothingLeft(t *testing.T) {
 	s.benchtop(t, "lab", "solve", safeLab, "pods")
 	s.may(t, safeRoom, safeManifest(`{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: mine}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}`)+
 		safePod(s.may(t, safeRoom, `echo "$PYTHON_IMAGE"`), "stubborn", `"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "mine"}}], `, `, "volumeMounts": [{"name": "v", "mountPath": "/v"}]`)+
-		"kubectl wait --for=condition=Ready pod/stubborn --timeout=60s; kubectl annotate pod stubborn a=b; kubectl patch pod stubborn -p '{\"metadata\": {\"finalizers\": [\"example.org/never\"]}}'\n"+
+		"kubectl wait --for=condition=Ready pod/stubborn --timeout=180s; kubectl annotate pod stubborn a=b; kubectl patch pod stubborn -p '{\"metadata\": {\"finalizers\": [\"example.org/never\"]}}'\n"+
 		safeIngress("host: x."+safeRoom+".lab.internal", "/", ""))
 	if traces := s.safeTraces(t, safeRoom); strings.Count(traces, "\n") < 10 || !strings.Contains(traces, "bucket: ") || !strings.Contains(traces, "registry: ") || !strings.Contains(traces, "keys: ") {
 		t.Fatalf("of an open room only this was found:\n%s", traces)
@@ -541,7 +541,7 @@ func (s *labStory) safeNothingLeft(t *testing.T) {
 func (s *labStory) safeGone(t *testing.T, rooms ...string) {
 	t.Helper()
 	for _, room := range rooms {
-		if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			if traces := s.safeTraces(t, room); traces != "" {
 				return fmt.Errorf("of room %s is left\n%s", room, traces)
 			}
@@ -618,7 +618,7 @@ func (s *labStory) safeTwoUsers(t *testing.T) {
 		t.Fatalf("ada can't start a lab: %d %s", status, said)
 	}
 	var v safeView
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		v = safeView{}
 		if _, said := s.safeAPI(t, ada, http.MethodGet, "labs/"+safeLab, "", &v); v.Session == nil || v.Session.State != "open" {
 			return fmt.Errorf("ada's lab does not open: %.300s", said)
@@ -645,7 +645,7 @@ func (s *labStory) safeTwoUsers(t *testing.T) {
 	}
 	// What one reaches is not the other's.
 	s.benchtop(t, "lab", "solve", safeLab, "pods")
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if out := s.benchtop(t, "lab", "check", safeLab, "pods"); !strings.Contains(out, "passed") {
 			return fmt.Errorf("the solution does not pass: %s", out)
 		}
@@ -674,7 +674,7 @@ func (s *labStory) safeKill(t *testing.T) {
 	if err := s.up.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, bootTimeout)
+	s.start(t)
 }
 
 // safeAsync asks for something without waiting for it.
@@ -698,7 +698,7 @@ func (s *labStory) safeKilled(t *testing.T) {
 	}
 	opened := func() {
 		t.Helper()
-		if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			if v := view(); v.Session == nil || v.Session.State != "open" || v.Session.Room != safeRoom {
 				return fmt.Errorf("the lab does not open: %+v", v.Session)
 			}
@@ -709,7 +709,7 @@ func (s *labStory) safeKilled(t *testing.T) {
 	}
 	left := func() {
 		t.Helper()
-		if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			if v := view(); v.Session != nil {
 				return fmt.Errorf("the lab is not left: %+v", v.Session)
 			}
@@ -727,7 +727,7 @@ func (s *labStory) safeKilled(t *testing.T) {
 	passed := func(want int) {
 		t.Helper()
 		// After several restarts Traefik looks for new routes a minute later.
-		if err := drive.Eventually(t.Context(), 3*time.Minute, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			if v := view(); v.passed() != want || v.Session == nil || v.Session.ID != id {
 				return fmt.Errorf("%d tasks are passed in session %+v, expected %d in %d", v.passed(), v.Session, want, id)
 			}
@@ -756,7 +756,7 @@ func (s *labStory) safeKilled(t *testing.T) {
 		t.Error("the shell's pod was made again")
 	}
 	// The way to the kubelet opens a moment after K3s is ready.
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if out, code := s.safeIn(t, safeRoom, "true"); code != 0 {
 			return errors.New(out)
 		}
@@ -779,7 +779,7 @@ func (s *labStory) safeKilled(t *testing.T) {
 		s.safeAsync(t, bob, "give-up", "{}")
 	}
 	// The mended route may be one that Traefik looks for a minute later, as above.
-	if err := drive.Eventually(t.Context(), 3*time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		status, said := s.safeAPI(t, bob, http.MethodPost, "labs/"+safeLab+"/break", `{"seed": 2}`, nil)
 		if status != http.StatusOK {
 			// The fault was there, and no row says so: a reset is the way out.
@@ -794,7 +794,7 @@ func (s *labStory) safeKilled(t *testing.T) {
 	if out, err := s.Try(t.Context(), "", "doctor"); err != nil || strings.Contains(out.All(), safeRoom) || strings.Contains(out.All(), "guided lab") {
 		t.Errorf("doctor complains of a lab that is broken on purpose (%v):\n%s", err, out.All())
 	}
-	if _, err := s.WaitState(t.Context(), 30*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Error(err)
 	}
 	s.safeKilledWhile(t, bob, "reset", "{}")

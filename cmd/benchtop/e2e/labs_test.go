@@ -45,7 +45,7 @@ func (s *labStory) boot(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  schedule: \"0 0 1 1 *\"\n"); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("ready after %.1f s", s.start(t, bootTimeout, simulateTwo).Seconds())
+	t.Logf("ready after %.1f s", s.start(t, simulateTwo).Seconds())
 	var labs []struct {
 		Name   string
 		Lacks  string
@@ -118,7 +118,7 @@ func (s *labStory) verify(t *testing.T, file string, labs int, args ...string) {
 // and keys.
 func (s *labStory) leftNothing(t *testing.T) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		rooms := s.benchtop(t, "kubectl", "get", "namespaces", "-l", "benchtop.dev/guided-lab", "-o", "name")
 		shells := s.benchtop(t, "kubectl", "get", "pods", "-n", "lab-shells", "-o", "name")
 		if rooms+shells != "" {
@@ -210,7 +210,7 @@ func (s *labStory) status(t *testing.T, lab string) (now labNow) {
 // passes waits until a lab has so many passed tasks.
 func (s *labStory) passes(t *testing.T, lab string, want int) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		n, saw := 0, ""
 		for _, task := range s.status(t, lab).Tasks {
 			if task.Pass != nil {
@@ -231,7 +231,7 @@ func (s *labStory) passes(t *testing.T, lab string, want int) {
 // closed waits until a lab that was left is closed.
 func (s *labStory) closed(t *testing.T, lab string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		if now := s.status(t, lab); now.Session != nil {
 			return fmt.Errorf("lab %s is %s, want it closed", lab, now.Session.State)
 		}
@@ -316,7 +316,7 @@ func (s *labStory) broken(t *testing.T) {
 			t.Errorf("break says %s", out)
 		}
 		s.refuses(t, []string{"something is broken already: find it, or give up"}, "lab", "break", volumeLab)
-		if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			b := s.status(t, volumeLab).Break
 			if b == nil || b.Verdict.Holds {
 				return errors.New("nothing is seen to be broken")
@@ -339,7 +339,7 @@ func (s *labStory) broken(t *testing.T) {
 		titles = append(titles, b.Title)
 		s.refuses(t, []string{"so there is nothing to give up"}, "lab", "give-up", volumeLab)
 		// It is mended for the learner.
-		if err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+		if err := drive.Eventually(t.Context(), patience, func() error {
 			if why := s.status(t, volumeLab).CanBreak; why != "" {
 				return fmt.Errorf("it can't be broken again: %s", why)
 			}
@@ -385,10 +385,10 @@ func (s *labStory) reached(t *testing.T) {
 	if err := s.Signal(t.Context(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.up.Wait(2 * time.Minute); err != nil {
+	if _, err := s.up.Wait(patience); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("ready again after %.1f s", s.start(t, bootTimeout, simulateTwo).Seconds())
+	t.Logf("ready again after %.1f s", s.start(t, simulateTwo).Seconds())
 	if after := s.benchtop(t, "lab", "export"); after != before {
 		t.Errorf("the export was\n%s\nand after the restart it is\n%s", before, after)
 	}
@@ -418,7 +418,7 @@ func (s *labStory) reached(t *testing.T) {
 		t.Errorf("the export lacks a session of %s: %s", volumeLab, before)
 	}
 	s.passes(t, volumeLab, 1)
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		out, err := s.Run(t.Context(), "kubectl", "exec", "-n", "lab-shells", "lab-"+volumeLab, "-c", "shell", "--", "cat", "note")
 		if err != nil || strings.TrimSpace(out) != "mine" {
 			return fmt.Errorf("the file in the shell is %q: %w", out, err)

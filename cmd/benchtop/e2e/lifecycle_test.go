@@ -41,7 +41,7 @@ func (s *story) restart(t *testing.T) {
 	if err := s.up.Terminate(); err != nil {
 		t.Fatal(err)
 	}
-	code, err := s.up.Wait(15 * time.Second)
+	code, err := s.up.Wait(patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +49,9 @@ func (s *story) restart(t *testing.T) {
 		t.Errorf("SIGTERM: exit code %d after %.1f s, want 0 within a minute", code, took.Seconds())
 	}
 	time.Sleep(2 * time.Second) // the pods are on their own, and serve
-	took := s.start(t, bootTimeout)
+	took := s.start(t)
 	t.Logf("ready again after %.1f s", took.Seconds())
-	if _, err := s.WaitState(t.Context(), 30*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Error(err)
 	}
 	undisturbed(t, traffic)
@@ -145,9 +145,9 @@ func (s *story) killed(t *testing.T) {
 	stop()
 	writers.Wait()
 	s.everyMinute(t)
-	took := s.start(t, bootTimeout)
+	took := s.start(t)
 	// How long it takes is the bench's to judge: another story runs beside this one.
-	if status, err := s.WaitState(t.Context(), time.Minute, "ready"); err != nil {
+	if status, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Errorf("%v: %+v", err, status)
 	}
 	t.Logf("ready again after %.1f s, everything back after %.1f s", took.Seconds(), time.Since(s.up.Started).Seconds())
@@ -201,7 +201,7 @@ func (s *story) nothingLost(t *testing.T, admin *drive.Admin, store *miniogo.Cli
 
 func (s *story) down(t *testing.T) {
 	s.benchtop(t, "down")
-	if code, err := s.up.Wait(5 * time.Second); err != nil || code != 0 {
+	if code, err := s.up.Wait(patience); err != nil || code != 0 {
 		t.Errorf("`benchtop up` ended with code %d, %v", code, err)
 	}
 	status, err := s.Status(t.Context())

@@ -104,7 +104,7 @@ func (s *story) newVersion(t *testing.T) {
 	before := s.served(t)
 	traffic := s.StartTraffic(s.said.Try, 3, 20*time.Millisecond)
 	s.benchtop(t, "train", "--wait")
-	version := takeUp(t, traffic, before, 15*time.Second)
+	version := takeUp(t, traffic, before, patience)
 	r := s.runOf(t, version)
 	if r.Info.Status != "FINISHED" || r.tag("benchtop.trigger") != "manual" {
 		t.Errorf("the run of version %s is %s, by %q; want FINISHED by manual", version, r.Info.Status, r.tag("benchtop.trigger"))
@@ -156,7 +156,7 @@ func (s *story) scheduleFires(t *testing.T) {
 	}
 	before := s.served(t)
 	traffic := s.StartTraffic(s.said.Try, 3, 20*time.Millisecond)
-	version := takeUp(t, traffic, before, 120*time.Second)
+	version := takeUp(t, traffic, before, patience)
 	if got := s.runOf(t, version).tag("benchtop.trigger"); got != "schedule" {
 		t.Errorf("version %s was triggered by %q, want schedule", version, got)
 	}

@@ -77,7 +77,7 @@ func artifacts(t *testing.T) string {
 }
 
 // start runs `benchtop up` until it has announced itself.
-func (s *story) start(t *testing.T, timeout time.Duration, args ...string) time.Duration {
+func (s *story) start(t *testing.T, args ...string) time.Duration {
 	t.Helper()
 	fmt.Fprintf(s.log, "\n--- %s up %s\n", time.Now().UTC().Format(time.RFC3339), strings.Join(args, " "))
 	up, err := s.Up(s.log, args...)
@@ -85,7 +85,7 @@ func (s *story) start(t *testing.T, timeout time.Duration, args ...string) time.
 		t.Fatal(err)
 	}
 	s.up = up
-	if s.said, err = up.Ready(t.Context(), timeout); err != nil {
+	if s.said, err = up.Ready(t.Context(), patience); err != nil {
 		t.Fatal(err)
 	}
 	return time.Since(up.Started)

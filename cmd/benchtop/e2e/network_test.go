@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost"
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
@@ -19,7 +18,7 @@ func (s *story) addressChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := "http://10.77.0.5/models/iris/predict?x=" + drive.Setosa
-	if err := drive.Eventually(t.Context(), 5*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), url, "")
 		return err
 	}); err != nil {
@@ -38,10 +37,10 @@ func (s *story) addressChanges(t *testing.T) {
 	if err := s.Host.Plug(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.WaitState(t.Context(), 10*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Error(err)
 	}
-	if err := drive.Eventually(t.Context(), 10*time.Second, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), url, "")
 		return err
 	}); err != nil {
@@ -78,7 +77,7 @@ log_level: debug
 	if err := s.WriteFile(t.Context(), "/srv/lab.yaml", config); err != nil {
 		t.Fatal(err)
 	}
-	took := s.start(t, bootTimeout, "--config", "/srv/lab.yaml")
+	took := s.start(t, "--config", "/srv/lab.yaml")
 	t.Logf("ready after %.1f s", took.Seconds())
 	address := s.Host.Address().String()
 	for what, c := range map[string]struct{ got, want string }{

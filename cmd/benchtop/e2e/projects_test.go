@@ -41,12 +41,12 @@ func (s *story) bootWithoutProject(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  schedule: \"0 0 1 1 *\"\n"); err != nil {
 		t.Fatal(err)
 	}
-	took := s.start(t, bootTimeout, "--no-sample")
+	took := s.start(t, "--no-sample")
 	t.Logf("ready after %.1f s", took.Seconds())
 	if s.said.Try != "" {
 		t.Errorf("`up` names %s, of which nothing is served", s.said.Try)
 	}
-	if _, err := s.WaitState(t.Context(), 30*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Error(err)
 	}
 	for _, args := range [][]string{{"status"}, {"project"}, {"doctor"}} {
@@ -78,7 +78,7 @@ func (s *story) threeProjects(t *testing.T) {
 		}
 		t.Logf("%s after %.1f s more", name, time.Since(began).Seconds())
 	}
-	if _, err := s.WaitState(t.Context(), 30*time.Second, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Error(err)
 	}
 	list := s.benchtop(t, "project", "list")
@@ -150,7 +150,7 @@ func (s *story) editsStay(t *testing.T) {
 	applied := func(wine, cancer, iris string) {
 		t.Helper()
 		for name, want := range map[string]string{"wine": wine, "breast-cancer": cancer, "iris": iris} {
-			err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+			err := drive.Eventually(t.Context(), patience, func() error {
 				if got := s.cronSchedule(t, name); !strings.HasPrefix(got, want) {
 					return fmt.Errorf("the CronJob of %s has %q, want %q", name, got, want)
 				}
@@ -240,7 +240,7 @@ type container struct {
 // takes the CronJob as it is.
 func (s *story) trainerIs(t *testing.T, is func(c container) bool) {
 	t.Helper()
-	err := drive.Eventually(t.Context(), 15*time.Second, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		var c container
 		out := s.benchtop(t, "kubectl", "get", "cronjob", "-n", "wine", "-o", "jsonpath={.items[0].spec.jobTemplate.spec.template.spec.containers[0]}")
 		if err := json.Unmarshal([]byte(out), &c); err != nil {
@@ -262,10 +262,10 @@ func (s *story) again(t *testing.T) {
 	if err := s.up.Terminate(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.up.Wait(15 * time.Second); err != nil {
+	if _, err := s.up.Wait(patience); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, bootTimeout)
+	s.start(t)
 }
 
 func (s *story) deleteIris(t *testing.T) {
@@ -316,8 +316,8 @@ func (s *story) killedDeletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-done
-	s.start(t, bootTimeout)
-	err := drive.Eventually(t.Context(), 90*time.Second, func() error {
+	s.start(t)
+	err := drive.Eventually(t.Context(), patience, func() error {
 		if list := s.benchtop(t, "project"); strings.Contains(list, "breast-cancer") {
 			return fmt.Errorf("it is still there:\n%s", list)
 		}

@@ -39,7 +39,7 @@ func (s *story) emptyBoot(t *testing.T) {
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  sample: none\n"); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("ready after %.1f s", s.start(t, bootTimeout).Seconds())
+	t.Logf("ready after %.1f s", s.start(t).Seconds())
 	s.givesFolders(t, "push", "push")
 }
 
@@ -79,7 +79,7 @@ func (s *story) pushed(t *testing.T, name string, args ...string) string {
 func (s *story) asked(t *testing.T, name, body string) []any {
 	t.Helper()
 	var answer struct{ Predictions []any }
-	if err := drive.Eventually(t.Context(), time.Minute, func() error { return s.sends(t, http.MethodPost, name+"/predict", body, &answer) }); err != nil {
+	if err := drive.Eventually(t.Context(), patience, func() error { return s.sends(t, http.MethodPost, name+"/predict", body, &answer) }); err != nil {
 		t.Fatal(err)
 	}
 	return answer.Predictions
@@ -235,11 +235,11 @@ func (s *story) pushKilled(t *testing.T) {
 	if err := s.Signal(t.Context(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.up.Wait(time.Minute); err != nil {
+	if _, err := s.up.Wait(patience); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, bootTimeout)
-	if err := drive.Eventually(t.Context(), 2*time.Minute, func() error {
+	s.start(t)
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		var answer struct{ Predictions []any }
 		if err := s.sends(t, http.MethodPost, "killed/predict", `{"instances": [[1]]}`, &answer); err != nil {
 			return err

@@ -64,7 +64,7 @@ func (s *story) revisions(t *testing.T) (out []revision) {
 func (s *story) newest(t *testing.T, version int, state, cause string) revision {
 	t.Helper()
 	var r revision
-	if err := drive.Eventually(t.Context(), time.Minute, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		r = s.revisions(t)[0]
 		if r.Version != version || r.State != state || r.Cause != cause {
 			return fmt.Errorf("the newest revision is %+v, want version %d %s by %s", r, version, state, cause)
@@ -275,8 +275,8 @@ func (s *story) killedWhileReleasing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = s.up.Wait(10 * time.Second)
-	s.start(t, bootTimeout)
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	s.start(t)
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		var live, open []revision
 		for _, r := range s.revisions(t) {
 			switch r.State {
@@ -312,11 +312,11 @@ func (s *story) clusterThrownAway(t *testing.T) {
 	}
 	s.serves(t, before)
 	s.benchtop(t, "reset", "--cluster", "--yes")
-	if _, err := s.up.Wait(30 * time.Second); err != nil {
+	if _, err := s.up.Wait(patience); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, bootTimeout)
-	if err := drive.Eventually(t.Context(), 30*time.Second, func() error {
+	s.start(t)
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		p, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), s.said.Try, "")
 		if err == nil && p.Version != before {
 			err = fmt.Errorf("version %s is served, want %s", p.Version, before)
@@ -450,7 +450,7 @@ func (s *story) killedWhileMeasuring(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = s.up.Wait(10 * time.Second)
-	s.start(t, bootTimeout)
+	s.start(t)
 	s.newest(t, last+1, "live", "promote")
 	s.serves(t, fmt.Sprint(last+1))
 	s.expectGates(t, last+1, "measured at ", "latency_p95_ms at most 10000 ms: true")

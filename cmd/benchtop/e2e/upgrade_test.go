@@ -103,17 +103,17 @@ func (s *story) upgrade(t *testing.T, old oldLab, revisions int, beside bool) {
 		t.Fatal(err)
 	}
 	s.up = up
-	if err := drive.Eventually(t.Context(), bootTimeout, func() error {
+	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), url, "")
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	traffic := s.StartTraffic(url, 4, 10*time.Millisecond)
-	if s.said, err = up.Ready(t.Context(), bootTimeout); err != nil {
+	if s.said, err = up.Ready(t.Context(), patience); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.WaitState(t.Context(), time.Minute, "ready"); err != nil {
+	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Error(err)
 	}
 	// The old version's pod is replaced by one of this version's meanwhile.
@@ -202,7 +202,7 @@ func (s *story) oldRows(t *testing.T, old oldLab) {
 func (s *story) loopGoesOn(t *testing.T, old oldLab) {
 	traffic := s.StartTraffic(s.said.Try, 2, 10*time.Millisecond)
 	s.benchtop(t, "train", "--wait")
-	if v := takeUp(t, traffic, old.Served.Version, time.Minute); v == old.Served.Version {
+	if v := takeUp(t, traffic, old.Served.Version, patience); v == old.Served.Version {
 		t.Errorf("version %s is still served", v)
 	}
 	s.sh(t, "rm -r "+drive.DataDir+"/k3s/volumes/*/versions/2")

@@ -8,4 +8,4 @@ source=$(ask "$api/runs/get?run_id=$run" | jq -r .run.info.artifact_uri)
 version=$(ask -d "{\"name\": \"$LAB\", \"source\": \"$source\", \"run_id\": \"$run\"}" "$api/model-versions/create" | jq -r .model_version.version)
 ask -d "{\"name\": \"$LAB\", \"alias\": \"challenger\", \"version\": \"$version\"}" "$api/registered-models/alias"
 kubectl set env deployment/scorer -n "$LAB" ALIAS=challenger
-kubectl rollout status deployment/scorer -n "$LAB" --timeout=20s
+kubectl rollout status deployment/scorer -n "$LAB" --timeout=100s

@@ -1,2 +1,2 @@
 kubectl set env deployment/scorer ALIAS=champion
-kubectl rollout status deployment/scorer --timeout=60s
+kubectl rollout status deployment/scorer --timeout=100s

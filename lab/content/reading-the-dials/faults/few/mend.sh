@@ -1,2 +1,2 @@
 kubectl scale deployment model --replicas=5
-kubectl rollout status deployment/model --timeout=60s
+kubectl rollout status deployment/model --timeout=100s

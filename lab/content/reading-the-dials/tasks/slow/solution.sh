@@ -9,4 +9,4 @@ for try in 1 2 3 4 5 6 7 8; do
   fi
   sleep 3
 done
-kubectl rollout status deployment/model --timeout=60s
+kubectl rollout status deployment/model --timeout=100s
