@@ -176,7 +176,7 @@ def test_killed_at_every_line(volume, make_version, monkeypatch):
         # The next trainer is not held up, and cleans up.
         begun = time.monotonic()
         assert put(folder, made[5]) is None
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
         assert check(folder) == 5
         assert len(names(folder)) == 3
         assert all(re.fullmatch(r"\d", name) for name in names(folder))

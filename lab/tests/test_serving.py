@@ -57,7 +57,7 @@ def test_not_ready_until_a_model_is_there(start_server, volume):
     put(volume, 1)
     begun = time.monotonic()
     server.wait_ready("1")
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 10
     assert "waiting for a version to serve" in server.logged()
     assert "serving iris version 1" in server.logged()
 
@@ -183,7 +183,7 @@ def test_what_is_trained_is_not_what_is_served(start_server, volume):
     begun = time.monotonic()
     versions.serve(volume, 1, "run-1")
     server.wait_ready("1")
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
     assert server.client.get(f"/predict?x={ROW}").json() == first
     assert server.metric("benchtop_model_loads_total") == 3
     assert server.metric("benchtop_model_load_failures_total") == 0
@@ -208,7 +208,7 @@ def test_a_wanted_version_that_is_not_there_yet(start_server, volume):
     begun = time.monotonic()
     publish.publish(volume, description, files)
     server.wait_ready("2")
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
     assert health(server) == ("2", "2", None)
 
 
