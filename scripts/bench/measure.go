@@ -40,7 +40,8 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, a.Host.Close()) }()
 	// The next training is far away, so nothing disturbs the idle figures.
-	if err := a.WriteFile(ctx, "/etc/benchtop/config.yaml", "project:\n  schedule: \"0 0 1 1 *\"\n"); err != nil {
+	config := fmt.Sprintf("project:\n  schedule: \"0 0 1 1 *\"\npackages:\n  index_url: http://%s:%s/\n", a.Host.Router(), indexPort)
+	if err := a.WriteFile(ctx, "/etc/benchtop/config.yaml", config); err != nil {
 		return nil, err
 	}
 	url := "http://" + a.Host.Address().String() + "/models/iris/predict?x=" + drive.Setosa
@@ -81,6 +82,10 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 	}
 	say("warm restart under traffic")
 	if err := r.restart(ctx, a, up, url); err != nil {
+		return nil, err
+	}
+	say("pushes")
+	if err := r.pushes(ctx, a); err != nil {
 		return nil, err
 	}
 	return r, r.gpus(ctx, o.binary)

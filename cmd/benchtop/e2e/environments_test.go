@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"os"
@@ -46,68 +44,18 @@ const indexPort = "8099"
 // project, and returns the server.
 func (s *story) servesWheels(t *testing.T) *exec.Cmd {
 	t.Helper()
-	wheels := lockedWheels(t)
-	folder := t.TempDir()
-	entries, err := os.ReadDir(wheels)
+	wheels := exec.CommandContext(t.Context(), filepath.Join(repository, "scripts/clients/wheels.sh"), "testdata/environments/wheels.txt")
+	wheels.Stderr = os.Stderr
+	folder, err := wheels.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("get wheels: %v", err)
 	}
-	for _, e := range entries {
-		name, _, _ := strings.Cut(e.Name(), "-")
-		project := filepath.Join(folder, strings.ReplaceAll(name, "_", "-"))
-		if err := os.MkdirAll(project, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(filepath.Join(wheels, e.Name()), filepath.Join(project, e.Name())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	server := s.Host.OnLAN(context.WithoutCancel(t.Context()), "python3", "-m", "http.server", indexPort, "--directory", folder)
+	server := s.Host.OnLAN(context.WithoutCancel(t.Context()), "python3", "-m", "http.server", indexPort, "--directory", strings.TrimSpace(string(folder)))
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Process.Kill() })
 	return server
-}
-
-// lockedWheels is a folder with the wheels of testdata/environments/wheels.txt. They
-// are kept by the digest of that file.
-func lockedWheels(t *testing.T) string {
-	t.Helper()
-	lock, err := os.ReadFile("testdata/environments/wheels.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(lock)
-	cache := os.Getenv("BENCHTOP_CACHE")
-	if cache == "" {
-		dir, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(dir, "benchtop")
-	}
-	folder := filepath.Join(cache, "wheels-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(folder); err == nil {
-		return folder
-	}
-	fresh, err := os.MkdirTemp(cache, "wheels-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pip := filepath.Join(venv(t, "installers"), "bin", "pip")
-	out, err := exec.CommandContext(t.Context(), pip, "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", "3.11",
-		"--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_28_x86_64", "--platform", "any", "--dest", fresh, "-r", "testdata/environments/wheels.txt").CombinedOutput()
-	if err != nil {
-		t.Fatalf("download wheels: %v\n%s", err, out)
-	}
-	if err := os.Chmod(fresh, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(fresh, folder); err != nil && !os.IsExist(err) {
-		t.Fatal(err)
-	}
-	return folder
 }
 
 func (s *story) environmentsBoot(t *testing.T) {

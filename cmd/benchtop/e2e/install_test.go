@@ -37,16 +37,13 @@ func TestInstall(t *testing.T) {
 	}
 	s.sh(t, "systemd-analyze verify benchtop.service")
 	url := "http://" + s.Host.Address().String() + "/models/iris/predict?x=" + drive.Setosa
-	predicts := func(timeout time.Duration) {
-		t.Helper()
-		if err := drive.Eventually(t.Context(), timeout, func() error {
-			_, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), url, "")
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+	predict := func() error {
+		_, err := drive.Predict(t.Context(), s.Host.HTTPFromLAN(), url, "")
+		return err
 	}
-	predicts(patience)
+	if err := drive.Eventually(t.Context(), patience, predict); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +56,9 @@ func TestInstall(t *testing.T) {
 	if took := time.Since(stopping); took > time.Minute {
 		t.Errorf("systemctl stop took %.1f s", took.Seconds())
 	}
-	predicts(time.Second)
+	if err := predict(); err != nil {
+		t.Errorf("while it is stopped: %v", err)
+	}
 	s.benchtop(t, "install") // again changes nothing and is no mistake
 	if err := drive.Eventually(t.Context(), patience, func() error {
 		_, err := s.Host.Run(t.Context(), "systemctl", "is-active", "benchtop")

@@ -15,10 +15,10 @@ import (
 
 // takeUp waits until another version than before answers, then ends the traffic
 // and checks that no request failed.
-func takeUp(t *testing.T, traffic *drive.Traffic, before string, timeout time.Duration) string {
+func takeUp(t *testing.T, traffic *drive.Traffic, before string) string {
 	t.Helper()
 	var latest string
-	err := drive.Eventually(t.Context(), timeout, func() error {
+	err := drive.Eventually(t.Context(), patience, func() error {
 		if versions := traffic.Report().Versions; len(versions) > 0 {
 			latest = versions[len(versions)-1]
 		}
@@ -104,7 +104,7 @@ func (s *story) newVersion(t *testing.T) {
 	before := s.served(t)
 	traffic := s.StartTraffic(s.said.Try, 3, 20*time.Millisecond)
 	s.benchtop(t, "train", "--wait")
-	version := takeUp(t, traffic, before, patience)
+	version := takeUp(t, traffic, before)
 	r := s.runOf(t, version)
 	if r.Info.Status != "FINISHED" || r.tag("benchtop.trigger") != "manual" {
 		t.Errorf("the run of version %s is %s, by %q; want FINISHED by manual", version, r.Info.Status, r.tag("benchtop.trigger"))
@@ -156,7 +156,7 @@ func (s *story) scheduleFires(t *testing.T) {
 	}
 	before := s.served(t)
 	traffic := s.StartTraffic(s.said.Try, 3, 20*time.Millisecond)
-	version := takeUp(t, traffic, before, patience)
+	version := takeUp(t, traffic, before)
 	if got := s.runOf(t, version).tag("benchtop.trigger"); got != "schedule" {
 		t.Errorf("version %s was triggered by %q, want schedule", version, got)
 	}

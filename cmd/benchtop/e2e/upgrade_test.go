@@ -202,7 +202,7 @@ func (s *story) oldRows(t *testing.T, old oldLab) {
 func (s *story) loopGoesOn(t *testing.T, old oldLab) {
 	traffic := s.StartTraffic(s.said.Try, 2, 10*time.Millisecond)
 	s.benchtop(t, "train", "--wait")
-	if v := takeUp(t, traffic, old.Served.Version, patience); v == old.Served.Version {
+	if v := takeUp(t, traffic, old.Served.Version); v == old.Served.Version {
 		t.Errorf("version %s is still served", v)
 	}
 	s.sh(t, "rm -r "+drive.DataDir+"/k3s/volumes/*/versions/2")
