@@ -205,6 +205,24 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// waitCA returns once pods of kube-system can know the API server. The controller
+// manager publishes that for each namespace; pods that come before it fail to mount
+// it, are tried again half a second later, and are a fault in the log.
+func (c *Client) waitCA(ctx context.Context) error {
+	for {
+		_, err := c.kube.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+		if err == nil {
+			return nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return fmt.Errorf("look for the certificate authority that pods are given: %w", err)
+		}
+		if !wait(ctx, 20*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
+
 // waitNodeReady returns once the node reports Ready.
 func (c *Client) waitNodeReady(ctx context.Context, name string) error {
 	for {

@@ -1,10 +1,18 @@
 package cluster
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 )
@@ -247,4 +255,24 @@ func TestObjectsAndEvents(t *testing.T) {
 	s.broken = "/events"
 	_, err = c.Events(t.Context(), 1)
 	expectError(t, err, "list events: quota exceeded")
+}
+
+func TestWaitCA(t *testing.T) {
+	kube := fake.NewClientset()
+	c := &Client{kube: kube}
+	done := make(chan error, 1)
+	go func() { done <- c.waitCA(t.Context()) }()
+	select {
+	case err := <-done:
+		t.Fatalf("before it is published: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, err := kube.CoreV1().ConfigMaps("kube-system").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	kube.PrependReactor("get", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("no") })
+	expectError(t, c.waitCA(t.Context()), "look for the certificate authority that pods are given: no")
 }

@@ -107,6 +107,9 @@ func (c *Cluster) Run(ctx context.Context, h *supervise.Handle, images Images, r
 	// Only after retire: an earlier version ran pods in their place.
 	runControllers(ctx, h.Log(), c.cfg.Controllers, client.rest)
 	go c.serveMetrics(ctx, h.Log(), client)
+	if err := client.waitCA(ctx); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		manifest string
 		images   []string
