@@ -128,9 +128,8 @@ def mlflow2(tmp_path_factory):
     """A folder with an MLflow of the generation before, and those versions of other packages that it needs."""
     place = tmp_path_factory.mktemp("mlflow2")
     wanted = ["mlflow-skinny==2.22.1", "cachetools<6", "importlib_metadata<9", "packaging<25", "protobuf<7"]
-    words = ["uv", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
-    words += ["--python", sys.executable, "--target", str(place)]
-    subprocess.run([sys.executable, "-m", *words, *wanted], check=True)
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target"]
+    subprocess.run([*words, str(place), *wanted], check=True)
     yield place
     shutil.rmtree(place)
 
