@@ -40,7 +40,7 @@ func measure(ctx context.Context, o options) (r *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, a.Host.Close()) }()
 	// The next training is far away, so nothing disturbs the idle figures.
-	config := fmt.Sprintf("project:\n  schedule: \"0 0 1 1 *\"\npackages:\n  index_url: http://%s:%s/\n", a.Host.Router(), indexPort)
+	config := fmt.Sprintf("project:\n  schedule: \"0 0 1 1 *\"\npackages:\n  index_url: %s\n", a.Index())
 	if err := a.WriteFile(ctx, "/etc/benchtop/config.yaml", config); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 lock=$1
 dir=${BENCHTOP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/benchtop}/index-$(cat "$lock" "$0" | sha256sum | cut -c1-16)
 if [ ! -d "$dir" ]; then
+	mkdir -p "$(dirname "$dir")"
 	pip=$("$here/../../embedded/registry/clienttest/run" venv installers)/bin/pip
 	new=$(mktemp -d "$dir-XXXXXX")
 	trap 'rm -rf "$new"' EXIT

@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -66,27 +65,7 @@ func (s *story) deployments(t *testing.T) map[string]deployment {
 // sends posts a body to a deployment, by the ingress, and reads the answer.
 func (s *story) sends(t *testing.T, method, path, body string, into any) error {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.Host.Address().String()+"/models/"+path, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	r, err := s.Host.HTTPFromLAN().Do(req)
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	if r.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %.300s", method, path, r.Status, b)
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("%s %s: %w: %.300s", method, path, err, b)
-	}
-	return nil
+	return drive.Ask(t.Context(), s.Host.HTTPFromLAN(), method, "http://"+s.Host.Address().String()+"/models/"+path, body, into)
 }
 
 // predicts waits until a deployment answers with a version. Traefik takes a

@@ -3,12 +3,8 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,7 +19,11 @@ import (
 func TestEnvironments(t *testing.T) {
 	t.Parallel()
 	s := begin(t, "environments", testhost.Options{})
-	index := s.servesWheels(t)
+	stop, err := s.ServeWheels(t.Context(), repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
 	chapter(t, "boot", s.environmentsBoot)
 	chapter(t, "requirements.txt: LightGBM", s.boosted)
 	chapter(t, "pyproject.toml: XGBoost", s.forest)
@@ -31,40 +31,18 @@ func TestEnvironments(t *testing.T) {
 	chapter(t, "kill -9 while an environment is built", s.builtAfterKill)
 	chapter(t, "mistakes", s.environmentMistakes)
 	chapter(t, "without the index", func(t *testing.T) {
-		_ = index.Process.Kill()
-		_ = index.Wait()
+		stop()
 		s.withoutIndex(t)
 	})
 	chapter(t, "without the project", s.environmentGone)
 }
 
-const indexPort = "8099"
-
-// servesWheels serves locked wheels on the LAN as a plain folder, a folder for each
-// project, and returns the server.
-func (s *story) servesWheels(t *testing.T) *exec.Cmd {
-	t.Helper()
-	wheels := exec.CommandContext(t.Context(), filepath.Join(repository, "scripts/clients/wheels.sh"), "testdata/environments/wheels.txt")
-	wheels.Stderr = os.Stderr
-	folder, err := wheels.Output()
-	if err != nil {
-		t.Fatalf("get wheels: %v", err)
-	}
-	server := s.Host.OnLAN(context.WithoutCancel(t.Context()), "python3", "-m", "http.server", indexPort, "--directory", strings.TrimSpace(string(folder)))
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill() })
-	return server
-}
-
 func (s *story) environmentsBoot(t *testing.T) {
-	lan := s.Host.Router()
-	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  sample: none\npackages:\n  index_url: http://"+lan.String()+":"+indexPort+"/\n"); err != nil {
+	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "project:\n  sample: none\npackages:\n  index_url: "+s.Index()+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("ready after %.1f s", s.start(t).Seconds())
-	s.givesFolders(t, "environments", "push")
+	s.givesFolder(t, "testdata/environments")
 }
 
 func (s *story) boosted(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,24 +39,13 @@ func (s *story) emptyBoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("ready after %.1f s", s.start(t).Seconds())
-	s.givesFolders(t, "push", "push")
+	s.givesFolder(t, "testdata/push")
 }
 
-// givesFolders copies a folder of testdata to /root/TO of the host, which has a
-// root of its own.
-func (s *story) givesFolders(t *testing.T, from, to string) {
+// givesFolder puts folders of scripts below /root/push.
+func (s *story) givesFolder(t *testing.T, from string) {
 	t.Helper()
-	err := filepath.WalkDir("testdata/"+from, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return s.WriteFile(t.Context(), "/root/"+to+strings.TrimPrefix(path, "testdata/"+from), string(content))
-	})
-	if err != nil {
+	if err := s.GiveFolder(t.Context(), from, "/root/push"); err != nil {
 		t.Fatal(err)
 	}
 }

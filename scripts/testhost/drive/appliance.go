@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -86,6 +87,20 @@ func (a *Appliance) WriteFile(ctx context.Context, path, content string) error {
 		return fmt.Errorf("write %s: %w: %s", path, err, out)
 	}
 	return nil
+}
+
+// GiveFolder copies a folder of this machine into the host.
+func (a *Appliance) GiveFolder(ctx context.Context, from, to string) error {
+	return filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return a.WriteFile(ctx, to+strings.TrimPrefix(path, from), string(content))
+	})
 }
 
 // Status is what `benchtop status --json` prints.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -52,6 +53,31 @@ func Predict(ctx context.Context, c *http.Client, url, host string) (Prediction,
 		return p, fmt.Errorf("predict: want one setosa, got %.200s", b)
 	}
 	return p, nil
+}
+
+// Ask sends JSON, or nothing, and reads the JSON of the answer into a value.
+func Ask(ctx context.Context, c *http.Client, method, url, body string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	r, err := c.Do(req)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if r.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s: %.300s", method, url, r.Status, b)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%s %s: %w: %.300s", method, url, err, b)
+	}
+	return nil
 }
 
 // Traffic asks for predictions all the time from the LAN. Half of its clients
