@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -257,22 +258,31 @@ func TestObjectsAndEvents(t *testing.T) {
 	expectError(t, err, "list events: quota exceeded")
 }
 
-func TestWaitCA(t *testing.T) {
-	kube := fake.NewClientset()
-	c := &Client{kube: kube}
+// awaits checks that f does not end before something is made, and ends well then.
+func awaits(t *testing.T, f func(context.Context) error, made func() error) {
+	t.Helper()
 	done := make(chan error, 1)
-	go func() { done <- c.waitCA(t.Context()) }()
+	go func() { done <- f(t.Context()) }()
 	select {
 	case err := <-done:
-		t.Fatalf("before it is published: %v", err)
+		t.Fatalf("it did not wait: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
-	if _, err := kube.CoreV1().ConfigMaps("kube-system").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}}, metav1.CreateOptions{}); err != nil {
+	if err := made(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
+}
+
+func TestWaitCA(t *testing.T) {
+	kube := fake.NewClientset()
+	c := &Client{kube: kube}
+	awaits(t, c.waitCA, func() error {
+		_, err := kube.CoreV1().ConfigMaps("kube-system").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-root-ca.crt"}}, metav1.CreateOptions{})
+		return err
+	})
 	kube.PrependReactor("get", "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("no") })
 	expectError(t, c.waitCA(t.Context()), "look for the certificate authority that pods are given: no")
 }

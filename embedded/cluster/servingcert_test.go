@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/rancher/dynamiclistener/cert"
 	"github.com/rancher/dynamiclistener/factory"
@@ -33,19 +32,10 @@ func TestCertifyWaitsForTheSecret(t *testing.T) {
 	}
 	kube := fake.NewClientset()
 	c := &Client{kube: kube, cfg: Config{TLSDir: dir, CertNames: func() ([]string, error) { return []string{"lab.example.org"}, nil }}}
-	done := make(chan error, 1)
-	go func() { done <- c.certifyAll(t.Context()) }()
-	select {
-	case err := <-done:
-		t.Fatalf("without the Secret it ended: %v", err)
-	case <-time.After(100 * time.Millisecond):
-	}
-	if _, err := kube.CoreV1().Secrets("kube-system").Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "k3s-serving"}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	awaits(t, c.certifyAll, func() error {
+		_, err := kube.CoreV1().Secrets("kube-system").Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "k3s-serving"}}, metav1.CreateOptions{})
+		return err
+	})
 	s, err := kube.CoreV1().Secrets("kube-system").Get(t.Context(), "k3s-serving", metav1.GetOptions{})
 	if err != nil || s.Annotations["listener.cattle.io/cn-lab.example.org"] != "lab.example.org" || len(s.Data["tls.crt"]) == 0 {
 		t.Errorf("the Secret is %+v, %v", s, err)

@@ -449,13 +449,11 @@ func (r *trialRun) fault(i int) error {
 		err = r.e.Break(r.ctx, VerifyUser, r.lab.Name, int64(i)+1, false)
 		return mlops.CodeOf(err) != mlops.InvalidState
 	})
-	unwell := err
-	if ok {
-		unwell = nil
-	}
-	if !r.line("well", "all is well before fault "+f.ID, began, unwell) {
+	if !ok {
+		r.line("well", "all is well before fault "+f.ID, began, err)
 		return errStop
 	}
+	r.line("well", "all is well before fault "+f.ID, began, nil)
 	if err != nil {
 		r.line("inject", "fault "+f.ID+" can be seen", began, err)
 		return errStop

@@ -7,15 +7,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/benchtop-lab/benchtop/scripts/testhost/drive"
 )
-
-// patience is how long is waited for what must come: whatever is slower is stuck.
-// How quick things are is for the benchmark to say; here stories run side by side,
-// on machines that run other work too.
-const patience = 3 * time.Minute
 
 func (s *story) doctorBefore(t *testing.T) {
 	out := strings.ToLower(s.benchtop(t, "doctor"))

@@ -76,6 +76,11 @@ func artifacts(t *testing.T) string {
 	return dir
 }
 
+// patience is how long a story waits for what must come: whatever is slower is
+// stuck. The benchmark says how quick things are; stories run side by side, on
+// machines that run other work too.
+const patience = 3 * time.Minute
+
 // start runs `benchtop up` until it has announced itself.
 func (s *story) start(t *testing.T, args ...string) time.Duration {
 	t.Helper()
