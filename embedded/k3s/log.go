@@ -73,7 +73,9 @@ var expectations = []expected{
 	starting("Sending HTTP/", " 503 response"),
 	starting(`node \"`, "not found"),
 	starting(`nodes \"`, "not found"),
+	starting(`nodes "`, "not found"), // as klog prints it without a key
 	starting(`namespaces \"`, "not found"),
+	starting(`namespaces "`, "not found"),
 	starting("connect: connection refused", "127.0.0.1:644"), // the API, or K3s' way to it
 	starting("Skipping pod synchronization"),
 	starting("no RequestInfo found in the context"),

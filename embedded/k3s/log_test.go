@@ -21,6 +21,7 @@ func TestExpectedLinesAreInformation(t *testing.T) {
 	}
 	const (
 		klogNode   = `1127 02:47:17.035840       8 kubelet_node_status.go:106] "Error getting the current node from lister" err="node \"a\" not found"`
+		csiNode    = `1128 19:36:17.856688      17 csi_plugin.go:403] Failed to initialize CSINode: error updating CSINode annotation: timed out waiting for the condition; caused by: nodes "a" not found`
 		module     = ` msg="Failed to load kernel module br_netfilter with modprobe"`
 		cni        = ` msg="failed to load cni during init, please check CRI plugin status" error="cni config load failed"`
 		kine       = `W1127 02:48:51.516294       8 logging.go:55] [core] [Channel #575 SubChannel #576] grpc: addrConn.createTransport failed to connect to {Addr: "unix:kine.sock"}. Err: connection error: desc = "error reading server preface: read unix @->kine.sock: use of closed network connection"`
@@ -31,6 +32,7 @@ func TestExpectedLinesAreInformation(t *testing.T) {
 	)
 	for line, want := range map[string]string{
 		"E" + klogNode:           "I" + klogNode,
+		"E" + csiNode:            "I" + csiNode,
 		"level=warning" + module: "level=info" + module,
 		"level=error" + cni:      "level=info" + cni,
 		kine:                     "", skipped: "",
@@ -43,6 +45,7 @@ func TestExpectedLinesAreInformation(t *testing.T) {
 	started.Store(true)
 	for line, want := range map[string]string{
 		"E" + klogNode:           "E" + klogNode,
+		"E" + csiNode:            "E" + csiNode,
 		"level=error" + cni:      "level=error" + cni,
 		"level=warning" + module: "level=info" + module,
 		"E" + claim:              "I" + claim,
