@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -131,6 +132,66 @@ func TestSourceThatIsLate(t *testing.T) {
 		v := judge(t, w, one, check.Expectation{That: "x == null", Saw: `"no"`})
 		if v.Fault != "x: no answer in time (3s)" || time.Since(began) != 3*time.Second {
 			t.Errorf("after %s: %+v", time.Since(began), v)
+		}
+	})
+}
+
+// Five scripts that each take nearly all of their time are all answered: they don't
+// share the machine, and a script's time begins when it does.
+func TestScriptsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		at, most := 0, 0
+		w := world(nil)
+		w.Script = func(ctx context.Context, _ string, _ time.Duration) (mlops.LabOutput, error) {
+			mu.Lock()
+			at++
+			most = max(most, at)
+			mu.Unlock()
+			defer func() { mu.Lock(); at--; mu.Unlock() }()
+			select {
+			case <-time.After(4 * time.Second):
+				return mlops.LabOutput{}, nil
+			case <-ctx.Done():
+				return mlops.LabOutput{}, ctx.Err()
+			}
+		}
+		l := check.NewLook(t.Context(), w, env)
+		defer l.Close()
+		var all sync.WaitGroup
+		for _, text := range []string{"a", "b", "c", "d", "e"} {
+			all.Go(func() {
+				c := check.New(map[string]check.Source{"x": {Script: &check.Script{Text: text, Timeout: 5 * time.Second}}}, []check.Expectation{{That: "x.code == 0", Saw: `"no"`}})
+				if v := l.Judge(c); !v.Holds {
+					t.Errorf("script %s: %+v", text, v)
+				}
+			})
+		}
+		all.Wait()
+		if most != 2 {
+			t.Errorf("%d scripts ran at once, want 2", most)
+		}
+	})
+}
+
+// A look that is closed leaves no script waiting for its turn.
+func TestClosedLookStartsNoScript(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ran atomic.Int64
+		w := world(nil)
+		w.Script = func(ctx context.Context, _ string, _ time.Duration) (mlops.LabOutput, error) {
+			ran.Add(1)
+			<-ctx.Done()
+			return mlops.LabOutput{}, ctx.Err()
+		}
+		l := check.NewLook(t.Context(), w, env)
+		for _, text := range []string{"a", "b", "c"} {
+			go l.Judge(check.New(map[string]check.Source{"x": {Script: &check.Script{Text: text, Timeout: time.Minute}}}, []check.Expectation{{That: "x.code == 0", Saw: `"no"`}}))
+		}
+		synctest.Wait()
+		l.Close()
+		if n := ran.Load(); n != 2 {
+			t.Errorf("%d scripts ran, want 2", n)
 		}
 	})
 }

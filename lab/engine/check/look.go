@@ -38,7 +38,13 @@ type Look struct {
 	mu      sync.Mutex
 	answers map[string]*answer
 	running sync.WaitGroup
+	scripts chan struct{} // holds one for each script that runs
 }
+
+// scriptsAtOnce is how many scripts of a look run beside each other. Each takes half
+// a second of CPU, mostly to start kubectl. All of a lab's at once would share a
+// small machine until none of them is done in its time.
+const scriptsAtOnce = 2
 
 type answer struct {
 	done  chan struct{}
@@ -48,7 +54,7 @@ type answer struct {
 
 // NewLook begins a look. Env has what ${NAME} stands for. Close ends it.
 func NewLook(ctx context.Context, w World, env map[string]string) *Look {
-	l := &Look{world: w, env: env, now: w.Now(), answers: map[string]*answer{}}
+	l := &Look{world: w, env: env, now: w.Now(), answers: map[string]*answer{}, scripts: make(chan struct{}, scriptsAtOnce)}
 	l.ctx, l.end = context.WithCancel(ctx)
 	return l
 }
@@ -79,6 +85,15 @@ func (l *Look) ask(s Source) *answer {
 	l.answers[key] = a
 	l.running.Go(func() {
 		defer close(a.done)
+		if s.Script != nil {
+			select {
+			case l.scripts <- struct{}{}:
+				defer func() { <-l.scripts }()
+			case <-l.ctx.Done():
+				a.err = context.Cause(l.ctx)
+				return
+			}
+		}
 		ctx, cancel := context.WithTimeoutCause(l.ctx, s.timeout(), ErrLate)
 		defer cancel()
 		a.value, a.err = l.world.read(ctx, s)

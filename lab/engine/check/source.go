@@ -46,9 +46,9 @@ type Script struct {
 const (
 	SourceTimeout     = 3 * time.Second
 	DefaultHTTP       = 2 * time.Second
-	DefaultScript     = 5 * time.Second
+	DefaultScript     = 10 * time.Second
 	LongestHTTP       = 5 * time.Second
-	LongestScript     = 10 * time.Second
+	LongestScript     = 30 * time.Second
 	maxBody       int = 64 << 10
 )
 
