@@ -6,6 +6,9 @@ package tools
 import (
 	"os"
 
+	// Before kubectl's packages.
+	_ "github.com/benchtop-lab/benchtop/embedded/k3s/tools/language"
+
 	"k8s.io/component-base/cli"
 	"k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/util"

@@ -1,0 +1,41 @@
+package language
+
+import (
+	"testing"
+
+	"k8s.io/kubectl/pkg/util/i18n"
+)
+
+func TestEnglishNeedsNoTable(t *testing.T) {
+	for _, c := range []struct {
+		all, messages, lang string
+		want                bool
+	}{
+		{want: true},
+		{lang: "C", want: true},
+		{lang: "C.UTF-8", want: true},
+		{lang: "POSIX", want: true},
+		{lang: "en_US.UTF-8", want: true},
+		{lang: "de_DE.UTF-8"},
+		{messages: "ja_JP.UTF-8", lang: "en_US.UTF-8"},
+		{all: "en_GB.UTF-8", messages: "ja_JP.UTF-8", lang: "de_DE.UTF-8", want: true},
+	} {
+		t.Setenv("LC_ALL", c.all)
+		t.Setenv("LC_MESSAGES", c.messages)
+		t.Setenv("LANG", c.lang)
+		if got := english(); got != c.want {
+			t.Errorf("%+v: English is %v", c, got)
+		}
+	}
+}
+
+// Texts are the same without a table, and translated where a language is asked for.
+func TestTexts(t *testing.T) {
+	const text = "Create a namespace with the specified name"
+	for name, value := range map[string]string{"LC_ALL": "", "LC_MESSAGES": "", "LANG": "de_DE.UTF-8"} {
+		t.Setenv(name, value)
+	}
+	if got := i18n.T(text); got == text {
+		t.Errorf("in German %q is %q", text, got)
+	}
+}
