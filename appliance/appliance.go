@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/benchtop-lab/benchtop/appliance/access"
+	"github.com/benchtop-lab/benchtop/appliance/heap"
 	"github.com/benchtop-lab/benchtop/appliance/loop"
 	"github.com/benchtop-lab/benchtop/appliance/mlops"
 	"github.com/benchtop-lab/benchtop/appliance/nameservers"
@@ -130,6 +131,7 @@ func (a *Appliance) prepare(term *Terminal) (err error) {
 	a.log = slog.New(slog.NewTextHandler(a.logs, &slog.HandlerOptions{Level: level}))
 	slog.SetDefault(a.log)
 	a.units = supervise.New(a.logs, level)
+	heap.Stay()
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}

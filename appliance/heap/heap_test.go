@@ -68,6 +68,22 @@ func TestKeep(t *testing.T) {
 	})
 }
 
+func TestStay(t *testing.T) {
+	t.Setenv("GOGC", "")
+	defer debug.SetGCPercent(debug.SetGCPercent(brief))
+	if Stay(); percent() != roomy {
+		t.Errorf("a process that stays collects at %d %%, want %d", percent(), roomy)
+	}
+}
+
+func TestStayLeavesAnOperatorsChoice(t *testing.T) {
+	t.Setenv("GOGC", "70")
+	defer debug.SetGCPercent(debug.SetGCPercent(70))
+	if Stay(); percent() != 70 {
+		t.Errorf("it collects at %d %%, want the 70 of GOGC", percent())
+	}
+}
+
 func TestKeepLeavesAnOperatorsChoice(t *testing.T) {
 	t.Setenv("GOGC", "70")
 	Keep(t.Context()) // returns
