@@ -91,6 +91,10 @@ func (s *story) deployBeside(t *testing.T) {
 	s.newest(t, 1, "live", "new version")
 	s.benchtop(t, "train", "--wait")
 	s.newest(t, 2, "live", "new version")
+	// A name that begins like another's has no answer from that one.
+	if err := s.sends(t, http.MethodPost, "iris-1/predict", `{"instances": [[5.1, 3.5, 1.4, 0.2]]}`, nil); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a deployment that is not there: %v, want 404", err)
+	}
 	traffic := s.StartTraffic(s.said.Try, 2, 20*time.Millisecond)
 	started := time.Now()
 	out := s.benchtop(t, "deploy", "iris/1")

@@ -37,6 +37,7 @@ func (s *story) frontPage(t *testing.T) {
 		{200, "predictions", []string{try}},
 		{404, "Nothing answers at <code>/models/none/predict</code>", []string{"-H", browser, "http://" + address + "/models/none/predict"}},
 		{404, "There is nothing at /models/none/predict on this lab's ingress. The web UI is at http://" + address + ":8080/; iris answers at " + try, []string{"http://" + address + "/models/none/predict"}},
+		{404, "There is nothing at /models/iris-none/predict", []string{"http://" + address + "/models/iris-none/predict"}},
 		{404, "There is nothing at / on", []string{"-X", "POST", "-d", "{}", "http://" + address + "/"}},
 		{404, `{"error_code":"ENDPOINT_NOT_FOUND"`, []string{"-H", "Accept: application/json", "http://" + address + "/v2/models"}},
 		// The front page opens nothing else of the web UI, not even with the
