@@ -50,7 +50,7 @@ func venv(t *testing.T, name string) string {
 // onLAN runs a stock client on another machine of the network.
 func (s *story) onLAN(t *testing.T, env []string, name string, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	cmd := s.Host.OnLAN(ctx, name, args...)
 	cmd.Env = append(append(os.Environ(), "HOME="+t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "MLFLOW_DISABLE_TELEMETRY=true", "NO_PROXY=*",
