@@ -72,8 +72,8 @@ size: dist/benchtop
 
 # --- test ------------------------------------------------------------------
 
-# Links, imports and downloads leave a core idle, so two of what needs no binary run
-# beside each other; the longest begins first.
+# Links, imports and downloads leave a core idle, so two targets run beside each other:
+# all that needs no binary, and its build. The longest begins first.
 .PHONY: test
 test: deps test-deps
 	$(MAKE) -j2 --output-sync=target lab lint unit race clients dist/benchtop
@@ -120,12 +120,13 @@ clients: test-deps
 	embedded/registry/clienttest/run
 	BENCHTOP_INSTALLERS="$$(embedded/registry/clienttest/run venv installers)" $(GO) test -count=1 -tags clients ./embedded/packages/clienttest
 
-# The built binary on private hosts, real pods and a real browser. Three stories run beside each other: with
-# two, two cores were idle for a fifth of the time.
+# The stories, of a binary that is built now.
 .PHONY: e2e
 e2e: dist/benchtop
 	$(MAKE) stories
 
+# The binary that is there on private hosts, with real pods and a real browser. Three stories run beside each
+# other: with two, two cores were idle for a fifth of the time.
 .PHONY: stories
 stories: test-deps
 	$(GO) test -tags e2e -count=1 -parallel 3 -timeout 80m -v ./cmd/benchtop/e2e
