@@ -3,6 +3,7 @@ package heap
 import (
 	"context"
 	"math"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"testing"
@@ -66,6 +67,18 @@ func TestKeep(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
+}
+
+// began is the percentage after package heap was initialised: its files' init
+// functions run in the order of their names.
+var began int
+
+func init() { began = percent() }
+
+func TestACommandBeginsBrief(t *testing.T) {
+	if os.Getenv("GOGC") == "" && began != brief {
+		t.Errorf("a process begins with %d %%, want %d", began, brief)
+	}
 }
 
 func TestStay(t *testing.T) {
