@@ -223,7 +223,7 @@ func (f *follower) follow(ctx context.Context, p mlops.Pod) {
 	}
 	defer log.Close() //nolint:errcheck // only read from
 	_ = eachLine(log, func(l mlops.LogLine) error {
-		if !l.Time.IsZero() && !l.Time.After(since) {
+		if !l.Time.After(since) {
 			return nil // Kubernetes counts in whole seconds
 		}
 		l.Pod = p.Name
@@ -244,25 +244,24 @@ func (f *follower) follow(ctx context.Context, p mlops.Pod) {
 	}
 }
 
-// eachLine reads lines of the form TIME TEXT. A line without a time gets that
-// of the line before.
+// eachLine reads lines of the form TIME TEXT. A line without a time is none of the
+// log: by it the kubelet says that it cannot read the log, because a container has
+// just been removed for example, and answers 200 all the same.
 func eachLine(r io.Reader, f func(mlops.LogLine) error) error {
 	in := bufio.NewReaderSize(r, 4<<10)
-	var at time.Time
 	for {
-		text, err := readLine(in)
-		if errors.Is(err, io.EOF) && text == "" {
-			return nil
-		}
+		line, err := readLine(in)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		stamp, rest, _ := strings.Cut(text, " ")
-		if t, perr := time.Parse(time.RFC3339Nano, stamp); perr == nil {
-			at, text = t, rest
+		stamp, text, _ := strings.Cut(line, " ")
+		if at, perr := time.Parse(time.RFC3339Nano, stamp); perr == nil {
+			if ferr := f(mlops.LogLine{Time: at, Text: text}); ferr != nil {
+				return ferr
+			}
 		}
-		if ferr := f(mlops.LogLine{Time: at, Text: text}); ferr != nil || err != nil {
-			return ferr
+		if err != nil {
+			return nil
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestOneLogOfSeveralPods(t *testing.T) {
 	c := &cluster{
 		pods: []mlops.Pod{{Name: "iris-a", Phase: "Running"}, {Name: "iris-b", Phase: "Running", Restarts: 2}, {Name: "iris-c", Phase: "Pending"}, {Name: "iris-d", Phase: "Running"}},
 		said: map[string][]string{
-			"iris-a":          {line(1, "one"), line(4.5, "four"), "and no time"},
+			"iris-a":          {line(1, "one"), line(4.5, "four")},
 			"iris-b/previous": {line(0, "zero"), line(2, "two")},
 			"iris-b":          {line(3, "three"), line(5, strings.Repeat("x", 2*maxLine))},
 		},
@@ -114,7 +114,7 @@ func TestOneLogOfSeveralPods(t *testing.T) {
 	}
 	// The last two lines of each.
 	const stamp = len("2026-11-21T12:00:05Z ")
-	expect(t, got, "b (ended) zero", "b (ended) two", "b three", "a four", "a and no time", "b "+strings.Repeat("x", maxLine-stamp)+" … (cut)")
+	expect(t, got, "b (ended) zero", "a one", "b (ended) two", "b three", "a four", "b "+strings.Repeat("x", maxLine-stamp)+" … (cut)")
 }
 
 func TestContainerThatWaitsToStartAgain(t *testing.T) {
@@ -125,6 +125,19 @@ func TestContainerThatWaitsToStartAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, got, "a (ended) boom")
+}
+
+// The kubelet answers with a line of its own if a container was removed a moment ago.
+func TestWhatTheKubeletSaysIsNoLog(t *testing.T) {
+	c := &cluster{pods: []mlops.Pod{{Name: "iris-a", Phase: "Running", Restarts: 2}}, said: map[string][]string{
+		"iris-a":          {line(1, "boom")},
+		"iris-a/previous": {`failed to try resolving symlinks in path "/var/log/pods/iris_iris-a/server/0.log": no such file or directory`},
+	}}
+	var got []mlops.LogLine
+	if err := Merge(t.Context(), c, Options{Tail: 10}, func(l []mlops.LogLine) error { got = l; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, got, "a boom")
 }
 
 func TestErrors(t *testing.T) {
