@@ -125,11 +125,10 @@ clients: test-deps
 e2e: dist/benchtop
 	$(MAKE) stories
 
-# The binary that is there on private hosts, with real pods and a real browser. Three stories run beside each
-# other: with two, two cores were idle for a fifth of the time.
+# The binary that is there on private hosts, with real pods and a real browser.
 .PHONY: stories
 stories: test-deps
-	$(GO) test -tags e2e -count=1 -parallel 3 -timeout 80m -v ./cmd/benchtop/e2e
+	$(GO) test -tags e2e -count=1 -timeout 80m -v ./cmd/benchtop/e2e
 
 .PHONY: bench
 bench: dist/benchtop

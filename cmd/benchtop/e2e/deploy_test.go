@@ -18,7 +18,7 @@ import (
 
 // TestDeploy serves any model, beside the projects' deployments.
 func TestDeploy(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "deploy", testhost.Options{})
 	chapter(t, "boot", s.coldBoot)
 	chapter(t, "a second deployment of one model", s.deployBeside)

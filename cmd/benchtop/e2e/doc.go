@@ -3,6 +3,6 @@
 // which a newcomer meets it. They run with the build tag e2e; `make e2e`
 // builds what they need.
 //
-// Each story has hosts of its own, so stories are parallel, two at a time: most of
-// a story is waiting.
+// Each story has hosts of its own, so some run beside each other (inTurn): most of a
+// story is waiting.
 package e2e

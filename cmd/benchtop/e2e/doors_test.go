@@ -12,7 +12,7 @@ import (
 // clients and proxies meet the lab from the LAN. One boot serves all chapters;
 // each chapter cleans up what it made.
 func TestOpenDoors(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "open-doors", testhost.Options{})
 	if err := s.WriteFile(t.Context(), "/etc/benchtop/config.yaml", "tls_san: lab.example.org\n"); err != nil {
 		t.Fatal(err)

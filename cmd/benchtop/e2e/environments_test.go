@@ -17,7 +17,7 @@ import (
 // TestEnvironments pushes scripts that need packages which the lab's Python does
 // not have. The LAN holds a package index, for a while.
 func TestEnvironments(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "environments", testhost.Options{})
 	stop, err := s.ServeWheels(t.Context(), repository)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // TestFirstDay is the life of one appliance, from the first `up` on a clean
 // machine to the `reset` that leaves nothing. One boot serves all chapters.
 func TestFirstDay(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "first-day", testhost.Options{
 		// A disk of its own, small enough to fill.
 		SmallDisk: testhost.SmallDisk{Path: "/var/lib", Size: 6 << 30},

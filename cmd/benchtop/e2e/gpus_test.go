@@ -25,7 +25,7 @@ const simulateTwo = "--simulate-gpus=2xA100-80GB"
 // TestGPUs is a lab with two simulated GPUs: NVIDIA's own device plugin and GPU
 // Feature Discovery under the real K3s, with everything but the silicon.
 func TestGPUs(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := &gpuStory{story: begin(t, "gpus", testhost.Options{})}
 	chapter(t, "boot with simulated GPUs", s.boot)
 	chapter(t, "GPUs are offered and labelled", s.offered)

@@ -13,7 +13,7 @@ import (
 
 // TestInstall puts the lab under a real systemd and takes it away again.
 func TestInstall(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	bare := begin(t, "install-without-systemd", testhost.Options{})
 	if out := bare.benchtop(t, "install"); !strings.Contains(out, "systemd does not run here") || !strings.Contains(out, "benchtop up") {
 		t.Errorf("without systemd, install says %q", out)

@@ -19,7 +19,7 @@ import (
 
 // TestLabsHold tries to get out of guided labs, and to lose them.
 func TestLabsHold(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := &labStory{story: begin(t, "labs-hold", testhost.Options{})}
 	chapter(t, "boot", s.boot)
 	chapter(t, "idle", s.safeIdle)

@@ -21,7 +21,7 @@ import (
 // TestLabs proves the guided labs: as their authors do, by random steps, as a
 // newcomer in the browser, and by command. One boot serves all chapters.
 func TestLabs(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := &labStory{story: begin(t, "labs", testhost.Options{})}
 	chapter(t, "boot", s.boot)
 	chapter(t, "every lab proves itself", s.proven)

@@ -14,7 +14,7 @@ import (
 // TestMistakes makes the mistakes that people make. Each is refused at once and
 // by name, with what to do, and nothing is left half-started.
 func TestMistakes(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "mistakes", testhost.Options{})
 	untouched := func(t *testing.T) {
 		t.Helper()

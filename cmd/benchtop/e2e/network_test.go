@@ -54,7 +54,7 @@ func (s *story) addressChanges(t *testing.T) {
 // TestNoDefaultRoute boots where no router exists, and with everything that
 // can be configured set to something else.
 func TestNoDefaultRoute(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "no-route", testhost.Options{NoDefaultRoute: true, DropCapabilities: []string{"CAP_SYS_RESOURCE", "CAP_SYS_MODULE"}})
 	config := `data_dir: /var/lib/elsewhere
 domain: home.arpa

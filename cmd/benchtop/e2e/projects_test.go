@@ -23,7 +23,7 @@ var samples = []string{"iris", "wine", "breast-cancer"}
 
 // TestProjects is the life of a lab that begins without a project.
 func TestProjects(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "projects", testhost.Options{})
 	chapter(t, "boot without a project", s.bootWithoutProject)
 	chapter(t, "mistakes are told", s.projectMistakes)

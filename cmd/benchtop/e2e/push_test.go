@@ -19,7 +19,7 @@ import (
 // TestPush takes scripts that nobody wrote for Benchtop from their folder to a
 // right prediction, and what people do wrong to a clear end.
 func TestPush(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "push", testhost.Options{})
 	chapter(t, "boot", s.emptyBoot)
 	chapter(t, "what would happen", s.pushExplained)

@@ -21,7 +21,7 @@ import (
 // TestReleases changes the served version by new versions, people, MLflow
 // clients and gates, and after crashes. One boot serves all chapters.
 func TestReleases(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	s := begin(t, "releases", testhost.Options{})
 	chapter(t, "boot", s.coldBoot)
 	chapter(t, "a new version is a revision", s.newRevision)

@@ -24,7 +24,7 @@ import (
 // TestUpgrade starts this version on the data dirs of earlier ones, which
 // testdata/oldlab/make.sh made.
 func TestUpgrade(t *testing.T) {
-	t.Parallel()
+	inTurn(t)
 	// From before projects, deployments and revisions were rows.
 	t.Run("de494cc", func(t *testing.T) { upgradeFrom(t, "de494cc", 1, false) })
 	// From before trainers had resources and volumes lists of what stays.
