@@ -206,7 +206,7 @@ export async function breakIt(lab) {
   await page.getByRole("button", { name: /^Break/ }).click();
   const box = page.locator(".break");
   await box.locator(".verdict", { hasText: "Still broken" }).waitFor({ timeout: takes });
-  await box.locator(".verdict", { hasText: "is expected" }).waitFor({ timeout: 20000 });
+  await box.locator(".verdict", { hasText: "is expected" }).waitFor({ timeout: takes });
   await hint(lab, /\w/);
   await lab.settle();
   await looks(lab, "broken");

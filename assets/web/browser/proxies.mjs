@@ -19,7 +19,7 @@ try {
   for (const url of urls) {
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(60000); // as session.mjs does
     await page.addInitScript(() => document.addEventListener("htmx:sseMessage", () => (window.heardOfServer = true)));
     const first = await page.goto(url);
     const result = { url, at: page.url(), first: first.status(), text: await page.innerText("body") };

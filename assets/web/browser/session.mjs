@@ -50,7 +50,8 @@ export async function another(lab) {
 async function watch(tab, lab) {
   const { context, options } = lab;
   const page = await context.newPage();
-  page.setDefaultTimeout(15000);
+  // Whatever is slower is stuck: other stories run beside this one.
+  page.setDefaultTimeout(60000);
   tab.page = page;
   const where = () => new URL(page.url(), options.url).pathname;
 

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -47,8 +48,14 @@ func TestInstall(t *testing.T) {
 	if _, err := s.WaitState(t.Context(), patience, "ready"); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.sh(t, "journalctl -u benchtop --no-pager | tail -n 40"); !strings.Contains(got, "Password") {
-		t.Errorf("the journal does not say where the password is:\n%s", got)
+	// It announces itself a moment after it is ready.
+	if err := drive.Eventually(t.Context(), patience, func() error {
+		if got := s.sh(t, "journalctl -u benchtop --no-pager | tail -n 40"); !strings.Contains(got, "Password") {
+			return fmt.Errorf("the journal does not say where the password is:\n%s", got)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 	// The unit stops; what it started goes on.
 	stopping := time.Now()
