@@ -114,10 +114,16 @@ func (s *story) kubectlVerbs(t *testing.T) {
 	_, _ = forward.Process.Wait()
 	_, _ = follow.Process.Wait()
 
-	out := l.do(t, "debug", "-n", "verbs", "tool", "--image="+s.labImage(t), "--image-pull-policy=IfNotPresent", "--target=web", "--attach", "-q", "--profile=general",
-		"--", "sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline")
-	if !strings.Contains(out, "ThreadingHTTPServer") {
-		t.Errorf("kubectl debug does not see the container's processes: %q", out)
+	// kubectl shows what is said once it is attached: a command may have ended by then.
+	if err := drive.Eventually(t.Context(), patience, func() error {
+		out, err := l.try(t.Context(), "debug", "-n", "verbs", "tool", "--image="+s.labImage(t), "--image-pull-policy=IfNotPresent", "--target=web", "--attach", "-q", "--profile=general",
+			"--", "sh", "-c", "sleep 1; tr '\\0' ' ' < /proc/1/cmdline")
+		if err == nil && !strings.Contains(out, "ThreadingHTTPServer") {
+			err = fmt.Errorf("kubectl debug does not see the container's processes: %q", out)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 	if err := drive.Eventually(t.Context(), patience, func() error {
 		for _, args := range [][]string{{"top", "nodes", "--no-headers"}, {"top", "pods", "-n", "verbs", "--no-headers"}} {
