@@ -6,6 +6,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
+import { patience } from "./session.mjs";
 
 const { values: options, positionals: urls } = parseArgs({
   allowPositionals: true,
@@ -19,7 +20,7 @@ try {
   for (const url of urls) {
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
-    page.setDefaultTimeout(60000); // as session.mjs does
+    page.setDefaultTimeout(patience);
     await page.addInitScript(() => document.addEventListener("htmx:sseMessage", () => (window.heardOfServer = true)));
     const first = await page.goto(url);
     const result = { url, at: page.url(), first: first.status(), text: await page.innerText("body") };

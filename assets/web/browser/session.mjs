@@ -6,6 +6,9 @@ import { chromium } from "playwright-core";
 
 const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+// Whatever is slower is stuck, in milliseconds: other stories run beside this one.
+export const patience = 60000;
+
 export async function openBrowser(options) {
   const browser = await chromium.launch({
     executablePath: options.chromium,
@@ -50,8 +53,7 @@ export async function another(lab) {
 async function watch(tab, lab) {
   const { context, options } = lab;
   const page = await context.newPage();
-  // Whatever is slower is stuck: other stories run beside this one.
-  page.setDefaultTimeout(60000);
+  page.setDefaultTimeout(patience);
   tab.page = page;
   const where = () => new URL(page.url(), options.url).pathname;
 

@@ -246,25 +246,9 @@ func uuids(list string) (out []string) {
 // tells waits until a command prints all of what is wanted.
 func (s *gpuStory) tells(t *testing.T, want []string, args ...string) {
 	t.Helper()
-	if err := drive.Eventually(t.Context(), patience, func() error {
-		// The doctor ends with an error when it finds one.
-		r, err := s.Try(t.Context(), "", args...)
-		if err != nil {
-			return err
-		}
-		return contains(r.All(), want)
-	}); err != nil {
+	if err := s.told(t, want, args...); err != nil {
 		t.Errorf("benchtop %s: %v", strings.Join(args, " "), err)
 	}
-}
-
-func contains(text string, want []string) error {
-	for _, w := range want {
-		if !strings.Contains(text, w) {
-			return fmt.Errorf("%q is missing in\n%s", w, text)
-		}
-	}
-	return nil
 }
 
 // signIn follows the link that the last start has printed, once.

@@ -31,16 +31,18 @@ func TestMain(m *testing.M) {
 // turns has stories begin in order, so many beside each other.
 type turns struct {
 	mu      sync.Mutex
-	changed sync.Cond
+	changed *sync.Cond // of mu
 	waiting []string
 	running int
 }
 
-var stories = func() *turns {
+var stories = newTurns()
+
+func newTurns() *turns {
 	q := &turns{}
-	q.changed.L = &q.mu
+	q.changed = sync.NewCond(&q.mu)
 	return q
-}()
+}
 
 // inTurn lets a story go on when its turn has come. All have joined by then: Go
 // releases parallel tests when the last of them has called Parallel.
