@@ -215,7 +215,7 @@ func (l *lab) checkMetrics(ctx context.Context, t *table) error {
 var notInLabels = regexp.MustCompile(`[^A-Za-z0-9\-_.]+`)
 
 func (l *lab) checkLabels(t *table, labels map[string]string, cards []card) {
-	// Where there are several kinds, upstream describes one.
+	// Where there are several kinds, the labels describe one.
 	var kind []card
 	for _, c := range cards {
 		if notInLabels.ReplaceAllString(c.name, "-") == labels["nvidia.com/gpu.product"] {

@@ -228,8 +228,12 @@ func TestPlugin(t *testing.T) {
 	checkCDI(t, d, h.cdi, hook)
 
 	labels := h.labels("mixed")
+	// Of two kinds it describes either.
+	if kind := labels["gpu.product"] + " " + labels["gpu.count"]; kind != "NVIDIA-L4 1" && kind != "NVIDIA-A100-SXM4-80GB 2" {
+		t.Errorf("the labels describe GPUs as %q, expected one L4 or two A100", kind)
+	}
 	for key, want := range map[string]string{
-		"gpu.count": "1", "mig-2g.20gb.count": "2", "mig-3g.40gb.count": "1", "mig-3g.40gb.product": "NVIDIA-A100-SXM4-80GB-MIG-3g.40gb",
+		"mig-2g.20gb.count": "2", "mig-3g.40gb.count": "1", "mig-3g.40gb.product": "NVIDIA-A100-SXM4-80GB-MIG-3g.40gb",
 		"mig-3g.40gb.memory": "40192", "mig-2g.20gb.slices.gi": "2", "mig.strategy": "mixed",
 	} {
 		if labels[key] != want {

@@ -14,18 +14,15 @@ import (
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+	"github.com/NVIDIA/go-nvml/pkg/nvml/mock/dgxa100"
 	pluginapi "k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1"
 )
 
 func TestStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newFakeNVML())
-	begin := time.Now()
 	w.start()
 	w.untilSeen("nvidia.com/gpu", 2, 2)
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("the GPUs can be allocated after %s, expected 5 s at most", took)
-	}
 	w.until("labels", func() bool { return w.get().GPUs.Labels["nvidia.com/gpu.present"] == "true" })
 	a := w.get()
 	if a.GPUs.Problem != "" || !a.Plugin.Running || a.Plugin.Error != "" {
@@ -43,12 +40,8 @@ func TestStart(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(w.dir, "gpu/agent.sock")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("agent.sock: %v %v, expected mode 0600", info, err)
 	}
-	begin = time.Now()
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
-	}
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("it took %s to stop, expected 3 s at most", took)
 	}
 	if left, _ := filepath.Glob(filepath.Join(w.dir, "kubelet/device-plugins/nvidia*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
@@ -434,6 +427,21 @@ func TestDiscoveryFails(t *testing.T) {
 		return r.GPUs.Problem == "GPU Feature Discovery failed, so the node's labels are old: error generating labels: no ink (exit status 1)"
 	})
 	w.untilSeen("nvidia.com/gpu", 2, 2)
+}
+
+// Labels describe one kind of GPU, and always the same.
+func TestSeveralKinds(t *testing.T) {
+	t.Parallel()
+	f := newFakeNVML()
+	f.Devices[1].(*dgxa100.Device).GetNameFunc = func() (string, nvml.Return) { return "NVIDIA  L4 (rev. 2)", nvml.SUCCESS }
+	w := newWorld(t, f)
+	w.file("bin/gfd-products", "NVIDIA-A100-SXM4-40GB\nNVIDIA-A100-SXM4-40GB\nNVIDIA-L4-rev.-2-SHARED")
+	w.start()
+	w.untilSeen("nvidia.com/gpu", 2, 2)
+	w.until("labels", func() bool { return len(w.get().GPUs.Labels) > 0 })
+	if got := w.get().GPUs.Labels[labelProduct]; got != "NVIDIA-L4-rev.-2-SHARED" {
+		t.Errorf("the labels describe %q, expected the kind that comes last", got)
+	}
 }
 
 func TestWait(t *testing.T) {

@@ -6,18 +6,82 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
 )
 
-// discover runs GPU Feature Discovery once and reads the labels that it found.
-// It runs only when something changed, so it costs no memory in between.
+// discover finds out the labels of the node. It runs only when something
+// changed, so it costs no memory in between.
+//
+// Labels have room for one kind of GPU. Where there are several, GPU Feature
+// Discovery describes the one that Go's random order of a map ends with, so a
+// nodeSelector that fits today need not fit tomorrow. It runs again until it
+// describes the kind that it names mostly: seven times of eight if there are two.
 func (a *agent) discover(ctx context.Context) error {
 	a.discoverMu.Lock()
 	defer a.discoverMu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	kind := strings.Join(strings.Fields(notInLabels.ReplaceAllString(a.driver.lastKind(), "")), "-")
+	var labels map[string]string
+	for range 10 {
+		var err error
+		if labels, err = a.runDiscovery(ctx); err != nil {
+			return err
+		}
+		if product, described := labels[labelProduct]; !described || kind == "" || strings.TrimSuffix(product, "-SHARED") == kind {
+			break
+		}
+	}
+	if a.opts.simulated {
+		labels["benchtop.dev/gpu-simulated"] = "true"
+	}
+	a.mu.Lock()
+	a.labels = labels
+	a.mu.Unlock()
+	a.bump()
+	return nil
+}
+
+const labelProduct = "nvidia.com/gpu.product"
+
+// notInLabels is what GPU Feature Discovery leaves out of the values of labels.
+var notInLabels = regexp.MustCompile(`[^A-Za-z0-9-_. ]`)
+
+// lastKind is the product of which the first GPU comes last, GPUs that are not
+// cut before those that are; "" where all GPUs are of one product.
+func (d *driver) lastKind() string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if !d.open {
+		return ""
+	}
+	var whole, cut []string
+	for _, id := range d.gpus {
+		kinds := &whole
+		if dev, ret := d.lib.DeviceGetHandleByIndex(id.index); ret == nvml.SUCCESS {
+			if mode, _, ret := dev.GetMigMode(); ret == nvml.SUCCESS && mode == nvml.DEVICE_MIG_ENABLE {
+				kinds = &cut
+			}
+		}
+		if !slices.Contains(*kinds, id.product) {
+			*kinds = append(*kinds, id.product)
+		}
+	}
+	all := append(cut, whole...)
+	if n := len(all); n > 0 && slices.ContainsFunc(all, func(kind string) bool { return kind != all[n-1] }) {
+		return all[n-1]
+	}
+	return ""
+}
+
+// runDiscovery runs GPU Feature Discovery once and reads the labels that it found.
+func (a *agent) runDiscovery(ctx context.Context) (map[string]string, error) {
 	out := filepath.Join(a.opts.temp, "gfd")
 	os.Remove(out)
 	args := []string{"--oneshot", "--use-node-feature-api=false", "--no-timestamp", "--output-file=" + out}
@@ -29,32 +93,21 @@ func (a *agent) discover(ctx context.Context) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	words := &lastWords{quiet: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start GPU Feature Discovery: %w", err)
+		return nil, fmt.Errorf("start GPU Feature Discovery: %w", err)
 	}
 	words.copy(pipe, nil)
 	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("GPU Feature Discovery failed, so the node's labels are old: %w", words.explain(err))
+		return nil, fmt.Errorf("GPU Feature Discovery failed, so the node's labels are old: %w", words.explain(err))
 	}
 	text, err := os.ReadFile(out)
 	if err != nil {
-		return fmt.Errorf("read the labels of GPU Feature Discovery: %w", err)
+		return nil, fmt.Errorf("read the labels of GPU Feature Discovery: %w", err)
 	}
-	labels, err := parseLabels(string(text))
-	if err != nil {
-		return err
-	}
-	if a.opts.simulated {
-		labels["benchtop.dev/gpu-simulated"] = "true"
-	}
-	a.mu.Lock()
-	a.labels = labels
-	a.mu.Unlock()
-	a.bump()
-	return nil
+	return parseLabels(string(text))
 }
 
 func parseLabels(text string) (map[string]string, error) {

@@ -176,6 +176,14 @@ func fakeDiscovery() {
 			}
 		}
 	}
+	// As with several kinds: now this one, now that.
+	if text, ok := beside("gfd-products"); ok {
+		next, rest, _ := strings.Cut(text, "\n")
+		labels += "nvidia.com/gpu.product=" + next + "\n"
+		if err := os.WriteFile(filepath.Join(filepath.Dir(os.Args[0]), "gfd-products"), []byte(rest+"\n"+next), 0o644); err != nil {
+			panic(err)
+		}
+	}
 	for _, arg := range os.Args {
 		if path, ok := strings.CutPrefix(arg, "--output-file="); ok {
 			if err := os.WriteFile(path, []byte(labels), 0o644); err != nil {
