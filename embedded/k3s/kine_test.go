@@ -282,12 +282,8 @@ func TestKineErrors(t *testing.T) {
 	}
 	registerKine(dir)
 	var wg sync.WaitGroup
-	begin := time.Now()
 	_, _, err := drivers.New(t.Context(), &wg, &drivers.Config{MetricsRegisterer: prometheus.NewRegistry()})
 	expectError(t, err, filepath.Join(db, "state.db")+" is damaged: restore it from a backup, or run `benchtop reset` to start afresh")
-	if time.Since(begin) > 5*time.Second {
-		t.Errorf("that took %s; nothing mends a damaged database by waiting", time.Since(begin))
-	}
 }
 
 func countRows(t *testing.T, dir, key string) int {

@@ -119,9 +119,6 @@ func TestRightsOfKeys(t *testing.T) {
 			t.Errorf("%s was revoked, and is told %v", name, err)
 		}
 	}
-	if took > time.Second {
-		t.Errorf("to remove five keys took %s", took)
-	}
 	t.Logf("five keys were removed in %s", took)
 }
 

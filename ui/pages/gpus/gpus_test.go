@@ -237,7 +237,7 @@ func TestDriverHangs(t *testing.T) {
 		resp, body := l.Get(path)
 		l.Expect(resp, body, 200)
 		l.Refuse(resp, body, "gpu-line", "NVIDIA driver")
-		if took := time.Since(begun); took > 3*time.Second {
+		if took := time.Since(begun); took > 30*time.Second {
 			t.Errorf("%s took %s", path, took)
 		}
 	}

