@@ -14,6 +14,7 @@ import (
 	"github.com/benchtop-lab/benchtop/appliance/push/client"
 	"github.com/benchtop-lab/benchtop/appliance/push/pack"
 	"github.com/benchtop-lab/benchtop/appliance/push/plan"
+	"github.com/benchtop-lab/benchtop/embedded/registry"
 	"github.com/benchtop-lab/benchtop/ui/ports"
 )
 
@@ -104,8 +105,9 @@ func (p pushes) trainingOf(ctx context.Context, project string, id int64) (mlops
 	return t, err
 }
 
-// seenRevisions is how many revisions are looked through for that of a training.
-const seenRevisions = 50
+// seen is how many revisions, and how many versions, are looked through for that of a
+// training.
+const seen = 50
 
 // PushState implements ports.Pushes.
 func (p pushes) PushState(ctx context.Context, project string, training int64) (s mlops.PushState, err error) {
@@ -117,8 +119,9 @@ func (p pushes) PushState(ctx context.Context, project string, training int64) (
 		return s, err
 	}
 	d, err := store.Deployments.Deployment(ctx, project)
-	if mlops.CodeOf(err) == mlops.NotFound {
-		return s, nil // the next pass makes it
+	if mlops.CodeOf(err) == mlops.NotFound { // the next pass makes it
+		s.Version, _, err = newestOf(ctx, store, project, s.Training)
+		return s, err
 	}
 	if err != nil {
 		return s, err
@@ -129,8 +132,10 @@ func (p pushes) PushState(ctx context.Context, project string, training int64) (
 		s.Held = fmt.Sprintf("deployment %s is pinned, so no new version is put into service: `benchtop unpin %s`", d.Name, d.Name)
 	case d.Paused:
 		s.Held = fmt.Sprintf("deployment %s is paused: `benchtop resume %s`", d.Name, d.Name)
+	case !d.Automatic:
+		s.Held = fmt.Sprintf("deployment %s does not follow new versions: `benchtop promote %s VERSION` serves one", d.Name, d.Name)
 	}
-	revisions, err := store.Deployments.Revisions(ctx, d.Name, seenRevisions)
+	revisions, err := store.Deployments.Revisions(ctx, d.Name, seen)
 	if err != nil {
 		return s, err
 	}
@@ -138,23 +143,55 @@ func (p pushes) PushState(ctx context.Context, project string, training int64) (
 		if r.CreatedAt.Before(s.Training.CreatedAt) {
 			break
 		}
-		// A script may have further runs, which name that of its Job.
-		if r.RunID == "" {
-			continue
-		}
-		run, err := store.Runs.Run(ctx, r.RunID)
-		if mlops.CodeOf(err) == mlops.NotFound {
-			continue
-		}
-		if err != nil {
+		if made, err := madeBy(ctx, store, s.Training, r.RunID); err != nil {
 			return s, err
-		}
-		if run.Tag(mlops.TagJob) == s.Training.Job || run.Tag(mlops.TagJobRun) != "" && run.Tag(mlops.TagJobRun) == s.Training.RunID {
-			s.Revision = &r
-			break
+		} else if made {
+			s.Revision, s.Version = &r, r.Version
+			return s, nil
 		}
 	}
-	return s, nil
+	// A version is registered before its training ends, and the pass that makes its
+	// revision may come after that.
+	var newest int
+	if s.Version, newest, err = newestOf(ctx, store, d.Model, s.Training); err == nil && s.Version < newest && s.Version != 0 && s.Held == "" {
+		s.Held = fmt.Sprintf("version %d is put into service in place of version %d: it is newer", newest, s.Version)
+	}
+	return s, err
+}
+
+// newestOf is the newest version of a model that a training has registered, 0 for
+// none, and the newest of all.
+func newestOf(ctx context.Context, store *registry.Store, model string, t mlops.Training) (of, all int, err error) {
+	page, err := store.Models.Versions(ctx, mlops.VersionQuery{Model: model, Max: seen})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, v := range page.Versions { // the newest first
+		all = max(all, v.Version)
+		if v.CreatedAt.Before(t.CreatedAt) {
+			break
+		}
+		if made, err := madeBy(ctx, store, t, v.RunID); err != nil || made {
+			return v.Version, all, err
+		}
+	}
+	return 0, all, nil
+}
+
+// madeBy reports whether a run is that of a training, or another one of its script,
+// which names that of its Job.
+func madeBy(ctx context.Context, store *registry.Store, t mlops.Training, runID string) (bool, error) {
+	if runID == "" {
+		return false, nil
+	}
+	run, err := store.Runs.Run(ctx, runID)
+	if mlops.CodeOf(err) == mlops.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return run.Tag(mlops.TagJob) == t.Job || run.Tag(mlops.TagJobRun) != "" && run.Tag(mlops.TagJobRun) == t.RunID, nil
 }
 
 // How often it is looked whether a training has ended, and how long its last

@@ -78,8 +78,10 @@ type PushAnswer struct {
 // PushState is how far a training of pushed code has come, up to what is served.
 type PushState struct {
 	Training Training `json:"training"`
-	// Revision is that of the newest version that the training's run has
-	// registered, nil before there is one.
+	// Version is the newest one that the training's run has registered of the model
+	// that is served, 0 for none.
+	Version int `json:"version,omitempty"`
+	// Revision puts that version into service, nil before there is one.
 	Revision *Revision `json:"revision,omitempty"`
 	// Address answers predictions once the revision is live.
 	Address string `json:"address"`

@@ -197,7 +197,7 @@ func tell(s mlops.PushState, say func(string)) (done bool, err error) {
 			say("it waits: " + why)
 		}
 		return false, nil
-	case r == nil && t.Message != "": // the runner has left no version, and says why
+	case r == nil && s.Version == 0 && t.Message != "": // the runner has left no version, and says why
 		say("trained: run " + t.RunID)
 		say(t.Message)
 		return true, nil

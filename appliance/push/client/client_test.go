@@ -86,9 +86,12 @@ func state(training mlops.TrainingState, message string, r *mlops.Revision) mlop
 }
 
 func TestPush(t *testing.T) {
+	registered := state(mlops.TrainingSucceeded, "registered version 3", nil)
+	registered.Version = 3
 	l := &lab{states: []mlops.PushState{
 		state(mlops.TrainingRunning, "asks for 2 GPUs, the node has 1", nil),
 		state(mlops.TrainingRunning, "", nil),
+		registered, // the next pass of the loop makes its revision
 		state(mlops.TrainingSucceeded, "registered version 3", &mlops.Revision{Version: 3, State: mlops.RevisionStarting}),
 		state(mlops.TrainingSucceeded, "registered version 3", &mlops.Revision{Version: 3, State: mlops.RevisionLive}),
 	}}
