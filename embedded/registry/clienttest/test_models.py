@@ -7,13 +7,16 @@ from mlflow.exceptions import MlflowException
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+# Else MLflow loads the model in another process to see what it imports, for seconds. Autologging does that below.
+NEEDS = ["scikit-learn"]
+
 
 def test_log_register_alias_load(server):
     mlflow.set_experiment("models")
     x, y = load_iris(return_X_y=True)
     with mlflow.start_run() as run:
         model = LogisticRegression(max_iter=300).fit(x, y)
-        info = mlflow.sklearn.log_model(model, name="model", input_example=x[:2])
+        info = mlflow.sklearn.log_model(model, name="model", input_example=x[:2], pip_requirements=NEEDS)
         mlflow.log_metric("acc", model.score(x, y), model_id=info.model_id)
     version = mlflow.register_model(info.model_uri, "iris")
     assert int(version.version) == 1

@@ -7,13 +7,16 @@ from mlflow import MlflowClient
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+# Else MLflow loads the model in another process to see what it imports, for seconds. Autologging does that below.
+NEEDS = ["scikit-learn"]
+
 
 def test_log_register_alias_load(server):
     mlflow.set_experiment("models2")
     x, y = load_iris(return_X_y=True)
     with mlflow.start_run() as run:
         model = LogisticRegression(max_iter=300).fit(x, y)
-        info = mlflow.sklearn.log_model(model, artifact_path="model", registered_model_name="iris2", input_example=x[:2])
+        info = mlflow.sklearn.log_model(model, artifact_path="model", registered_model_name="iris2", input_example=x[:2], pip_requirements=NEEDS)
     history = json.loads(mlflow.get_run(run.info.run_id).data.tags["mlflow.log-model.history"])
     assert [h["artifact_path"] for h in history] == ["model"]
     client = MlflowClient()

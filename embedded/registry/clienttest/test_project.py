@@ -21,7 +21,7 @@ def foreign(server):
     experiment = mlflow.set_experiment("iris")
     with mlflow.start_run() as run:
         mlflow.log_text("secret", "a.txt")
-        info = mlflow.pyfunc.log_model(name="model", python_model=Mean(), registered_model_name="iris")
+        info = mlflow.pyfunc.log_model(name="model", python_model=Mean(), pip_requirements=["numpy"], registered_model_name="iris")
     return {"experiment": experiment.experiment_id, "run": run.info.run_id, "model": info.model_id, "version": info.registered_model_version}
 
 
@@ -47,7 +47,7 @@ def test_the_project_has_all_it_needs(project, tmp_path, monkeypatch):
         mlflow.set_tag("note", "x")
         mlflow.log_input(mlflow.data.from_numpy(np.ones((3, 2)), name="d"), context="training")
         mlflow.log_artifacts(str(tmp_path / "folder"), "tree")
-        info = mlflow.pyfunc.log_model(name="model", python_model=Mean(), registered_model_name="wine")
+        info = mlflow.pyfunc.log_model(name="model", python_model=Mean(), pip_requirements=["numpy"], registered_model_name="wine")
         with mlflow.start_run(nested=True):
             mlflow.log_metric("acc", 0.8)
     client.set_registered_model_alias("wine", "champion", 1)
@@ -79,7 +79,7 @@ def test_a_version_from_elsewhere_can_be_served(foreign, monkeypatch, tmp_path):
     admin = MlflowClient()
     with mlflow.start_run(experiment_id=foreign["experiment"]) as hidden:
         mlflow.log_text("secret", "a.txt")
-        unregistered = mlflow.pyfunc.log_model(name="model", python_model=Mean())
+        unregistered = mlflow.pyfunc.log_model(name="model", python_model=Mean(), pip_requirements=["numpy"])
     mlflow.register_model(f"models:/{foreign['model']}", "wine.elsewhere")
     mlflow.register_model(f"runs:/{foreign['run']}/model", "wine.elsewhere")
     admin.copy_model_version(f"models:/iris/{foreign['version']}", "wine.elsewhere")
