@@ -50,6 +50,15 @@ var modules = []module{{"github.com/minio/minio", []change{
 	{"scanner.go", "func init() {\n\tpretest", "var makeTables = sync.OnceFunc(func() {\n\tpretest"},
 	{"scanner.go", "eosMagic[:], bzip2.EOSMagic[:])\n}\n", "eosMagic[:], bzip2.EOSMagic[:])\n})\n"},
 	{"scanner.go", "*Scanner {\n\to := scannerOpts{\n", "*Scanner {\n\tmakeTables()\n\to := scannerOpts{\n"},
+}}, {"github.com/k3s-io/k3s", []change{
+	// Files that others watch are written in place. containerd reads the configuration
+	// of the pods' network whenever it changes: half of it, now and then, which is an
+	// error in the log of a healthy lab, and no network until the next look.
+	{"pkg/agent/util/file.go", "\terr := os.WriteFile(name, []byte(content), 0644)\n", `	err := os.WriteFile(name+".new", []byte(content), 0644)
+	if err == nil {
+		err = os.Rename(name+".new", name)
+	}
+`},
 }}, {"github.com/prometheus/prometheus", []change{
 	// Once a minute Prometheus moves full chunks of memory into files. Where there
 	// is no space for one it panics, and the whole lab ends with it. Now a chunk
