@@ -67,7 +67,7 @@ func (s *story) anyUsersVolumes(t *testing.T) {
 	s.kubectl(t, "delete", "pv", "--wait=false", s.kubectl(t, "get", "pvc", "-n", "doors-volumes", "data-db-0", "-o", "jsonpath={.spec.volumeName}"))
 	s.kubectl(t, "delete", "ns", "doors-volumes", "--wait=false")
 	err = drive.Eventually(t.Context(), patience, func() error {
-		if left := s.sh(t, "cd "+volumesDir+" && ls -d *_doors-volumes_*"); !strings.HasSuffix(left, "_doors-volumes_kept") || strings.Contains(left, "\n") {
+		if left := s.sh(t, "cd "+volumesDir+" && printf '%s\\n' *_doors-volumes_*"); !strings.HasSuffix(left, "_doors-volumes_kept") || strings.Contains(left, "\n") {
 			return fmt.Errorf("there are %s, want only the one to keep", left)
 		}
 		if left := s.kubectl(t, "get", "pv", "-o", "jsonpath={.items[?(@.spec.claimRef.namespace=='doors-volumes')].metadata.name}"); left != kept {
