@@ -16,7 +16,8 @@ SAVER = Path(__file__).with_name("save_models.py")
 
 def save(root):
     """Save one model of each kind below root."""
-    subprocess.run([sys.executable, str(SAVER), str(root)], check=True, capture_output=True, timeout=300)
+    # mlflow makes a folder where it begins.
+    subprocess.run([sys.executable, str(SAVER), str(root)], cwd=root, check=True, capture_output=True, timeout=300)
     return root
 
 
