@@ -135,6 +135,12 @@ func (p pushes) PushState(ctx context.Context, project string, training int64) (
 	case !d.Automatic:
 		s.Held = fmt.Sprintf("deployment %s does not follow new versions: `benchtop promote %s VERSION` serves one", d.Name, d.Name)
 	}
+	// A version is registered before its training ends, and the pass that makes its
+	// revision may come after that.
+	var newest int
+	if s.Version, newest, err = newestOf(ctx, store, d.Model, s.Training); err != nil || s.Version == 0 {
+		return s, err
+	}
 	revisions, err := store.Deployments.Revisions(ctx, d.Name, seen)
 	if err != nil {
 		return s, err
@@ -143,20 +149,15 @@ func (p pushes) PushState(ctx context.Context, project string, training int64) (
 		if r.CreatedAt.Before(s.Training.CreatedAt) {
 			break
 		}
-		if made, err := madeBy(ctx, store, s.Training, r.RunID); err != nil {
-			return s, err
-		} else if made {
-			s.Revision, s.Version = &r, r.Version
+		if r.Version == s.Version {
+			s.Revision = &r
 			return s, nil
 		}
 	}
-	// A version is registered before its training ends, and the pass that makes its
-	// revision may come after that.
-	var newest int
-	if s.Version, newest, err = newestOf(ctx, store, d.Model, s.Training); err == nil && s.Version < newest && s.Version != 0 && s.Held == "" {
+	if s.Version < newest && s.Held == "" {
 		s.Held = fmt.Sprintf("version %d is put into service in place of version %d: it is newer", newest, s.Version)
 	}
-	return s, err
+	return s, nil
 }
 
 // newestOf is the newest version of a model that a training has registered, 0 for
@@ -171,27 +172,22 @@ func newestOf(ctx context.Context, store *registry.Store, model string, t mlops.
 		if v.CreatedAt.Before(t.CreatedAt) {
 			break
 		}
-		if made, err := madeBy(ctx, store, t, v.RunID); err != nil || made {
-			return v.Version, all, err
+		if v.RunID == "" {
+			continue
+		}
+		run, err := store.Runs.Run(ctx, v.RunID)
+		if mlops.CodeOf(err) == mlops.NotFound {
+			continue
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		// A script may have further runs, which name that of its Job.
+		if run.Tag(mlops.TagJob) == t.Job || run.Tag(mlops.TagJobRun) != "" && run.Tag(mlops.TagJobRun) == t.RunID {
+			return v.Version, all, nil
 		}
 	}
 	return 0, all, nil
-}
-
-// madeBy reports whether a run is that of a training, or another one of its script,
-// which names that of its Job.
-func madeBy(ctx context.Context, store *registry.Store, t mlops.Training, runID string) (bool, error) {
-	if runID == "" {
-		return false, nil
-	}
-	run, err := store.Runs.Run(ctx, runID)
-	if mlops.CodeOf(err) == mlops.NotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return run.Tag(mlops.TagJob) == t.Job || run.Tag(mlops.TagJobRun) != "" && run.Tag(mlops.TagJobRun) == t.RunID, nil
 }
 
 // How often it is looked whether a training has ended, and how long its last

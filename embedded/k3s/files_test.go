@@ -32,6 +32,13 @@ func TestFilesAreReplacedWhole(t *testing.T) {
 	if err != nil || string(now) != "{}" {
 		t.Errorf("the file has %q, %v", now, err)
 	}
+	// A folder that is not empty can't be replaced.
+	if err := util.WriteFile(filepath.Dir(name), "{}"); err == nil {
+		t.Error("a file has taken the place of a folder")
+	}
+	if left, err := os.ReadDir(filepath.Dir(filepath.Dir(name))); err != nil || len(left) != 1 {
+		t.Errorf("beside the folder %d files are left, %v", len(left), err)
+	}
 	if left, err := os.ReadDir(filepath.Dir(name)); err != nil || len(left) != 1 {
 		t.Errorf("%d files are left, %v", len(left), err)
 	}

@@ -58,6 +58,9 @@ var modules = []module{{"github.com/minio/minio", []change{
 	if err == nil {
 		err = os.Rename(name+".new", name)
 	}
+	if err != nil {
+		os.Remove(name + ".new")
+	}
 `},
 }}, {"github.com/prometheus/prometheus", []change{
 	// Once a minute Prometheus moves full chunks of memory into files. Where there
